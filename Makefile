@@ -1,0 +1,48 @@
+# Two commands are enough: `make demo` and `make test`. Each sets up all it needs and is safe to run again.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast test-slow check format benchmark clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "mmlego needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+setup: $(STAMP)  ## make the virtual environment in .venv
+
+demo: $(STAMP)  ## run the main job on real data: table on the screen, pictures and models in runs/demo
+	$(BIN)/mmlego demo
+
+check: $(STAMP)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: check  ## all checks and all tests, with coverage
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+test-fast: $(STAMP)  ## the tests without the long ones
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)  ## the long tests alone
+	$(BIN)/python -m pytest -m slow
+
+format: $(STAMP)  ## format and mend what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmark: $(STAMP)  ## speed against a plain rendering of the method: ratios on the screen
+	$(BIN)/python benchmarks/speed/run.py
+
+clean:  ## remove the environment and everything made by runs
+	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist

@@ -1,0 +1,45 @@
+"""Turn unimodal encoders into one multimodal model: blocks trained apart, merged, then fused."""
+
+from mmlego import encoders, interop, tasks
+from mmlego.baseplate import Baseplate
+from mmlego.block import BlockOutput, LegoBlock
+from mmlego.card import Card
+from mmlego.errors import (
+    CheckpointError,
+    InputError,
+    LegoError,
+    LegoWarning,
+    MismatchError,
+    MissingExtraError,
+    ShapeError,
+    UnknownNameError,
+    VersionError,
+)
+from mmlego.fuse import LegoFuse
+from mmlego.merge import LegoMerge, merge_rules
+from mmlego.nn import Ragged
+from mmlego.version import __version__
+
+__all__ = [
+    "Baseplate",
+    "BlockOutput",
+    "Card",
+    "CheckpointError",
+    "InputError",
+    "LegoBlock",
+    "LegoError",
+    "LegoFuse",
+    "LegoMerge",
+    "LegoWarning",
+    "MismatchError",
+    "MissingExtraError",
+    "Ragged",
+    "ShapeError",
+    "UnknownNameError",
+    "VersionError",
+    "__version__",
+    "encoders",
+    "interop",
+    "merge_rules",
+    "tasks",
+]

@@ -1,0 +1,261 @@
+"""Baseplate: all that blocks share, so that what is trained apart fits together."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Self, get_args
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.errors import InputError, MismatchError
+from mmlego.nn.attention import CrossAttention, GatedFeedForward
+from mmlego.nn.spectral import Domain, Spectrum, State
+from mmlego.tasks import Task, task_from_config
+
+
+class Head(nn.Module):
+    """Read-out in the frequency domain: mean over ``c`` → LayerNorm → Linear.
+
+    Parameters
+    ----------
+    width
+        ``d``, the width of the latent.
+    outputs
+        ``k``, the width of the logits.
+    """
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, outputs)
+
+    def forward(self, mean: Tensor) -> Tensor:
+        """Return logits ``(b, k)`` of the mean over ``c`` of the real part, ``(b, d)``."""
+        logits: Tensor = self.linear(self.norm(mean))
+        return logits
+
+
+class Step(nn.Module):
+    """One step of a block: cross-attention over tokens of width ``e``, then a gated feed-forward.
+
+    Parameters
+    ----------
+    plate
+        Gives the latent's width and the heads.
+    token_width
+        ``e``, the width of the tokens.
+    """
+
+    def __init__(self, plate: Baseplate, token_width: int) -> None:
+        super().__init__()
+        self.attention = CrossAttention(
+            plate.width,
+            token_width,
+            plate.heads,
+            plate.head_width,
+            temperature=plate.temperature,
+            activation=plate.activation,
+            steps=plate.steps if plate.share_steps else 1,
+        )
+        self.feedforward = GatedFeedForward(plate.width, plate.expansion)
+        self.dropout = nn.Dropout(plate.dropout)
+
+
+class Baseplate:
+    """What every block of a family has in common; share it before training, and the blocks will merge.
+
+    It holds the task, the shape of the latent and the initial values of all that does not depend on the
+    modality: latent, query and output projections, feed-forward, norms and head. Blocks that start from the
+    same values stay in a common basis; blocks that start from unrelated ones cannot be averaged. A Baseplate
+    is never changed after it is made.
+
+    Parameters
+    ----------
+    task
+        What the logits mean; its label space (classes, time bins) is part of the plate.
+    channels
+        ``c``, the number of latent channels.
+    width
+        ``d``, the width of the latent.
+    steps
+        ``S``, how often a block attends to its tokens.
+    heads, head_width
+        Number of attention heads and width of each.
+    seed
+        Seed of the initial values; the same seed gives the same plate on every machine.
+    expansion
+        Hidden width of the feed-forward, in multiples of ``width``.
+    temperature
+        Divides the attention scores.
+    activation
+        ``"identity"`` or ``"leaky_relu"``, after the attention's output projection.
+    normalise
+        Whether the latent is divided by its norm over ``c`` before each step.
+    domain
+        ``"frequency"``, or ``"spatial"`` (every transform is the identity).
+    state
+        What the inverse transform between steps keeps: ``"complex"``, ``"real"`` or ``"untracked"`` (the imaginary
+        part of the spectrum is dropped before it). Blocks start from a real latent, for which the first two agree.
+    share_steps
+        Whether the steps of a block share their weights.
+    dropout
+        Dropout of each update while training.
+    initial
+        Initial values by name, instead of drawing them; used when a plate is loaded.
+
+    Raises
+    ------
+    InputError
+        If a number is out of range or a name is unknown.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Classification
+    >>> plate = Baseplate(Classification(2), channels=8, width=16, seed=1)
+    >>> plate.fingerprint == Baseplate(Classification(2), channels=8, width=16, seed=1).fingerprint
+    True
+    >>> plate.differences(Baseplate(Classification(2), channels=9, width=16, seed=1))
+    ['channels: 8 ≠ 9', 'initial values of latent']
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        channels: int = 32,
+        width: int = 32,
+        steps: int = 2,
+        heads: int = 4,
+        head_width: int = 16,
+        seed: int = 0,
+        expansion: int = 2,
+        temperature: float = 1.0,
+        activation: str = "identity",
+        normalise: bool = True,
+        domain: Domain = "frequency",
+        state: State = "complex",
+        share_steps: bool = True,
+        dropout: float = 0.0,
+        initial: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        if not isinstance(task, Task):
+            raise InputError(
+                "a Baseplate needs a task",
+                expected="a task from mmlego.tasks, e.g. Classification(2)",
+                got=type(task).__name__,
+            )
+        self.task = task
+        self.channels, self.width, self.steps = channels, width, steps
+        self.heads, self.head_width, self.seed = heads, head_width, seed
+        self.expansion, self.temperature, self.activation = expansion, temperature, activation
+        self.normalise, self.domain, self.state = normalise, domain, state
+        self.share_steps, self.dropout = share_steps, dropout
+        self._check()
+        self.initial: dict[str, Tensor] = self._draw() if initial is None else self._checked(initial)
+        self.fingerprint: str = _fingerprint(self.config(), self.initial)
+
+    def _check(self) -> None:
+        for name in ("channels", "width", "steps", "heads", "head_width", "expansion"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise InputError(f"{name} of a Baseplate", expected="an int ≥ 1", got=repr(value))
+        if not self.temperature > 0:
+            raise InputError("temperature of a Baseplate", expected="a number > 0", got=self.temperature)
+        if not 0 <= self.dropout < 1:
+            raise InputError("dropout of a Baseplate", expected="a number in [0, 1)", got=self.dropout)
+        choices = {
+            "activation": ("identity", "leaky_relu"),
+            "domain": get_args(Domain),
+            "state": get_args(State),
+        }
+        for name, known in choices.items():
+            if getattr(self, name) not in known:
+                expected = "one of " + ", ".join(known)
+                raise InputError(f"{name} of a Baseplate", expected=expected, got=repr(getattr(self, name)))
+
+    def _draw(self) -> dict[str, Tensor]:
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.manual_seed(self.seed)
+            values = {"latent": torch.randn(self.channels, self.width)}
+            for s in range(1 if self.share_steps else self.steps):
+                step = Step(self, token_width=1).state_dict(prefix=f"steps.{s}.")
+                values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
+            values |= Head(self.width, self.task.outputs).state_dict(prefix="head.")
+        return {name: value.detach().clone() for name, value in values.items()}
+
+    def _checked(self, initial: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        expected = {name: tuple(value.shape) for name, value in self._draw().items()}
+        got = {name: tuple(value.shape) for name, value in initial.items()}
+        if expected != got:
+            odd = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
+            raise MismatchError(
+                "the initial values do not fit the Baseplate's fields",
+                expected={name: expected.get(name) for name in odd},
+                got={name: got.get(name) for name in odd},
+            )
+        return {name: initial[name].detach().cpu().float().clone() for name in expected}
+
+    def start(self) -> Spectrum:
+        """Return the spectrum of the shared start ``Z0``, scaled as a block scales it; batch of one."""
+        start = Spectrum.of_latent(self.initial["latent"], self.domain)
+        return start.normalised(self.domain) if self.normalise else start
+
+    def config(self) -> dict[str, Any]:
+        """Return all fields as JSON-able values; with the initial values it makes the same plate again."""
+        names = (
+            "channels width steps heads head_width seed expansion temperature activation normalise domain state "
+            "share_steps dropout"
+        )
+        return {"task": self.task.config(), **{name: getattr(self, name) for name in names.split()}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], initial: Mapping[str, Tensor] | None = None) -> Self:
+        """Return the plate that ``config()`` described."""
+        fields = dict(config)
+        return cls(task_from_config(fields.pop("task")), **fields, initial=initial)
+
+    def differences(self, other: Baseplate) -> list[str]:
+        """Return, a line each, in which fields and initial values another plate differs; the seed is no field."""
+        mine, theirs = self.config(), other.config()
+        lines = [f"task.{line}" for line in self.task.differences(other.task)]
+        lines += [
+            f"{name}: {mine[name]} ≠ {theirs[name]}"
+            for name in mine
+            if name not in ("task", "seed") and mine[name] != theirs[name]
+        ]
+        odd = [
+            name
+            for name in sorted(self.initial.keys() | other.initial.keys())
+            if name not in self.initial
+            or name not in other.initial
+            or not torch.equal(self.initial[name], other.initial[name])
+        ]
+        return lines + ([f"initial values of {', '.join(odd)}"] if odd else [])
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # never changed, so copies of a model may share it
+
+    def __repr__(self) -> str:
+        return (
+            f"Baseplate({self.task}, channels={self.channels}, width={self.width}, steps={self.steps}, "
+            f"fingerprint={self.fingerprint[:12]})"
+        )
+
+
+def depends_on_tokens(name: str) -> bool:
+    """Return whether a parameter's shape depends on the tokens, so that it belongs to one modality alone."""
+    return any(part in name for part in (".norm_context.", ".to_k.", ".to_v."))
+
+
+def _fingerprint(config: Mapping[str, Any], initial: Mapping[str, Tensor]) -> str:
+    # The seed is left out: what counts is the values that it gave.
+    fields = {name: value for name, value in config.items() if name != "seed"}
+    digest = hashlib.sha256(json.dumps(fields, sort_keys=True).encode())
+    for name in sorted(initial):
+        value = initial[name].contiguous()
+        digest.update(f"{name}{tuple(value.shape)}".encode())
+        digest.update(value.numpy().tobytes())
+    return digest.hexdigest()

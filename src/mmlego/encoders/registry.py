@@ -1,0 +1,82 @@
+"""The registry of encoders: a name, a class, and arguments read off its signature."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from torch import nn
+
+from mmlego.errors import InputError, UnknownNameError
+
+_ENCODERS: dict[str, type[nn.Module]] = {}
+_Class = TypeVar("_Class", bound=type[nn.Module])
+
+
+def register_encoder(name: str) -> Callable[[_Class], _Class]:
+    """Register an encoder class under a name, so that checkpoints can build it again.
+
+    The arguments of its ``__init__`` are recorded on the instance as ``config``; they must be JSON-able.
+
+    Examples
+    --------
+    >>> from mmlego.encoders import SNN
+    >>> SNN(10, hidden=[8]).config["in_features"]
+    10
+    """
+
+    def register(cls: _Class) -> _Class:
+        signature = inspect.signature(cls.__init__)
+        original = cls.__init__
+
+        @functools.wraps(original)
+        def init(self: nn.Module, *args: Any, **kwargs: Any) -> None:
+            bound = signature.bind(self, *args, **kwargs)
+            bound.apply_defaults()
+            original(self, *args, **kwargs)
+            if type(self) is cls:
+                config = {key: value for key, value in bound.arguments.items() if key != "self"}
+                self.config = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}  # type: ignore[assignment]
+                self.registered_name = name  # type: ignore[assignment]
+
+        cls.__init__ = init  # type: ignore[method-assign]
+        _ENCODERS[name] = cls
+        return cls
+
+    return register
+
+
+def encoder_names() -> tuple[str, ...]:
+    """Return the names of all registered encoders."""
+    return tuple(sorted(_ENCODERS))
+
+
+def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
+    """Return a new encoder by its registered name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no encoder has this name; the message lists the known ones.
+    InputError
+        If an argument is missing or unknown.
+
+    Examples
+    --------
+    >>> build_encoder("snn", {"in_features": 10}).out_features
+    64
+    """
+    if name not in _ENCODERS:
+        raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
+    cls = _ENCODERS[name]
+    signature = inspect.signature(cls.__init__)
+    try:
+        signature.bind(None, **config)
+    except TypeError as error:
+        known = [p for p in signature.parameters if p != "self"]
+        raise InputError(
+            f"wrong arguments for encoder {name!r} ({error})", expected=f"of {known}", got=sorted(config)
+        ) from error
+    return cls(**config)

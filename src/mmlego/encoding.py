@@ -1,0 +1,262 @@
+"""The joint between any encoder and a block: calls it the way it can be called, checks what goes in and out."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.errors import InputError, ShapeError
+from mmlego.nn.ragged import Ragged
+
+# How known kinds of modules call a mask of tokens, and whether True (or 1) marks padding there.
+_MASK_ARGUMENTS = {"src_key_padding_mask": True, "attention_mask": False, "mask": False}
+
+
+class Encoded(NamedTuple):
+    """What an encoder gave: tokens ``(b, n, e)`` or a Ragged, the mask that is left, the Linear not yet applied."""
+
+    tokens: Tensor | Ragged
+    mask: Tensor | None
+    last: nn.Linear | None
+
+
+def mask_argument(encoder: nn.Module) -> str | None:
+    """Return the name of the argument by which an encoder takes a mask of tokens, if it has one."""
+    parameters = inspect.signature(encoder.forward).parameters
+    return next((name for name in _MASK_ARGUMENTS if name in parameters), None)
+
+
+def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encoder: nn.Module) -> None:
+    """Check one modality's features once, at the boundary.
+
+    Raises
+    ------
+    ShapeError
+        If the width or the mask's shape is wrong.
+    InputError
+        If a value is NaN (unless the encoder accepts missing values) or infinite, or a bag is empty.
+    """
+    values = x.values if isinstance(x, Ragged) else x
+    what = f"modality {modality!r}"
+    if len(x) == 0:
+        raise InputError(f"{what} has no samples", expected="a batch of at least one", got=tuple(values.shape))
+    width = getattr(encoder, "in_features", None)
+    if isinstance(width, int) and values.shape[-1] != width:
+        raise ShapeError(
+            f"{what} has the wrong width",
+            expected=f"{width} features",
+            got=f"{values.shape[-1]} (shape {tuple(values.shape)})",
+            remedy="Select and order the columns as in training.",
+        )
+    if isinstance(x, Ragged):
+        empty = [i for i, n in enumerate(x.sizes) if n == 0]
+    elif mask is not None:
+        if mask.dtype != torch.bool or x.ndim < 3 or mask.shape != x.shape[:2]:
+            raise ShapeError(
+                f"the mask of {what} does not fit",
+                expected=f"a boolean mask of shape {tuple(x.shape[:2])}, True where a token is real",
+                got=f"{mask.dtype} of shape {tuple(mask.shape)}",
+            )
+        empty = (~mask.any(1)).nonzero().squeeze(1).tolist()
+    else:
+        empty = list(range(len(x))) if x.ndim > 2 and x.shape[1] == 0 else []
+    if empty:
+        raise InputError(
+            f"{what} has an empty bag",
+            expected="at least one token a sample",
+            got=f"none in sample {', '.join(map(str, empty[:5]))}",
+            remedy=f"Mark such samples as absent with present={{{modality!r}: ...}}.",
+        )
+    if not values.is_floating_point():
+        return
+    if mask is not None and isinstance(x, Tensor):
+        values = torch.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, 0.0)
+    _check_finite(values, what, missing_allowed=bool(getattr(encoder, "accepts_missing", False)))
+
+
+def _check_finite(values: Tensor, what: str, *, missing_allowed: bool) -> None:
+    # One read of the data; the sum is finite unless a value is not (or it overflows: then look closer).
+    total = values.nansum() if missing_allowed else values.sum()
+    if torch.isfinite(total):
+        return
+    bad = torch.isinf(values) if missing_allowed else ~torch.isfinite(values)
+    if not bool(bad.any()):
+        return
+    first = bad.nonzero()[0].tolist()
+    raise InputError(
+        f"{what} holds values that are not finite",
+        expected="finite numbers",
+        got=f"{int(bad.sum())} NaN or infinite, the first at {first}",
+        remedy="Impute missing values, or mark the patient as absent with present=.",
+    )
+
+
+def encode(
+    encoder: nn.Module, x: Tensor | Ragged, mask: Tensor | None, modality: str, *, hold_last: bool = False
+) -> Encoded:
+    """Run an encoder once and bring its answer into the form ``(b, n, e)``.
+
+    An encoder that works token by token gets concatenated tokens; one that takes a mask gets a padded batch;
+    any other gets each bag alone at its true length, so that padding can never change an answer.
+
+    Parameters
+    ----------
+    encoder
+        Any module.
+    x
+        ``(b, …)`` or a Ragged.
+    mask
+        True where a token is real, ``(b, n)``.
+    modality
+        Named in errors.
+    hold_last
+        Leave out a final Linear that is not narrower than its input, and return it instead.
+
+    Raises
+    ------
+    ShapeError
+        If the encoder cannot take the input, or gives something else than tokens.
+    """
+    if isinstance(x, Tensor) and mask is not None:
+        x = torch.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, 0)
+        if not torch.compiler.is_compiling() and bool(mask.all()):
+            mask = None
+    name = mask_argument(encoder)
+    last = _final_linear(encoder) if hold_last else None
+    if getattr(encoder, "tokenwise", False):
+        return _encode_tokenwise(encoder, x, mask, modality, last)
+    if isinstance(x, Ragged):
+        if getattr(encoder, "accepts_ragged", False):
+            return _checked(_call(encoder, (x,), {}, modality), None, modality)
+        if name is None:
+            return _encode_alone(encoder, x.unbind(), modality)
+        padded = torch.nn.utils.rnn.pad_sequence(x.unbind(), batch_first=True)
+        mask = torch.arange(padded.shape[1], device=padded.device)[None] < x.lengths[:, None]
+        x = padded
+    if mask is None:
+        if last is not None:
+            return _checked(_body(encoder, x, modality), None, modality, last)
+        return _checked(_call(encoder, (x,), {}, modality), None, modality)
+    if name is None:
+        return _encode_alone(encoder, [row[keep] for row, keep in zip(x, mask, strict=True)], modality)
+    arguments = {name: ~mask if _MASK_ARGUMENTS[name] else mask}
+    return _checked(_call(encoder, (x,), arguments, modality), mask, modality)
+
+
+def _encode_tokenwise(
+    encoder: nn.Module, x: Tensor | Ragged, mask: Tensor | None, modality: str, last: nn.Linear | None
+) -> Encoded:
+    run = _body if last is not None else _call_plain
+    if mask is not None and isinstance(x, Tensor):
+        x, mask = Ragged(x[mask], mask.sum(1)), None  # no work on padding
+    if isinstance(x, Ragged):
+        tokens = run(encoder, x.values.unsqueeze(0), modality)
+        _check_tokens(tokens, modality)
+        return Encoded(x.with_values(tokens.squeeze(0)), None, last)
+    return _checked(run(encoder, x, modality), mask, modality, last)
+
+
+def _encode_alone(encoder: nn.Module, bags: list[Tensor], modality: str) -> Encoded:
+    tokens = []
+    for bag in bags:
+        result = _checked(_call(encoder, (bag.unsqueeze(0),), {}, modality), None, modality)
+        if not isinstance(result.tokens, Tensor):
+            raise _not_tokens(modality, result.tokens)
+        tokens.append(result.tokens[0])
+    return Encoded(Ragged.from_list(tokens), None, None)
+
+
+def _final_linear(encoder: nn.Module) -> nn.Linear | None:
+    """Return the last Linear of a plain Sequential, if it may be moved behind the transform."""
+    if not isinstance(encoder, nn.Sequential) or type(encoder).forward is not nn.Sequential.forward:
+        return None
+    if len(encoder) < 2 or type(encoder[-1]) is not nn.Linear:
+        return None
+    last: nn.Linear = encoder[-1]
+    watched = any(
+        getattr(module, hooks)
+        for module in (encoder, last)
+        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    )
+    return None if watched or last.out_features < last.in_features else last
+
+
+def _body(encoder: nn.Module, x: Tensor, modality: str) -> Any:
+    try:
+        for module in list(encoder.children())[:-1]:
+            x = module(x)
+    except RuntimeError as error:
+        raise _explained(error, x, modality) from error
+    return x
+
+
+def _call_plain(encoder: nn.Module, x: Tensor, modality: str) -> Any:
+    return _call(encoder, (x,), {}, modality)
+
+
+def _call(encoder: nn.Module, inputs: tuple[Tensor | Ragged], arguments: dict[str, Any], modality: str) -> Any:
+    try:
+        return encoder(*inputs, **arguments)
+    except RuntimeError as error:
+        raise _explained(error, inputs[0], modality) from error
+
+
+def _explained(error: RuntimeError, x: Tensor | Ragged, modality: str) -> Exception:
+    """Turn a complaint about shapes from deep inside into one that names the modality; leave others."""
+    text = str(error)
+    if isinstance(error, (torch.OutOfMemoryError, ShapeError)) or not any(
+        word in text for word in ("shape", "size", "dimension", "channels", "Expected", "expected")
+    ):
+        return error
+    shape = tuple(x.values.shape) if isinstance(x, Ragged) else tuple(x.shape)
+    return ShapeError(
+        f"the encoder of modality {modality!r} cannot take this input",
+        got=f"shape {shape}; the encoder says: {text.splitlines()[0]}",
+        remedy="Check the width and the order of the dimensions (b, n, features).",
+    )
+
+
+def _not_tokens(modality: str, got: object) -> ShapeError:
+    if isinstance(got, Tensor):
+        seen = f"shape {tuple(got.shape)}"
+    elif isinstance(got, tuple):
+        seen = f"a tuple of {', '.join(type(part).__name__ for part in got)}"
+    else:
+        seen = type(got).__name__
+    return ShapeError(
+        f"the encoder of modality {modality!r} does not give tokens",
+        expected="a tensor (b, n, e) or (b, e), or a pair of tokens and boolean mask (b, n)",
+        got=seen,
+        remedy="Wrap it in an nn.Module whose forward returns the tokens.",
+    )
+
+
+def _check_tokens(tokens: Any, modality: str) -> None:
+    if not isinstance(tokens, Tensor) or tokens.ndim not in (2, 3):
+        raise _not_tokens(modality, tokens)
+
+
+def _checked(result: Any, mask: Tensor | None, modality: str, last: nn.Linear | None = None) -> Encoded:
+    if isinstance(result, Ragged):
+        return Encoded(result, None, last)
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Tensor):
+        tokens, mask = result
+        if mask.dtype != torch.bool:
+            raise _not_tokens(modality, result)
+    else:
+        tokens = result
+    _check_tokens(tokens, modality)
+    if tokens.ndim == 2:
+        return Encoded(tokens.unsqueeze(1), None, last)
+    if mask is not None and tokens.shape[1] == 1:
+        mask = None
+    if mask is not None and mask.shape != tokens.shape[:2]:
+        raise ShapeError(
+            f"the encoder of modality {modality!r} changed the number of tokens and gave no new mask",
+            expected=f"{mask.shape[1]} tokens, one token, or a pair (tokens, mask)",
+            got=f"{tokens.shape[1]} tokens",
+        )
+    return Encoded(tokens, mask, last)

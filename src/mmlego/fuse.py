@@ -1,0 +1,194 @@
+"""LegoFuse: blocks in sequence, tuned briefly on patients that have several modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, Self, get_args
+
+import torch
+from torch import Tensor
+
+from mmlego.baseplate import Head
+from mmlego.block import LegoBlock
+from mmlego.errors import InputError
+from mmlego.merge.model import Merging
+from mmlego.merge.rules import Phase
+from mmlego.merge.weights import Weights
+from mmlego.multimodal import Gaps, Inputs, Presence
+from mmlego.nn.attention import Tokens
+from mmlego.nn.spectral import Spectrum
+
+Mode = Literal["stack", "weave", "parallel"]
+Freeze = Literal["encoders", "blocks"]
+
+
+class LegoFuse(Merging):
+    """Stack blocks into one model, to be tuned briefly with ``fit``.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of different modalities on one Baseplate. They are copied and not changed.
+    mode
+        ``"stack"``: the latent leaves one block and enters the next. ``"weave"``: one step of each block in turn,
+        ``S`` rounds. ``"parallel"``: the merged model itself.
+    order
+        The modalities in the order in which the latent meets them; default: as given. It is stored.
+    freeze
+        What stays as it is: ``None``, ``"encoders"``, or ``"blocks"`` (all but the head). An encoder that was frozen
+        in its block stays frozen.
+    modality_dropout
+        While training, the probability with which each present modality of a sample is left out; one always stays.
+    rule, phase, heads, weights, strength
+        As in ``LegoMerge``; the head starts from the merged head, and ``"parallel"`` merges spectra by the rule.
+    allow_mismatch
+        Accept blocks of different baseplates, with a warning.
+
+    Raises
+    ------
+    InputError
+        If the mode, the order, ``freeze`` or ``modality_dropout`` is not one of the above.
+    MismatchError
+        If blocks of different baseplates or tasks are given.
+
+    Notes
+    -----
+    A missing modality is skipped: a sample starts from the latent of the first block that it has.
+
+    Examples
+    --------
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Classification
+    >>> plate = Baseplate(Classification(2), channels=8, width=16)
+    >>> fuse = LegoFuse([LegoBlock(SNN(5), plate, "rna"), LegoBlock(SNN(3), plate, "clinical")], mode="weave")
+    >>> fuse({"rna": torch.randn(4, 5), "clinical": torch.randn(4, 3)}).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[LegoBlock],
+        mode: Mode = "stack",
+        order: Sequence[str] | None = None,
+        freeze: Freeze | None = None,
+        modality_dropout: float = 0.0,
+        *,
+        rule: str = "harmonic",
+        phase: Phase = "circular",
+        heads: str = "slerp",
+        weights: Weights = "uniform",
+        strength: float = 1.0,
+        allow_mismatch: bool = False,
+    ) -> None:
+        super().__init__(
+            blocks,
+            rule=rule,
+            phase=phase,
+            heads=heads,
+            weights=weights,
+            strength=strength,
+            allow_mismatch=allow_mismatch,
+        )
+        if mode not in get_args(Mode):
+            raise InputError("mode of a LegoFuse", expected=f"one of {get_args(Mode)}", got=repr(mode))
+        if freeze is not None and freeze not in get_args(Freeze):
+            raise InputError("freeze of a LegoFuse", expected=f"None or one of {get_args(Freeze)}", got=repr(freeze))
+        if not 0 <= modality_dropout < 1:
+            raise InputError("modality_dropout", expected="a number in [0, 1)", got=modality_dropout)
+        self.order = self.modalities if order is None else tuple(order)
+        if sorted(self.order) != sorted(self.modalities):
+            raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=self.order)
+        self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
+        self.head = Head(self.plate.width, self.task.outputs)
+        self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
+        self._freeze()
+
+    def _freeze(self) -> None:
+        for name in self.modalities:
+            block = self.block(name)
+            block.head.requires_grad_(False)  # the fused model has one head of its own
+            if self.freeze == "encoders":
+                block.freeze_encoder()
+            elif self.freeze == "blocks":
+                block.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; frozen blocks stay in eval mode."""
+        super().train(mode)
+        if self.freeze == "blocks":
+            self.blocks.eval()
+        return self
+
+    def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+        """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
+        return self.head(self._fused(self.read(inputs, present)).mean())  # type: ignore[no-any-return]
+
+    def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+        """Return the fused spectrum ``(b, c, d)``, complex."""
+        return self._fused(self.read(inputs, present)).full()
+
+    def read(self, inputs: Inputs, present: Presence | None = None) -> Gaps:
+        """Check a batch and take it apart; while training, leave modalities out at random."""
+        batch = super().read(inputs, present)
+        if not self.training or self.modality_dropout == 0:
+            return batch
+        some = next(iter(batch.parts.values())).x
+        shape = (len(self.blocks), batch.size)
+        there = torch.ones(shape, dtype=torch.bool, device=some.device) if batch.present is None else batch.present
+        lot = torch.rand(shape, device=some.device).masked_fill(~there, -1.0)
+        kept = there & ((lot >= self.modality_dropout) | (lot == lot.amax(0)))  # the highest lot always stays
+        return super().read(inputs, {name: kept[i] for i, name in enumerate(self.modalities)})
+
+    def _fused(self, batch: Gaps) -> Spectrum:
+        return self.merged(batch) if self.mode == "parallel" else self._in_sequence(batch)
+
+    def _schedule(self) -> Iterator[tuple[str, int]]:
+        """Yield which block takes which of its steps, in turn."""
+        steps = range(self.plate.steps)
+        if self.mode == "stack":
+            yield from ((name, s) for name in self.order for s in steps)
+        else:
+            yield from ((name, s) for s in steps for name in self.order)
+
+    def _in_sequence(self, batch: Gaps) -> Spectrum:
+        tokens: dict[str, Tokens] = {}
+        memory: dict[str, dict[str, Tensor]] = {name: {} for name in self.order}
+        state: Spectrum | None = None
+        begun = None if batch.present is None else torch.zeros_like(batch.present[0])
+        for name, s in self._schedule():
+            part = batch.parts.get(name)
+            if part is None:
+                continue
+            block = self.block(name)
+            if name not in tokens:
+                tokens[name] = block.tokens(part.x, part.mask)
+            if begun is None or (part.rows is None and not bool(begun.any())):
+                entering = state is not None
+                before = block.start() if state is None else state
+            else:
+                # Only here do samples differ in how far they have come.
+                rows = torch.arange(batch.size, device=begun.device) if part.rows is None else part.rows
+                before, entering = self._join(state, block, rows, begun, batch.size), False
+            after = block.advance(before, tokens[name], s, entering=entering, memory=memory[name])
+            if begun is None:
+                state = after
+            elif part.rows is None:
+                state, begun = after.expand(batch.size), torch.ones_like(begun)
+            else:
+                whole = block.start().expand(batch.size) if state is None else state
+                state, begun = whole.put(part.rows, after), begun.index_fill(0, part.rows, True)
+        if state is None:
+            raise InputError("no modality is present", expected=f"at least one of {self.modalities}", got="none")
+        return state
+
+    def _join(self, state: Spectrum | None, block: LegoBlock, rows: Tensor, begun: Tensor, size: int) -> Spectrum:
+        """Return the state of some rows before a step; rows that have not begun start from the block's latent."""
+        fresh = block.start().expand(len(rows))
+        if state is None:
+            return fresh
+        if self.plate.domain == "frequency":
+            state = state.between_steps(self.plate.state)
+        going = state.select(rows)
+        places = (~begun[rows]).nonzero().squeeze(1)
+        return going.expand(len(rows)).put(places, fresh.select(places)) if len(places) else going

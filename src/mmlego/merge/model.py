@@ -1,0 +1,221 @@
+"""LegoMerge: blocks that were trained apart, one model, no training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmlego.block import LegoBlock
+from mmlego.errors import InputError
+from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
+from mmlego.merge.rules import Phase, combine, get_rule
+from mmlego.merge.weights import Weights, present_weights, resolve_weights
+from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
+from mmlego.nn.spectral import Spectrum
+
+
+class Merging(Multimodal):
+    """Blocks, their weights and the rule that merges their spectra."""
+
+    weights: Tensor
+    start: Tensor
+
+    def __init__(
+        self,
+        blocks: Sequence[LegoBlock],
+        *,
+        rule: str,
+        phase: Phase,
+        heads: str,
+        weights: Weights,
+        strength: float,
+        allow_mismatch: bool,
+    ) -> None:
+        super().__init__(blocks, allow_mismatch=allow_mismatch)
+        get_rule(rule)
+        check_head_rule(heads)
+        if phase not in ("mean", "circular"):
+            raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
+        self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
+        chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
+        self.register_buffer("weights", torch.tensor(chosen))
+        # The start depends on the plate alone, not on how far a block's latent has moved.
+        self.register_buffer("start", self.plate.start().rows(), persistent=False)
+
+    def merged(self, batch: Gaps) -> Spectrum:
+        """Return the merged spectrum of a batch that was read."""
+        spectra: list[Tensor | None] = []
+        for name in self.modalities:
+            part = batch.parts.get(name)
+            if part is None:
+                spectra.append(None)
+                continue
+            block = self.block(name)
+            spectrum = block.run(block.tokens(part.x, part.mask))
+            rows = spectrum.rows()
+            if part.rows is not None:
+                rows = rows.new_zeros(batch.size, *rows.shape[1:]).index_copy(0, part.rows, rows)
+            spectra.append(rows)
+        shape = next(rows for rows in spectra if rows is not None)
+        stacked = torch.stack([torch.zeros_like(shape) if rows is None else rows for rows in spectra])
+        if batch.present is None:
+            present = torch.ones(len(spectra), 1, dtype=torch.bool, device=shape.device)
+            shares = self.weights[:, None]
+        else:
+            present, shares = batch.present, present_weights(self.weights, batch.present)
+        merged = combine(
+            self.rule, stacked, shares, present, phase=self.phase, start=self.start, strength=self.strength
+        )
+        return Spectrum(
+            merged.real,
+            merged.imag,
+            torch.ones_like(merged.real[:, :1]),
+            self.plate.channels,
+            mirrored=self.plate.domain == "frequency",
+        )
+
+    def merge_heads(self, present: Sequence[bool]) -> HeadTensors:
+        """Return the merged head of one pattern of presence, differentiable in the blocks' heads."""
+        flags = torch.tensor(list(present), device=self.weights.device)[:, None]
+        shares = present_weights(self.weights, flags)[:, 0]
+        heads = [dict(self.block(name).head.named_parameters()) for name in self.modalities]
+        used = shares > 0
+        kept = [head for head, keep in zip(heads, used.tolist(), strict=True) if keep]
+        return merge_heads(kept, shares[used], self.heads)
+
+
+class LegoMerge(Merging):
+    """Merge blocks that were trained apart into one model, without any training.
+
+    The spectra of all blocks are merged by a rule, and read by one merged head. Modalities may be missing for a whole
+    batch or for single samples: spectra, weights and head are then merged over what is present.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of different modalities on one Baseplate. They are copied and not changed.
+    rule
+        A name from ``merge_rules()``: ``"harmonic"`` (the paper's), ``"mean"``, ``"sum"``, ``"product"``,
+        ``"residual"``.
+    phase
+        For ``"harmonic"``: ``"circular"``, or ``"mean"`` (the paper's).
+    heads
+        ``"slerp"``, ``"linear"`` or ``"ot"``.
+    weights
+        ``"uniform"``, ``"evidence"``, or one number a block.
+    strength
+        λ of ``"residual"``.
+    allow_mismatch
+        Accept blocks of different baseplates, with a warning.
+
+    Raises
+    ------
+    MismatchError
+        If blocks of different baseplates or tasks are given; the message names what differs.
+    UnknownNameError
+        If a rule is unknown.
+
+    Examples
+    --------
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Classification
+    >>> plate = Baseplate(Classification(2), channels=8, width=16)
+    >>> merge = LegoMerge([LegoBlock(SNN(5), plate, "rna"), LegoBlock(SNN(3), plate, "clinical")])
+    >>> merge({"rna": torch.randn(4, 5), "clinical": torch.randn(4, 3)}).shape
+    torch.Size([4, 2])
+    >>> merge({"rna": torch.randn(4, 5)}).shape
+    torch.Size([4, 2])
+    """
+
+    def __init__(
+        self,
+        blocks: Sequence[LegoBlock],
+        rule: str = "harmonic",
+        phase: Phase = "circular",
+        heads: str = "slerp",
+        weights: Weights = "uniform",
+        *,
+        strength: float = 1.0,
+        allow_mismatch: bool = False,
+    ) -> None:
+        super().__init__(
+            blocks,
+            rule=rule,
+            phase=phase,
+            heads=heads,
+            weights=weights,
+            strength=strength,
+            allow_mismatch=allow_mismatch,
+        )
+        self._built: dict[tuple[bool, ...], HeadTensors] = {}
+        self._built_for: tuple[tuple[int, int], ...] = ()
+        self._complete = (True,) * len(self.blocks)
+        with torch.no_grad():
+            for name, value in self.merge_heads(self._complete).items():
+                self.register_buffer(f"head_{name.replace('.', '_')}", value.detach().clone(), persistent=False)
+
+    def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+        """Return logits ``(b, k)``.
+
+        Parameters
+        ----------
+        inputs
+            By modality: a tensor, a pair of tensor and mask ``(b, n)``, a ``Ragged``, or None if no sample has it.
+        present
+            By modality: which samples have it, boolean ``(b,)``. What stands in the rows of absent ones is not read.
+
+        Raises
+        ------
+        UnknownNameError, ShapeError, InputError
+            If a modality is unknown, the numbers of samples disagree, or a sample has no modality.
+        """
+        batch = self.read(inputs, present)
+        mean = self.merged(batch).mean()  # (b, d)
+        if batch.present is None:
+            return self._apply_head(mean, self._complete)
+        patterns, which = batch.present.T.unique(dim=0, return_inverse=True)
+        if len(patterns) == 1:
+            return self._apply_head(mean, tuple(patterns[0].tolist()))
+        logits = mean.new_empty(len(mean), self.task.outputs)
+        for i, pattern in enumerate(patterns.tolist()):
+            rows = (which == i).nonzero().squeeze(1)
+            answer = self._apply_head(mean[rows], tuple(pattern))
+            logits = logits.to(answer.dtype).index_copy(0, rows, answer)
+        return logits
+
+    def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+        """Return the merged spectrum ``(b, c, d)``, complex."""
+        return self.merged(self.read(inputs, present)).full()
+
+    def _apply_head(self, mean: Tensor, pattern: tuple[bool, ...]) -> Tensor:
+        head = self._head(pattern)
+        mean = F.layer_norm(mean, mean.shape[-1:], head["norm.weight"], head["norm.bias"])
+        return F.linear(mean, head["linear.weight"], head["linear.bias"])
+
+    def _head(self, pattern: tuple[bool, ...]) -> HeadTensors:
+        """Return the head of a pattern: built once and kept until a block's head changes."""
+        if torch.compiler.is_compiling():
+            return self._complete_head()
+        parameters = [p for name in self.modalities for p in self.block(name).head.parameters()]
+        if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
+            return self.merge_heads(pattern)
+        state = tuple((p.data_ptr(), p._version) for p in parameters)
+        if state != self._built_for:
+            self._built, self._built_for = {}, state
+            with torch.no_grad():
+                for name, value in self.merge_heads(self._complete).items():
+                    getattr(self, f"head_{name.replace('.', '_')}").copy_(value)
+        if pattern == self._complete:
+            return self._complete_head()
+        if pattern not in self._built:
+            with torch.no_grad():
+                self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
+        return self._built[pattern]
+
+    def _complete_head(self) -> HeadTensors:
+        names = ("norm.weight", "norm.bias", "linear.weight", "linear.bias")
+        return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}

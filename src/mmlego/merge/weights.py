@@ -1,0 +1,101 @@
+"""Weights of modalities: uniform, explicit, or from each block's own validation score; renormalised by presence."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from mmlego.block import LegoBlock
+from mmlego.errors import InputError, LegoWarning, UnknownNameError
+
+Weights = str | Mapping[str, float] | Sequence[float]
+
+
+def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[float]:
+    """Return one weight a block, ≥ 0 and summing to 1.
+
+    Parameters
+    ----------
+    weights
+        ``"uniform"``; ``"evidence"``: the block's validation score less the score of chance, from its card;
+        or one number a block, in order or by modality.
+    blocks
+        The blocks by modality.
+
+    Raises
+    ------
+    InputError
+        If a number is negative or missing, all are zero, or a card has no score.
+    UnknownNameError
+        If a modality is unknown.
+    """
+    names = list(blocks)
+    if isinstance(weights, str):
+        if weights == "uniform":
+            return [1 / len(names)] * len(names)
+        if weights == "evidence":
+            return _evidence(blocks)
+        raise InputError("weights", expected="'uniform', 'evidence', or one number a block", got=repr(weights))
+    if isinstance(weights, Mapping):
+        unknown = [name for name in weights if name not in blocks]
+        if unknown:
+            raise UnknownNameError("weights name unknown modalities", expected=f"of {names}", got=unknown)
+        values = [float(weights.get(name, math.nan)) for name in names]
+    else:
+        values = [float(value) for value in weights]
+    if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
+        raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
+    if sum(values) == 0:
+        raise InputError("weights", expected="at least one number > 0", got=weights)
+    return [value / sum(values) for value in values]
+
+
+def _evidence(blocks: Mapping[str, LegoBlock]) -> list[float]:
+    gains = []
+    for name, block in blocks.items():
+        metric = block.task.primary_metric
+        score = block.card.validation.get(metric, math.nan)
+        if not math.isfinite(score):
+            raise InputError(
+                f"evidence weights need a validation score of every block; {name!r} has none",
+                expected=f"{metric} in its card",
+                got=block.card.validation or "no scores",
+                remedy="Fit the block with validation data, or pass weights='uniform' or numbers.",
+            )
+        gains.append(max(score - block.task.chance, 0.0))
+    if sum(gains) == 0:
+        warnings.warn(
+            "No block is better than chance on its validation part: uniform weights.",
+            LegoWarning,
+            stacklevel=4,
+        )
+        return [1 / len(gains)] * len(gains)
+    return [gain / sum(gains) for gain in gains]
+
+
+def present_weights(weights: Tensor, present: Tensor) -> Tensor:
+    """Return weights ``(m, b)`` renormalised over what is present, 0 elsewhere.
+
+    A sample whose present modalities all have weight 0 weighs them alike.
+
+    Parameters
+    ----------
+    weights
+        Shape ``(m,)``.
+    present
+        Boolean, shape ``(m, b)``, at least one True a column.
+
+    Examples
+    --------
+    >>> here = torch.tensor([[True, True], [True, False]])
+    >>> present_weights(torch.tensor([0.25, 0.75]), here)
+    tensor([[0.2500, 1.0000],
+            [0.7500, 0.0000]])
+    """
+    kept = weights[:, None] * present  # (m, b)
+    kept = torch.where(kept.sum(0) > 0, kept, present.to(kept.dtype))
+    return kept / kept.sum(0)

@@ -1,0 +1,229 @@
+"""What merged and fused models have in common: blocks by modality, a batch with gaps, predictions."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.baseplate import Baseplate
+from mmlego.block import LegoBlock
+from mmlego.card import Card
+from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
+from mmlego.nn.ragged import Ragged
+from mmlego.tasks import Task
+
+Input = Tensor | Ragged | tuple[Tensor | Ragged, Tensor | None] | None
+Inputs = Mapping[str, Input]
+Presence = Mapping[str, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One modality of a batch: its features, mask, and which rows of the batch they are (None: all)."""
+
+    x: Tensor | Ragged
+    mask: Tensor | None
+    rows: Tensor | None
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """A batch with gaps: the parts that are there, and who has what.
+
+    Parameters
+    ----------
+    parts
+        By modality, in the model's order; modalities that no sample has are left out.
+    present
+        Boolean ``(m, b)`` over all modalities of the model, or ``None`` if every sample has every modality.
+    size
+        ``b``.
+    """
+
+    parts: dict[str, Part]
+    present: Tensor | None
+    size: int
+
+
+class Multimodal(nn.Module):
+    """The base of LegoMerge and LegoFuse: copies of blocks, in a stored order.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of different modalities and one baseplate; they are copied.
+    allow_mismatch
+        Accept blocks of different baseplates, with a warning, if their latents and tasks have one shape.
+    """
+
+    def __init__(self, blocks: Sequence[LegoBlock], *, allow_mismatch: bool = False) -> None:
+        super().__init__()
+        blocks = list(blocks)
+        check_blocks(blocks, allow_mismatch=allow_mismatch)
+        self.blocks = nn.ModuleDict({block.modality: copy.deepcopy(block) for block in blocks})
+        self.plate: Baseplate = blocks[0].plate
+        self.card = Card(parents=[_parent_line(block) for block in blocks])
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """The names of the modalities, in the stored order."""
+        return tuple(self.blocks)
+
+    @property
+    def task(self) -> Task:
+        """The task that all blocks share."""
+        return self.plate.task
+
+    def block(self, modality: str) -> LegoBlock:
+        """Return the block of one modality."""
+        if modality not in self.blocks:
+            raise UnknownNameError("unknown modality", expected=f"one of {self.modalities}", got=repr(modality))
+        found = self.blocks[modality]
+        if not isinstance(found, LegoBlock):
+            raise MismatchError(f"{modality!r} is no block", expected="LegoBlock", got=type(found).__name__)
+        return found
+
+    def predict(self, inputs: Inputs, present: Presence | None = None) -> Any:
+        """Return the prediction in the task's units, without gradients and in eval mode."""
+        training = self.training
+        self.eval()
+        try:
+            with torch.no_grad():
+                return self.task.predict(self(inputs, present))
+        finally:
+            self.train(training)
+
+    def read(self, inputs: Inputs, present: Presence | None = None) -> Gaps:
+        """Check a batch and take it apart.
+
+        Raises
+        ------
+        UnknownNameError
+            If a modality is unknown.
+        ShapeError
+            If the modalities disagree in their number of samples.
+        InputError
+            If a sample has no modality.
+        """
+        flags = {} if present is None else {k: v for k, v in present.items() if v is not None}
+        for names in (inputs, flags):
+            unknown = [repr(name) for name in names if name not in self.blocks]
+            if unknown:
+                raise UnknownNameError("unknown modality", expected=f"of {self.modalities}", got=", ".join(unknown))
+        given: dict[str, tuple[Tensor | Ragged, Tensor | None]] = {}
+        for name in self.modalities:
+            value = inputs.get(name)
+            if value is not None:
+                given[name] = split_input(name, value)
+        sizes = {name: len(x) for name, (x, _) in given.items()}
+        sizes |= {f"present[{name!r}]": len(flag) for name, flag in flags.items()}
+        if not given:
+            raise InputError("no modality is present", expected=f"at least one of {self.modalities}", got="none")
+        if len(set(sizes.values())) > 1:
+            raise ShapeError("the modalities disagree in their number of samples", expected="one number", got=sizes)
+        size = next(iter(sizes.values()))
+        if not flags and len(given) == len(self.blocks):
+            return Gaps({name: Part(x, mask, None) for name, (x, mask) in given.items()}, None, size)
+        return self._with_gaps(given, flags, size)
+
+    def _with_gaps(
+        self, given: dict[str, tuple[Tensor | Ragged, Tensor | None]], present: Mapping[str, Any], size: int
+    ) -> Gaps:
+        device = next(iter(given.values()))[0].device
+        flags = torch.zeros(len(self.blocks), size, dtype=torch.bool, device=device)
+        for i, name in enumerate(self.modalities):
+            if name in given:
+                flag = present.get(name)
+                flags[i] = True if flag is None else _flag(name, flag).to(device)
+            elif name in present and bool(_flag(name, present[name]).any()):
+                raise InputError(f"modality {name!r} is marked present but not given", expected="features", got="none")
+        nobody = (~flags.any(0)).nonzero().squeeze(1).tolist()
+        if nobody:
+            raise InputError(
+                "a sample has no modality at all",
+                expected=f"at least one of {self.modalities} present for every sample",
+                got=f"none for sample {', '.join(map(str, nobody[:5]))}",
+                remedy="Drop such samples; there is nothing to predict from.",
+            )
+        parts = {}
+        for i, name in enumerate(self.modalities):
+            if name not in given or not bool(flags[i].any()):
+                continue
+            x, mask = given[name]
+            if bool(flags[i].all()):
+                parts[name] = Part(x, mask, None)
+            else:
+                rows = flags[i].nonzero().squeeze(1)
+                parts[name] = Part(x[rows], None if mask is None else mask[rows], rows)
+        return Gaps(parts, None if bool(flags.all()) else flags, size)
+
+
+def _flag(name: str, flag: Any) -> Tensor:
+    if not isinstance(flag, Tensor) or flag.dtype != torch.bool or flag.ndim != 1:
+        raise ShapeError(f"present[{name!r}]", expected="a boolean tensor (b,)", got=getattr(flag, "dtype", type(flag)))
+    return flag
+
+
+def split_input(name: str, value: Any) -> tuple[Tensor | Ragged, Tensor | None]:
+    """Return features and mask of what was given for one modality."""
+    x, mask = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+    if not isinstance(x, (Tensor, Ragged)) or not (mask is None or isinstance(mask, Tensor)):
+        raise InputError(
+            f"modality {name!r} is not a tensor",
+            expected="a tensor, a Ragged, a pair (tensor, mask), or None",
+            got=type(value).__name__,
+        )
+    if isinstance(x, Tensor) and x.ndim == 0:
+        raise ShapeError(f"modality {name!r} has no batch dimension", expected="(b, ...)", got="a scalar")
+    return x, mask
+
+
+def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> None:
+    """Check that blocks can be put together.
+
+    Raises
+    ------
+    InputError
+        If there are none, something is not a block, or two have the same modality.
+    MismatchError
+        If their baseplates differ; the message names the fields.
+    """
+    blocks = list(blocks)
+    if not blocks:
+        raise InputError("nothing to put together", expected="at least one LegoBlock", got="none")
+    for block in blocks:
+        if not isinstance(block, LegoBlock):
+            raise InputError("only blocks can be put together", expected="LegoBlock", got=type(block).__name__)
+    names = [block.modality for block in blocks]
+    if len(set(names)) < len(names):
+        raise InputError("two blocks have the same modality", expected="different names", got=names)
+    first = blocks[0]
+    for block in blocks[1:]:
+        if block.plate.fingerprint != first.plate.fingerprint:
+            _check_mismatch(first, block, allow_mismatch=allow_mismatch)
+
+
+def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool) -> None:
+    lines = first.plate.differences(other.plate)
+    fatal = [line for line in lines if line.startswith(("task.", "channels:", "width:", "domain:"))]
+    pair = f"{first.modality!r} and {other.modality!r} stand on different baseplates"
+    if fatal or not allow_mismatch:
+        raise MismatchError(
+            pair,
+            expected="one Baseplate for all blocks",
+            got="; ".join(lines),
+            remedy="Train all blocks from one shared Baseplate"
+            + ("." if fatal else ", or pass allow_mismatch=True and expect a worse merge."),
+        )
+    warnings.warn(f"{pair} ({'; '.join(lines)}): merging may destroy what they learned.", LegoWarning, stacklevel=5)
+
+
+def _parent_line(block: LegoBlock) -> str:
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.validation.items())
+    return f"{block.modality}: {scores or 'no validation score'}" + (f"; {block.card.data}" if block.card.data else "")

@@ -1,0 +1,7 @@
+"""Building parts on bare tensors: transforms, attention, ragged batches. They know nothing of modalities."""
+
+from mmlego.nn.attention import CrossAttention, GatedFeedForward, Tokens, prepare_tokens
+from mmlego.nn.ragged import Ragged
+from mmlego.nn.spectral import Spectrum
+
+__all__ = ["CrossAttention", "GatedFeedForward", "Ragged", "Spectrum", "Tokens", "prepare_tokens"]
