@@ -1,9 +1,10 @@
 """Turn unimodal encoders into one multimodal model: blocks trained apart, merged, then fused."""
 
-from mmlego import encoders, interop, tasks
+from mmlego import data, encoders, interop, tasks
 from mmlego.baseplate import Baseplate
 from mmlego.block import BlockOutput, LegoBlock
 from mmlego.card import Card
+from mmlego.checkpoint import load, save
 from mmlego.errors import (
     CheckpointError,
     InputError,
@@ -18,6 +19,7 @@ from mmlego.errors import (
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge, merge_rules
 from mmlego.nn import Ragged
+from mmlego.training import evaluate, fit, predict
 from mmlego.version import __version__
 
 __all__ = [
@@ -38,8 +40,14 @@ __all__ = [
     "UnknownNameError",
     "VersionError",
     "__version__",
+    "data",
     "encoders",
+    "evaluate",
+    "fit",
     "interop",
+    "load",
     "merge_rules",
+    "predict",
+    "save",
     "tasks",
 ]

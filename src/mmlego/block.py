@@ -13,7 +13,7 @@ from mmlego.encoding import check_features, encode
 from mmlego.errors import InputError, ShapeError
 from mmlego.nn.attention import Tokens, prepare_tokens
 from mmlego.nn.ragged import Ragged
-from mmlego.nn.spectral import Spectrum
+from mmlego.nn.spectral import Spectrum, at_least_float32
 from mmlego.tasks import Task
 
 
@@ -153,7 +153,8 @@ class LegoBlock(nn.Module):
         InputError
             If values are not finite or a bag is empty.
         """
-        spectrum = self.run(self.tokens(x, mask), None if start is None else self._general(start))
+        tokens = self.tokens(x, mask)
+        spectrum = self.run(tokens, None if start is None else self._general(start, tokens.batch))
         return BlockOutput(spectrum.full(), self.head(spectrum.mean()))
 
     def predict(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Any:
@@ -172,6 +173,14 @@ class LegoBlock(nn.Module):
             check_features(x, mask, self.modality, self.encoder)
         transform = self.ordered and self.plate.domain == "frequency"
         tokens, mask, last = encode(self.encoder, x, mask, self.modality, hold_last=transform)
+        dtype = at_least_float32(_values(tokens)).dtype
+        if dtype != self.latent.dtype and not torch.is_autocast_enabled(self.latent.device.type):
+            raise InputError(
+                f"the tokens of modality {self.modality!r} and the block differ in dtype",
+                expected=self.latent.dtype,
+                got=dtype,
+                remedy="Convert features, encoder and block alike, e.g. with .float(); use autocast for bfloat16.",
+            )
         width = last.out_features if last is not None else _values(tokens).shape[-1]
         if width != self.token_width:
             raise ShapeError(
@@ -220,8 +229,8 @@ class LegoBlock(nn.Module):
             Kept between the steps that share weights.
         """
         plate = self.plate
-        if entering and plate.domain == "frequency":
-            spectrum = spectrum.between_steps(plate.state)
+        if entering:
+            spectrum = self.between_steps(spectrum)
         if plate.normalise:
             spectrum = spectrum.normalised(plate.domain)
         module: Any = self.steps[0 if plate.share_steps else step]
@@ -231,14 +240,24 @@ class LegoBlock(nn.Module):
         real = real + module.dropout(module.feedforward(real))
         return spectrum.with_real(real)
 
-    def _general(self, start: Tensor) -> Spectrum:
-        if start.shape[-2:] != (self.plate.channels, self.plate.width) or start.ndim not in (2, 3):
+    def between_steps(self, spectrum: Spectrum) -> Spectrum:
+        """Apply what the inverse transform between two steps keeps; the state comes out of another step."""
+        state = self.plate.state
+        if self.plate.domain == "spatial" and state == "real":
+            state = "untracked"  # with no transform, the real part of the latent is that of the spectrum
+        return spectrum.between_steps(state)
+
+    def _general(self, start: Tensor, batch: int) -> Spectrum:
+        shape = (self.plate.channels, self.plate.width)
+        if not isinstance(start, Tensor) or tuple(start.shape) not in (shape, (1, *shape), (batch, *shape)):
             raise ShapeError(
                 "start does not fit the latent",
-                expected=f"(…, {self.plate.channels}, {self.plate.width})",
-                got=tuple(start.shape),
+                expected=f"a spectrum of shape {shape} or {(batch, *shape)}",
+                got=tuple(start.shape) if isinstance(start, Tensor) else type(start).__name__,
             )
-        return Spectrum.of_complex(start)
+        if not torch.compiler.is_compiling() and not bool(torch.isfinite(start).all()):
+            raise InputError("start is not finite", expected="finite numbers", got="NaN or infinity")
+        return Spectrum.of_complex(start.to(torch.promote_types(self.latent.dtype, torch.complex32)))
 
     def _find_width(self, declared: int | None, sample: Any) -> int:
         if sample is not None:
@@ -277,6 +296,13 @@ def _check_arguments(encoder: nn.Module, plate: Baseplate, modality: str) -> Non
         )
     if not isinstance(modality, str) or not modality or "." in modality:
         raise InputError("the name of a modality", expected="a non-empty string without a dot", got=repr(modality))
+    if hasattr(nn.ModuleDict(), modality):
+        raise InputError(
+            "the name of a modality is taken by torch.nn.ModuleDict",
+            expected="a name that is not one of its methods",
+            got=repr(modality),
+            remedy=f"Call it e.g. {modality + '_data'!r}.",
+        )
     recurrent = [m for m in encoder.modules() if isinstance(m, (nn.RNNBase, nn.MultiheadAttention))]
     if any(not m.batch_first for m in recurrent) and isinstance(encoder, (nn.RNNBase, nn.TransformerEncoder)):
         raise InputError(

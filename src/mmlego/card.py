@@ -41,3 +41,56 @@ class Card:
     def config(self) -> dict[str, Any]:
         """Return all fields as JSON-able values."""
         return asdict(self)
+
+
+def render_card(config: dict[str, Any]) -> str:
+    """Return the card of a checkpoint as Markdown, with the header that model hubs read.
+
+    Parameters
+    ----------
+    config
+        The configuration of the checkpoint.
+    """
+    kind = config["kind"]
+    names = [block["modality"] for block in config.get("blocks", [])]
+    task = config["plates"][0]["config"]["task"]
+    card = Card(**(config.get("card") or (config["blocks"][0]["card"] if names else {})))
+    title = {"baseplate": "Baseplate", "block": "LegoBlock", "merge": "LegoMerge", "fuse": "LegoFuse"}[kind]
+    lines = ["---", "library_name: mmlego"]
+    lines += [f"license: {card.licence}"] if card.licence else []
+    lines += [
+        "tags:",
+        "- mmlego",
+        f"- {task['name']}",
+        "---",
+        "",
+        f"# {title}" + (f": {', '.join(names)}" if names else ""),
+    ]
+    plates = ", ".join(plate["fingerprint"][:12] for plate in config["plates"])
+    rows = [
+        ("Task", ", ".join(f"{key} {value}" for key, value in task.items() if value is not None)),
+        ("Meaning of outputs", _MEANINGS.get(task["name"], "")),
+        ("Modalities", ", ".join(names)),
+        ("Baseplate", plates),
+        ("Data", card.data or ("" if kind == "baseplate" else "not described")),
+        ("Patients", ", ".join(f"{value} {key}" for key, value in card.patients.items())),
+        ("Validation", ", ".join(f"{key} {value:.4f}" for key, value in card.validation.items())),
+        ("Made with", f"mmlego {config['mmlego']}, torch {config['torch']}"),
+    ]
+    lines += ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows if value)]
+    if "options" in config:
+        lines += ["", "## Options", "", *(f"- {name}: {value}" for name, value in config["options"].items())]
+    if card.parents:
+        lines += ["", "## Made of", "", *(f"- {parent}" for parent in card.parents)]
+    if card.recipe:
+        lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card.recipe.items())]
+    lines += ["", "```python", "import mmlego", "", 'model = mmlego.load("path/to/this/folder")', "```", ""]
+    return "\n".join(lines)
+
+
+_MEANINGS = {
+    "survival": "logits of discrete hazards, one a time bin; a higher risk means an earlier event",
+    "classification": "logits of the classes; probabilities by softmax",
+    "multilabel": "one logit a label; probabilities by sigmoid",
+    "regression": "standardised values; predictions in the units of the target",
+}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from mmlego.errors import InputError, ShapeError
+from mmlego.errors import InputError, LegoError, ShapeError
 from mmlego.nn.ragged import Ragged
 
 # How known kinds of modules call a mask of tokens, and whether True (or 1) marks padding there.
 _MASK_ARGUMENTS = {"src_key_padding_mask": True, "attention_mask": False, "mask": False}
+
+
+# What modules raise about an input that does not fit them.
+_COMPLAINTS = (RuntimeError, ValueError, IndexError, AssertionError)
 
 
 class Encoded(NamedTuple):
@@ -29,6 +33,42 @@ def mask_argument(encoder: nn.Module) -> str | None:
     return next((name for name in _MASK_ARGUMENTS if name in parameters), None)
 
 
+def check_kind(x: Any, mask: Any, modality: str) -> None:
+    """Check that features and mask are tensors that can belong together.
+
+    Raises
+    ------
+    InputError
+        If one is no tensor, or a Ragged comes with a mask.
+    ShapeError
+        If the features are a scalar, or the mask has another number of samples.
+    """
+    what = f"modality {modality!r}"
+    if not isinstance(x, (Tensor, Ragged)) or not (mask is None or isinstance(mask, Tensor)):
+        raise InputError(
+            f"{what} is not a tensor",
+            expected="a tensor, a Ragged, or a tensor and its boolean mask",
+            got=type(x).__name__ + ("" if mask is None else f" and {type(mask).__name__}"),
+            remedy="Convert arrays with torch.as_tensor.",
+        )
+    if isinstance(x, Tensor) and x.ndim == 0:
+        raise ShapeError(f"{what} has no batch dimension", expected="(b, ...)", got="a scalar")
+    if mask is None:
+        return
+    if isinstance(x, Ragged):
+        raise InputError(f"{what} is a Ragged with a mask", expected="a Ragged alone", got="both")
+    if mask.ndim == 0 or len(mask) != len(x):
+        raise _unfit_mask(x, mask, what)
+
+
+def _unfit_mask(x: Tensor, mask: Tensor, what: str) -> ShapeError:
+    return ShapeError(
+        f"the mask of {what} does not fit",
+        expected=f"a boolean mask of shape {tuple(x.shape[:2])}, True where a token is real",
+        got=f"{mask.dtype} of shape {tuple(mask.shape)} for features of shape {tuple(x.shape)}",
+    )
+
+
 def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encoder: nn.Module) -> None:
     """Check one modality's features once, at the boundary.
 
@@ -39,6 +79,7 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
     InputError
         If a value is NaN (unless the encoder accepts missing values) or infinite, or a bag is empty.
     """
+    check_kind(x, mask, modality)
     values = x.values if isinstance(x, Ragged) else x
     what = f"modality {modality!r}"
     if len(x) == 0:
@@ -51,18 +92,7 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
             got=f"{values.shape[-1]} (shape {tuple(values.shape)})",
             remedy="Select and order the columns as in training.",
         )
-    if isinstance(x, Ragged):
-        empty = [i for i, n in enumerate(x.sizes) if n == 0]
-    elif mask is not None:
-        if mask.dtype != torch.bool or x.ndim < 3 or mask.shape != x.shape[:2]:
-            raise ShapeError(
-                f"the mask of {what} does not fit",
-                expected=f"a boolean mask of shape {tuple(x.shape[:2])}, True where a token is real",
-                got=f"{mask.dtype} of shape {tuple(mask.shape)}",
-            )
-        empty = (~mask.any(1)).nonzero().squeeze(1).tolist()
-    else:
-        empty = list(range(len(x))) if x.ndim > 2 and x.shape[1] == 0 else []
+    empty = _empty_bags(x, mask, what)
     if empty:
         raise InputError(
             f"{what} has an empty bag",
@@ -75,6 +105,20 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
     if mask is not None and isinstance(x, Tensor):
         values = torch.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, 0.0)
     _check_finite(values, what, missing_allowed=bool(getattr(encoder, "accepts_missing", False)))
+
+
+def _empty_bags(x: Tensor | Ragged, mask: Tensor | None, what: str) -> list[int]:
+    """Return which samples have no token; check the mask on the way."""
+    if isinstance(x, Ragged):
+        return [i for i, n in enumerate(x.sizes) if n == 0]
+    if mask is None:
+        return list(range(len(x))) if x.ndim > 2 and x.shape[1] == 0 else []
+    # Two dimensions with a mask are sequences of integer codes (words); a table of numbers has no tokens to mask.
+    table = x.ndim < 3 and x.is_floating_point()
+    if mask.dtype != torch.bool or table or mask.shape != x.shape[:2]:
+        raise _unfit_mask(x, mask, what)
+    empty: list[int] = (~mask.any(1)).nonzero().squeeze(1).tolist()
+    return empty
 
 
 def _check_finite(values: Tensor, what: str, *, missing_allowed: bool) -> None:
@@ -130,7 +174,7 @@ def encode(
         return _encode_tokenwise(encoder, x, mask, modality, last)
     if isinstance(x, Ragged):
         if getattr(encoder, "accepts_ragged", False):
-            return _checked(_call(encoder, (x,), {}, modality), None, modality)
+            return _checked(_call(encoder, (x,), {}, modality), None, modality, len(x))
         if name is None:
             return _encode_alone(encoder, x.unbind(), modality)
         padded = torch.nn.utils.rnn.pad_sequence(x.unbind(), batch_first=True)
@@ -138,12 +182,12 @@ def encode(
         x = padded
     if mask is None:
         if last is not None:
-            return _checked(_body(encoder, x, modality), None, modality, last)
-        return _checked(_call(encoder, (x,), {}, modality), None, modality)
+            return _checked(_body(encoder, x, modality), None, modality, len(x), last)
+        return _checked(_call(encoder, (x,), {}, modality), None, modality, len(x))
     if name is None:
         return _encode_alone(encoder, [row[keep] for row, keep in zip(x, mask, strict=True)], modality)
     arguments = {name: ~mask if _MASK_ARGUMENTS[name] else mask}
-    return _checked(_call(encoder, (x,), arguments, modality), mask, modality)
+    return _checked(_call(encoder, (x,), arguments, modality), mask, modality, len(x))
 
 
 def _encode_tokenwise(
@@ -155,17 +199,24 @@ def _encode_tokenwise(
     if isinstance(x, Ragged):
         tokens = run(encoder, x.values.unsqueeze(0), modality)
         _check_tokens(tokens, modality)
+        if tokens.shape[:-1] != (1, len(x.values)):
+            raise ShapeError(
+                f"the encoder of modality {modality!r} does not treat each token by itself",
+                expected=f"tokens of shape (1, {len(x.values)}, e)",
+                got=tuple(tokens.shape),
+                remedy="Pass tokenwise=False when making the block.",
+            )
         return Encoded(x.with_values(tokens.squeeze(0)), None, last)
-    return _checked(run(encoder, x, modality), mask, modality, last)
+    return _checked(run(encoder, x, modality), mask, modality, len(x), last)
 
 
 def _encode_alone(encoder: nn.Module, bags: list[Tensor], modality: str) -> Encoded:
     tokens = []
     for bag in bags:
-        result = _checked(_call(encoder, (bag.unsqueeze(0),), {}, modality), None, modality)
-        if not isinstance(result.tokens, Tensor):
-            raise _not_tokens(modality, result.tokens)
-        tokens.append(result.tokens[0])
+        alone, mask, _ = _checked(_call(encoder, (bag.unsqueeze(0),), {}, modality), None, modality, 1)
+        if not isinstance(alone, Tensor):
+            raise _not_tokens(modality, alone)
+        tokens.append(alone[0] if mask is None else alone[mask])
     return Encoded(Ragged.from_list(tokens), None, None)
 
 
@@ -186,9 +237,10 @@ def _final_linear(encoder: nn.Module) -> nn.Linear | None:
 
 def _body(encoder: nn.Module, x: Tensor, modality: str) -> Any:
     try:
-        for module in list(encoder.children())[:-1]:
+        # Not children(): they leave out the second use of a module that stands twice in a Sequential.
+        for module in list(cast(nn.Sequential, encoder))[:-1]:
             x = module(x)
-    except RuntimeError as error:
+    except _COMPLAINTS as error:
         raise _explained(error, x, modality) from error
     return x
 
@@ -200,23 +252,30 @@ def _call_plain(encoder: nn.Module, x: Tensor, modality: str) -> Any:
 def _call(encoder: nn.Module, inputs: tuple[Tensor | Ragged], arguments: dict[str, Any], modality: str) -> Any:
     try:
         return encoder(*inputs, **arguments)
-    except RuntimeError as error:
+    except _COMPLAINTS as error:
         raise _explained(error, inputs[0], modality) from error
 
 
-def _explained(error: RuntimeError, x: Tensor | Ragged, modality: str) -> Exception:
-    """Turn a complaint about shapes from deep inside into one that names the modality; leave others."""
+def _explained(error: Exception, x: Tensor | Ragged, modality: str) -> Exception:
+    """Turn a complaint about shapes or dtypes from deep inside into one that names the modality; leave others."""
     text = str(error)
-    if isinstance(error, (torch.OutOfMemoryError, ShapeError)) or not any(
-        word in text for word in ("shape", "size", "dimension", "channels", "Expected", "expected")
-    ):
+    values = x.values if isinstance(x, Ragged) else x
+    if isinstance(error, (LegoError, torch.OutOfMemoryError)) or torch.compiler.is_compiling():
         return error
-    shape = tuple(x.values.shape) if isinstance(x, Ragged) else tuple(x.shape)
-    return ShapeError(
-        f"the encoder of modality {modality!r} cannot take this input",
-        got=f"shape {shape}; the encoder says: {text.splitlines()[0]}",
-        remedy="Check the width and the order of the dimensions (b, n, features).",
-    )
+    said = f"the encoder says: {text.splitlines()[0] if text else type(error).__name__}"
+    if any(word in text for word in ("dtype", "scalar type", "nput type")):
+        return InputError(
+            f"the encoder of modality {modality!r} cannot take this dtype",
+            got=f"{values.dtype}; {said}",
+            remedy="Convert the features, e.g. with x.float().",
+        )
+    if any(word in text for word in ("shape", "size", "imension", "channels", "xpect", "out of range")):
+        return ShapeError(
+            f"the encoder of modality {modality!r} cannot take this input",
+            got=f"shape {tuple(values.shape)}; {said}",
+            remedy="Check the width and the order of the dimensions (b, n, features).",
+        )
+    return error
 
 
 def _not_tokens(modality: str, got: object) -> ShapeError:
@@ -235,28 +294,44 @@ def _not_tokens(modality: str, got: object) -> ShapeError:
 
 
 def _check_tokens(tokens: Any, modality: str) -> None:
-    if not isinstance(tokens, Tensor) or tokens.ndim not in (2, 3):
+    if not isinstance(tokens, Tensor) or tokens.ndim not in (2, 3) or not tokens.is_floating_point():
         raise _not_tokens(modality, tokens)
 
 
-def _checked(result: Any, mask: Tensor | None, modality: str, last: nn.Linear | None = None) -> Encoded:
+def _checked(result: Any, mask: Tensor | None, modality: str, size: int, last: nn.Linear | None = None) -> Encoded:
+    """Bring the answer of an encoder to a batch of ``size`` samples into the form ``(b, n, e)``, or refuse it."""
     if isinstance(result, Ragged):
+        _check_count(len(result), min(result.sizes, default=0), modality, size)
         return Encoded(result, None, last)
-    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Tensor):
-        tokens, mask = result
-        if mask.dtype != torch.bool:
-            raise _not_tokens(modality, result)
-    else:
-        tokens = result
+    own = isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], Tensor)
+    if own and result[1].dtype != torch.bool:
+        raise _not_tokens(modality, result)
+    tokens, mask = result if own else (result, mask)
     _check_tokens(tokens, modality)
     if tokens.ndim == 2:
-        return Encoded(tokens.unsqueeze(1), None, last)
-    if mask is not None and tokens.shape[1] == 1:
-        mask = None
+        tokens, mask = tokens.unsqueeze(1), None
+    if mask is not None and tokens.shape[1] == 1 and not own:
+        mask = None  # pooled over what is real
     if mask is not None and mask.shape != tokens.shape[:2]:
         raise ShapeError(
-            f"the encoder of modality {modality!r} changed the number of tokens and gave no new mask",
-            expected=f"{mask.shape[1]} tokens, one token, or a pair (tokens, mask)",
+            f"the encoder of modality {modality!r} gives tokens and a mask that do not fit",
+            expected=f"{mask.shape[-1]} tokens, one token, or a pair of tokens and their new mask",
             got=f"{tokens.shape[1]} tokens",
         )
+    fewest = tokens.shape[1]
+    if own and mask is not None and not torch.compiler.is_compiling():
+        fewest = int(mask.sum(1).amin()) if len(mask) else 0
+    _check_count(len(tokens), fewest, modality, size)
     return Encoded(tokens, mask, last)
+
+
+def _check_count(samples: int, fewest: int, modality: str, size: int) -> None:
+    if samples != size:
+        raise ShapeError(
+            f"the encoder of modality {modality!r} does not keep the samples apart",
+            expected=f"tokens of {size} samples",
+            got=f"tokens of {samples}",
+            remedy="The first dimension of its answer must be the batch.",
+        )
+    if fewest == 0:
+        raise ShapeError(f"the encoder of modality {modality!r} gives no token", expected="at least one", got="none")

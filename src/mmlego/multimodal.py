@@ -66,6 +66,7 @@ class Multimodal(nn.Module):
         super().__init__()
         blocks = list(blocks)
         check_blocks(blocks, allow_mismatch=allow_mismatch)
+        self.allow_mismatch = allow_mismatch
         self.blocks = nn.ModuleDict({block.modality: copy.deepcopy(block) for block in blocks})
         self.plate: Baseplate = blocks[0].plate
         self.card = Card(parents=[_parent_line(block) for block in blocks])

@@ -17,7 +17,8 @@ _ROUNDS = 64
 
 def linear(vectors: Tensor, weights: Tensor) -> Tensor:
     """Return ``Σ w_m θ_m`` of vectors ``(m, …)`` with weights ``(m,)``."""
-    return torch.tensordot(weights.to(vectors.dtype), vectors, dims=1)
+    mean: Tensor = torch.tensordot(weights.to(vectors.dtype), vectors, dims=1)
+    return mean
 
 
 def slerp(vectors: Tensor, weights: Tensor) -> Tensor:

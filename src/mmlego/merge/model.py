@@ -157,6 +157,7 @@ class LegoMerge(Merging):
         with torch.no_grad():
             for name, value in self.merge_heads(self._complete).items():
                 self.register_buffer(f"head_{name.replace('.', '_')}", value.detach().clone(), persistent=False)
+        self.register_load_state_dict_post_hook(_rebuild)  # type: ignore[no-untyped-call]
 
     def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
         """Return logits ``(b, k)``.
@@ -206,9 +207,7 @@ class LegoMerge(Merging):
         state = tuple((p.data_ptr(), p._version) for p in parameters)
         if state != self._built_for:
             self._built, self._built_for = {}, state
-            with torch.no_grad():
-                for name, value in self.merge_heads(self._complete).items():
-                    getattr(self, f"head_{name.replace('.', '_')}").copy_(value)
+            self.rebuild_head()
         if pattern == self._complete:
             return self._complete_head()
         if pattern not in self._built:
@@ -216,6 +215,16 @@ class LegoMerge(Merging):
                 self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
         return self._built[pattern]
 
+    @torch.no_grad()
+    def rebuild_head(self) -> None:
+        """Merge the head for complete samples again, which an exported model holds as a constant."""
+        for name, value in self.merge_heads(self._complete).items():
+            getattr(self, f"head_{name.replace('.', '_')}").copy_(value)
+
     def _complete_head(self) -> HeadTensors:
         names = ("norm.weight", "norm.bias", "linear.weight", "linear.bias")
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
+
+
+def _rebuild(model: LegoMerge, _: object) -> None:
+    model.rebuild_head()

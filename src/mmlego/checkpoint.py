@@ -1,0 +1,311 @@
+"""Checkpoints: a folder of safetensors, JSON and a card. Nothing is ever unpickled.
+
+``config.json`` says what the model is, by the format described in ``docs/checkpoint.md``; ``model.safetensors`` holds
+the weights and each baseplate's initial values; ``README.md`` is the card. The hash of the weights stands in the
+configuration and the configuration's own hash beside it, so that a truncated or changed file is noticed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from mmlego.baseplate import Baseplate
+from mmlego.block import LegoBlock
+from mmlego.card import Card, render_card
+from mmlego.encoders.registry import build_encoder
+from mmlego.errors import CheckpointError, InputError, LegoError, VersionError
+from mmlego.files import folder_atomically, write_atomically
+from mmlego.fuse import LegoFuse
+from mmlego.merge import LegoMerge
+from mmlego.version import __version__
+
+FORMAT = 1
+_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
+_FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
+
+Model = LegoBlock | LegoMerge | LegoFuse
+Saveable = Model | Baseplate
+
+
+def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrite: bool = False) -> Path:
+    """Save a model or a baseplate as a folder, written atomically.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock, LegoMerge, LegoFuse or Baseplate.
+    path
+        The folder to make.
+    data
+        Description of the training data, for the card.
+    overwrite
+        Replace a checkpoint that stands there.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If the place is taken, or the model is none of ours.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mmlego.tasks import Classification
+    >>> folder = save(Baseplate(Classification(2), channels=4, width=8), tempfile.mkdtemp() + "/plate")
+    >>> sorted(file.name for file in folder.iterdir())
+    ['README.md', 'config.json', 'model.safetensors']
+    """
+    if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse, Baseplate)):
+        raise InputError(
+            "only our own models are saved",
+            expected="LegoBlock, LegoMerge, LegoFuse or Baseplate",
+            got=type(model).__name__,
+        )
+    if data is not None and not isinstance(model, Baseplate):
+        model.card.data = data
+    config = _describe(model)
+    tensors = _tensors(model)
+    path = Path(path)
+    with folder_atomically(path, overwrite=overwrite, ours=_CONFIG) as folder:
+        save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+        config["weights"] = {"file": _WEIGHTS, "sha256": _file_hash(folder / _WEIGHTS)}
+        config["sha256"] = _config_hash(config)
+        write_atomically(folder / _CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+        write_atomically(folder / "README.md", render_card(config))
+    return path
+
+
+def load(
+    path: str | Path,
+    *,
+    encoders: nn.Module | Mapping[str, nn.Module] | None = None,
+    device: torch.device | str = "cpu",
+) -> Any:
+    """Load what ``save`` wrote; a model comes in eval mode.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    encoders
+        For encoders that are not registered: the module of each modality by name, or one module for a single block.
+        The saved weights are loaded into it.
+    device
+        Where the model shall live.
+
+    Returns
+    -------
+    LegoBlock, LegoMerge, LegoFuse or Baseplate
+        As saved.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing, truncated or changed, or an encoder does not fit.
+    VersionError
+        If the checkpoint was written in a newer format.
+    InputError
+        If an encoder is needed and not given.
+    """
+    path = Path(path)
+    config = read_config(path)
+    tensors = _read_tensors(path, config)
+    plates = _plates(config, tensors, path)
+    if config["kind"] == "baseplate":
+        return next(iter(plates.values()))
+    model = _build(config, plates, encoders)
+    weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise _broken(path, "weights that fit the model", str(error).splitlines()[-1].strip()) from error
+    return model.to(device).eval()
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Return the checked configuration of a checkpoint, without reading its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, not JSON, or was changed.
+    VersionError
+        If it is of a newer format.
+    """
+    path = Path(path)
+    file = path / _CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{path} is no checkpoint", expected=f"a folder with {_CONFIG}", got="none")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise _broken(file, "JSON", f"{error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+        raise _broken(file, "an object with a format number", "something else")
+    if config["format"] > FORMAT:
+        raise VersionError(
+            f"{path} was written by a newer mmlego ({config.get('mmlego')})",
+            expected=f"format {FORMAT} or older",
+            got=config["format"],
+            remedy="Install a newer mmlego.",
+        )
+    if config.get("sha256") != _config_hash(config):
+        raise _broken(file, "content that matches its own hash", "a changed file")
+    return config
+
+
+def _broken(place: Path, expected: str, got: str) -> CheckpointError:
+    return CheckpointError(
+        f"{place} is damaged", expected=expected, got=got, remedy="Copy it again from where it was made."
+    )
+
+
+def _config_hash(config: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in config.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _describe(model: Saveable) -> dict[str, Any]:
+    config: dict[str, Any] = {"format": FORMAT, "mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
+    if isinstance(model, Baseplate):
+        return config | {"kind": "baseplate", "plates": [_describe_plate(model)]}
+    kind = {LegoBlock: "block", LegoMerge: "merge", LegoFuse: "fuse"}[type(model)]
+    blocks = _blocks(model)
+    plates = {block.plate.fingerprint: _describe_plate(block.plate) for block in blocks}
+    config |= {"kind": kind, "plates": list(plates.values()), "blocks": [_describe_block(block) for block in blocks]}
+    if not isinstance(model, LegoBlock):
+        options = _FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
+        config["options"] = {name: getattr(model, name) for name in options}
+        config["options"]["weights"] = model.weights.tolist()
+        config["card"] = model.card.config()
+    return config
+
+
+def _describe_plate(plate: Baseplate) -> dict[str, Any]:
+    return {"fingerprint": plate.fingerprint, "config": plate.config()}
+
+
+def _describe_block(block: LegoBlock) -> dict[str, Any]:
+    encoder = block.encoder
+    name = getattr(encoder, "registered_name", None)
+    described = {"name": name, "config": encoder.config} if name else {"foreign": type(encoder).__qualname__}
+    return {
+        "modality": block.modality,
+        "plate": block.plate.fingerprint,
+        "encoder": described,
+        "out_features": block.token_width,
+        "ordered": block.ordered,
+        "tokenwise": bool(getattr(encoder, "tokenwise", False)),
+        "freeze_encoder": block.encoder_frozen,
+        "preprocessing": None if block.preprocessing is None else block.preprocessing.config(),
+        "card": block.card.config(),
+    }
+
+
+def _blocks(model: Model) -> list[LegoBlock]:
+    return [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
+
+
+def _tensors(model: Saveable) -> dict[str, Tensor]:
+    plates = [model] if isinstance(model, Baseplate) else [block.plate for block in _blocks(model)]
+    tensors = {f"plate.{p.fingerprint}.{name}": value for p in plates for name, value in p.initial.items()}
+    if not isinstance(model, Baseplate):
+        tensors |= {f"model.{name}": value for name, value in model.state_dict().items()}
+    # A copy of each: tied weights may not share memory in the file.
+    return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
+
+
+def _read_tensors(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
+    file = path / _WEIGHTS
+    if not file.is_file():
+        raise _broken(path, f"a file {_WEIGHTS}", "none")
+    if _file_hash(file) != config["weights"]["sha256"]:
+        raise _broken(file, "content that matches the hash in its configuration", "a truncated or changed file")
+    try:
+        return load_file(file)
+    except SafetensorError as error:
+        raise _broken(file, "safetensors", str(error)) from error
+
+
+def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> dict[str, Baseplate]:
+    plates = {}
+    for described in config["plates"]:
+        prefix = f"plate.{described['fingerprint']}."
+        initial = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        plate = Baseplate.from_config(described["config"], initial)
+        if plate.fingerprint != described["fingerprint"]:
+            raise _broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
+        plates[plate.fingerprint] = plate
+    return plates
+
+
+def _build(
+    config: Mapping[str, Any], plates: Mapping[str, Baseplate], encoders: nn.Module | Mapping[str, nn.Module] | None
+) -> Model:
+    described = config["blocks"]
+    if isinstance(encoders, nn.Module):
+        if len(described) > 1:
+            raise InputError("one module for several blocks", expected="encoders={modality: module}", got="a module")
+        encoders = {described[0]["modality"]: encoders}
+    given = dict(encoders or {})
+    unknown = sorted(given.keys() - {block["modality"] for block in described})
+    if unknown:
+        raise InputError("encoders name unknown modalities", expected=[b["modality"] for b in described], got=unknown)
+    blocks = [_build_block(block, plates, given.get(block["modality"])) for block in described]
+    if config["kind"] == "block":
+        return blocks[0]
+    made: Model = (LegoFuse if config["kind"] == "fuse" else LegoMerge)(blocks, **config["options"])
+    made.card = Card(**config["card"])
+    return made
+
+
+def _build_block(described: Mapping[str, Any], plates: Mapping[str, Baseplate], encoder: nn.Module | None) -> LegoBlock:
+    modality, saved = described["modality"], described["encoder"]
+    if encoder is None:
+        if "foreign" in saved:
+            raise InputError(
+                f"the encoder of {modality!r} is a {saved['foreign']}, which mmlego cannot build",
+                expected=f"encoders={{{modality!r}: module}}",
+                got="none",
+                remedy="Build the module as before and pass it to load; its weights come from the checkpoint.",
+            )
+        encoder = build_encoder(saved["name"], saved["config"])
+    try:
+        block = LegoBlock(
+            encoder,
+            plates[described["plate"]],
+            modality,
+            out_features=described["out_features"],
+            ordered=described["ordered"],
+            tokenwise=described["tokenwise"],
+            freeze_encoder=described["freeze_encoder"],
+        )
+    except KeyError as error:
+        raise CheckpointError(f"the block of {modality!r} has no baseplate in the file", got=error) from error
+    except LegoError as error:
+        raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
+    block.card = Card(**described["card"])
+    if described["preprocessing"] is not None:
+        from mmlego.data import preprocessing_from_config
+
+        block.preprocessing = preprocessing_from_config(described["preprocessing"])
+    return block

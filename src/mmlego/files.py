@@ -1,0 +1,87 @@
+"""Writing so that nothing is lost: a file or folder appears whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmlego.errors import InputError
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place and move it there in one step.
+
+    Parameters
+    ----------
+    path
+        Where the file shall stand; missing folders are made.
+    content
+        Text (written as UTF-8) or bytes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def folder_atomically(path: Path, *, overwrite: bool, ours: str) -> Iterator[Path]:
+    """Yield an empty folder that takes the place of ``path`` when the block ends without an error.
+
+    Parameters
+    ----------
+    path
+        Where the folder shall stand.
+    overwrite
+        Whether a folder that stands there may be replaced.
+    ours
+        A file that a replaceable folder must contain, so that nothing else is ever removed.
+
+    Raises
+    ------
+    InputError
+        If something stands there that may not be replaced.
+    """
+    replaceable = path.is_dir() and (not any(path.iterdir()) or (overwrite and (path / ours).is_file()))
+    if path.exists() and not replaceable:
+        raise InputError(
+            f"{path} exists",
+            expected="a new or empty folder" + (f", or one with a {ours} to replace" if overwrite else ""),
+            got="a folder with files" if path.is_dir() else "a file",
+            remedy="Choose another place" + ("." if overwrite else ", or pass overwrite=True."),
+        )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new-"))
+    try:
+        yield fresh
+        fresh.chmod(0o755)
+        _swap(fresh, path)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _swap(fresh: Path, path: Path) -> None:
+    if not path.exists():
+        fresh.rename(path)
+        return
+    aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old-"))
+    path.rename(aside / "folder")
+    try:
+        fresh.rename(path)
+    except OSError:
+        (aside / "folder").rename(path)  # the old one comes back
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,122 @@
+"""What happens around the epochs: keeping a copy of the best, writing the history, a progress bar."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from mmlego.files import write_atomically
+
+BEST, HISTORY = "best.safetensors", "history.csv"
+
+
+class KeepBest(pl.Callback):
+    """Keep a copy of the weights of the best epoch, never a live reference, and end with them in the model.
+
+    Parameters
+    ----------
+    monitor
+        Name in the history.
+    higher_is_better
+        Direction.
+    folder
+        Where the history is written after every epoch, and the best weights at the end.
+    """
+
+    def __init__(self, monitor: str, *, higher_is_better: bool, folder: Path) -> None:
+        self.monitor, self.sign, self.folder = monitor, 1.0 if higher_is_better else -1.0, folder
+        self.score, self.epoch = -math.inf, -1
+        self.weights: dict[str, Tensor] = {}
+        self.rows: list[dict[str, float]] | None = None
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Compare the epoch that has just ended with the best so far."""
+        # Lightning calls callbacks before the module, so the row of this epoch is taken from the metrics.
+        value = trainer.callback_metrics.get(self.monitor)
+        score = math.nan if value is None else self.sign * float(value)
+        if value is None or score > self.score or not self.weights:
+            self.score, self.epoch = score if math.isfinite(score) else -math.inf, trainer.current_epoch
+            self.weights = _copy(pl_module.model.state_dict())
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Write the history of the epochs before."""
+        self._write_history(trainer, pl_module)
+
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Put the best weights back and write what there is to keep."""
+        self.rows = pl_module.rows
+        if self.weights:
+            pl_module.model.load_state_dict(self.weights)
+        self._write_history(trainer, pl_module)
+        if trainer.is_global_zero:
+            write_atomically(self.folder / BEST, to_bytes(_copy(pl_module.model.state_dict())))
+
+    def _write_history(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        if trainer.is_global_zero and pl_module.rows:
+            write_atomically(self.folder / HISTORY, history_frame(pl_module.rows).to_csv(index=False))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a resumed run needs."""
+        return {"score": self.score, "epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take it up again."""
+        self.score, self.epoch, self.weights = state_dict["score"], state_dict["epoch"], state_dict["weights"]
+
+
+class EpochBar(pl.Callback):
+    """A progress bar over epochs with the latest numbers beside it.
+
+    Parameters
+    ----------
+    title
+        What is trained.
+    monitor
+        The number to show beside the training loss.
+    """
+
+    def __init__(self, title: str, monitor: str) -> None:
+        self.title, self.monitor = title, monitor
+        self._bar: Any = None
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Show the bar, in the first process alone."""
+        if not trainer.is_global_zero:
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._bar = Progress(*columns, TextColumn("{task.fields[numbers]}"))
+        self._task = self._bar.add_task(self.title, total=trainer.max_epochs, numbers="")
+        self._bar.start()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Move the bar on."""
+        if self._bar is None:
+            return
+        value = trainer.callback_metrics.get(self.monitor)
+        numbers = "" if value is None else f"{self.monitor.replace('_', ' ')} {float(value):.4f}"
+        self._bar.update(self._task, completed=trainer.current_epoch + 1, numbers=numbers)
+
+    def teardown(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
+        """Leave the bar as it stands, also after an error."""
+        if self._bar is not None:
+            self._bar.stop()
+            self._bar = None
+
+
+def history_frame(rows: list[dict[str, float]]) -> Any:
+    """Return the history as a DataFrame, a row an epoch."""
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    return frame.astype({"epoch": int}) if "epoch" in frame else frame
+
+
+def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone().contiguous() for name, value in weights.items()}

@@ -1,0 +1,159 @@
+"""Evaluation and prediction over a whole data set, batch by batch."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from mmlego.block import LegoBlock
+from mmlego.data import Batch, PatientData
+from mmlego.errors import InputError, MismatchError
+from mmlego.fuse import LegoFuse
+from mmlego.merge import LegoMerge
+
+Model: TypeAlias = LegoBlock | LegoMerge | LegoFuse
+Data: TypeAlias = PatientData | tuple[Any, Any]
+
+
+def logits_of(model: Model, batch: Batch) -> Tensor:
+    """Return the logits ``(b, k)`` of a batch, whatever kind of model."""
+    if not isinstance(model, LegoBlock):
+        return model(batch.inputs, present=batch.present)  # type: ignore[no-any-return]
+    value = batch.inputs[model.modality]
+    x, mask = value if isinstance(value, tuple) else (value, None)
+    return model(x, mask).logits  # type: ignore[no-any-return]
+
+
+def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
+    """Return the patients of a data set that a model can be asked about, with its task.
+
+    Parameters
+    ----------
+    model
+        Its modalities are kept, in its order; patients who have none of them are left out.
+    data
+        A PatientData, or a pair of features (one modality's, or a dict by modality) and target.
+    with_target
+        Whether a target is needed.
+
+    Raises
+    ------
+    InputError
+        If the data lacks a modality or the target.
+    MismatchError
+        If the data's task is not the model's.
+    """
+    if not isinstance(data, PatientData):
+        data = _from_pair(model, data)
+    missing = [name for name in model.modalities if name not in data.modalities]
+    if len(missing) == len(model.modalities):
+        raise InputError("the data has no modality of the model", expected=model.modalities, got=data.modalities)
+    if with_target and data.target is None:
+        raise InputError(
+            "the data has no target", expected=f"a target for {model.task}", got="none", remedy="Pass target=."
+        )
+    if data.task is not None and data.target is not None and data.task != model.task:
+        raise MismatchError(
+            "the data's task is not the model's",
+            expected=model.task,
+            got="; ".join(model.task.differences(data.task)) or data.task,
+            remedy="Make the data with task=model.task.",
+        )
+    return data.only([name for name in model.modalities if name in data.modalities]).with_any()
+
+
+def _from_pair(model: Model, data: Any) -> PatientData:
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise InputError("data of the wrong kind", expected="a PatientData, or (features, target)", got=type(data))
+    features, target = data
+    if not isinstance(features, dict):
+        if len(model.modalities) > 1:
+            raise InputError("features of one modality", expected=f"a dict of {model.modalities}", got=type(features))
+        features = {model.modalities[0]: features}
+    return PatientData(features, target, model.task)
+
+
+def all_logits(model: Model, data: PatientData, batch_size: int) -> Tensor:
+    """Return the logits ``(n, k)`` of all patients on the CPU, in eval mode and without gradients."""
+    device = next(model.parameters()).device
+    training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            parts = [logits_of(model, batch.to(device)).float().cpu() for batch in data.loader(batch_size)]
+    finally:
+        model.train(training)
+    return torch.cat(parts).clone()
+
+
+def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tensor | None = None) -> dict[str, float]:
+    """Return the loss and the task's metrics over a data set.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock, LegoMerge or LegoFuse.
+    data
+        Patients with target; those who have none of the model's modalities are left out.
+    batch_size
+        Patients at a time.
+    reference
+        Targets of the training patients, which some survival metrics need for their censoring weights.
+
+    Returns
+    -------
+    dict of str to float
+        ``loss`` and the metrics by name.
+
+    Examples
+    --------
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Regression
+    >>> block = LegoBlock(SNN(5), Baseplate(Regression(), channels=4, width=8), "labs")
+    >>> sorted(evaluate(block, (torch.randn(6, 5), torch.arange(6.0))))
+    ['loss', 'mae', 'pearson', 'r2', 'rmse', 'spearman']
+    """
+    patients = data_for(model, data, with_target=True)
+    logits = all_logits(model, patients, batch_size)
+    if patients.target is None:
+        raise InputError("the data has no target", expected=f"a target for {model.task}", got="none")
+    loss = float(model.task.loss(logits, patients.target))
+    return {"loss": loss, **model.task.metrics(logits, patients.target, reference=reference)}
+
+
+def predict(model: Model, data: Data, *, batch_size: int = 64) -> Any:
+    """Return the predictions over a data set in the task's units.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock, LegoMerge or LegoFuse.
+    data
+        Patients, each with at least one modality of the model.
+    batch_size
+        Patients at a time.
+
+    Returns
+    -------
+    Prediction
+        Of all patients in order; ``.frame(patients)`` makes a table of it.
+
+    Raises
+    ------
+    InputError
+        If a patient has none of the model's modalities.
+    """
+    patients = data_for(model, data, with_target=False)
+    if isinstance(data, PatientData) and len(patients) < len(data):
+        known = set(patients.patients)
+        lost = [name for name in data.patients if name not in known]
+        raise InputError(
+            f"{len(lost)} patients have no modality of the model",
+            expected=f"one of {model.modalities} for each",
+            got=f"none for {', '.join(lost[:5])}",
+            remedy="Drop them with data.only(model.modalities).with_any().",
+        )
+    return model.task.predict(all_logits(model, patients, batch_size))

@@ -1,0 +1,194 @@
+"""The Lightning side of ``fit``: what one step, one epoch and one validation do."""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mmlego.data import Batch, PatientData
+from mmlego.errors import InputError, LegoWarning
+from mmlego.training.evaluate import Model, logits_of
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """How weights are moved.
+
+    Parameters
+    ----------
+    lr
+        Learning rate of AdamW.
+    weight_decay
+        Decay of matrices; vectors (norms, biases) and the latent are not decayed.
+    batch_size
+        Patients a step, over all devices together.
+    seed
+        Of the order of the patients and of dropout.
+    """
+
+    lr: float
+    weight_decay: float
+    batch_size: int
+    seed: int
+
+
+class EpochBatches(Sampler[list[int]]):
+    """The batches of one process: shuffled by seed and epoch alone, each global batch dealt out to all processes.
+
+    A last batch too small to give each process two patients joins the one before, so that no process is idle and
+    no batch norm meets a single patient.
+
+    Parameters
+    ----------
+    rows
+        Number of patients.
+    size
+        Patients a step, over all processes together.
+    seed, rank, world
+        Of the order; which process this is, of how many.
+    """
+
+    def __init__(self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+        self.rows, self.size, self.seed, self.rank, self.world = rows, size, seed, rank, world
+        self.epoch = 0
+        starts = list(range(0, rows, size))
+        if len(starts) > 1 and rows - starts[-1] < min(2 * world, size):
+            starts.pop()
+        self.bounds = list(zip(starts, [*starts[1:], rows], strict=True))
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch comes next."""
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.rows).tolist()
+        for low, high in self.bounds:
+            yield order[low:high][self.rank :: self.world]
+
+    def __len__(self) -> int:
+        return len(self.bounds)
+
+
+class Training(pl.LightningModule):
+    """One model in training."""
+
+    def __init__(
+        self, model: Model, data: PatientData, validation: PatientData | None, optimisation: Optimisation
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.data, self.validation = data, validation
+        self.optimisation = optimisation
+        self.rows: list[dict[str, float]] = []
+        self._bounds: list[tuple[int, int]] = []
+        self._loss: Tensor = torch.zeros(())
+        self._logits: list[Tensor] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return AdamW over what is free to move."""
+        named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        flat = [p for name, p in named if p.ndim < 2 or name.endswith("latent")]
+        decayed = [p for name, p in named if not (p.ndim < 2 or name.endswith("latent"))]
+        groups = [
+            {"params": decayed, "weight_decay": self.optimisation.weight_decay},
+            {"params": flat, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.optimisation.lr)
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return this process's share of every batch."""
+        settings = self.optimisation
+        batches = EpochBatches(
+            len(self.data), settings.batch_size, settings.seed, self.trainer.global_rank, self.trainer.world_size
+        )
+        self._bounds = batches.bounds
+        return _loader(self.data, batches)
+
+    def val_dataloader(self) -> Any:
+        """Return the whole validation part, in every process, so that metrics are exact."""
+        return [] if self.validation is None else self.validation.loader(self.optimisation.batch_size)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch."""
+        return batch.to(device)
+
+    def on_train_epoch_start(self) -> None:
+        """Seed by epoch, so that a resumed run draws what the unbroken one drew."""
+        seed_all(self.optimisation.seed, self.current_epoch, self.global_rank)
+        self._loss = torch.zeros((), device=self.device)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        """Return the loss, scaled so that the mean over processes is the mean over the global batch."""
+        loss = self.model.task.loss(logits_of(self.model, batch), cast(Tensor, batch.target), batch.weights)
+        low, high = self._bounds[index]
+        share = len(batch) * self.trainer.world_size / (high - low)
+        self._loss = self._loss + loss.detach() * len(batch)  # stays on the device: no waiting in the loop
+        return loss * share
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        """Keep the logits."""
+        self._logits.append(logits_of(self.model, batch).float().cpu())
+
+    def on_validation_epoch_end(self) -> None:
+        """Compute loss and metrics over the whole validation part."""
+        if self.validation is None or self.validation.target is None:
+            return
+        logits, self._logits = torch.cat(self._logits), []
+        task, target = self.model.task, self.validation.target
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", LegoWarning)  # said once, when all is over, not every epoch
+            metrics = {"loss": float(task.loss(logits, target)), **task.metrics(logits, target)}
+        for name, value in metrics.items():
+            self.log(f"validation_{name}", value, sync_dist=True, batch_size=1)
+        self._validated = metrics
+
+    def on_train_epoch_end(self) -> None:
+        """Write the epoch's line of the history."""
+        total = self._loss
+        if self.trainer.world_size > 1:
+            total = cast(Tensor, self.trainer.strategy.reduce(total, reduce_op="sum"))
+        loss = float(total) / len(self.data)
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training diverged in epoch {self.current_epoch}",
+                expected="a finite loss",
+                got=loss,
+                remedy="Lower lr=, or set gradient_clip=.",
+            )
+        self.log("train_loss", loss, sync_dist=True, batch_size=1)
+        row = {"epoch": float(self.current_epoch), "train_loss": loss}
+        if self.validation is not None:
+            row |= {f"validation_{name}": value for name, value in self._validated.items()}
+        self.rows.append(row)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the history with the weights."""
+        checkpoint["history"] = self.rows
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take the history up again."""
+        self.rows = checkpoint["history"]
+
+
+def _loader(data: PatientData, batches: EpochBatches) -> DataLoader[Batch]:
+    rows = cast("Dataset[Batch]", range(len(data)))
+    generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
+    return DataLoader(rows, batch_sampler=batches, collate_fn=data.batch, generator=generator)
+
+
+def seed_all(*numbers: int) -> None:
+    """Seed torch, NumPy and random from some numbers."""
+    seed = int(np.random.SeedSequence(list(numbers)).generate_state(1)[0])
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - for encoders that use the global generator

@@ -1,0 +1,86 @@
+"""Checkpoints of a training run as one safetensors file: written atomically, never unpickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch.plugins.io import CheckpointIO
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from mmlego.errors import CheckpointError
+from mmlego.files import write_atomically
+
+
+class SafeCheckpointIO(CheckpointIO):
+    """Let Lightning write and read its checkpoints as safetensors with the structure as JSON in the header."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        """Write a checkpoint in one step."""
+        tensors: dict[str, Tensor] = {}
+        structure = json.dumps(_flatten(checkpoint, tensors))
+        write_atomically(Path(path), to_bytes(tensors, {"structure": structure}))
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint."""
+        try:
+            with safe_open(path, "pt", device="cpu") as file:
+                structure = json.loads(file.metadata()["structure"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"{path} cannot be resumed",
+                expected="a checkpoint of an interrupted fit",
+                got=error,
+                remedy="Pass resume=False to start anew.",
+            ) from error
+        checkpoint: dict[str, Any] = _restore(structure, tensors)
+        return checkpoint
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint."""
+        Path(path).unlink(missing_ok=True)
+
+
+def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """Return a JSON-able form of nested containers: every container tagged, tensors put aside by number."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.detach().cpu().clone().contiguous()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"dict": [[_flatten(k, tensors), _flatten(v, tensors)] for k, v in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_flatten(item, tensors) for item in value]}
+    if isinstance(value, list):
+        return {"list": [_flatten(item, tensors) for item in value]}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (torch.dtype, torch.device, Path)):
+        return str(value)
+    raise CheckpointError(
+        "the state of training cannot be written",
+        expected="tensors, numbers, strings, lists and dicts",
+        got=type(value),
+    )
+
+
+def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return tensors[content]
+    if kind == "dict":
+        return {_restore(k, tensors): _restore(v, tensors) for k, v in content}
+    items = [_restore(item, tensors) for item in content]
+    return tuple(items) if kind == "tuple" else items
