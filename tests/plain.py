@@ -45,7 +45,8 @@ def plain_forward(
     inverse = (lambda z: z) if spatial else (lambda z: torch.fft.ifft(z, dim=0))
     latent = block.latent.to(torch.complex64 if block.latent.dtype == torch.float32 else torch.complex128)
     if start is not None:
-        latent = inverse(start)
+        # A start comes out of another block: an inverse transform lies between, as between two steps.
+        latent = inverse(start.real + 0j if plate.state == "untracked" else start)
         if plate.state == "real":
             latent = latent.real + 0j
     for s in range(plate.steps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Self, get_args
 
@@ -162,18 +163,22 @@ class Baseplate:
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise InputError(f"{name} of a Baseplate", expected="an int ≥ 1", got=repr(value))
-        if not self.temperature > 0:
-            raise InputError("temperature of a Baseplate", expected="a number > 0", got=self.temperature)
-        if not 0 <= self.dropout < 1:
-            raise InputError("dropout of a Baseplate", expected="a number in [0, 1)", got=self.dropout)
-        choices = {
+        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
+            raise InputError("seed of a Baseplate", expected="an int ≥ 0", got=repr(self.seed))
+        if not isinstance(self.temperature, (int, float)) or not 0 < self.temperature < math.inf:
+            raise InputError("temperature of a Baseplate", expected="a finite number > 0", got=repr(self.temperature))
+        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
+            raise InputError("dropout of a Baseplate", expected="a number in [0, 1)", got=repr(self.dropout))
+        choices: dict[str, tuple[object, ...]] = {
+            "normalise": (True, False),
+            "share_steps": (True, False),
             "activation": ("identity", "leaky_relu"),
             "domain": get_args(Domain),
             "state": get_args(State),
         }
         for name, known in choices.items():
             if getattr(self, name) not in known:
-                expected = "one of " + ", ".join(known)
+                expected = "one of " + ", ".join(map(str, known))
                 raise InputError(f"{name} of a Baseplate", expected=expected, got=repr(getattr(self, name)))
 
     def _draw(self) -> dict[str, Tensor]:

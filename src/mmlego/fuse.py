@@ -94,11 +94,13 @@ class LegoFuse(Merging):
             raise InputError("mode of a LegoFuse", expected=f"one of {get_args(Mode)}", got=repr(mode))
         if freeze is not None and freeze not in get_args(Freeze):
             raise InputError("freeze of a LegoFuse", expected=f"None or one of {get_args(Freeze)}", got=repr(freeze))
-        if not 0 <= modality_dropout < 1:
-            raise InputError("modality_dropout", expected="a number in [0, 1)", got=modality_dropout)
-        self.order = self.modalities if order is None else tuple(order)
-        if sorted(self.order) != sorted(self.modalities):
-            raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=self.order)
+        if not isinstance(modality_dropout, (int, float)) or not 0 <= modality_dropout < 1:
+            raise InputError("modality_dropout", expected="a number in [0, 1)", got=repr(modality_dropout))
+        order = self.modalities if order is None else order
+        named = isinstance(order, Sequence) and not isinstance(order, str)
+        if not named or len(order) != len(self.blocks) or any(name not in order for name in self.modalities):
+            raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=order)
+        self.order: tuple[str, ...] = tuple(order)
         self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
         self.head = Head(self.plate.width, self.task.outputs)
         self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
@@ -145,11 +147,11 @@ class LegoFuse(Merging):
 
     def _schedule(self) -> Iterator[tuple[str, int]]:
         """Yield which block takes which of its steps, in turn."""
-        steps = range(self.plate.steps)
+        steps = {name: self.block(name).plate.steps for name in self.order}  # may differ if a mismatch was allowed
         if self.mode == "stack":
-            yield from ((name, s) for name in self.order for s in steps)
+            yield from ((name, s) for name in self.order for s in range(steps[name]))
         else:
-            yield from ((name, s) for s in steps for name in self.order)
+            yield from ((name, s) for s in range(max(steps.values())) for name in self.order if s < steps[name])
 
     def _in_sequence(self, batch: Gaps) -> Spectrum:
         tokens: dict[str, Tokens] = {}
@@ -187,8 +189,6 @@ class LegoFuse(Merging):
         fresh = block.start().expand(len(rows))
         if state is None:
             return fresh
-        if self.plate.domain == "frequency":
-            state = state.between_steps(self.plate.state)
-        going = state.select(rows)
+        going = block.between_steps(state).select(rows)
         places = (~begun[rows]).nonzero().squeeze(1)
         return going.expand(len(rows)).put(places, fresh.select(places)) if len(places) else going

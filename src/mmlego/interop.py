@@ -62,6 +62,13 @@ def load_reference_block(
             expected="latent, to_logits.2.bias, …",
             got=sorted(tensors)[:5],
         )
+    token_norm = tensors.get("layers.0.1.norm_context.weight")
+    if token_norm is None or tensors["latent"].ndim != 2:
+        raise CheckpointError(
+            "not the tensors of a published block",
+            expected="a latent (c, d) and layers.0.1.norm_context.weight",
+            got=f"latent {tuple(tensors['latent'].shape)}, {sorted(tensors)[:5]}, …",
+        )
     channels, width = tensors["latent"].shape
     hidden = tensors.get("layers.0.2.fn.net.2.weight", torch.empty(width, 4 * width)).shape[1]
     plate = Baseplate(
@@ -81,8 +88,7 @@ def load_reference_block(
     )
     own = {name.removeprefix("encoder."): value for name, value in tensors.items() if name.startswith("encoder.")}
     _load(encoder, own, "encoder")
-    token_width = tensors["layers.0.1.norm_context.weight"].shape[0]
-    block = LegoBlock(encoder, plate, modality, out_features=token_width, ordered=True)
+    block = LegoBlock(encoder, plate, modality, out_features=token_norm.shape[0], ordered=True)
     _load(block, _renamed(tensors) | {f"encoder.{name}": value for name, value in own.items()}, "block")
     return block.eval()
 

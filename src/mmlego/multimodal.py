@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.card import Card
+from mmlego.encoding import check_kind
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
@@ -64,8 +65,7 @@ class Multimodal(nn.Module):
 
     def __init__(self, blocks: Sequence[LegoBlock], *, allow_mismatch: bool = False) -> None:
         super().__init__()
-        blocks = list(blocks)
-        check_blocks(blocks, allow_mismatch=allow_mismatch)
+        blocks = check_blocks(blocks, allow_mismatch=allow_mismatch)
         self.allow_mismatch = allow_mismatch
         self.blocks = nn.ModuleDict({block.modality: copy.deepcopy(block) for block in blocks})
         self.plate: Baseplate = blocks[0].plate
@@ -112,7 +112,11 @@ class Multimodal(nn.Module):
         InputError
             If a sample has no modality.
         """
-        flags = {} if present is None else {k: v for k, v in present.items() if v is not None}
+        present = {} if present is None else present
+        for what, by_name in (("inputs", inputs), ("present", present)):
+            if not isinstance(by_name, Mapping):
+                raise InputError(f"{what} of a model", expected="a mapping by modality", got=type(by_name).__name__)
+        flags = {name: _flag(name, flag) for name, flag in present.items() if flag is not None}
         for names in (inputs, flags):
             unknown = [repr(name) for name in names if name not in self.blocks]
             if unknown:
@@ -129,20 +133,22 @@ class Multimodal(nn.Module):
         if len(set(sizes.values())) > 1:
             raise ShapeError("the modalities disagree in their number of samples", expected="one number", got=sizes)
         size = next(iter(sizes.values()))
+        if size == 0:
+            raise InputError("the batch has no samples", expected="at least one", got="none")
         if not flags and len(given) == len(self.blocks):
             return Gaps({name: Part(x, mask, None) for name, (x, mask) in given.items()}, None, size)
         return self._with_gaps(given, flags, size)
 
     def _with_gaps(
-        self, given: dict[str, tuple[Tensor | Ragged, Tensor | None]], present: Mapping[str, Any], size: int
+        self, given: dict[str, tuple[Tensor | Ragged, Tensor | None]], present: Mapping[str, Tensor], size: int
     ) -> Gaps:
         device = next(iter(given.values()))[0].device
         flags = torch.zeros(len(self.blocks), size, dtype=torch.bool, device=device)
         for i, name in enumerate(self.modalities):
             if name in given:
                 flag = present.get(name)
-                flags[i] = True if flag is None else _flag(name, flag).to(device)
-            elif name in present and bool(_flag(name, present[name]).any()):
+                flags[i] = True if flag is None else flag.to(device)
+            elif name in present and bool(present[name].any()):
                 raise InputError(f"modality {name!r} is marked present but not given", expected="features", got="none")
         nobody = (~flags.any(0)).nonzero().squeeze(1).tolist()
         if nobody:
@@ -167,26 +173,20 @@ class Multimodal(nn.Module):
 
 def _flag(name: str, flag: Any) -> Tensor:
     if not isinstance(flag, Tensor) or flag.dtype != torch.bool or flag.ndim != 1:
-        raise ShapeError(f"present[{name!r}]", expected="a boolean tensor (b,)", got=getattr(flag, "dtype", type(flag)))
+        got = f"{flag.dtype} of shape {tuple(flag.shape)}" if isinstance(flag, Tensor) else type(flag).__name__
+        raise ShapeError(f"present[{name!r}]", expected="a boolean tensor (b,)", got=got)
     return flag
 
 
 def split_input(name: str, value: Any) -> tuple[Tensor | Ragged, Tensor | None]:
     """Return features and mask of what was given for one modality."""
     x, mask = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
-    if not isinstance(x, (Tensor, Ragged)) or not (mask is None or isinstance(mask, Tensor)):
-        raise InputError(
-            f"modality {name!r} is not a tensor",
-            expected="a tensor, a Ragged, a pair (tensor, mask), or None",
-            got=type(value).__name__,
-        )
-    if isinstance(x, Tensor) and x.ndim == 0:
-        raise ShapeError(f"modality {name!r} has no batch dimension", expected="(b, ...)", got="a scalar")
+    check_kind(x, mask, name)
     return x, mask
 
 
-def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> None:
-    """Check that blocks can be put together.
+def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> list[LegoBlock]:
+    """Return blocks as a list if they can be put together.
 
     Raises
     ------
@@ -195,6 +195,8 @@ def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> None:
     MismatchError
         If their baseplates differ; the message names the fields.
     """
+    if isinstance(blocks, nn.Module) or not isinstance(blocks, Iterable):
+        raise InputError("blocks of a model", expected="a list of LegoBlocks", got=type(blocks).__name__)
     blocks = list(blocks)
     if not blocks:
         raise InputError("nothing to put together", expected="at least one LegoBlock", got="none")
@@ -208,6 +210,7 @@ def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> None:
     for block in blocks[1:]:
         if block.plate.fingerprint != first.plate.fingerprint:
             _check_mismatch(first, block, allow_mismatch=allow_mismatch)
+    return blocks
 
 
 def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool) -> None:
@@ -222,7 +225,7 @@ def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool)
             remedy="Train all blocks from one shared Baseplate"
             + ("." if fatal else ", or pass allow_mismatch=True and expect a worse merge."),
         )
-    warnings.warn(f"{pair} ({'; '.join(lines)}): merging may destroy what they learned.", LegoWarning, stacklevel=5)
+    warnings.warn(f"{pair} ({'; '.join(lines)}): merging may destroy what they learned.", LegoWarning, stacklevel=6)
 
 
 def _parent_line(block: LegoBlock) -> str:

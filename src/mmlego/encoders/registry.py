@@ -68,7 +68,7 @@ def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
     >>> build_encoder("snn", {"in_features": 10}).out_features
     64
     """
-    if name not in _ENCODERS:
+    if not isinstance(name, str) or name not in _ENCODERS:
         raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
     cls = _ENCODERS[name]
     signature = inspect.signature(cls.__init__)

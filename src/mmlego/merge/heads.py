@@ -46,6 +46,8 @@ def slerp(vectors: Tensor, weights: Tensor) -> Tensor:
     tensor([0.7071, 0.7071])
     """
     flat = linear(vectors, weights)
+    if vectors.shape[-1] == 1:
+        return flat  # numbers have no directions between + and −
     counted = weights > 0
     vectors, w = vectors[counted], weights[counted].to(vectors.dtype)
     if len(vectors) == 1:
@@ -145,7 +147,7 @@ def head_rules() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
 
 def check_head_rule(name: str) -> None:
     """Raise an UnknownNameError that lists the known rules if there is none of this name."""
-    if name not in _HEADS:
+    if not isinstance(name, str) or name not in _HEADS:
         raise UnknownNameError("unknown rule for heads", expected=f"one of {', '.join(sorted(_HEADS))}", got=repr(name))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -39,6 +40,8 @@ class Merging(Multimodal):
         check_head_rule(heads)
         if phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
+        if not isinstance(strength, (int, float)) or not math.isfinite(strength):
+            raise InputError("strength", expected="a finite number", got=repr(strength))
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
         self.register_buffer("weights", torch.tensor(chosen))
@@ -199,7 +202,7 @@ class LegoMerge(Merging):
 
     def _head(self, pattern: tuple[bool, ...]) -> HeadTensors:
         """Return the head of a pattern: built once and kept until a block's head changes."""
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() and pattern == self._complete:
             return self._complete_head()
         parameters = [p for name in self.modalities for p in self.block(name).head.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
@@ -211,7 +214,8 @@ class LegoMerge(Merging):
         if pattern == self._complete:
             return self._complete_head()
         if pattern not in self._built:
-            with torch.no_grad():
+            # Kept tensors may take part in training later, so they must not be inference tensors.
+            with torch.inference_mode(False), torch.no_grad():
                 self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
         return self._built[pattern]
 

@@ -9,6 +9,7 @@ read. Element by element, so it may also be given the distinct rows of mirrored 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from typing import Literal
 
@@ -58,7 +59,7 @@ def get_rule(name: str) -> Rule:
     UnknownNameError
         If there is none; the message lists the known ones.
     """
-    if name not in _RULES:
+    if not isinstance(name, str) or name not in _RULES:
         raise UnknownNameError("unknown merge rule", expected=f"one of {', '.join(sorted(_RULES))}", got=repr(name))
     return _RULES[name]
 
@@ -164,7 +165,7 @@ def harmonic(spectra: Tensor, weights: Tensor, present: Tensor, *, phase: Phase 
     # Where a magnitude is 0 the answer is 0; 1 stands in so that no gradient there is NaN.
     z = torch.where(nothing, 1.0, z)
     magnitude = torch.where(nothing, 1.0, magnitude)
-    smallest = magnitude.detach().amin(0)  # scaled by it, nothing overflows
+    smallest = magnitude.detach().masked_fill(~counted, math.inf).amin(0)  # scaled by it, nothing overflows
     amount = smallest / (w * (smallest / magnitude)).masked_fill(~counted, 0.0).sum(0)
     amount = amount.masked_fill((nothing & counted).any(0), 0.0)
     if phase == "mean":

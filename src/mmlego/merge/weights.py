@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,18 +42,28 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
         if weights == "evidence":
             return _evidence(blocks)
         raise InputError("weights", expected="'uniform', 'evidence', or one number a block", got=repr(weights))
+    if not isinstance(weights, Iterable):
+        raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=repr(weights))
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in blocks]
         if unknown:
             raise UnknownNameError("weights name unknown modalities", expected=f"of {names}", got=unknown)
-        values = [float(weights.get(name, math.nan)) for name in names]
+        given: list[Any] = [weights.get(name) for name in names]
     else:
-        values = [float(value) for value in weights]
+        given = list(weights)
+    values = [_number(value) for value in given]
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
     if sum(values) == 0:
         raise InputError("weights", expected="at least one number > 0", got=weights)
     return [value / sum(values) for value in values]
+
+
+def _number(value: Any) -> float:
+    """Return a number as a float, NaN for anything else."""
+    if isinstance(value, Tensor) and value.numel() == 1:
+        value = value.item()
+    return float(value) if isinstance(value, Real) else math.nan
 
 
 def _evidence(blocks: Mapping[str, LegoBlock]) -> list[float]:
@@ -71,7 +83,7 @@ def _evidence(blocks: Mapping[str, LegoBlock]) -> list[float]:
         warnings.warn(
             "No block is better than chance on its validation part: uniform weights.",
             LegoWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return [1 / len(gains)] * len(gains)
     return [gain / sum(gains) for gain in gains]

@@ -60,6 +60,9 @@ class Ragged:
         """
         if len(bags) == 0:
             raise InputError("a Ragged of no bags", expected="a list of tensors (n, f)", got="an empty list")
+        odd = [type(bag).__name__ for bag in bags if not isinstance(bag, Tensor) or bag.ndim == 0]
+        if odd:
+            raise InputError("a bag of a Ragged", expected="a tensor (n, f)", got=odd[0])
         shapes = {tuple(bag.shape[1:]) for bag in bags}
         if len(shapes) > 1:
             raise ShapeError("bags of different widths in one batch", expected="one width", got=sorted(shapes))
@@ -71,9 +74,16 @@ class Ragged:
     def __getitem__(self, rows: Tensor | Sequence[int]) -> Ragged:
         """Return the bags of the given rows (integers or a boolean mask) as a new Ragged."""
         index = torch.as_tensor(rows)
+        if index.ndim != 1 or (index.dtype == torch.bool and len(index) != len(self)):
+            raise ShapeError(
+                "rows of a Ragged", expected=f"a list of integers, or {len(self)} booleans", got=tuple(index.shape)
+            )
         if index.dtype == torch.bool:
             index = index.nonzero().squeeze(1)
         bags = self.unbind()
+        outside = [i for i in index.tolist() if not -len(bags) <= i < len(bags)]
+        if outside:
+            raise InputError("rows of a Ragged", expected=f"numbers below {len(bags)}", got=outside[:5])
         picked = [bags[i] for i in index.tolist()]
         return Ragged.from_list(picked) if picked else Ragged(self.values[:0], [])
 
@@ -85,9 +95,9 @@ class Ragged:
         """Return the same lengths over other values, say after an encoder."""
         return Ragged(values, self.sizes)
 
-    def to(self, *args: torch.device | str | torch.dtype, non_blocking: bool = False) -> Ragged:
-        """Return a copy on another device or in another dtype."""
-        return Ragged(self.values.to(*args, non_blocking=non_blocking), self.sizes)
+    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Ragged:
+        """Return a copy on another device."""
+        return Ragged(self.values.to(device, non_blocking=non_blocking), self.sizes)
 
     def pin_memory(self) -> Ragged:
         """Return a copy in pinned memory, as data loaders ask for."""
