@@ -1,0 +1,298 @@
+"""Survival with discrete hazards: when the event will come."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmlego.errors import InputError, LegoWarning, ShapeError
+from mmlego.tasks.base import Task
+from mmlego.tasks.checks import as_floats, as_numbers, check_logits
+from mmlego.tasks.registry import register_task
+from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
+from mmlego.tasks.survival_scores import survival_scores
+from mmlego.tasks.survival_target import check_values, split_structured
+
+
+@register_task
+@dataclass(frozen=True, init=False)
+class Survival(Task):
+    """Right-censored survival with one hazard for each of k time bins.
+
+    The cuts c₁ < … < c_{k−1} divide time into the bins [0, c₁], (c₁, c₂], …, (c_{k−1}, ∞). A bin holds its
+    right end, so that Sⱼ is exactly P(T > cⱼ). Time 0 is in the first bin: an event there is an event of the
+    first bin, a patient censored there counts as event-free through the first bin.
+
+    Higher risk = earlier event, always. The event indicator is 1 where the event was *observed* and 0 where
+    the patient was censored; data with a ``censorship`` column have it the other way round.
+
+    Parameters
+    ----------
+    cuts : (k − 1,)
+        At least one cut; finite, positive, increasing, in the unit of the times.
+
+    Raises
+    ------
+    InputError
+        If the cuts cannot be used.
+
+    Examples
+    --------
+    >>> task = Survival([1.0, 2.0])
+    >>> target = Survival.target(event=[1, 0], time=[0.5, 1.5])
+    >>> task.loss(torch.zeros(2, 3), target)  # one bin at risk, then two, each − log ½
+    tensor(1.0397)
+    """
+
+    name: ClassVar[str] = "survival"
+    primary_metric: ClassVar[str] = "c_index"
+    chance: ClassVar[float] = 0.5
+
+    cuts: tuple[float, ...]
+
+    def __init__(self, cuts: Sequence[float]) -> None:
+        values = as_floats(cuts, "cuts")
+        single = in_single(values)  # times are kept in float32, so the cuts must differ there
+        if not values or bool((single <= 0).any() | (single.diff() <= 0).any() | single.isinf().any()):
+            raise InputError(
+                "cuts do not divide time into bins",
+                expected="at least one positive time, increasing",
+                got=values,
+                remedy="Sort them and drop repeats, or use Survival.from_data(event, time, bins=4).",
+            )
+        object.__setattr__(self, "cuts", values)
+
+    @classmethod
+    def from_data(cls, event: object, time: object = None, bins: int = 4) -> Self:
+        """Cut time at quantiles of the uncensored times of the training part.
+
+        Parameters
+        ----------
+        event : (n,)
+            1 or True where the event was observed; or a structured array as in :meth:`target`.
+        time : (n,)
+            Time of the event or of censoring.
+        bins
+            How many bins to make, at least 2.
+
+        Returns
+        -------
+        Survival
+            A task with up to ``bins`` bins, each with about the same number of events.
+
+        Raises
+        ------
+        InputError
+            If the times leave nothing to cut, or as in :meth:`target`.
+
+        Warns
+        -----
+        LegoWarning
+            If all patients are censored (the quantiles of all times are used), or if tied times leave
+            fewer bins than asked for.
+
+        Examples
+        --------
+        >>> Survival.from_data(event=[1, 1, 1, 1, 0], time=[1, 2, 3, 4, 9], bins=2)
+        Survival(cuts=(2.5,))
+        """
+        if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
+            raise InputError("bins is not a number of bins", expected="an int ≥ 2", got=repr(bins))
+        events, times = cls.target(event, time).unbind(1)  # (n,), (n,)
+        if len(times) == 0:
+            raise ShapeError("no patients to cut time by", expected="at least two", got=0)
+        of_events = times[events == 1]
+        if len(of_events) == 0:
+            warnings.warn(
+                "All patients are censored: the bins are cut at quantiles of all times.",
+                LegoWarning,
+                stacklevel=2,
+            )
+            of_events = times
+        # NumPy's quantile has no limit on the length, torch's has
+        inner = np.linspace(0, 1, int(bins) + 1)[1:-1]
+        quantiles = np.quantile(of_events.cpu().double().numpy(), inner).astype(np.float32)
+        # a cut at 0 or at the last time would leave a bin with nobody in it
+        cuts = sorted({float(q) for q in quantiles if 0 < q < float(times.max())})
+        if not cuts:
+            raise InputError(
+                "the times leave nothing to cut",
+                expected=f"times that differ, for {bins} bins",
+                got=f"{len(set(of_events.tolist()))} different times up to {float(times.max()):g}",
+                remedy="Give the cuts yourself: Survival(cuts=[...]).",
+            )
+        if len(cuts) + 1 < bins:
+            warnings.warn(f"Tied times leave {len(cuts) + 1} bins of the {bins} asked for.", LegoWarning, stacklevel=2)
+        return cls(cuts)
+
+    @staticmethod
+    def target(event: object, time: object = None) -> Tensor:
+        """Make the target of a survival task from events and times.
+
+        Parameters
+        ----------
+        event : (n,)
+            1 or True where the event was observed, 0 or False where the patient was censored. Alone, a
+            structured array of a boolean and a numeric field, as scikit-survival makes them.
+        time : (n,)
+            Time of the event or of censoring; finite and ≥ 0.
+
+        Returns
+        -------
+        Tensor : (n, 2) float32
+            The columns event and time. In float32, times closer than one part in 10⁷ become ties.
+
+        Raises
+        ------
+        InputError
+            If a value is missing, an event is not 0 or 1, or a time is negative or infinite.
+
+        Examples
+        --------
+        >>> Survival.target(event=[True, False], time=[12, 30])
+        tensor([[ 1., 12.],
+                [ 0., 30.]])
+        """
+        if time is None:
+            event, time = split_structured(event)
+        events, times = as_numbers(event, "event"), as_numbers(time, "time")
+        if events.ndim != 1 or events.shape != times.shape:
+            raise ShapeError(
+                "event and time do not belong together",
+                expected="two arrays (n,)",
+                got=f"{tuple(events.shape)} and {tuple(times.shape)}",
+            )
+        return check_values(torch.stack([events.float(), times.to(events.device).float()], dim=1))
+
+    @property
+    def outputs(self) -> int:
+        """The number k of bins, one more than cuts."""
+        return len(self.cuts) + 1
+
+    def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
+        """Check a target (n, 2) of events and times; a structured array will do as well.
+
+        Parameters
+        ----------
+        target : (n, 2) or a structured array (n,)
+            The columns event (0 or 1) and time (≥ 0).
+        shape_only
+            Leave the values unread, for a target that was checked before and is on an accelerator.
+
+        Returns
+        -------
+        Tensor : (n, 2) float32
+            The same.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`target`.
+
+        Examples
+        --------
+        >>> Survival([1.0]).check_target([[1, 3.5]])
+        tensor([[1.0000, 3.5000]])
+        """
+        if getattr(getattr(target, "dtype", None), "names", None):
+            return self.target(target)
+        values = as_numbers(target, "target")
+        if values.ndim != 2 or values.shape[1] != 2:
+            raise ShapeError(
+                "the target is not one of survival",
+                expected="(n, 2) with the columns event and time",
+                got=tuple(values.shape),
+                remedy="Use Survival.target(event, time).",
+            )
+        return values.float() if shape_only else check_values(values.float())
+
+    def sample_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the negative log-likelihood of discrete hazards, a sum of cross-entropies.
+
+        With y the bin of the time and hⱼ = σ(logitⱼ): a patient with an event contributes
+        −log h_y − Σ_{j<y} log(1 − hⱼ); a censored one −Σ_{j≤y} log(1 − hⱼ), that is, it counts as
+        event-free through the end of the bin it was censored in. Bins after y contribute nothing.
+        (Singer and Willett 1993; as the loss of a network: Zadeh and Schmid 2020.)
+
+        Parameters
+        ----------
+        logits : (b, k)
+            Log-odds of the hazards.
+        target : (b, 2)
+            Events and times.
+
+        Returns
+        -------
+        Tensor : (b,)
+            The loss of each patient.
+
+        Examples
+        --------
+        >>> Survival([1.0]).sample_loss(torch.zeros(2, 2), torch.tensor([[1.0, 0.5], [1.0, 9.0]]))
+        tensor([0.6931, 1.3863])
+        """
+        event, time = target.unbind(1)  # (b,), (b,)
+        cuts = in_single(self.cuts, time.device)  # (k - 1,)
+        last = torch.bucketize(time.contiguous(), cuts)  # (b,), the bin of each time
+        bins = torch.arange(self.outputs, device=logits.device)  # (k,)
+        happens = ((bins == last[:, None]) * event[:, None]).to(logits.dtype)  # (b, k)
+        losses = F.binary_cross_entropy_with_logits(logits, happens, reduction="none")  # (b, k)
+        return losses.masked_fill(bins > last[:, None], 0.0).sum(dim=1)
+
+    def predict(self, logits: Tensor) -> SurvivalPrediction:
+        """Turn logits into hazards, survival curves and risks. Higher risk = earlier event.
+
+        Parameters
+        ----------
+        logits : (b, k)
+            Finite logits.
+
+        Returns
+        -------
+        SurvivalPrediction
+            Risks (b,), hazards (b, k), survival (b, k).
+
+        Raises
+        ------
+        InputError
+            If the logits are not finite or not (b, k).
+
+        Examples
+        --------
+        >>> Survival([1.0]).predict(torch.zeros(1, 2)).risk
+        tensor([-0.7500])
+        """
+        logits = check_logits(logits, self.outputs, finite=True)
+        survival = torch.sigmoid(-logits).cumprod(dim=1)  # (b, k); 1 - h without cancellation
+        return SurvivalPrediction(-survival.sum(dim=1), torch.sigmoid(logits), survival, self.cuts)
+
+    def strata(self, target: object) -> Tensor:
+        """Group patients by whether the event was observed.
+
+        Parameters
+        ----------
+        target : (n, 2)
+            Events and times.
+
+        Returns
+        -------
+        Tensor : (n,) int64
+            1 with an event, 0 censored.
+
+        Examples
+        --------
+        >>> Survival([1.0]).strata([[1, 3.0], [0, 4.0]])
+        tensor([1, 0])
+        """
+        return self.check_target(target)[:, 0].long()
+
+    def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
+        prediction = self.predict(logits)
+        return survival_scores(prediction.risk, prediction.survival_at, target, reference)

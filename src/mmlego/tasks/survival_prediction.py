@@ -1,0 +1,128 @@
+"""What a survival task predicts: risks, hazards and step-shaped survival curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mmlego.errors import InputError
+from mmlego.tasks.checks import as_floats
+from mmlego.tasks.prediction import Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class SurvivalPrediction(Prediction):
+    """Risks and survival curves of patients. Higher risk = earlier event, always.
+
+    Attributes
+    ----------
+    risk : (b,)
+        −Σⱼ Sⱼ: minus the expected number of bins survived. Between −k and 0; only its order has a meaning.
+    hazards : (b, k)
+        Probability of the event in each bin, for those who reach the bin.
+    survival : (b, k)
+        Sⱼ = Π_{i ≤ j} (1 − hᵢ), the probability to be free of the event at the end of each bin. The last bin
+        has no end: its column counts in the risk, and no curve reaches it.
+    cuts : tuple of k − 1 floats
+        The times between the bins, in the unit of the target.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Survival
+    >>> prediction = Survival([1.0, 2.0]).predict(torch.tensor([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]]))
+    >>> prediction.survival[0]
+    tensor([0.5000, 0.2500, 0.1250])
+    >>> bool(prediction.risk[1] > prediction.risk[0])  # the larger hazards are the larger risk
+    True
+    """
+
+    risk: Tensor
+    hazards: Tensor
+    survival: Tensor
+    cuts: tuple[float, ...]
+
+    def survival_at(self, times: float | Sequence[float] | Tensor) -> Tensor:
+        """Read the survival curves, right-continuous step functions S(t) = P(T > t), at given times.
+
+        A curve is 1 before the first cut, steps down at each cut to the survival at the end of the bin that
+        ends there, and stays level after the last cut.
+
+        Parameters
+        ----------
+        times : (t,)
+            Times ≥ 0, in any order.
+
+        Returns
+        -------
+        Tensor : (b, t)
+            Probability to be free of the event at each time.
+
+        Raises
+        ------
+        InputError
+            If a time is negative or not finite.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Survival
+        >>> prediction = Survival([1.0, 2.0]).predict(torch.zeros(1, 3))
+        >>> prediction.survival_at([0.5, 1.0, 1.9, 2.0, 99.0])
+        tensor([[1.0000, 0.5000, 0.5000, 0.2500, 0.2500]])
+        """
+        at = in_single(as_floats(times, "times"), self.survival.device)  # (t,)
+        if bool((at < 0).any()):
+            raise InputError("times hold a negative one", expected="times ≥ 0", got=float(at.min()))
+        cuts = in_single(self.cuts, at.device)  # (k - 1,)
+        steps = torch.cat([torch.ones_like(self.survival[:, :1]), self.survival], dim=1)  # (b, k + 1)
+        return steps[:, torch.bucketize(at, cuts, right=True)]
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """Name the columns of the table: the risk, then the survival at each cut.
+
+        Returns
+        -------
+        dict of str to array (b,)
+            ``risk`` and ``survival_at_<cut>``.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Survival
+        >>> list(Survival([1.0, 2.5]).predict(torch.zeros(1, 3)).columns())
+        ['risk', 'survival_at_1', 'survival_at_2.5']
+        """
+        labels = [f"{cut:.6g}" for cut in self.cuts]
+        if len(set(labels)) < len(labels):
+            labels = [repr(cut) for cut in self.cuts]
+        survival = self.survival.detach().cpu().numpy()  # (b, k)
+        curves = {f"survival_at_{label}": survival[:, j] for j, label in enumerate(labels)}
+        return {"risk": self.risk.detach().cpu().numpy(), **curves}
+
+
+def in_single(times: Sequence[float], device: torch.device | None = None) -> Tensor:
+    """Make a tensor of times in float32, the precision of targets, so that equal times compare as equal.
+
+    Parameters
+    ----------
+    times : t numbers
+        Times.
+    device
+        Where to put them.
+
+    Returns
+    -------
+    Tensor : (t,) float32
+        The times.
+
+    Examples
+    --------
+    >>> in_single([0.5, 2.0])
+    tensor([0.5000, 2.0000])
+    """
+    return torch.tensor(times, dtype=torch.float32, device=device)

@@ -1,0 +1,282 @@
+"""Scores of survival predictions: pure functions on tensors, computed with torchsurv.
+
+What torchsurv leaves to its caller, or does in another way than scikit-survival, is settled here:
+
+- Risks go in as ranks. torchsurv compares risks in float32 with a tolerance of 1e-8, and would call two
+  float64 risks tied that are not.
+- The censoring distribution is known only before the last time τ of the reference. scikit-survival refuses
+  later times and zero probabilities; torchsurv carries the last value on and gives weight 0. Here everything
+  is truncated at τ: events at or after τ do not count as events. It is ``tau=τ`` of scikit-survival's
+  ``concordance_index_ipcw``, and administrative censoring at τ for its AUC and Brier score.
+- All censored, no comparable pair, a single patient: torchsurv raises; here the score is NaN with a reason.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import torch
+from torch import Tensor
+
+SurvivalAt = Callable[[Tensor], Tensor]
+
+
+def survival_scores(
+    risk: Tensor, survival_at: SurvivalAt, target: Tensor, reference: Tensor | None
+) -> tuple[dict[str, float], list[str]]:
+    """Compute all scores of survival predictions.
+
+    ========================  =============================================================================
+    ``c_index``               Harrell's concordance: the share of comparable pairs in which the earlier event
+                              has the higher risk; tied risks count ½, events at the same time do not
+                              compare, an event compares with a censoring at the same time (Harrell 1996)
+    ``c_index_ipcw``          the same with pairs weighted by 1 / G(Tᵢ)², G the Kaplan–Meier estimate of the
+                              censoring distribution of the reference, for events before τ (Uno 2011)
+    ``auc``                   cumulative/dynamic AUC(t) with weights 1 / G(Tᵢ) (Uno 2007), averaged over the
+                              evaluation times by the fall of the Kaplan–Meier curve (Lambert, Chevret 2014)
+    ``ibs``                   integrated Brier score with weights 1 / G, trapezoidal rule over the evaluation
+                              times, divided by their range; lower is better (Graf 1999)
+    ========================  =============================================================================
+
+    Parameters
+    ----------
+    risk : (n,)
+        Higher risk = earlier event.
+    survival_at
+        Gives the survival (n, t) at times (t,).
+    target : (n, 2)
+        Events and times of the same patients.
+    reference : (n_train, 2), optional
+        Events and times of the training part. Without it only ``c_index`` is computed.
+
+    Returns
+    -------
+    scores : dict of str to float
+        NaN where undefined.
+    reasons : list of str
+        Why something is NaN.
+
+    Examples
+    --------
+    >>> target = torch.tensor([[1.0, 1.0], [1.0, 2.0], [0.0, 3.0]])
+    >>> survival_scores(torch.tensor([3.0, 2.0, 1.0]), lambda t: torch.ones(3, len(t)), target, None)
+    ({'c_index': 1.0}, [])
+    """
+    event, time = target[:, 0] == 1, target[:, 1].double()  # (n,), (n,)
+    scores, reasons = {"c_index": concordance(risk, event, time)}, []
+    if math.isnan(scores["c_index"]):
+        cause = "no two patients can be compared" if bool(event.any()) else "all patients are censored"
+        reasons.append(f"c_index is undefined: {cause}.")
+    if reference is None:
+        return scores, reasons
+
+    scores |= dict.fromkeys(("c_index_ipcw", "auc", "ibs"), math.nan)
+    horizon = float(reference[:, 1].max())  # τ
+    if not bool((reference[:, 0] == 1).any()):
+        reasons.append("c_index_ipcw, auc and ibs are undefined: all patients of the reference are censored.")
+        return scores, reasons
+    weight = censoring_weights(reference, time)  # (n,)
+    scores["c_index_ipcw"] = concordance(risk, event, time, weight, horizon)
+    at = evaluation_times(event, time, horizon)  # (t,)
+    if len(at):
+        weight_at = censoring_weights(reference, at)  # (t,)
+        scores["auc"] = mean_auc(risk, event, time, weight, at, weight_at)
+        scores["ibs"] = integrated_brier(survival_at(at), event, time, weight, at, weight_at)
+    undefined = [key for key in ("c_index_ipcw", "auc", "ibs") if math.isnan(scores[key])]
+    if undefined:
+        reasons.append(
+            f"{', '.join(undefined)} undefined: no comparable event before the last time of the reference, {horizon:g}."
+        )
+    return scores, reasons
+
+
+def concordance(
+    risk: Tensor, event: Tensor, time: Tensor, weight: Tensor | None = None, horizon: float = math.inf
+) -> float:
+    """Compute the concordance index of risks and event times.
+
+    Parameters
+    ----------
+    risk : (n,)
+        Higher risk = earlier event.
+    event : (n,) bool
+        Whether the event was observed.
+    time : (n,) float64
+        Time of the event or of censoring.
+    weight : (n,), optional
+        1 / G at the times; its square weighs the pairs.
+    horizon
+        Events at or after it do not count.
+
+    Returns
+    -------
+    float
+        Between 0 and 1; NaN if no two patients can be compared.
+
+    Examples
+    --------
+    >>> event = torch.tensor([True, True, False])
+    >>> concordance(torch.tensor([3.0, 1.0, 2.0]), event, torch.tensor([1.0, 2.0, 3.0]).double())
+    0.6666666666666666
+    """
+    counted = event & (time < horizon)  # (n,)
+    if not bool(counted.any()):
+        return math.nan
+    first = time[counted].min()
+    # a patient is comparable with the earliest event if it is later, or censored at the same time
+    if not bool(((time > first) | ((time == first) & ~event)).any()):
+        return math.nan
+    tmax = None if math.isinf(horizon) else torch.tensor(horizon, dtype=time.dtype)
+    weight = None if weight is None else weight.to(time)
+    return float(_torchsurv().ConcordanceIndex()(ranks(risk), event, time, weight, tmax, instate=False))
+
+
+def censoring_weights(reference: Tensor, time: Tensor) -> Tensor:
+    """Compute 1 / G(t), the inverse probability of not being censored by time t.
+
+    Parameters
+    ----------
+    reference : (n_train, 2)
+        Events and times from which the censoring distribution is estimated; not all censored.
+    time : (n,)
+        When to evaluate it.
+
+    Returns
+    -------
+    Tensor : (n,) float64
+        The weights; meaningful before the last time of the reference.
+
+    Examples
+    --------
+    >>> reference = torch.tensor([[0.0, 1.0], [1.0, 2.0]])
+    >>> censoring_weights(reference, torch.tensor([0.5, 1.0]))
+    tensor([1., 2.], dtype=torch.float64)
+    """
+    weight: Tensor = _torchsurv().get_ipcw(reference[:, 0] == 1, reference[:, 1].double(), time.double())
+    return weight.double()
+
+
+def evaluation_times(event: Tensor, time: Tensor, horizon: float, at_most: int = 100) -> Tensor:
+    """Choose the times at which curves are evaluated: the different event times before all end.
+
+    Parameters
+    ----------
+    event : (n,) bool
+        Whether the event was observed.
+    time : (n,)
+        Time of the event or of censoring.
+    horizon
+        The last time of the reference. Only event times before it and before the last time count, so that
+        there are controls and the censoring distribution is known.
+    at_most
+        More times than this are thinned evenly by rank; the first and the last stay. It bounds the memory.
+
+    Returns
+    -------
+    Tensor : (t,)
+        Increasing times; perhaps none.
+
+    Examples
+    --------
+    >>> event = torch.tensor([True, True, True, False])
+    >>> evaluation_times(event, torch.tensor([2.0, 1.0, 2.0, 5.0]), horizon=4.0)
+    tensor([1., 2.])
+    """
+    times: Tensor = torch.unique(time[event & (time < min(horizon, float(time.max())))])  # sorted
+    if len(times) <= at_most:
+        return times
+    keep = torch.linspace(0, len(times) - 1, at_most, dtype=torch.float64).round().long()
+    return times[keep]
+
+
+def mean_auc(risk: Tensor, event: Tensor, time: Tensor, weight: Tensor, at: Tensor, weight_at: Tensor) -> float:
+    """Average the cumulative/dynamic AUC over times, by the fall of the Kaplan–Meier curve between them.
+
+    Parameters
+    ----------
+    risk, event, time, weight : (n,)
+        Risks, events, times and weights 1 / G of the patients.
+    at, weight_at : (t,)
+        Evaluation times, from :func:`evaluation_times`, and the weights there.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Examples
+    --------
+    >>> event, time = torch.tensor([True, False]), torch.tensor([1.0, 2.0])
+    >>> mean_auc(torch.tensor([2.0, 1.0]), event, time, torch.ones(2), torch.ones(1), torch.ones(1))
+    1.0
+    """
+    auc = _torchsurv().Auc()
+    auc(ranks(risk), event, time, weight=weight, new_time=at, weight_new_time=weight_at)
+    return float(auc.integral())
+
+
+def integrated_brier(
+    survival: Tensor, event: Tensor, time: Tensor, weight: Tensor, at: Tensor, weight_at: Tensor
+) -> float:
+    """Integrate the Brier score of survival probabilities over times.
+
+    Parameters
+    ----------
+    survival : (n, t)
+        Survival probabilities at the evaluation times.
+    event, time, weight : (n,)
+        Events, times and weights 1 / G of the patients.
+    at, weight_at : (t,)
+        Evaluation times and the weights there. With one time it is the Brier score at that time.
+
+    Returns
+    -------
+    float
+        Not negative; lower is better. 0.25 is what a constant ½ gives without censoring.
+
+    Examples
+    --------
+    >>> event, time = torch.tensor([True, False]), torch.tensor([1.0, 2.0])
+    >>> survival, one = torch.full((2, 1), 0.5), torch.ones(1)
+    >>> integrated_brier(survival, event, time, torch.ones(2), one, one)
+    0.25
+    """
+    score = _torchsurv().BrierScore()
+    score(survival, event, time, new_time=at, weight=weight, weight_new_time=weight_at)
+    return float(score.integral())
+
+
+def ranks(values: Tensor) -> Tensor:
+    """Replace values by their rank among the different values, 0 for the lowest.
+
+    Parameters
+    ----------
+    values : (n,)
+        Numbers.
+
+    Returns
+    -------
+    Tensor : (n,) float64
+        Whole numbers in the same order, equal where the values are.
+
+    Examples
+    --------
+    >>> ranks(torch.tensor([0.3, 0.1, 0.3]))
+    tensor([1., 0., 1.], dtype=torch.float64)
+    """
+    place: Tensor = torch.unique(values, return_inverse=True)[1]
+    return place.double()
+
+
+def _torchsurv() -> SimpleNamespace:
+    """Import torchsurv where it is used, without its warning: its package still calls torch.jit.script."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.script", category=DeprecationWarning)
+        from torchsurv.metrics.auc import Auc
+        from torchsurv.metrics.brier_score import BrierScore
+        from torchsurv.metrics.cindex import ConcordanceIndex
+        from torchsurv.stats.ipcw import get_ipcw
+    return SimpleNamespace(Auc=Auc, BrierScore=BrierScore, ConcordanceIndex=ConcordanceIndex, get_ipcw=get_ipcw)
