@@ -118,8 +118,8 @@ class Baseplate:
     >>> plate = Baseplate(Classification(2), channels=8, width=16, seed=1)
     >>> plate.fingerprint == Baseplate(Classification(2), channels=8, width=16, seed=1).fingerprint
     True
-    >>> plate.differences(Baseplate(Classification(2), channels=9, width=16, seed=1))
-    ['channels: 8 ≠ 9', 'initial values of latent']
+    >>> plate.differences(Baseplate(Classification(3), channels=8, width=16, seed=1, steps=3))[-2:]
+    ['steps: 2 ≠ 3', 'initial values of head.linear.bias, head.linear.weight']
     """
 
     def __init__(

@@ -116,7 +116,7 @@ def masked_real_transform(x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     place = mask.cumsum(1)[:, None, :] - 1  # (b, 1, n): position among the real tokens
     k = torch.arange(distinct(x.shape[1]), device=x.device)[None, :, None]  # (1, n', 1)
     turns = (k * place.clamp_min(0)) % length.clamp_min(1)  # integers: exact whatever n
-    cosine = torch.cos(turns * (2.0 * math.pi) / length.clamp_min(1)).to(x.dtype)
+    cosine = torch.cos(turns.to(x.dtype) * (2.0 * math.pi) / length.clamp_min(1))
     cosine = cosine.masked_fill(~mask[:, None, :], 0.0)
     pair = (k > 0) & (2 * k != length)
     bias = torch.where(pair, math.log(2.0), 0.0).masked_fill(2 * k > length, -math.inf).squeeze(-1)

@@ -1,0 +1,29 @@
+"""What all tests share: one Hypothesis profile, fixed seeds, and the folder of data and recorded numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import HealthCheck, settings
+
+# Shared machines stall now and then: a slow example is no failure.
+settings.register_profile(
+    "mmlego", deadline=None, max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("mmlego")
+
+
+@pytest.fixture(autouse=True)
+def _same_numbers_every_time() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of shared data that lies beside the checkout."""
+    folder = Path(__file__).parents[2] / "shared"
+    if not folder.is_dir():
+        pytest.skip("the folder `shared` with data and recorded numbers does not lie beside the checkout")
+    return folder
