@@ -1,0 +1,207 @@
+"""Reports drawn from results: a table for the terminal and for Markdown, and pictures."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from mmlego.bench.results import Results
+from mmlego.errors import InputError
+from mmlego.files import write_atomically
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_LABELS = {"c_index": "c-index", "auroc": "AUROC", "r2": "R²"}
+_ENSEMBLE = "logit ensemble"
+_BLUE, _RED, _GREY = "#2166ac", "#b2182b", "#666666"
+
+
+def rows(results: Results) -> list[tuple[str, str, str, str]]:
+    """Return a row a method: name, mean ± sd, difference to the ensemble with interval, verdict."""
+    lines = []
+    for method in results.methods:
+        scores = results.scores(method)
+        known = scores[np.isfinite(scores)]
+        spread = f"{known.mean():.3f} ± {known.std(ddof=1):.3f}" if len(known) > 1 else "not defined"
+        if method == _ENSEMBLE or _ENSEMBLE not in results.methods:
+            lines.append((method, spread, "", ""))
+            continue
+        found = results.versus(method, _ENSEMBLE)
+        if math.isnan(found.low):
+            lines.append((method, spread, "", ""))
+            continue
+        difference = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+        lines.append((method, spread, difference, found.verdict))
+    return lines
+
+
+def title(results: Results) -> str:
+    """Return what was measured, in a line."""
+    e = results.experiment
+    apart = "each block on patients of its own" if e["disjoint"] else "all blocks on the same patients"
+    return (
+        f"{e['cohort']}: {e['patients']} patients, {e['folds']} folds × {e['repeats']}, {apart}; "
+        f"{_LABELS.get(results.metric, results.metric)} on held-out patients"
+    )
+
+
+def table(results: Results) -> Table:
+    """Return the table for the terminal."""
+    from rich.table import Table
+
+    made = Table(title=title(results), title_justify="left", title_style="bold")
+    made.add_column("method")
+    made.add_column(f"{_LABELS.get(results.metric, results.metric)}, mean ± sd", justify="right")
+    made.add_column("less the ensemble's [95 % CI]", justify="right")
+    made.add_column("")
+    for method, *cells in rows(results):
+        made.add_row(method, *cells, style="bold" if method.startswith("Lego") else None)
+    return made
+
+
+def markdown(results: Results) -> str:
+    """Return the same table as Markdown."""
+    metric = _LABELS.get(results.metric, results.metric)
+    lines = [
+        f"{title(results)}.",
+        "",
+        f"| method | {metric}, mean ± sd | less the ensemble's [95 % CI] | |",
+        "|---|---|---|---|",
+        *("| " + " | ".join(row) + " |" for row in rows(results)),
+        "",
+        "Mean and standard deviation over splits; intervals by the corrected resampled t (Nadeau and Bengio 2003); "
+        "“better” or “worse” only where the interval excludes zero.",
+    ]
+    seconds = [split["seconds"] for split in results.splits if "seconds" in split]
+    if seconds:
+        lines[-1] += f" {np.mean(seconds):.1f} s a split."
+    return "\n".join(lines) + "\n"
+
+
+def write_report(results: Results, folder: Path) -> list[Path]:
+    """Write ``table.md`` and the picture that fits the task.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = folder / "table.md"
+    write_atomically(text, markdown(results))
+    files = [text]
+    if any("risk" in split for split in results.splits):
+        files.append(draw_kaplan_meier(results, folder / "kaplan_meier.png"))
+    elif any("probability" in split for split in results.splits):
+        files.append(draw_roc(results, folder / "roc.png"))
+    return files
+
+
+def draw_kaplan_meier(results: Results, file: Path) -> Path:
+    """Draw Kaplan–Meier curves of the predicted risk groups, each patient predicted by a model that never saw them.
+
+    The groups are cut at the median risk of the training patients of each fold; the first repeat is drawn.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    first = [split for split in results.splits if split["repeat"] == 0]
+    models = list(first[0]["risk"])
+    figure, axes = plt.subplots(1, len(models), figsize=(5.2 * len(models), 4.6), sharey=True, squeeze=False)
+    for axis, model in zip(axes[0], models, strict=True):
+        groups: dict[str, list[list[float]]] = {"lower risk": [], "higher risk": []}
+        for split in first:
+            for patient, risk in zip(split["patients"], split["risk"][model], strict=True):
+                name = "higher risk" if risk > split["cut"][model] else "lower risk"
+                groups[name].append(results.outcome[patient])
+        _draw_groups(axis, groups)
+        axis.set_xlabel(results.experiment["outcome"]["time"])
+        scores = results.scores(model)
+        axis.set_title(f"{model}  (c-index {np.nanmean(scores):.2f} ± {np.nanstd(scores, ddof=1):.2f})", fontsize=11)
+    axes[0][0].set_ylabel("survival without the event")
+    figure.suptitle(f"{results.experiment['cohort']}: predicted risk groups of held-out patients", fontsize=12)
+    figure.tight_layout()
+    return _save(figure, file)
+
+
+def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
+    from torchsurv.stats.kaplan_meier import KaplanMeierEstimator
+
+    # Where fewer than one in ten are still watched, a curve says more about chance than about patients.
+    every = sorted(time for members in groups.values() for _, time in members)
+    last = every[int(0.9 * (len(every) - 1))]
+    step = max(1.0, float(np.ceil(last / 5)))
+    marks = np.arange(0, last + step / 2, step)
+    for (name, members), colour, place in zip(groups.items(), (_BLUE, _RED), (-0.20, -0.26), strict=True):
+        if not members:
+            continue
+        event, time = torch.tensor(members, dtype=torch.float64).T
+        if bool(event.any()):
+            estimator = KaplanMeierEstimator()
+            estimator(event.bool(), time)
+            times, survival = estimator.time.numpy(), estimator.km_est.numpy()
+        else:
+            times, survival = time.sort().values.numpy(), np.ones(len(time))
+        x, y = np.concatenate([[0.0], times]), np.concatenate([[1.0], survival])
+        x, y = np.append(x, max(x[-1], last)), np.append(y, y[-1])
+        axis.step(x, y, where="post", color=colour, label=f"{name}: {len(members)} patients, {int(event.sum())} events")
+        censored = time[event == 0].numpy()
+        axis.plot(censored, y[np.searchsorted(x, censored, side="right") - 1], "|", color=colour, markersize=5)
+        for mark in marks:
+            at_risk = int((time >= mark).sum())
+            axis.text(
+                mark, place, str(at_risk), color=colour, ha="center", transform=axis.get_xaxis_transform(), fontsize=8
+            )
+    axis.text(0, -0.145, "at risk", color=_GREY, ha="center", transform=axis.get_xaxis_transform(), fontsize=8)
+    axis.set_xticks(marks, [f"{mark:.0f}" for mark in marks])
+    axis.xaxis.set_label_coords(0.5, -0.07)
+    axis.set(xlim=(-0.02 * last, 1.02 * last), ylim=(0, 1.02))
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(loc="lower left", frameon=False, fontsize=9)
+
+
+def draw_roc(results: Results, file: Path) -> Path:
+    """Draw ROC curves of the held-out predictions of the first repeat."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from torchmetrics.functional.classification import binary_roc
+
+    first = [split for split in results.splits if split["repeat"] == 0]
+    figure, axis = plt.subplots(figsize=(5.2, 4.8))
+    for model, colour in zip(first[0]["probability"], (_BLUE, _RED), strict=False):
+        predicted = torch.tensor([p for split in first for p in split["probability"][model]])
+        true = torch.tensor([int(results.outcome[patient][0]) for split in first for patient in split["patients"]])
+        if int(true.max()) > 1:
+            raise InputError("a ROC curve is drawn for two classes", got=int(true.max()) + 1)
+        false_positive, true_positive, _ = binary_roc(predicted, true)
+        scores = results.scores(model)
+        label = f"{model}: AUROC {np.nanmean(scores):.2f} ± {np.nanstd(scores, ddof=1):.2f}"
+        axis.plot(false_positive, true_positive, color=colour, label=label)
+    axis.plot([0, 1], [0, 1], ":", color=_GREY)
+    axis.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    axis.set_title(f"{results.experiment['cohort']}: held-out patients", fontsize=11)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.legend(loc="lower right", frameon=False, fontsize=9)
+    figure.tight_layout()
+    return _save(figure, file)
+
+
+def _save(figure: Any, file: Path) -> Path:
+    from io import BytesIO
+
+    from matplotlib import pyplot as plt
+
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    plt.close(figure)
+    write_atomically(file, buffer.getvalue())
+    return file

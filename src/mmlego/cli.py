@@ -1,0 +1,64 @@
+"""The command line: a thin shell over the library. ``mmlego --help`` lists the verbs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from mmlego.commands import apply, demo, experiments, make
+from mmlego.errors import LegoError
+from mmlego.version import __version__
+
+app = typer.Typer(
+    name="mmlego",
+    help="Turn unimodal encoders into one multimodal model: train blocks apart, merge without training, fuse briefly.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mmlego {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Turn unimodal encoders into one multimodal model."""
+
+
+_PANELS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Start here": (demo.demo,),
+    "Make models": (make.train, make.merge, make.fuse),
+    "Use models": (apply.predict, apply.evaluate, apply.inspect),
+    "Measure": (experiments.bench, experiments.report),
+}
+for panel, verbs in _PANELS.items():
+    for verb in verbs:
+        app.command(rich_help_panel=panel)(verb)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line, not a traceback."""
+    try:
+        app()
+    except LegoError as error:
+        from rich.console import Console
+        from rich.text import Text
+
+        Console(stderr=True).print(Text("error: ", style="bold red") + Text(str(error)))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; run the same command again to go on", err=True)
+        sys.exit(130)

@@ -1,0 +1,74 @@
+"""``mmlego demo``: the main job on real data, from training to pictures."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmlego.commands.arguments import Overrides, Shared
+from mmlego.commands.show import console, plain_warnings, short, stages
+
+
+class DemoData(StrEnum):
+    """Cohorts of the demo."""
+
+    gse7390 = "gse7390"
+    tcga = "tcga"
+
+
+class DemoTask(StrEnum):
+    """What the demo predicts."""
+
+    survival = "survival"
+    classification = "classification"
+
+
+def demo(
+    data: Annotated[
+        DemoData, typer.Option(help="gse7390: breast cancer, genes and clinical (ships in a package); tcga: a file.")
+    ] = DemoData.gse7390,
+    path: Annotated[Path | None, typer.Option(help="The TCGA file, CSV or zipped CSV (with --data tcga).")] = None,
+    task: Annotated[
+        DemoTask, typer.Option(help="survival; or classification: event within 5 years (gse7390) or 24 months (tcga).")
+    ] = DemoTask.survival,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where table, pictures and models go.")] = Path("runs/demo"),
+    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often to repeat it.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of splits, weights and training.")] = 0,
+    shared_patients: Shared = False,
+    overrides: Overrides = None,
+) -> None:
+    """Run the main job on real data: blocks trained on different patients, merged, fused, and measured.
+
+    Prints the score of each block, of their logit ensemble, of LegoMerge and of LegoFuse on held-out patients; writes
+    a table, a picture and the trained models.
+    """
+    from mmlego.bench import Experiment, run_experiment
+    from mmlego.bench.cohorts import gse7390, tcga
+    from mmlego.bench.experiment import stages as stages_of
+    from mmlego.bench.final import train_final
+    from mmlego.bench.report import table, write_report
+    from mmlego.errors import InputError
+    from mmlego.settings import read_settings
+
+    if (data is DemoData.tcga) != (path is not None):
+        raise InputError("--path goes with --data tcga", expected="both or neither", got=f"--data {data.value}")
+    show = console()
+    with plain_warnings():
+        cohort = tcga(path, task.value) if path is not None else gse7390(task.value)
+        show.print(cohort.summary(), highlight=False)
+        settings = read_settings(overrides=[f"seed={seed}", *(overrides or [])])
+        experiment = Experiment(folds=folds, repeats=repeats, disjoint=not shared_patients, settings=settings)
+        total = (folds * repeats + 1) * stages_of(cohort)
+        with stages(total, cohort.name) as advance:
+            results = run_experiment(cohort, experiment, out, advance=advance)
+            final = out / "models"
+            models = train_final(cohort, experiment, final, advance=lambda stage: advance(f"final models: {stage}"))
+        files = write_report(results, out)
+    show.print(table(results))
+    show.print(
+        "Written:", *(short(file) for file in [*files, out / "results.json", *models]), sep="\n  ", highlight=False
+    )

@@ -1,0 +1,61 @@
+"""``mmlego bench`` and ``report``: repeated splits by patient, and what is drawn from their results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmlego.commands.arguments import Config, Data, Overrides, Shared
+from mmlego.commands.show import console, plain_warnings, short, stages
+
+
+def bench(
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where results go; run again to go on.")],
+    folds: Annotated[int, typer.Option(min=2, help="Folds, by patient.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often to repeat them.")] = 3,
+    validation: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share that early stopping watches.")] = 0.2,
+    shared_patients: Shared = False,
+    config: Config = None,
+    overrides: Overrides = None,
+) -> None:
+    """Measure blocks, their logit ensemble, LegoMerge and LegoFuse over repeated splits by patient."""
+    from mmlego.bench import Experiment, run_experiment
+    from mmlego.bench.experiment import stages as stages_of
+    from mmlego.bench.report import table, write_report
+    from mmlego.data import Cohort
+    from mmlego.settings import read_settings
+
+    show = console()
+    with plain_warnings():
+        settings = read_settings(config, overrides or [])
+        cohort = Cohort.from_manifest(data)
+        show.print(cohort.summary(), highlight=False)
+        experiment = Experiment(
+            folds=folds, repeats=repeats, validation=validation, disjoint=not shared_patients, settings=settings
+        )
+        with stages(folds * repeats * stages_of(cohort), cohort.name) as advance:
+            results = run_experiment(cohort, experiment, out, advance=advance)
+        files = write_report(results, out)
+    show.print(table(results))
+    show.print("Written:", *(short(file) for file in [*files, out / "results.json"]), sep="\n  ", highlight=False)
+
+
+def report(
+    results: Annotated[Path, typer.Argument(help="results.json of mmlego bench or demo, or its folder.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to write; default: beside the results.")
+    ] = None,
+) -> None:
+    """Draw the table and the picture from results, without running anything."""
+    from mmlego.bench import read_results
+    from mmlego.bench.report import table, write_report
+
+    found = read_results(results)
+    folder = out or (results if results.is_dir() else results.parent)
+    files = write_report(found, folder)
+    show = console()
+    show.print(table(found))
+    show.print("Written:", *(short(file) for file in files), sep="\n  ", highlight=False)
