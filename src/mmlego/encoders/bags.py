@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from mmlego.encoders.registry import register_encoder
 from mmlego.nn.ragged import Ragged
+from mmlego.nn.spectral import at_least_float32
 
 
 @register_encoder("patch_mlp")
@@ -93,7 +94,7 @@ class GatedAttentionMIL(nn.Module):
 
     def _scores(self, patches: Tensor) -> Tensor:
         scores: Tensor = self.score(torch.tanh(self.content(patches)) * torch.sigmoid(self.gate(patches)))
-        return scores.squeeze(-1).float()
+        return at_least_float32(scores.squeeze(-1))
 
     def _forward_ragged(self, x: Ragged) -> Tensor:
         patches = self.project(x.values)  # (Σn, e)
