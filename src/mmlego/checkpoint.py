@@ -31,7 +31,7 @@ from mmlego.version import __version__
 FORMAT = 1
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 _MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
-_FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
+FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
 
 Model = LegoBlock | LegoMerge | LegoFuse
 Saveable = Model | Baseplate
@@ -193,7 +193,7 @@ def _describe(model: Saveable) -> dict[str, Any]:
     plates = {block.plate.fingerprint: _describe_plate(block.plate) for block in blocks}
     config |= {"kind": kind, "plates": list(plates.values()), "blocks": [_describe_block(block) for block in blocks]}
     if not isinstance(model, LegoBlock):
-        options = _FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
+        options = FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
         config["options"] = {name: getattr(model, name) for name in options}
         config["options"]["weights"] = model.weights.tolist()
         config["card"] = model.card.config()

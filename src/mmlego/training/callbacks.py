@@ -1,4 +1,4 @@
-"""What happens around the epochs: keeping a copy of the best, writing the history, a progress bar."""
+"""What happens around the epochs: keeping a copy of the best, stopping, writing the history, a progress bar."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from mmlego.files import write_atomically
-
-BEST, HISTORY = "best.safetensors", "history.csv"
+from mmlego.training.run import BEST, HISTORY, history_frame
 
 
 class KeepBest(pl.Callback):
@@ -26,13 +25,24 @@ class KeepBest(pl.Callback):
         Direction.
     folder
         Where the history is written after every epoch, and the best weights at the end.
+    patience
+        Stop after so many epochs without improvement; None: never.
     """
 
-    def __init__(self, monitor: str, *, higher_is_better: bool, folder: Path) -> None:
+    def __init__(self, monitor: str, *, higher_is_better: bool, folder: Path, patience: int | None = None) -> None:
         self.monitor, self.sign, self.folder = monitor, 1.0 if higher_is_better else -1.0, folder
+        self.patience = patience
         self.score, self.epoch = -math.inf, -1
         self.weights: dict[str, Tensor] = {}
         self.rows: list[dict[str, float]] | None = None
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Stay stopped, if the run was interrupted after it had stopped."""
+        trainer.should_stop = self._enough(len(pl_module.rows) - 1)
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Write the history of the epochs before."""
+        self._write_history(trainer, pl_module)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Compare the epoch that has just ended with the best so far."""
@@ -42,19 +52,19 @@ class KeepBest(pl.Callback):
         if value is None or score > self.score or not self.weights:
             self.score, self.epoch = score if math.isfinite(score) else -math.inf, trainer.current_epoch
             self.weights = _copy(pl_module.model.state_dict())
-
-    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Write the history of the epochs before."""
-        self._write_history(trainer, pl_module)
+        stop = trainer.strategy.reduce_boolean_decision(self._enough(trainer.current_epoch), all=False)
+        trainer.should_stop = trainer.should_stop or stop
 
     def on_fit_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
         """Put the best weights back and write what there is to keep."""
         self.rows = pl_module.rows
-        if self.weights:
-            pl_module.model.load_state_dict(self.weights)
+        pl_module.model.load_state_dict(self.weights)
         self._write_history(trainer, pl_module)
         if trainer.is_global_zero:
-            write_atomically(self.folder / BEST, to_bytes(_copy(pl_module.model.state_dict())))
+            write_atomically(self.folder / BEST, to_bytes(self.weights))
+
+    def _enough(self, epoch: int) -> bool:
+        return self.patience is not None and epoch - self.epoch >= self.patience and bool(self.weights)
 
     def _write_history(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.is_global_zero and pl_module.rows:
@@ -77,7 +87,7 @@ class EpochBar(pl.Callback):
     title
         What is trained.
     monitor
-        The number to show beside the training loss.
+        The number to show.
     """
 
     def __init__(self, title: str, monitor: str) -> None:
@@ -95,27 +105,32 @@ class EpochBar(pl.Callback):
         self._task = self._bar.add_task(self.title, total=trainer.max_epochs, numbers="")
         self._bar.start()
 
-    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
-        """Move the bar on."""
-        if self._bar is None:
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Move the bar to the epochs that are done; only now is the row of the last one complete."""
+        if self._bar is None or not pl_module.rows:
             return
-        value = trainer.callback_metrics.get(self.monitor)
-        numbers = "" if value is None else f"{self.monitor.replace('_', ' ')} {float(value):.4f}"
-        self._bar.update(self._task, completed=trainer.current_epoch + 1, numbers=numbers)
+        value = pl_module.rows[-1][self.monitor]
+        numbers = f"{self.monitor.replace('_', ' ')} {value:.4f}"
+        self._bar.update(self._task, completed=len(pl_module.rows), numbers=numbers)
+
+    def on_train_end(self, trainer: pl.Trainer, pl_module: Any) -> None:
+        """Move the bar to where training ended, which early stopping makes its end."""
+        self.on_train_epoch_start(trainer, pl_module)
+        if self._bar is not None:
+            self._bar.update(self._task, total=len(pl_module.rows))
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        """Leave the bar as it stands, so that the error is readable."""
+        self._stop()
 
     def teardown(self, trainer: pl.Trainer, pl_module: Any, stage: str) -> None:
-        """Leave the bar as it stands, also after an error."""
+        """Leave the bar as it stands."""
+        self._stop()
+
+    def _stop(self) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
-
-
-def history_frame(rows: list[dict[str, float]]) -> Any:
-    """Return the history as a DataFrame, a row an epoch."""
-    import pandas as pd
-
-    frame = pd.DataFrame(rows)
-    return frame.astype({"epoch": int}) if "epoch" in frame else frame
 
 
 def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:

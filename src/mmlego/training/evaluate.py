@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 import torch
@@ -78,14 +80,21 @@ def _from_pair(model: Model, data: Any) -> PatientData:
 def all_logits(model: Model, data: PatientData, batch_size: int) -> Tensor:
     """Return the logits ``(n, k)`` of all patients on the CPU, in eval mode and without gradients."""
     device = next(model.parameters()).device
-    training = model.training
-    model.eval()
+    # Not inference_mode: what a model keeps of a batch, as merged heads, could not be used with gradients later.
+    with modes_kept(model), torch.no_grad():
+        model.eval()
+        return torch.cat([logits_of(model, batch.to(device)).float().cpu() for batch in data.loader(batch_size)])
+
+
+@contextmanager
+def modes_kept(model: Model) -> Iterator[None]:
+    """Leave every module of a model in the mode, training or eval, that it was in."""
+    modes = [(module, module.training) for module in model.modules()]
     try:
-        with torch.inference_mode():
-            parts = [logits_of(model, batch.to(device)).float().cpu() for batch in data.loader(batch_size)]
+        yield
     finally:
-        model.train(training)
-    return torch.cat(parts).clone()
+        for module, mode in modes:
+            module.training = mode
 
 
 def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tensor | None = None) -> dict[str, float]:

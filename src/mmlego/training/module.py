@@ -56,11 +56,13 @@ class EpochBatches(Sampler[list[int]]):
         Patients a step, over all processes together.
     seed, rank, world
         Of the order; which process this is, of how many.
+    epoch
+        The first to come.
     """
 
-    def __init__(self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1, epoch: int = 0) -> None:
         self.rows, self.size, self.seed, self.rank, self.world = rows, size, seed, rank, world
-        self.epoch = 0
+        self.epoch = epoch
         starts = list(range(0, rows, size))
         if len(starts) > 1 and rows - starts[-1] < min(2 * world, size):
             starts.pop()
@@ -90,7 +92,7 @@ class Training(pl.LightningModule):
         self.data, self.validation = data, validation
         self.optimisation = optimisation
         self.rows: list[dict[str, float]] = []
-        self._bounds: list[tuple[int, int]] = []
+        self._batches: EpochBatches | None = None
         self._loss: Tensor = torch.zeros(())
         self._logits: list[Tensor] = []
 
@@ -107,12 +109,11 @@ class Training(pl.LightningModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return this process's share of every batch."""
-        settings = self.optimisation
-        batches = EpochBatches(
-            len(self.data), settings.batch_size, settings.seed, self.trainer.global_rank, self.trainer.world_size
-        )
-        self._bounds = batches.bounds
-        return _loader(self.data, batches)
+        size, seed = self.optimisation.batch_size, self.optimisation.seed
+        rank, world = self.trainer.global_rank, self.trainer.world_size
+        # The first batch is fetched before the epoch starts; a resumed run starts after the epochs in its history.
+        self._batches = EpochBatches(len(self.data), size, seed, rank, world, epoch=len(self.rows))
+        return _loader(self.data, self._batches)
 
     def val_dataloader(self) -> Any:
         """Return the whole validation part, in every process, so that metrics are exact."""
@@ -123,14 +124,15 @@ class Training(pl.LightningModule):
         return batch.to(device)
 
     def on_train_epoch_start(self) -> None:
-        """Seed by epoch, so that a resumed run draws what the unbroken one drew."""
+        """Seed and shuffle by epoch, so that a resumed run draws what the unbroken one drew."""
+        cast(EpochBatches, self._batches).set_epoch(self.current_epoch)  # Lightning does so for plain samplers alone
         seed_all(self.optimisation.seed, self.current_epoch, self.global_rank)
         self._loss = torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss, scaled so that the mean over processes is the mean over the global batch."""
         loss = self.model.task.loss(logits_of(self.model, batch), cast(Tensor, batch.target), batch.weights)
-        low, high = self._bounds[index]
+        low, high = cast(EpochBatches, self._batches).bounds[index]
         share = len(batch) * self.trainer.world_size / (high - low)
         self._loss = self._loss + loss.detach() * len(batch)  # stays on the device: no waiting in the loop
         return loss * share
@@ -144,6 +146,8 @@ class Training(pl.LightningModule):
         if self.validation is None or self.validation.target is None:
             return
         logits, self._logits = torch.cat(self._logits), []
+        if not bool(torch.isfinite(logits).all()):
+            raise self._diverged("finite predictions", "NaN or infinity")
         task, target = self.model.task, self.validation.target
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", LegoWarning)  # said once, when all is over, not every epoch
@@ -159,17 +163,22 @@ class Training(pl.LightningModule):
             total = cast(Tensor, self.trainer.strategy.reduce(total, reduce_op="sum"))
         loss = float(total) / len(self.data)
         if not math.isfinite(loss):
-            raise InputError(
-                f"training diverged in epoch {self.current_epoch}",
-                expected="a finite loss",
-                got=loss,
-                remedy="Lower lr=, or set gradient_clip=.",
-            )
+            raise self._diverged("a finite loss", loss)
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters() if p.requires_grad):
+            raise self._diverged("finite weights", "NaN or infinity")  # the last step may have done it
         self.log("train_loss", loss, sync_dist=True, batch_size=1)
         row = {"epoch": float(self.current_epoch), "train_loss": loss}
         if self.validation is not None:
             row |= {f"validation_{name}": value for name, value in self._validated.items()}
         self.rows.append(row)
+
+    def _diverged(self, expected: str, got: object) -> InputError:
+        return InputError(
+            f"training diverged in epoch {self.current_epoch}",
+            expected=expected,
+            got=got,
+            remedy="Lower lr=, or set gradient_clip=.",
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the weights."""

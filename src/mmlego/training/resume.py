@@ -34,6 +34,7 @@ class SafeCheckpointIO(CheckpointIO):
             with safe_open(path, "pt", device="cpu") as file:
                 structure = json.loads(file.metadata()["structure"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
+            checkpoint: dict[str, Any] = _restore(structure, tensors)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path} cannot be resumed",
@@ -41,7 +42,6 @@ class SafeCheckpointIO(CheckpointIO):
                 got=error,
                 remedy="Pass resume=False to start anew.",
             ) from error
-        checkpoint: dict[str, Any] = _restore(structure, tensors)
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:

@@ -1,0 +1,190 @@
+"""Lightning's trainer as ``fit`` uses it: what it is told, and what it must leave as it was."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch import Tensor
+
+from mmlego.data import PatientData
+from mmlego.errors import InputError
+from mmlego.training.callbacks import EpochBar, KeepBest
+from mmlego.training.evaluate import Model, modes_kept
+from mmlego.training.module import Optimisation, Training, seed_all
+from mmlego.training.resume import SafeCheckpointIO
+from mmlego.training.run import LAST, LOGS
+
+# Metrics of which lower is better, over all tasks.
+LOWER = frozenset({"loss", "log_loss", "brier", "ece", "ibs", "rmse", "mae"})
+
+
+def train(
+    model: Model,
+    data: PatientData,
+    valid: PatientData | None,
+    settings: dict[str, Any],
+    folder: Path,
+    *,
+    resumable: bool,
+    tensorboard: bool,
+    progress: bool,
+    trainer: dict[str, Any],
+) -> list[dict[str, float]] | None:
+    """Train a model in place, and leave everything else as it was: modes, device, dtypes, the random state.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock or LegoFuse.
+    data, valid
+        The two parts of the data.
+    settings
+        The arguments of ``fit`` that matter to the result.
+    folder
+        For the history, the best weights and, if ``resumable``, the state of training.
+    resumable, tensorboard, progress
+        Whether to write the state of training, to write logs, to show a bar.
+    trainer
+        ``accelerator``, ``devices``, ``strategy`` and ``precision``, for Lightning.
+
+    Returns
+    -------
+    list of dict, or None
+        The rows of the history; None if processes of Lightning's own have trained, and left all in the folder.
+
+    Raises
+    ------
+    InputError
+        If training diverges, or there are fewer patients in a batch than processes.
+    CheckpointError
+        If the state of an interrupted run is damaged.
+    """
+    watched = f"validation_{settings['monitor']}"
+    higher = settings["monitor"] not in LOWER
+    patience = None if valid is None else settings["patience"]
+    best = KeepBest(watched, higher_is_better=higher, folder=folder, patience=patience)
+    callbacks: list[pl.Callback] = [best]
+    if resumable:
+        name = LAST.removesuffix(".ckpt")
+        callbacks.append(ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False))
+    if progress:
+        callbacks.append(EpochBar(" + ".join(model.modalities), "train_loss" if valid is None else watched))
+    names = ("lr", "weight_decay", "batch_size", "seed")
+    wrapped = Training(model, data, valid, Optimisation(**{name: settings[name] for name in names}))
+    with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible():
+        model.train()
+        seed_all(settings["seed"])
+        lightning = pl.Trainer(
+            max_epochs=settings["epochs"],
+            gradient_clip_val=settings["gradient_clip"],
+            callbacks=callbacks,
+            plugins=[SafeCheckpointIO()],
+            logger=_tensorboard(folder) if tensorboard else False,
+            default_root_dir=folder,
+            enable_checkpointing=resumable,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            log_every_n_steps=1,
+            **(trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}),
+        )
+        if min(settings["batch_size"], len(data)) < lightning.world_size:
+            raise InputError(
+                "a batch cannot be dealt out to all processes",
+                expected=f"at least {lightning.world_size} patients and batch_size ≥ {lightning.world_size}",
+                got=f"{len(data)} patients and batch_size {settings['batch_size']}",
+            )
+        last = folder / LAST
+        lightning.fit(wrapped, ckpt_path=last if last.is_file() else None)
+    return best.rows
+
+
+def _strategy(strategy: Any, devices: int | str | list[int]) -> Any:
+    """Let DDP find what a batch does not use: a single token needs no queries, a gap no block."""
+    alone = devices == 1 or (isinstance(devices, list) and len(devices) == 1)
+    if strategy == "auto" and not alone:
+        strategy = "ddp"
+    return f"{strategy}_find_unused_parameters_true" if strategy in ("ddp", "ddp_spawn", "ddp_fork") else strategy
+
+
+def _tensorboard(folder: Path) -> Any:
+    from lightning.pytorch.loggers import TensorBoardLogger
+
+    return TensorBoardLogger(folder, name="", version=LOGS)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt again: Lightning turns it into an exit, and is deaf to the next one."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from error
+        raise
+    finally:
+        if signal.getsignal(signal.SIGINT) is not handler:
+            signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _places_kept(model: Model) -> Iterator[None]:
+    """Bring parameters and buffers back to the device and dtype that they had."""
+    before = {name: (value.device, value.dtype) for name, value in _named(model)}
+    try:
+        yield
+    finally:
+        for name, value in _named(model):
+            value.data = value.data.to(*before[name])
+
+
+def _named(model: Model) -> Iterator[tuple[str, Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep Lightning's hints about things that are decided here, and its banner, from the user."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for message in (".*does not have many workers", ".*Checkpoint directory .* exists", ".*sync_dist"):
+                warnings.filterwarnings("ignore", message=message)
+            warnings.filterwarnings("ignore", category=UserWarning, module="lightning.*")
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def _random_state() -> Iterator[None]:
+    """Leave the global random state as it was."""
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+    # To ask a device that is not in use would start it, and no process could be forked any more.
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    try:
+        with torch.random.fork_rng(devices=devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002

@@ -1,0 +1,218 @@
+"""The folder of a run: whose it is, what a finished run left there, and how another run is kept out of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from mmlego.checkpoint import FUSE_OPTIONS
+from mmlego.data import PatientData
+from mmlego.errors import CheckpointError, InputError
+from mmlego.files import write_atomically
+from mmlego.fuse import LegoFuse
+from mmlego.nn.ragged import Ragged
+from mmlego.training.evaluate import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
+
+
+@contextmanager
+def run_folder(out: str | Path | None) -> Iterator[Path]:
+    """Yield the folder of a run; without ``out`` one that is gone afterwards.
+
+    Raises
+    ------
+    InputError
+        If ``out`` is a file.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="mmlego-") as folder:
+            yield Path(folder)
+        return
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError("out of fit", expected="a folder", got=f"a file in its place, {out}") from error
+    yield Path(out)
+
+
+def describe_run(
+    model: Model, train: PatientData, valid: PatientData | None, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """Return what makes two runs the same, as JSON-able values: settings, and hashes of data, model and start.
+
+    The start counts where another one would make another result of a finished run: what is frozen, and all
+    weights of a fused model. A block's own weights do not, so that a script that drew them without a seed resumes.
+
+    Parameters
+    ----------
+    model
+        Before training.
+    train, valid
+        The two parts of the data.
+    settings
+        The arguments of ``fit`` that matter to the result.
+    """
+    fixed = {
+        name: value
+        for name, value in model.named_parameters()
+        if isinstance(model, LegoFuse) or not value.requires_grad
+    }
+    return {
+        "settings": settings,
+        "data": _hash_data(train, valid),
+        "model": _hash_shape(model),
+        "start": _hash_tensors(fixed),
+    }
+
+
+def open_run(folder: Path, run: dict[str, Any], *, resume: bool) -> bool:
+    """Return whether the run in this folder is finished already; make the folder ready if not.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    run
+        From ``describe_run``.
+    resume
+        Whether to go on with what stands there; else it is removed.
+
+    Raises
+    ------
+    InputError
+        If the folder holds another run.
+    CheckpointError
+        If its description is damaged.
+    """
+    file = folder / RUN
+    if resume and file.is_file():
+        found = _read_run(file)
+        odd = [key for key in run if found.get(key) != run[key]]
+        if odd:
+            raise InputError(
+                f"{folder} holds another run",
+                expected=f"the same {', '.join(odd)}",
+                got=found.get("settings") if "settings" in odd else "others",
+                remedy="Choose another folder, or pass resume=False to replace it.",
+            )
+        return bool(found.get("finished"))
+    if file.is_file():
+        shutil.rmtree(folder / LOGS, ignore_errors=True)
+    for name in (LAST, BEST, HISTORY):
+        (folder / name).unlink(missing_ok=True)
+    write_atomically(file, json.dumps(run, indent=2))
+    return False
+
+
+def close_run(folder: Path, run: dict[str, Any]) -> None:
+    """Note that a run is finished, and remove what only an interrupted one needs."""
+    if (folder / BEST).is_file():  # of several processes the first writes it: the others may be ahead
+        write_atomically(folder / RUN, json.dumps(run | {"finished": True}, indent=2))
+        (folder / LAST).unlink(missing_ok=True)
+
+
+def read_result(model: Model, folder: Path) -> pd.DataFrame:
+    """Put the weights that a run left in its folder into the model, and return the history.
+
+    Raises
+    ------
+    CheckpointError
+        If a file is missing or damaged.
+    """
+    import pandas as pd
+
+    try:
+        history: pd.DataFrame = pd.read_csv(folder / HISTORY, float_precision="round_trip")
+        weights = load_file(folder / BEST)
+        model.load_state_dict(weights)
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the result of the run in {folder} cannot be read",
+            expected=f"{HISTORY} and {BEST} as the run left them",
+            got=str(error).splitlines()[-1].strip(),
+            remedy="Pass resume=False to run it again.",
+        ) from error
+    return history
+
+
+def history_frame(rows: list[dict[str, float]]) -> pd.DataFrame:
+    """Return the history as a table, a row an epoch.
+
+    Examples
+    --------
+    >>> history_frame([{"epoch": 0.0, "train_loss": 0.5}]).loc[0].to_dict()
+    {'epoch': 0.0, 'train_loss': 0.5}
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows).astype({"epoch": int})
+
+
+def _read_run(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CheckpointError(
+            f"{file} is damaged", expected="JSON", got=error, remedy="Pass resume=False to start anew."
+        ) from error
+    return found if isinstance(found, dict) else {}
+
+
+def _hash_data(train: PatientData, valid: PatientData | None) -> str:
+    """Return a hash of patients, targets and all features."""
+    digest = hashlib.sha256()
+    for part in (train, valid):
+        if part is None:
+            continue
+        digest.update(json.dumps([part.patients, part.modalities]).encode())
+        for batch in part.loader(256):
+            tensors = [batch.target, batch.weights, *batch.present.values()]
+            for value in batch.inputs.values():
+                if isinstance(value, Ragged):
+                    tensors += [value.values, value.lengths]
+                else:
+                    tensors += value if isinstance(value, tuple) else [value]
+            for tensor in tensors:
+                _update(digest, tensor)
+    return digest.hexdigest()
+
+
+def _hash_shape(model: Model) -> str:
+    """Return a hash of what the model is made of, which the weights do not say."""
+    options = {name: getattr(model, name) for name in FUSE_OPTIONS} if isinstance(model, LegoFuse) else {}
+    parameters = [f"{name}{tuple(p.shape)}{p.requires_grad}" for name, p in model.named_parameters()]
+    # An address in memory is another one in the process that resumes.
+    text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
+    return hashlib.sha256(json.dumps([text, options, parameters]).encode()).hexdigest()
+
+
+def _hash_tensors(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, value in tensors.items():
+        digest.update(name.encode())
+        _update(digest, value)
+    return digest.hexdigest()
+
+
+def _update(digest: Any, tensor: Tensor | None) -> None:
+    if tensor is None:
+        digest.update(b"none")
+        return
+    digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
