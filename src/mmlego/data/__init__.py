@@ -1,0 +1,38 @@
+"""Patients × modalities with gaps: files in, splits by patient, batches out."""
+
+from __future__ import annotations
+
+from mmlego.data.batch import Batch
+from mmlego.data.cohort import Cohort
+from mmlego.data.joins import Dropped
+from mmlego.data.manifest import Manifest, TableSource, read_manifest
+from mmlego.data.patients import PatientData
+from mmlego.data.prepared import Prepared
+from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
+from mmlego.data.sampler import ShuffledRows
+from mmlego.data.split_files import hash_patients, load_splits, save_splits
+from mmlego.data.splits import Split, check_split, halves, split_patients
+from mmlego.data.tables import TablePreprocessor
+
+__all__ = [
+    "Batch",
+    "Cohort",
+    "Dropped",
+    "Manifest",
+    "PatientData",
+    "Prepared",
+    "Preprocessing",
+    "ShuffledRows",
+    "Split",
+    "TablePreprocessor",
+    "TableSource",
+    "check_split",
+    "halves",
+    "hash_patients",
+    "load_splits",
+    "preprocessing_from_config",
+    "preprocessing_names",
+    "read_manifest",
+    "save_splits",
+    "split_patients",
+]

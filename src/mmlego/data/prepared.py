@@ -1,0 +1,137 @@
+"""Fitted preprocessing and a task: they turn patients of a cohort into tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from mmlego.data.columns import ModalityData
+from mmlego.data.patients import PatientData
+from mmlego.data.tables import TablePreprocessor
+from mmlego.errors import InputError
+from mmlego.tasks import Task
+
+if TYPE_CHECKING:
+    from mmlego.data.cohort import Cohort
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What :meth:`Cohort.prepare` fitted; made by hand to use preprocessing that was fitted elsewhere.
+
+    Parameters
+    ----------
+    cohort
+        The cohort whose patients are turned into data.
+    preprocessing
+        For each modality its fitted preprocessing.
+    task
+        The meaning of the target; None for a cohort without outcome.
+    train
+        The patients that were fitted on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mmlego.data import Cohort
+    >>> frames = {"clinical": pd.DataFrame({"age": [40.0, 60.0, 70.0]}, index=["a", "b", "c"])}
+    >>> prepared = Cohort.from_frames(frames).prepare(["a", "b"])
+    >>> prepared.data(["c"]).batch().inputs["clinical"]
+    tensor([[2.]])
+    """
+
+    cohort: Cohort
+    preprocessing: Mapping[str, TablePreprocessor]
+    task: Task | None = None
+    train: tuple[str, ...] = field(default=(), repr=False)
+
+    def data(self, patients: Sequence[str] | None = None) -> PatientData:
+        """Return the data of some patients.
+
+        Parameters
+        ----------
+        patients
+            Patient ids, in the order wanted; None for the whole cohort.
+
+        Returns
+        -------
+        PatientData
+            All modalities that have preprocessing, absent where a patient lacks them; with the target
+            where the cohort has an outcome.
+
+        Raises
+        ------
+        UnknownNameError
+            If a patient is not in the cohort.
+        InputError
+            If a table lacks columns that were there in training.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from mmlego.data import Cohort
+        >>> frames = {"rna": pd.DataFrame({"TP53": [1.0, 3.0]}, index=["a", "b"])}
+        >>> Cohort.from_frames(frames).prepare(["a", "b"]).data()
+        PatientData(2 rows of 2 patients; rna 2; no target)
+        """
+        names = self.cohort.check_patients(self.cohort.patients if patients is None else patients)
+        values: dict[str, ModalityData] = {}
+        present: dict[str, Tensor] = {}
+        for modality, table in self.preprocessing.items():
+            values[modality], present[modality] = self._modality(modality, table, names)
+        outcome, spec = self.cohort.outcome, self.cohort.outcome_spec
+        target = None
+        if outcome is not None and spec is not None and self.task is not None:
+            target = spec.target(outcome.loc[names], self.task)
+        # a patient may have values in dropped columns alone: a loader refuses them, with_any() drops them
+        return PatientData(values, target, self.task, names, present, empty="allow")
+
+    def _modality(self, modality: str, table: TablePreprocessor, names: list[str]) -> tuple[Tensor, Tensor]:
+        import pandas as pd
+
+        features = torch.zeros(len(names), table.out_features)  # (n, f)
+        present = torch.zeros(len(names), dtype=torch.bool)  # (n,)
+        frame = self.cohort.frames.get(modality)
+        if frame is not None:
+            has = torch.from_numpy(
+                frame.index.get_indexer(pd.Index(names, dtype=object)).copy()
+            )  # (n,), −1 where absent
+            here = has >= 0
+            rows = frame.iloc[has[here].tolist()]
+            with naming(modality):
+                features[here] = table.transform(rows)
+                present[here] = table.observed(rows)
+        return features, present
+
+
+@contextmanager
+def naming(modality: str) -> Iterator[None]:
+    """Say in an error of preprocessing, which knows only its table, whose table it was.
+
+    Parameters
+    ----------
+    modality
+        The modality.
+
+    Raises
+    ------
+    InputError
+        The error, with the name before it.
+
+    Examples
+    --------
+    >>> with naming("rna"):
+    ...     raise InputError("keep is not positive")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: modality 'rna': keep is not positive
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"modality {modality!r}: {error}") from error

@@ -1,0 +1,76 @@
+"""The registry of preprocessing: what is saved with a block can be built again from its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from mmlego.data.tables import TablePreprocessor
+from mmlego.data.wording import meant
+from mmlego.errors import InputError, UnknownNameError
+
+
+class Preprocessing(Protocol):
+    """What all fitted preprocessing has in common: it describes itself, with its name under ``"name"``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> fitted: Preprocessing = TablePreprocessor.fit(pd.DataFrame({"age": [40.0, 60.0]}))
+    >>> fitted.config()["name"]
+    'table'
+    """
+
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+
+
+_KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
+    TablePreprocessor.name: TablePreprocessor.from_config,
+}
+
+
+def preprocessing_names() -> tuple[str, ...]:
+    """Return the names of the known kinds of preprocessing.
+
+    Examples
+    --------
+    >>> preprocessing_names()
+    ('table',)
+    """
+    return tuple(_KNOWN)
+
+
+def preprocessing_from_config(config: Mapping[str, object]) -> Preprocessing:
+    """Return the fitted preprocessing that a configuration describes.
+
+    Parameters
+    ----------
+    config
+        What its ``config()`` returned.
+
+    Returns
+    -------
+    Preprocessing
+        The preprocessing, equal to the one saved.
+
+    Raises
+    ------
+    InputError
+        If the configuration has no name.
+    UnknownNameError
+        If no kind has that name; the message lists the known ones.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = TablePreprocessor.fit(pd.DataFrame({"age": [40.0, 60.0]}))
+    >>> preprocessing_from_config(table.config()) == table
+    True
+    """
+    name = config.get("name")
+    if not isinstance(name, str):
+        raise InputError("a preprocessing without a name", expected="a config with 'name'", got=sorted(config))
+    if name not in _KNOWN:
+        raise UnknownNameError(f"unknown preprocessing {name!r}", remedy=meant(name, preprocessing_names()))
+    return _KNOWN[name](config)
