@@ -51,11 +51,12 @@ def predict(
         loaded = load(model)
         patients = data_of(loaded, cohort, _patients(cohort, [model], part)[0])
         frame = predict_all(loaded, patients).frame(patients.patients)
+        first = _head(frame)
         for name, here in patients.present.items():
             frame[f"has_{name}"] = here.numpy()
         write_atomically(out, frame.to_csv())
     show = console()
-    show.print(frame.head(5).to_string(float_format=lambda value: f"{value:.3f}"), highlight=False)
+    show.print(first)
     show.print(f"{len(frame)} patients in {short(out)}.", highlight=False)
 
 
@@ -94,13 +95,12 @@ def inspect(
     from mmlego.checkpoint import read_config
 
     configs = {short(place): read_config(place) for place in _expand(places, everything=True)}
-    table = Table(show_lines=True)
-    for name in ("checkpoint", "kind", "task", "modalities", "latent", "baseplate", "validation", "data"):
-        table.add_column(name, overflow="fold")
-    for place, config in configs.items():
-        table.add_row(place, *_described(config))
     show = console()
-    show.print(table)
+    for place, config in configs.items():
+        table = Table(box=None, show_header=False, title=place, title_justify="left", title_style="bold")
+        for name, value in _described(config).items():
+            table.add_row(f"  {name}", value)
+        show.print(table, highlight=False)
     blocks = {place: config for place, config in configs.items() if config["kind"] == "block"}
     prints = {plate["fingerprint"] for config in blocks.values() for plate in config["plates"]}
     if len(blocks) > 1:
@@ -112,22 +112,42 @@ def inspect(
         )
 
 
-def _described(config: dict[str, Any]) -> list[str]:
+def _head(frame: Any) -> Any:
+    """Return the first lines of a frame as a table."""
+    from rich.table import Table
+
+    table = Table()
+    for name in (frame.index.name or "patient", *frame.columns):
+        table.add_column(str(name), justify="right", overflow="fold")
+    for patient, values in frame.head(5).iterrows():
+        table.add_row(str(patient), *(_brief(value) for value in values.tolist()))
+    return table
+
+
+def _described(config: dict[str, Any]) -> dict[str, str]:
     plate = config["plates"][0]["config"]
     task = plate["task"]
     blocks = config.get("blocks", [])
     card = config.get("card") or (blocks[0]["card"] if blocks else {})
     scores = ", ".join(f"{name} {value:.3f}" for name, value in card.get("validation", {}).items())
     encoders = [f"{b['modality']} ({b['encoder'].get('name') or b['encoder'].get('foreign')})" for b in blocks]
-    return [
-        config["kind"],
-        " ".join(str(value) for value in task.values()),
-        ", ".join(encoders),
-        f"{plate['channels']} × {plate['width']}, {plate['steps']} steps",
-        ", ".join(p["fingerprint"][:12] for p in config["plates"]),
-        scores,
-        card.get("data", ""),
-    ]
+    lines = {
+        "kind": config["kind"],
+        "task": ", ".join(f"{key} {_brief(value)}" if key != "name" else str(value) for key, value in task.items()),
+        "modalities": ", ".join(encoders),
+        "latent": f"{plate['channels']} × {plate['width']}, {plate['steps']} steps",
+        "baseplate": ", ".join(p["fingerprint"][:12] for p in config["plates"]),
+        "validation": scores,
+        "data": card.get("data", ""),
+        "written by": f"mmlego {config['mmlego']}",
+    }
+    return {name: value for name, value in lines.items() if value}
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, list):
+        return "[" + ", ".join(_brief(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _expand(places: list[Path], *, everything: bool = False) -> list[Path]:

@@ -144,7 +144,8 @@ def fuse(
         else:
             split = _split_of(cohort, place.parent, 0.0, 0.2, settings.seed)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
-        blocks = _blocks(sources)
+        places = {name: i for i, name in enumerate(cohort.modalities)}
+        blocks = sorted(_blocks(sources), key=lambda block: places.get(block.modality, len(places)))
         fits = place.parent / "fits" / place.name
         model = tune_fuse(
             cohort, blocks, train_ids, valid_ids, settings, seed=settings.seed, out=fits, progress=progress

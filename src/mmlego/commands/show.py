@@ -28,7 +28,6 @@ def stages(total: int, title: str) -> Iterator[Advance]:
         MofNCompleteColumn,
         Progress,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
