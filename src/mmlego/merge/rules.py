@@ -168,10 +168,11 @@ def harmonic(spectra: Tensor, weights: Tensor, present: Tensor, *, phase: Phase 
     smallest = magnitude.detach().masked_fill(~counted, math.inf).amin(0)  # scaled by it, nothing overflows
     amount = smallest / (w * (smallest / magnitude)).masked_fill(~counted, 0.0).sum(0)
     amount = amount.masked_fill((nothing & counted).any(0), 0.0)
+    direction = z / magnitude  # the gradient of angle() squares what it is given: of length 1, that is safe
     if phase == "mean":
-        angle = (w * z.angle()).masked_fill(~counted, 0.0).sum(0)
+        angle = (w * direction.angle()).masked_fill(~counted, 0.0).sum(0)
         return torch.polar(amount, angle)
-    towards = torch.where(counted, z / magnitude * w, 0.0).sum(0)
+    towards = torch.where(counted, direction * w, 0.0).sum(0)
     length = towards.abs()
     opposed = length <= torch.finfo(length.dtype).eps
     unit = torch.where(opposed, 1.0, towards) / torch.where(opposed, 1.0, length)
