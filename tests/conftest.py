@@ -8,6 +8,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+# The tensors here are small: a second thread costs more than it gives.
+torch.set_num_threads(1)
+
 # Shared machines stall now and then: a slow example is no failure.
 settings.register_profile(
     "mmlego", deadline=None, max_examples=20, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
