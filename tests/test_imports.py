@@ -92,8 +92,11 @@ def test_no_module_imports_itself_in_a_circle() -> None:
 
 def test_the_walk_sees_imports(tmp_path: Path) -> None:
     path = tmp_path / "probe.py"
-    code = "from mmlego.nn import Ragged\ndef f():\n    import mmlego.block\nif TYPE_CHECKING:\n    from mmlego import fuse\n"
-    path.write_text(code)
+    path.write_text(
+        "from mmlego.nn import Ragged\n"
+        "def f():\n    import mmlego.block\n"
+        "if TYPE_CHECKING:\n    from mmlego import fuse\n"
+    )
     assert imported(path) == {"mmlego.nn", "mmlego.block", "mmlego.fuse"}
     assert imported(path, for_types=False) == {"mmlego.nn", "mmlego.block"}
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate, Head, Step
 from mmlego.card import Card
-from mmlego.encoding import check_features, encode
+from mmlego.encoding import check_features, check_kind, encode
 from mmlego.errors import InputError, ShapeError
 from mmlego.nn.attention import Tokens, prepare_tokens
 from mmlego.nn.ragged import Ragged
@@ -315,7 +315,8 @@ def _check_arguments(encoder: nn.Module, plate: Baseplate, modality: str) -> Non
 def _dry_run(encoder: nn.Module, sample: Any, modality: str) -> int:
     """Return the width of the tokens, leaving mode and random state as they were."""
     training = encoder.training
-    x, mask = sample if isinstance(sample, tuple) else (sample, None)
+    x, mask = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, None)
+    check_kind(x, mask, modality)
     encoder.eval()
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):

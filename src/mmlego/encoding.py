@@ -85,7 +85,7 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
     if len(x) == 0:
         raise InputError(f"{what} has no samples", expected="a batch of at least one", got=tuple(values.shape))
     width = getattr(encoder, "in_features", None)
-    if isinstance(width, int) and values.shape[-1] != width:
+    if isinstance(width, int) and 0 < width != values.shape[-1]:  # 0 is a lazy layer's, not yet known
         raise ShapeError(
             f"{what} has the wrong width",
             expected=f"{width} features",
@@ -241,7 +241,7 @@ def _body(encoder: nn.Module, x: Tensor, modality: str) -> Any:
         for module in list(cast(nn.Sequential, encoder))[:-1]:
             x = module(x)
     except _COMPLAINTS as error:
-        raise _explained(error, x, modality) from error
+        raise _explained(error, encoder, x, modality) from error
     return x
 
 
@@ -253,10 +253,10 @@ def _call(encoder: nn.Module, inputs: tuple[Tensor | Ragged], arguments: dict[st
     try:
         return encoder(*inputs, **arguments)
     except _COMPLAINTS as error:
-        raise _explained(error, inputs[0], modality) from error
+        raise _explained(error, encoder, inputs[0], modality) from error
 
 
-def _explained(error: Exception, x: Tensor | Ragged, modality: str) -> Exception:
+def _explained(error: Exception, encoder: nn.Module, x: Tensor | Ragged, modality: str) -> Exception:
     """Turn a complaint about shapes or dtypes from deep inside into one that names the modality; leave others."""
     text = str(error)
     values = x.values if isinstance(x, Ragged) else x
@@ -264,14 +264,17 @@ def _explained(error: Exception, x: Tensor | Ragged, modality: str) -> Exception
         return error
     said = f"the encoder says: {text.splitlines()[0] if text else type(error).__name__}"
     if any(word in text for word in ("dtype", "scalar type", "nput type")):
+        own = sorted({str(p.dtype) for p in encoder.parameters()})
         return InputError(
             f"the encoder of modality {modality!r} cannot take this dtype",
+            expected=f"what fits its parameters, {', '.join(own)}" if own else "another one",
             got=f"{values.dtype}; {said}",
             remedy="Convert the features, e.g. with x.float().",
         )
     if any(word in text for word in ("shape", "size", "imension", "channels", "xpect", "out of range")):
         return ShapeError(
             f"the encoder of modality {modality!r} cannot take this input",
+            expected="the shape that it was made for",
             got=f"shape {tuple(values.shape)}; {said}",
             remedy="Check the width and the order of the dimensions (b, n, features).",
         )
