@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -39,8 +40,9 @@ class Card:
     parents: list[str] = field(default_factory=list)
 
     def config(self) -> dict[str, Any]:
-        """Return all fields as JSON-able values."""
-        return asdict(self)
+        """Return all fields as JSON-able values; scores that are not finite are left out, JSON has no word for them."""
+        scores = {name: float(value) for name, value in self.validation.items() if math.isfinite(value)}
+        return asdict(self) | {"validation": scores}
 
 
 def render_card(config: dict[str, Any]) -> str:
@@ -57,7 +59,7 @@ def render_card(config: dict[str, Any]) -> str:
     card = Card(**(config.get("card") or (config["blocks"][0]["card"] if names else {})))
     title = {"baseplate": "Baseplate", "block": "LegoBlock", "merge": "LegoMerge", "fuse": "LegoFuse"}[kind]
     lines = ["---", "library_name: mmlego"]
-    lines += [f"license: {card.licence}"] if card.licence else []
+    lines += [f"license: {_one_line(card.licence)}"] if card.licence else []
     lines += [
         "tags:",
         "- mmlego",
@@ -72,20 +74,30 @@ def render_card(config: dict[str, Any]) -> str:
         ("Meaning of outputs", _MEANINGS.get(task["name"], "")),
         ("Modalities", ", ".join(names)),
         ("Baseplate", plates),
-        ("Data", card.data or ("" if kind == "baseplate" else "not described")),
+        ("Data", _one_line(card.data) or ("" if kind == "baseplate" else "not described")),
         ("Patients", ", ".join(f"{value} {key}" for key, value in card.patients.items())),
         ("Validation", ", ".join(f"{key} {value:.4f}" for key, value in card.validation.items())),
         ("Made with", f"mmlego {config['mmlego']}, torch {config['torch']}"),
     ]
-    lines += ["", "| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows if value)]
+    lines += ["", "| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in rows if value)]
     if "options" in config:
         lines += ["", "## Options", "", *(f"- {name}: {value}" for name, value in config["options"].items())]
     if card.parents:
-        lines += ["", "## Made of", "", *(f"- {parent}" for parent in card.parents)]
+        lines += ["", "## Made of", "", *(f"- {_one_line(parent)}" for parent in card.parents)]
     if card.recipe:
         lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card.recipe.items())]
-    lines += ["", "```python", "import mmlego", "", 'model = mmlego.load("path/to/this/folder")', "```", ""]
+    foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block["encoder"]]
+    modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
+    lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]
     return "\n".join(lines)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
 
 
 _MEANINGS = {

@@ -22,14 +22,14 @@ from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.card import Card, render_card
 from mmlego.encoders.registry import build_encoder
-from mmlego.errors import CheckpointError, InputError, LegoError, VersionError
+from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError, VersionError
 from mmlego.files import folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.version import __version__
 
 FORMAT = 1
-_CONFIG, _WEIGHTS = "config.json", "model.safetensors"
+_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 _MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
 FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
 
@@ -59,7 +59,7 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     Raises
     ------
     InputError
-        If the place is taken, or the model is none of ours.
+        If the place is taken, the model is none of ours, or it holds what cannot be written, as a card with objects.
 
     Examples
     --------
@@ -69,23 +69,26 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     >>> sorted(file.name for file in folder.iterdir())
     ['README.md', 'config.json', 'model.safetensors']
     """
-    if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse, Baseplate)):
+    if type(model) not in (LegoBlock, LegoMerge, LegoFuse, Baseplate):
         raise InputError(
             "only our own models are saved",
             expected="LegoBlock, LegoMerge, LegoFuse or Baseplate",
             got=type(model).__name__,
+            remedy="Save a module of your own with torch.save, or make it the encoder of a block.",
         )
-    if data is not None and not isinstance(model, Baseplate):
+    if data is not None:
+        if isinstance(model, Baseplate):
+            raise InputError("a Baseplate has no training data to describe", expected="data=None", got=repr(data))
         model.card.data = data
-    config = _describe(model)
+    config = _plain(_describe(model))
     tensors = _tensors(model)
     path = Path(path)
-    with folder_atomically(path, overwrite=overwrite, ours=_CONFIG) as folder:
+    with folder_atomically(path, overwrite=overwrite, ours=_is_ours, what="a checkpoint") as folder:
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
         config["weights"] = {"file": _WEIGHTS, "sha256": _file_hash(folder / _WEIGHTS)}
         config["sha256"] = _config_hash(config)
         write_atomically(folder / _CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
-        write_atomically(folder / "README.md", render_card(config))
+        write_atomically(folder / _CARD, render_card(config))
     return path
 
 
@@ -123,17 +126,49 @@ def load(
     """
     path = Path(path)
     config = read_config(path)
+    try:
+        model = _load(path, config, encoders)
+    except LegoError:
+        raise
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        # The hashes were right, so it was written so; but not in this format.
+        got = f"{type(error).__name__}: {error}"
+        raise _broken(path, f"format {config['format']} as it is specified", got) from error
+    return model if isinstance(model, Baseplate) else model.to(device).eval()
+
+
+def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:
+    given = _given_encoders(config, encoders)
     tensors = _read_tensors(path, config)
     plates = _plates(config, tensors, path)
     if config["kind"] == "baseplate":
-        return next(iter(plates.values()))
-    model = _build(config, plates, encoders)
+        return plates[config["plates"][0]["fingerprint"]]
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise _broken(path, "weights that fit the model", str(error).splitlines()[-1].strip()) from error
-    return model.to(device).eval()
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten at once
+        model = _build(config, plates, given)
+    _load_weights(model, weights, given, path)
+    return model
+
+
+def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[str, nn.Module], path: Path) -> None:
+    """Load weights that fit, in the dtypes in which they were saved."""
+    own = model.state_dict(keep_vars=True)
+    shapes, saved = ({name: tuple(value.shape) for name, value in some.items()} for some in (own, weights))
+    odd = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
+    if odd:
+        first = f"blocks.{model.modalities[0]}.{odd[0]}" if isinstance(model, LegoBlock) else odd[0]
+        parts = first.split(".")
+        expected = f"{odd[0]} {saved.get(odd[0], 'not there')}"
+        got = f"{shapes.get(odd[0], 'not there')}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
+        if parts[0] == "blocks" and parts[1] in given and parts[2] == "encoder":
+            what = f"the module given for {parts[1]!r} is not the one that was saved"
+            raise CheckpointError(what, expected=expected, got=got, remedy="Build it as before.")
+        raise _broken(path, expected, got)
+    # Buffers that are not in the file go with the latent; in place, so that tied weights stay tied.
+    model.to(weights["latent" if isinstance(model, LegoBlock) else f"blocks.{model.modalities[0]}.latent"].dtype)
+    for name, value in model.state_dict(keep_vars=True).items():
+        value.data = value.data.to(weights[name].dtype)
+    model.load_state_dict(weights)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -154,7 +189,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         config = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise _broken(file, "JSON", f"{error}") from error
-    if not isinstance(config, dict) or not isinstance(config.get("format"), int):
+    if not isinstance(config, dict) or type(config.get("format")) is not int or config["format"] < 1:
         raise _broken(file, "an object with a format number", "something else")
     if config["format"] > FORMAT:
         raise VersionError(
@@ -165,13 +200,39 @@ def read_config(path: str | Path) -> dict[str, Any]:
         )
     if config.get("sha256") != _config_hash(config):
         raise _broken(file, "content that matches its own hash", "a changed file")
+    if config.get("kind") not in ("baseplate", "block", "merge", "fuse"):
+        raise _broken(file, "a baseplate, block, merge or fuse", repr(config.get("kind")))
     return config
+
+
+def _is_ours(folder: Path) -> bool:
+    """Return whether a folder is a checkpoint and holds nothing else."""
+    if not {file.name for file in folder.iterdir()} <= {_CONFIG, _WEIGHTS, _CARD}:
+        return False
+    try:
+        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and {"format", "mmlego", "kind"} <= config.keys()
 
 
 def _broken(place: Path, expected: str, got: str) -> CheckpointError:
     return CheckpointError(
         f"{place} is damaged", expected=expected, got=got, remedy="Copy it again from where it was made."
     )
+
+
+def _plain(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration as it comes back from JSON, so that its hash is the same then."""
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(config, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            "the model cannot be described",
+            expected="finite numbers, texts, lists and dicts with texts as keys in card and encoder arguments",
+            got=error,
+        ) from error
+    return plain
 
 
 def _config_hash(config: Mapping[str, Any]) -> str:
@@ -188,7 +249,7 @@ def _describe(model: Saveable) -> dict[str, Any]:
     config: dict[str, Any] = {"format": FORMAT, "mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
     if isinstance(model, Baseplate):
         return config | {"kind": "baseplate", "plates": [_describe_plate(model)]}
-    kind = {LegoBlock: "block", LegoMerge: "merge", LegoFuse: "fuse"}[type(model)]
+    kind = "block" if isinstance(model, LegoBlock) else "fuse" if isinstance(model, LegoFuse) else "merge"
     blocks = _blocks(model)
     plates = {block.plate.fingerprint: _describe_plate(block.plate) for block in blocks}
     config |= {"kind": kind, "plates": list(plates.values()), "blocks": [_describe_block(block) for block in blocks]}
@@ -208,6 +269,12 @@ def _describe_block(block: LegoBlock) -> dict[str, Any]:
     encoder = block.encoder
     name = getattr(encoder, "registered_name", None)
     described = {"name": name, "config": encoder.config} if name else {"foreign": type(encoder).__qualname__}
+    if block.preprocessing is not None and not callable(getattr(block.preprocessing, "config", None)):
+        raise InputError(
+            f"the preprocessing of {block.modality!r} cannot be saved",
+            expected="an object with config(), as a TablePreprocessor",
+            got=type(block.preprocessing).__name__,
+        )
     return {
         "modality": block.modality,
         "plate": block.plate.fingerprint,
@@ -230,6 +297,9 @@ def _tensors(model: Saveable) -> dict[str, Tensor]:
     tensors = {f"plate.{p.fingerprint}.{name}": value for p in plates for name, value in p.initial.items()}
     if not isinstance(model, Baseplate):
         tensors |= {f"model.{name}": value for name, value in model.state_dict().items()}
+    odd = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
+    if odd:
+        raise InputError(f"{odd[0]} cannot be saved", expected="a tensor", got=type(tensors[odd[0]]).__name__)
     # A copy of each: tied weights may not share memory in the file.
     return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
 
@@ -251,25 +321,31 @@ def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
     for described in config["plates"]:
         prefix = f"plate.{described['fingerprint']}."
         initial = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-        plate = Baseplate.from_config(described["config"], initial)
+        try:
+            plate = Baseplate.from_config(described["config"], initial)
+        except (InputError, MismatchError) as error:
+            raise _broken(path, "a baseplate that can be built", str(error)) from error
         if plate.fingerprint != described["fingerprint"]:
             raise _broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
         plates[plate.fingerprint] = plate
     return plates
 
 
-def _build(
-    config: Mapping[str, Any], plates: Mapping[str, Baseplate], encoders: nn.Module | Mapping[str, nn.Module] | None
-) -> Model:
-    described = config["blocks"]
-    if isinstance(encoders, nn.Module):
-        if len(described) > 1:
-            raise InputError("one module for several blocks", expected="encoders={modality: module}", got="a module")
-        encoders = {described[0]["modality"]: encoders}
+def _given_encoders(config: Mapping[str, Any], encoders: Any) -> dict[str, nn.Module]:
+    names = [block["modality"] for block in config.get("blocks", [])]
+    if isinstance(encoders, nn.Module) and len(names) == 1:
+        return {names[0]: encoders}
+    if encoders is not None and not isinstance(encoders, Mapping):
+        raise InputError("encoders of load", expected="{modality: module}", got=type(encoders).__name__)
     given = dict(encoders or {})
-    unknown = sorted(given.keys() - {block["modality"] for block in described})
+    unknown = sorted(given.keys() - set(names))
     if unknown:
-        raise InputError("encoders name unknown modalities", expected=[b["modality"] for b in described], got=unknown)
+        raise InputError("encoders name unknown modalities", expected=f"of {names}", got=unknown)
+    return given
+
+
+def _build(config: Mapping[str, Any], plates: Mapping[str, Baseplate], given: Mapping[str, nn.Module]) -> Model:
+    described = config["blocks"]
     blocks = [_build_block(block, plates, given.get(block["modality"])) for block in described]
     if config["kind"] == "block":
         return blocks[0]

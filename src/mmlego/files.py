@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmlego.errors import InputError
@@ -37,28 +37,31 @@ def write_atomically(path: Path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def folder_atomically(path: Path, *, overwrite: bool, ours: str) -> Iterator[Path]:
+def folder_atomically(path: Path, *, overwrite: bool, ours: Callable[[Path], bool], what: str) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``path`` when the block ends without an error.
 
     Parameters
     ----------
     path
-        Where the folder shall stand.
+        Where the folder shall stand; an empty folder there is taken.
     overwrite
-        Whether a folder that stands there may be replaced.
+        Whether a folder of ours that stands there may be replaced.
     ours
-        A file that a replaceable folder must contain, so that nothing else is ever removed.
+        Whether a folder holds what may be replaced and nothing else, so that nothing else is ever removed.
+    what
+        What such a folder is called, for the message.
 
     Raises
     ------
     InputError
         If something stands there that may not be replaced.
     """
-    replaceable = path.is_dir() and (not any(path.iterdir()) or (overwrite and (path / ours).is_file()))
+    path = path.resolve()  # a link stays, and a name such as "." gets a place among others
+    replaceable = path.is_dir() and (not any(path.iterdir()) or (overwrite and ours(path)))
     if path.exists() and not replaceable:
         raise InputError(
             f"{path} exists",
-            expected="a new or empty folder" + (f", or one with a {ours} to replace" if overwrite else ""),
+            expected="a new or empty folder" + (f", or {what} and nothing else, to replace" if overwrite else ""),
             got="a folder with files" if path.is_dir() else "a file",
             remedy="Choose another place" + ("." if overwrite else ", or pass overwrite=True."),
         )
@@ -66,10 +69,18 @@ def folder_atomically(path: Path, *, overwrite: bool, ours: str) -> Iterator[Pat
     fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new-"))
     try:
         yield fresh
+        for file in fresh.iterdir():
+            _flush(file)
         fresh.chmod(0o755)
         _swap(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _flush(file: Path) -> None:
+    """Wait until a file is on the disk: what is renamed after it must not outlive it in a power cut."""
+    with file.open("rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 def _swap(fresh: Path, path: Path) -> None:

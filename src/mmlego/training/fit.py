@@ -69,7 +69,7 @@ def fit(
     patience
         Stop after so many epochs without improvement; None: never.
     monitor
-        What must improve on the validation part: ``"loss"``, or the name of a metric (higher is better).
+        What must improve on the validation part: ``"loss"``, or the name of a metric, which counts in its direction.
     class_weights
         ``"balanced"``, one number a class, or None.
     gradient_clip
@@ -180,7 +180,7 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
         raise InputError("seed of fit", expected="an int ≥ 0", got=repr(seed))
     weights = settings["class_weights"]
-    if weights is not None and weights != "balanced":
+    if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
         if isinstance(weights, str) or not isinstance(weights, Iterable) or not all(map(_is_number, weights)):
             raise InputError("class_weights", expected="'balanced' or one number a class", got=repr(weights))
         settings["class_weights"] = [float(value) for value in weights]

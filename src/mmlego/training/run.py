@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import json
 import re
@@ -135,13 +136,13 @@ def read_result(model: Model, folder: Path) -> pd.DataFrame:
     CheckpointError
         If a file is missing or damaged.
     """
-    import pandas as pd
-
     try:
-        history: pd.DataFrame = pd.read_csv(folder / HISTORY, float_precision="round_trip")
-        weights = load_file(folder / BEST)
-        model.load_state_dict(weights)
-    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
+        with (folder / HISTORY).open(newline="", encoding="utf-8") as file:
+            # float() gives back every digit, which readers of tables need not
+            lines = [{name: float(text or "nan") for name, text in line.items()} for line in csv.DictReader(file)]
+        history = history_frame(lines)
+        model.load_state_dict(load_file(folder / BEST))
+    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"the result of the run in {folder} cannot be read",
             expected=f"{HISTORY} and {BEST} as the run left them",
