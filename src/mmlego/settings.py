@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mmlego.errors import InputError
+from mmlego.encoders import encoder_names
+from mmlego.errors import InputError, UnknownNameError
+from mmlego.merge.heads import check_head_rule
+from mmlego.merge.rules import get_rule
 
 
 class Section(BaseModel):
@@ -38,10 +42,25 @@ class PlateSettings(Section):
 
 
 class EncoderSettings(Section):
-    """Which encoder, and its arguments but for the width of the input."""
+    """Which encoder, and its arguments but for the width of the input; those not given have the defaults here."""
+
+    usual: ClassVar[dict[str, dict[str, Any]]] = {"snn": {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3}}
 
     name: str = "snn"
-    options: dict[str, Any] = Field(default_factory=lambda: {"hidden": [32], "dropout": 0.25, "input_dropout": 0.1})
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in encoder_names():
+            raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
+        return name
+
+    @model_validator(mode="after")
+    def _complete(self) -> EncoderSettings:
+        # One option that is set must not take the others' defaults away.
+        object.__setattr__(self, "options", {**self.usual.get(self.name, {}), **self.options})
+        return self
 
 
 class FitSettings(Section):
@@ -57,6 +76,14 @@ class FitSettings(Section):
     gradient_clip: float | None = Field(default=1.0, gt=0)
 
 
+class TuneSettings(FitSettings):
+    """Arguments of ``fit`` for the short tuning of a fused model."""
+
+    epochs: int = Field(default=5, ge=1)
+    lr: float = Field(default=5e-4, gt=0)
+    patience: int | None = Field(default=None, ge=1)
+
+
 class MergeSettings(Section):
     """Arguments of ``LegoMerge``."""
 
@@ -64,6 +91,19 @@ class MergeSettings(Section):
     phase: Literal["mean", "circular"] = "circular"
     heads: str = "slerp"
     weights: Literal["uniform", "evidence"] | dict[str, float] = "uniform"
+    strength: float = 1.0
+
+    @field_validator("rule")
+    @classmethod
+    def _known_rule(cls, rule: str) -> str:
+        get_rule(rule)
+        return rule
+
+    @field_validator("heads")
+    @classmethod
+    def _known_heads(cls, heads: str) -> str:
+        check_head_rule(heads)
+        return heads
 
 
 class FuseSettings(Section):
@@ -73,7 +113,7 @@ class FuseSettings(Section):
     order: list[str] | None = None
     freeze: Literal["encoders", "blocks"] | None = None
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)
-    fit: FitSettings = FitSettings(epochs=5, lr=5e-4, patience=None)
+    fit: TuneSettings = TuneSettings()
 
 
 class Settings(Section):
@@ -84,7 +124,7 @@ class Settings(Section):
     plate, encoder, fit, merge, fuse
         Each part's own.
     encoders
-        By modality, where it differs from ``encoder``.
+        By modality, in place of ``encoder``.
     seed
         Of splits, weights and training.
 
@@ -115,12 +155,14 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     file
         YAML with any of the sections; None: the defaults.
     overrides
-        ``section.key=value``, the value read as YAML.
+        ``section.key=value``, the value read as YAML; they win over the file.
 
     Raises
     ------
     InputError
-        If the file is not YAML, or a key or value is wrong.
+        If the file is not YAML, or a key or value is wrong; an unknown key is answered with the known ones.
+    UnknownNameError
+        If an encoder or a merge rule is unknown.
 
     Examples
     --------
@@ -130,7 +172,7 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     content: Any = {}
     if file is not None:
         try:
-            content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+            content = _parse(file.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise InputError(f"the settings {file} cannot be read", got=error) from error
         if not isinstance(content, dict):
@@ -140,21 +182,32 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     try:
         return Settings.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    known = ", ".join(_keys(first["loc"][:-1]))
-    unknown = first["type"] == "extra_forbidden"
-    raise InputError(
-        f"unknown setting {where!r}" if unknown else f"setting {where!r}: {first['msg']}",
-        expected=f"one of {known}" if unknown and known else None,
-        got=None if unknown else repr(first["input"]),
-    )
+        found = error.errors()
+    path, known = _keys(found[0]["loc"])
+    if found[0]["type"] == "extra_forbidden":
+        raise InputError(f"unknown setting {path!r}", expected=f"one of {', '.join(known)}")
+    # A setting that may be of several kinds has an error for each.
+    reasons = dict.fromkeys(error["msg"] for error in found if _keys(error["loc"])[0] == path)
+    raise InputError(f"setting {path!r}: {'; or: '.join(reasons)}", got=repr(found[0]["input"]))
 
 
 def write_settings(settings: Settings) -> str:
     """Return settings as YAML, every default written out."""
     text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
     return text
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, to which 1e-3 is a number, as to everybody: YAML 1.1 asks for a point in it."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 
 def _override(content: dict[str, Any], override: str) -> None:
@@ -164,19 +217,30 @@ def _override(content: dict[str, Any], override: str) -> None:
         raise InputError("an override", expected="section.key=value", got=repr(override))
     place = content
     for key in keys[:-1]:
-        place = place.setdefault(key, {})
+        if place.get(key) is None:
+            place[key] = {}
+        place = place[key]
         if not isinstance(place, dict):
             raise InputError(f"the override {override!r}", expected=f"{key!r} to be a section", got="a value")
     try:
-        place[keys[-1]] = yaml.safe_load(text)
+        place[keys[-1]] = _parse(text)
     except yaml.YAMLError as error:
         raise InputError(f"the override {override!r}", expected="a YAML value", got=text) from error
 
 
-def _keys(path: Sequence[Any]) -> list[str]:
+def _keys(place: Sequence[Any]) -> tuple[str, list[str]]:
+    """Return the dotted name of a setting, without what pydantic adds of its own, and the keys beside it."""
     model: Any = Settings
-    for key in path:
-        field = getattr(model, "model_fields", {}).get(key)
-        model = None if field is None else field.annotation
-    fields: Mapping[str, Any] = getattr(model, "model_fields", {})
-    return list(fields)
+    names: list[str] = []
+    known: list[str] = []
+    for key in place:
+        fields = getattr(model, "model_fields", None)
+        if fields is not None:
+            known, field = list(fields), fields.get(key)
+            model = None if field is None else field.annotation
+        elif dict in (model, getattr(model, "__origin__", None)):
+            model = get_args(model)[-1]
+        else:
+            break
+        names.append(str(key))
+    return ".".join(names), known

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mmlego.data import PatientData
-from mmlego.errors import InputError
+from mmlego.errors import InputError, UnknownNameError
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Classification
 
@@ -221,3 +221,21 @@ def test_concat_undoes_subset() -> None:
     assert again.patients == data.patients
     assert torch.equal(again.weights, data.weights)
     assert torch.equal(again.batch().inputs["table"], data.batch().inputs["table"])
+
+
+def test_nan_stays_where_it_means_not_measured() -> None:
+    series = torch.tensor([[[1.0, float("nan")]], [[float("nan"), float("nan")]]])
+    data = PatientData({"vitals": series}, missing=["vitals"], empty="allow")
+    assert data.present["vitals"].tolist() == [True, False]
+    assert torch.isnan(data.batch([0]).inputs["vitals"]).any()
+    with pytest.raises(InputError, match="NaN or infinite features"):
+        PatientData({"vitals": series}, empty="allow")
+    with pytest.raises(InputError, match="infinite features"):
+        PatientData({"vitals": series.masked_fill(series == 1, float("inf"))}, missing=["vitals"], empty="allow")
+    with pytest.raises(InputError, match="infinite features"):
+        PatientData({"vitals": [torch.full((2, 1), float("inf"))]}, missing=["vitals"])
+    assert (
+        PatientData({"vitals": [torch.full((2, 1), float("nan"))]}, missing=["vitals"]).batch().present["vitals"].all()
+    )
+    with pytest.raises(UnknownNameError, match="labs"):
+        PatientData({"vitals": series}, missing=["labs"], empty="allow")

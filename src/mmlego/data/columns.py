@@ -244,7 +244,9 @@ def count_rows(name: str, value: ModalityData) -> int:
     )
 
 
-def read_column(name: str, value: ModalityData, present: Tensor | None, patients: Sequence[str]) -> Column:
+def read_column(
+    name: str, value: ModalityData, present: Tensor | None, patients: Sequence[str], *, missing: bool = False
+) -> Column:
     """Check one modality and bring it into its stored form.
 
     Floating features become float32 (half precisions stay), booleans too; integers stay, as token ids do.
@@ -259,6 +261,8 @@ def read_column(name: str, value: ModalityData, present: Tensor | None, patients
         Which patients have it, ``(n,)``; None: those whose row is neither None nor entirely NaN.
     patients
         The ``n`` patient ids, for messages.
+    missing
+        Whether NaN means "not measured" and may stay.
 
     Returns
     -------
@@ -282,14 +286,19 @@ def read_column(name: str, value: ModalityData, present: Tensor | None, patients
             return value
         raise InputError(f"modality {name!r} says itself who has it", remedy="Leave it out of present=.")
     if isinstance(value, tuple):
-        return _read_dense(name, value[0], value[1], present, patients)
+        return _read_dense(name, value[0], value[1], present, patients, missing)
     if isinstance(value, Tensor | np.ndarray):
-        return _read_dense(name, value, None, present, patients)
-    return _read_bags(name, value.unbind() if isinstance(value, Ragged) else value, present, patients)
+        return _read_dense(name, value, None, present, patients, missing)
+    return _read_bags(name, value.unbind() if isinstance(value, Ragged) else value, present, patients, missing)
+
+
+def _usable(values: Tensor, missing: bool) -> Tensor:
+    """Return which values may be there: finite ones, and NaN where it means "not measured"."""
+    return ~torch.isinf(values) if missing else torch.isfinite(values)
 
 
 def _read_dense(
-    name: str, value: Array, mask: Array | None, present: Tensor | None, patients: Sequence[str]
+    name: str, value: Array, mask: Array | None, present: Tensor | None, patients: Sequence[str], missing: bool
 ) -> DenseColumn:
     values = _features(name, value)
     least = 2 if mask is None else 3
@@ -306,8 +315,9 @@ def _read_dense(
     real = present if tokens is None else tokens
     if not bool(real.all()):  # what is absent or padded may hold anything; from here on it holds zeros
         values = values.masked_fill(~real.reshape(*real.shape, *[1] * (values.ndim - real.ndim)), 0)
-    if values.is_floating_point() and not bool(torch.isfinite(values).all()):
-        _refuse(~torch.isfinite(values.flatten(1)).all(1), f"modality {name!r} has NaN or infinite features", patients)
+    if values.is_floating_point() and not bool(_usable(values, missing).all()):
+        bad = ~_usable(values.flatten(1), missing).all(1)
+        _refuse(bad, f"modality {name!r} has {'' if missing else 'NaN or '}infinite features", patients)
     return DenseColumn(values, tokens, present)
 
 
@@ -323,7 +333,9 @@ def _token_mask(name: str, mask: Array, values: Tensor) -> Tensor:
     return tokens
 
 
-def _read_bags(name: str, value: Sequence[Array | None], present: Tensor | None, patients: Sequence[str]) -> BagColumn:
+def _read_bags(
+    name: str, value: Sequence[Array | None], present: Tensor | None, patients: Sequence[str], missing: bool
+) -> BagColumn:
     given = torch.tensor([bag is not None for bag in value])
     has = given if present is None else present
     _refuse(has & ~given, f"modality {name!r} is None", patients)
@@ -338,8 +350,8 @@ def _read_bags(name: str, value: Sequence[Array | None], present: Tensor | None,
     empty = _rows([row for row, bag in bags.items() if bag.shape[0] == 0], has)
     remedy = "Give None in place of the bag, or present=, where a patient does not have the modality."
     _refuse(empty, f"modality {name!r} is an empty bag", patients, remedy=remedy)
-    broken = _rows([r for r, b in bags.items() if b.is_floating_point() and not torch.isfinite(b).all()], has)
-    _refuse(broken, f"modality {name!r} has NaN or infinite features", patients)
+    broken = _rows([r for r, b in bags.items() if b.is_floating_point() and not _usable(b, missing).all()], has)
+    _refuse(broken, f"modality {name!r} has {'' if missing else 'NaN or '}infinite features", patients)
     return BagColumn([bags.get(row, first[:0]) for row in range(len(has))], has)
 
 

@@ -133,7 +133,9 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     try:
         frame = pd.read_parquet(path)
     except ImportError as error:
-        raise MissingExtraError(f"reading {path.name!r} needs pyarrow", remedy="pip install 'mmlego[parquet]'.") from error
+        raise MissingExtraError(
+            f"reading {path.name!r} needs pyarrow", remedy="pip install 'mmlego[parquet]'."
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
     return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()

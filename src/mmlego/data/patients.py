@@ -56,6 +56,9 @@ class PatientData:
     empty
         ``"allow"`` lets a patient have no modality at all; :meth:`with_any` drops them.
 
+    missing
+        Modalities in which NaN means "not measured", for encoders that accept missing values.
+
     Raises
     ------
     InputError
@@ -90,9 +93,15 @@ class PatientData:
         weights: Array | None = None,
         repeats: Choice = "error",
         empty: Choice = "error",
+        missing: Sequence[str] = (),
     ) -> None:
         if not modalities:
             raise InputError("no modality", remedy="Give at least one, as {'rna': tensor (n, f)}.")
+        for name in missing:
+            if name not in modalities:
+                raise UnknownNameError(
+                    f"missing names unknown modality {name!r}", remedy=meant(name, tuple(modalities))
+                )
         rows = {name: count_rows(name, value) for name, value in modalities.items()}
         who = check_present(present or {}, tuple(modalities))
         rows |= {f"present of {name}": len(mask) for name, mask in who.items()}
@@ -116,7 +125,8 @@ class PatientData:
         self.weights: Tensor | None = weights
         self.repeats: Choice = repeats
         self._columns: dict[str, Column] = {
-            name: read_column(name, value, who.get(name), self.patients) for name, value in modalities.items()
+            name: read_column(name, value, who.get(name), self.patients, missing=name in missing)
+            for name, value in modalities.items()
         }
         if empty == "error":
             self._refuse_bare("Mend them, or give empty='allow' and drop them with .with_any().")

@@ -74,7 +74,9 @@ def _from_pair(model: Model, data: Any) -> PatientData:
         if len(model.modalities) > 1:
             raise InputError("features of one modality", expected=f"a dict of {model.modalities}", got=type(features))
         features = {model.modalities[0]: features}
-    return PatientData(features, target, model.task)
+    blocks = [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
+    missing = [b.modality for b in blocks if b.modality in features and getattr(b.encoder, "accepts_missing", False)]
+    return PatientData(features, target, model.task, missing=missing)
 
 
 def all_logits(model: Model, data: PatientData, batch_size: int) -> Tensor:
