@@ -63,7 +63,7 @@ def fit(
     epochs
         At most so many.
     batch_size
-        Patients a step, over all devices together.
+        Patients a step, over all devices together; rather fewer, where the data cannot be cut into such batches.
     lr, weight_decay
         Of AdamW.
     patience

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import warnings
@@ -45,15 +46,16 @@ class Optimisation:
 class EpochBatches(Sampler[list[int]]):
     """The batches of one process: shuffled by seed and epoch alone, each global batch dealt out to all processes.
 
-    A last batch too small to give each process two patients joins the one before, so that no process is idle and
-    no batch norm meets a single patient.
+    The patients are cut into batches of one size, give or take a patient, so that every patient weighs the same and
+    there is no small last batch. Only where a process would get fewer than two patients, with which a batch norm
+    cannot do, are the batches larger than asked for.
 
     Parameters
     ----------
     rows
         Number of patients.
     size
-        Patients a step, over all processes together.
+        Patients a step at most, over all processes together.
     seed, rank, world
         Of the order; which process this is, of how many.
     epoch
@@ -63,10 +65,9 @@ class EpochBatches(Sampler[list[int]]):
     def __init__(self, rows: int, size: int, seed: int, rank: int = 0, world: int = 1, epoch: int = 0) -> None:
         self.rows, self.size, self.seed, self.rank, self.world = rows, size, seed, rank, world
         self.epoch = epoch
-        starts = list(range(0, rows, size))
-        if len(starts) > 1 and rows - starts[-1] < min(2 * world, size):
-            starts.pop()
-        self.bounds = list(zip(starts, [*starts[1:], rows], strict=True))
+        count = max(1, min(math.ceil(rows / size), rows // min(2 * world, size)))
+        edges = [i * rows // count for i in range(count + 1)]
+        self.bounds = list(itertools.pairwise(edges))
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch comes next."""

@@ -34,7 +34,9 @@ class SafeCheckpointIO(CheckpointIO):
             with safe_open(path, "pt", device="cpu") as file:
                 structure = json.loads(file.metadata()["structure"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-            checkpoint: dict[str, Any] = _restore(structure, tensors)
+            checkpoint = _restore(structure, tensors)
+            if not isinstance(checkpoint, dict):
+                raise TypeError("no state of training in it")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"{path} cannot be resumed",

@@ -216,4 +216,6 @@ def _update(digest: Any, tensor: Tensor | None) -> None:
         digest.update(b"none")
         return
     digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
-    digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+    # A copy: a single element of a strided tensor counts as contiguous, and still cannot be viewed as bytes.
+    flat = torch.empty(tensor.numel(), dtype=tensor.dtype).copy_(tensor.detach().flatten())
+    digest.update(flat.view(torch.uint8).numpy())
