@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from mmlego import Ragged, ShapeError
 from mmlego.encoders import GatedAttentionMIL, GRUEncoder, PatchMLP
-from mmlego.encoding import Encoded, encode, mask_argument
+from mmlego.encoding import Encoded, check_features, encode, mask_argument
 from tests.bricks import Custom
 
 
@@ -91,6 +91,16 @@ def test_pooled_tokens_need_no_mask() -> None:
     encoded = run(GatedAttentionMIL(4, 6), torch.randn(2, 3, 4), HOLED)
     assert isinstance(encoded.tokens, Tensor)
     assert encoded.tokens.shape == (2, 1, 6)
+    assert encoded.mask is None
+
+
+def test_one_token_for_a_masked_bag_needs_no_new_mask() -> None:
+    class Pooling(nn.Module):
+        def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+            return (x * mask[:, :, None]).sum(1, keepdim=True)
+
+    encoded = run(Pooling(), torch.randn(2, 3, 4), HOLED)
+    assert encoded.tokens.shape == (2, 1, 4)  # type: ignore[union-attr]
     assert encoded.mask is None
 
 
@@ -212,6 +222,27 @@ def test_an_error_of_the_encoder_itself_comes_through() -> None:
 
     with pytest.raises(RuntimeError, match=r"^my own bug$"):
         run(Custom(broken), torch.randn(2, 3))
+
+
+def test_our_own_errors_come_through_as_they_are() -> None:
+    def ours(x: Tensor) -> Tensor:
+        raise ShapeError("the shape is wrong", expected="another", got="this")
+
+    with pytest.raises(ShapeError, match=r"^the shape is wrong: expected another, got this$"):
+        run(Custom(ours), torch.randn(2, 3))
+
+
+# --- what goes in
+
+
+def test_large_finite_features_are_finite() -> None:
+    """Their sum overflows, they do not."""
+    check_features(torch.full((2, 3), 3e38), None, "x", nn.Identity())
+    check_features(torch.full((2, 3), 6e4, dtype=torch.float16), None, "x", nn.Identity())
+
+
+def test_a_lazy_layer_has_no_width_to_check_yet() -> None:
+    check_features(torch.randn(2, 3), None, "x", nn.LazyLinear(4))
 
 
 # --- the last Linear

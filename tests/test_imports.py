@@ -18,13 +18,13 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "version"),
-    ("nn", "card", "files", "settings"),
+    ("nn", "card", "files"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
     ("block",),
     ("multimodal",),
     ("merge",),
-    ("fuse", "interop"),
+    ("fuse", "interop", "settings"),
     ("data",),
     ("checkpoint",),
     ("training",),
@@ -32,6 +32,7 @@ LAYERS = (
     ("bench",),
     ("commands",),
     ("cli",),
+    ("__main__",),
 )
 LAYER = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 

@@ -100,6 +100,12 @@ def test_modality_names_that_python_has_no_identifier_for() -> None:
     assert model({"blood labs": Ragged(torch.randn(3, 4), [1, 2])}).shape == (2, 3)
 
 
+def test_a_block_replaced_by_something_else_is_refused(model: LegoMerge, inputs: dict[str, Any]) -> None:
+    model.blocks["rna"] = torch.nn.Linear(5, 3)
+    with pytest.raises(MismatchError, match=r"'rna' is no block: expected LegoBlock, got Linear"):
+        model(inputs)
+
+
 def test_the_parents_stand_in_the_card() -> None:
     blocks = family(2)
     blocks[0].card = Card(data="Cohort A", validation={"auroc": 0.8125, "ece": 0.1})

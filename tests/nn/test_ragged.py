@@ -40,6 +40,11 @@ def test_other_values_over_the_same_lengths() -> None:
     assert repr(ragged) == "Ragged(2 bags of 1…2 tokens)"
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: torch sees no CUDA device")
+def test_pinned_memory() -> None:
+    assert Ragged(torch.zeros(3, 2), [1, 2]).pin_memory().values.is_pinned()
+
+
 def test_an_empty_bag_is_kept_for_the_block_to_refuse() -> None:
     assert Ragged(torch.zeros(2, 3), [2, 0]).sizes == [2, 0]
 
