@@ -300,7 +300,7 @@ def test_a_manifest_without_outcome(manifest: Path) -> None:
         ("columns: age", 'columns: "*"', "leakage"),
         ("data/rna.csv", "data/rnaa.csv", r"no file 'data/rnaa\.csv' beside the manifest\. Did you mean 'rna\.csv'"),
         ("data/rna.csv", "../rna.csv", "leaves the manifest's folder"),
-        ("key: id", "key: case", r"file 'rna\.csv' has no key column 'case'"),
+        ("key: id", "key: case", r"file 'outcome\.tsv' has no key column 'case'"),
         ("*_rna", "*_cnv", r"rna: no column matches '\*_cnv'"),
     ],
 )

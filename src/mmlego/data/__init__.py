@@ -5,11 +5,12 @@ from __future__ import annotations
 from mmlego.data.batch import Batch
 from mmlego.data.cohort import Cohort
 from mmlego.data.joins import Dropped
-from mmlego.data.manifest import Manifest, TableSource, read_manifest
+from mmlego.data.manifest import Manifest, read_manifest
 from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
 from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
 from mmlego.data.sampler import ShuffledRows
+from mmlego.data.sources import Folder, Source, TableSource
 from mmlego.data.split_files import hash_patients, load_splits, save_splits
 from mmlego.data.splits import Split, check_split, halves, split_patients
 from mmlego.data.tables import TablePreprocessor
@@ -18,11 +19,13 @@ __all__ = [
     "Batch",
     "Cohort",
     "Dropped",
+    "Folder",
     "Manifest",
     "PatientData",
     "Prepared",
     "Preprocessing",
     "ShuffledRows",
+    "Source",
     "Split",
     "TablePreprocessor",
     "TableSource",

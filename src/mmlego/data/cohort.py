@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from mmlego.data.files import inside, read_table
-from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each, select_columns
-from mmlego.data.manifest import TableSource, check_section, parse_outcome, read_manifest
+from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each
+from mmlego.data.manifest import check_section, parse_outcome, read_manifest
 from mmlego.data.outcomes import Outcome
 from mmlego.data.prepared import Prepared, naming
+from mmlego.data.sources import Folder, Source, TableSource
 from mmlego.data.summary import summarise
-from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import counted, listed, meant
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.tasks import Task
@@ -67,7 +66,7 @@ class Cohort:
     frames: Mapping[str, pd.DataFrame]
     outcome: pd.DataFrame | None
     outcome_spec: Outcome | None
-    sources: Mapping[str, TableSource]
+    sources: Mapping[str, Source]
     dropped: tuple[Dropped, ...]
 
     @classmethod
@@ -102,19 +101,16 @@ class Cohort:
         Cohort(cohort: 2 patients; rna 2)
         """
         manifest = read_manifest(path)
-        folder = Path(path).parent
-        read: dict[Path, pd.DataFrame] = {}
-
-        def table(name: str) -> pd.DataFrame:
-            file = inside(folder, name, allow_outside=allow_outside)
-            if file not in read:  # one wide file may hold all modalities and the outcome
-                read[file] = read_table(file, manifest.key)
-            return read[file]
-
-        frames = {name: table(source.file or "") for name, source in manifest.modalities.items()}
+        folder = Folder(Path(path).parent, manifest.key, allow_outside=allow_outside)
         spec = manifest.outcome
-        outcome = None if spec is None else table(spec.file or "")
-        return _assemble(manifest.name, frames, manifest.modalities, outcome, spec, manifest.key)
+        outcome, columns, notes = _read_outcome(
+            None if spec is None else folder.table(spec.file or ""), spec, manifest.key
+        )
+        tables = {}
+        for modality, source in manifest.modalities.items():
+            tables[modality], found = source.read(folder, modality, columns)
+            notes += found
+        return _assemble(manifest.name, tables, manifest.modalities, outcome, spec, notes)
 
     @classmethod
     def from_frames(
@@ -169,12 +165,17 @@ class Cohort:
                 if modality not in frames:
                     raise UnknownNameError(f"unknown modality {modality!r}", remedy=meant(modality, list(frames)))
         rules = rows if isinstance(rows, Mapping) else dict.fromkeys(frames, rows)
-        sources = {}
-        for modality in frames:
-            section = {"rows": rules.get(modality, "error"), "keep": (keep or {}).get(modality)}
-            sources[modality] = check_section(TableSource, section, f"modality {modality}")
         spec = None if task is None else parse_outcome(task, "task")
-        return _assemble(name, frames, sources, outcome, spec, key)
+        known, columns, notes = _read_outcome(outcome, spec, key)
+        sources: dict[str, Source] = {}
+        tables = {}
+        for modality, frame in frames.items():
+            section = {"rows": rules.get(modality, "error"), "keep": (keep or {}).get(modality)}
+            source = check_section(TableSource, section, f"modality {modality}")
+            sources[modality] = source
+            tables[modality], found = source.choose(frame, key, modality, columns)
+            notes += found
+        return _assemble(name, tables, sources, known, spec, notes)
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -273,32 +274,33 @@ class Cohort:
                 remedy = "Leave it out with modalities=, or train on patients who have it."
                 raise InputError(f"no training patient has modality {name!r}", remedy=remedy)
             with naming(name):
-                preprocessing[name] = TablePreprocessor.fit(frame, keep=self.sources[name].keep)
+                preprocessing[name] = self.sources[name].fit(frame)
         if task is None and self.outcome is not None and self.outcome_spec is not None:
             task = self.outcome_spec.fit_task(self.outcome.loc[train])
         return Prepared(self, preprocessing, task, tuple(train))
 
 
+def _read_outcome(
+    raw: pd.DataFrame | None, spec: Outcome | None, key: str | None
+) -> tuple[pd.DataFrame | None, list[str], list[Dropped]]:
+    """Return the outcome by patient, the columns that it stands in, and what was left out."""
+    if raw is None or spec is None:
+        return None, [], []
+    frame, found = by_patient(raw, key, "outcome")
+    columns = spec.columns([str(column) for column in frame.columns])
+    frame, merged = one_row_each(frame[columns], "error", "outcome")
+    outcome, lost = spec.known(frame)
+    return outcome, columns, [*found, *merged, *lost]
+
+
 def _assemble(
     name: str,
-    raw: Mapping[str, pd.DataFrame],
-    sources: Mapping[str, TableSource],
-    raw_outcome: pd.DataFrame | None,
+    tables: Mapping[str, pd.DataFrame],
+    sources: Mapping[str, Source],
+    outcome: pd.DataFrame | None,
     spec: Outcome | None,
-    key: str | None,
+    notes: list[Dropped],
 ) -> Cohort:
-    notes: list[Dropped] = []
-    outcome, outcome_columns = None, []
-    if raw_outcome is not None and spec is not None:
-        frame, found = by_patient(raw_outcome, key, "outcome")
-        outcome_columns = spec.columns([str(column) for column in frame.columns])
-        frame, merged = one_row_each(frame[outcome_columns], "error", "outcome")
-        outcome, lost = spec.known(frame)
-        notes += [*found, *merged, *lost]
-    tables = {}
-    for modality, frame in raw.items():
-        tables[modality], found = _one_modality(frame, sources[modality], key, modality, outcome_columns)
-        notes += found
     patients = _who(tables, outcome)
     if outcome is not None:
         notes += _unmatched(tables, outcome)
@@ -309,29 +311,6 @@ def _assemble(
         for modality, frame in tables.items()
     }
     return Cohort(name, tuple(patients), frames, outcome, spec, dict(sources), tuple(notes))
-
-
-def _one_modality(
-    frame: pd.DataFrame, source: TableSource, key: str | None, modality: str, outcome_columns: Sequence[str]
-) -> tuple[pd.DataFrame, list[Dropped]]:
-    frame, notes = by_patient(frame, key, modality)
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    columns = select_columns(source.columns, list(frame.columns), modality)
-    leaked = [column for column in columns if column in outcome_columns]
-    if leaked:
-        raise InputError(
-            f"leakage: {modality} holds columns of the outcome ({listed(leaked)})",
-            expected="features alone",
-            remedy="Choose the columns of the modality without them.",
-        )
-    frame, merged = one_row_each(frame[columns], source.rows, modality)
-    empty = frame.isna().all(axis=1)
-    if empty.any():
-        notes = [
-            *notes,
-            Dropped(modality, f"{counted(int(empty.sum()), 'patient')} without any value", tuple(frame.index[empty])),
-        ]
-    return frame[~empty], [*notes, *merged]
 
 
 def _who(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None) -> list[str]:

@@ -5,49 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
-from mmlego.data.joins import RowRule
 from mmlego.data.outcomes import OUTCOMES, Outcome
+from mmlego.data.sources import KINDS, Source
 from mmlego.data.wording import listed, meant
 from mmlego.errors import InputError
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class TableSource(BaseModel):
-    """A modality of kind ``table``: some columns of a CSV, TSV or Parquet file.
-
-    Parameters
-    ----------
-    file
-        The file, relative to the manifest.
-    columns
-        A name or glob, or several; all but the key if not given.
-    rows
-        What to do where a patient has several rows that differ: ``error``, ``first`` or ``mean``.
-    keep
-        At most so many numeric columns, those of the largest variance in the training patients.
-
-    Examples
-    --------
-    >>> TableSource(kind="table", file="tcga.csv", columns="*_rnaseq").rows
-    'error'
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["table"] = "table"
-    file: str | None = None
-    columns: str | list[str] = "*"
-    rows: RowRule = "error"
-    keep: int | None = Field(default=None, ge=1)
-
-
-KINDS: dict[str, type[TableSource]] = {"table": TableSource}
 
 
 class Manifest(BaseModel):
@@ -75,7 +43,7 @@ class Manifest(BaseModel):
     name: str = "cohort"
     key: str
     outcome: Outcome | None = None
-    modalities: dict[str, TableSource]
+    modalities: dict[str, SerializeAsAny[Source]]
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -138,8 +106,8 @@ def parse_manifest(content: object, where: str = "manifest") -> Manifest:
     Examples
     --------
     >>> manifest = parse_manifest({"key": "id", "modalities": {"rna": {"kind": "table", "file": "rna.csv"}}})
-    >>> manifest.modalities["rna"].file
-    'rna.csv'
+    >>> manifest.modalities["rna"].kind
+    'table'
     """
     top = dict(_mapping(content, where))
     sections = _mapping(top.get("modalities", {}), f"{where}: modalities")
@@ -198,6 +166,7 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
 
     Examples
     --------
+    >>> from mmlego.data.sources import TableSource
     >>> check_section(TableSource, {"kind": "table", "file": "a.csv", "colums": "*"}, "rna")
     Traceback (most recent call last):
     ...
@@ -216,11 +185,12 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
     raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]))
 
 
-def _source(content: object, where: str) -> TableSource:
+def _source(content: object, where: str) -> Source:
     section = _mapping(content, where)
     source = check_section(_choose(KINDS, section.get("kind"), "kind", where), section, where)
-    if source.file is None:
-        raise InputError(f"{where} names no file", remedy="Add file: to the section.")
+    for name in source.needs:
+        if getattr(source, name) is None:
+            raise InputError(f"{where} names no {name}", remedy=f"Add {name}: to the section.")
     return source
 
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from mmlego.data.columns import ModalityData
+from mmlego.data.columns import BagColumn, Column, DenseColumn, read_column
 from mmlego.data.patients import PatientData
-from mmlego.data.tables import TablePreprocessor
+from mmlego.data.preprocessing import Preprocessing
 from mmlego.errors import InputError
 from mmlego.tasks import Task
 
@@ -46,7 +46,7 @@ class Prepared:
     """
 
     cohort: Cohort
-    preprocessing: Mapping[str, TablePreprocessor]
+    preprocessing: Mapping[str, Preprocessing]
     task: Task | None = None
     train: tuple[str, ...] = field(default=(), repr=False)
 
@@ -80,33 +80,37 @@ class Prepared:
         PatientData(2 rows of 2 patients; rna 2; no target)
         """
         names = self.cohort.check_patients(self.cohort.patients if patients is None else patients)
-        values: dict[str, ModalityData] = {}
-        present: dict[str, Tensor] = {}
-        for modality, table in self.preprocessing.items():
-            values[modality], present[modality] = self._modality(modality, table, names)
+        columns = {modality: self._column(modality, fitted, names) for modality, fitted in self.preprocessing.items()}
         outcome, spec = self.cohort.outcome, self.cohort.outcome_spec
         target = None
         if outcome is not None and spec is not None and self.task is not None:
             target = spec.target(outcome.loc[names], self.task)
         # a patient may have values in dropped columns alone: a loader refuses them, with_any() drops them
-        return PatientData(values, target, self.task, names, present, empty="allow")
+        return PatientData(columns, target, self.task, names, empty="allow")
 
-    def _modality(self, modality: str, table: TablePreprocessor, names: list[str]) -> tuple[Tensor, Tensor]:
+    def _column(self, modality: str, fitted: Preprocessing, names: list[str]) -> Column:
         import pandas as pd
 
-        features = torch.zeros(len(names), table.out_features)  # (n, f)
-        present = torch.zeros(len(names), dtype=torch.bool)  # (n,)
         frame = self.cohort.frames.get(modality)
+        nobody = fitted.blank()
+        present = torch.zeros(len(names), dtype=torch.bool)  # (n,)
         if frame is not None:
-            has = torch.from_numpy(
-                frame.index.get_indexer(pd.Index(names, dtype=object)).copy()
-            )  # (n,), −1 where absent
-            here = has >= 0
-            rows = frame.iloc[has[here].tolist()]
+            where = torch.from_numpy(frame.index.get_indexer(pd.Index(names, dtype=object)).copy())  # (n,), −1: absent
+            rows = frame.iloc[where[where >= 0].tolist()]
             with naming(modality):
-                features[here] = table.transform(rows)
-                present[here] = table.observed(rows)
-        return features, present
+                present[where >= 0] = fitted.observed(rows)
+                values = fitted.transform(rows[present[where >= 0].numpy()])
+        if not bool(present.any()):
+            if fitted.ragged:
+                return BagColumn([nobody] * len(names), present)
+            return DenseColumn(nobody.new_zeros(len(names), *nobody.shape[1:]), None, present)
+        if isinstance(values, Tensor):
+            whole = values.new_zeros(len(names), *values.shape[1:])
+            whole[present] = values
+            return read_column(modality, whole, present, names, missing=fitted.accepts_missing)
+        given = iter(values)
+        bags = [next(given) if here else None for here in present.tolist()]
+        return read_column(modality, bags, present, names, missing=fitted.accepts_missing)
 
 
 @contextmanager

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from torch import Tensor
 
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import meant
 from mmlego.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Preprocessing(Protocol):
@@ -23,6 +28,21 @@ class Preprocessing(Protocol):
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
+
+    ragged: ClassVar[bool]  # whether patients have tokens of unequal number
+    accepts_missing: ClassVar[bool]  # whether NaN stays, for encoders to which it means "not measured"
+
+    def blank(self) -> Tensor:
+        """Return the features of nobody ``(0, ...)``; of a ragged kind an empty bag."""
+
+    def transform(self, frame: pd.DataFrame) -> Tensor | Sequence[Tensor]:
+        """Return the features of some patients, a row or a list entry each."""
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return which of them have anything at all, booleans ``(n,)``."""
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the name of the encoder that suits this kind, and the arguments that follow from the data."""
 
 
 _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {

@@ -53,6 +53,8 @@ class TablePreprocessor:
     """
 
     name: ClassVar[str] = "table"
+    ragged: ClassVar[bool] = False
+    accepts_missing: ClassVar[bool] = False
 
     numeric: tuple[str, ...]
     fill: tuple[float, ...]
@@ -221,6 +223,14 @@ class TablePreprocessor:
         [False, True]
         """
         return torch.from_numpy(self._needed(frame).notna().any(axis=1).to_numpy(dtype=bool, copy=True))
+
+    def blank(self) -> Tensor:
+        """Return the features of nobody, ``(0, f)``."""
+        return torch.zeros(0, self.out_features)
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the name of the encoder that suits a table, and the arguments that follow from the data."""
+        return "snn", {"in_features": self.out_features}
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold.
