@@ -34,6 +34,7 @@ class Manifest(BaseModel):
 
     Examples
     --------
+    >>> from mmlego.data import TableSource
     >>> Manifest(key="id", modalities={"rna": TableSource(file="rna.csv")}).name
     'cohort'
     """
