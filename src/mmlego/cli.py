@@ -17,7 +17,7 @@ app = typer.Typer(
     help="Turn unimodal encoders into one multimodal model: train blocks apart, merge without training, fuse briefly.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -49,16 +49,33 @@ for panel, verbs in _PANELS.items():
         app.command(rich_help_panel=panel)(verb)
 
 
+# Errors speak Python; what they tell to pass has another name here.
+_OPTIONS = {"allow_mismatch=True": "--allow-mismatch", "overwrite=True": "--overwrite", "resume=False": "--overwrite"}
+
+
+_INTERRUPTED = 130
+
+
 def main() -> None:
-    """Run the command line; an error of ours is one line, not a traceback."""
+    """Run the command line; an error of ours, or of the file system, is one line, not a traceback."""
     try:
         app()
-    except LegoError as error:
+    except (LegoError, OSError) as error:
         from rich.console import Console
         from rich.text import Text
 
-        Console(stderr=True).print(Text("error: ", style="bold red") + Text(str(error)))
+        Console(stderr=True).print(Text("error: ", style="bold red") + Text(_said(error)))
         sys.exit(1)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run the same command again to go on", err=True)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == _INTERRUPTED:  # Typer has made it of a KeyboardInterrupt
+            typer.echo("interrupted; train, fuse, bench and demo go on when run again", err=True)
+        raise
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.strerror}: {error.filename2 or error.filename}"
+    text = str(error)
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text

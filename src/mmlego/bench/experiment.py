@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from pydantic import Field
 
 from mmlego.bench.job import build_bricks
@@ -18,6 +21,7 @@ from mmlego.data import Cohort, check_split, split_patients
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.settings import Section, Settings, write_settings
+from mmlego.version import __version__
 
 
 class Experiment(Section):
@@ -131,9 +135,29 @@ def _described(cohort: Cohort, experiment: Experiment) -> dict[str, Any]:
         "patients_sha256": hashlib.sha256(json.dumps(cohort.patients).encode()).hexdigest(),
         "columns": {name: frame.shape[1] for name, frame in cohort.frames.items()},
         "have": {name: len(frame) for name, frame in cohort.frames.items()},
+        "values_sha256": _hash_values(cohort),
         "outcome": None if cohort.outcome_spec is None else cohort.outcome_spec.model_dump(mode="json"),
         **experiment.model_dump(mode="json"),
+        "versions": {"mmlego": __version__, "torch": str(torch.__version__).split("+")[0]},
     }
+
+
+def _hash_values(cohort: Cohort) -> str:
+    """Return a hash of all tables: results of a file that was mended since are no results of this cohort."""
+    from pandas.util import hash_pandas_object
+
+    digest = hashlib.sha256()
+    for frame in (*cohort.frames.values(), cohort.outcome):
+        if frame is None:
+            continue
+        digest.update(json.dumps([list(map(str, frame.columns)), list(frame.index)]).encode())
+        for _, column in frame.items():
+            if column.dtype == object:  # text, or whatever a kind of modality keeps in its cells
+                for cell in column:
+                    digest.update(cell.tobytes() if isinstance(cell, np.ndarray) else str(cell).encode())
+            else:
+                digest.update(hash_pandas_object(column, index=False).to_numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _parameters(bricks: Any) -> dict[str, int]:
@@ -143,9 +167,9 @@ def _parameters(bricks: Any) -> dict[str, int]:
 
 
 def _plain(value: Any) -> Any:
-    """Return JSON-able values, NaN as null: JSON has no word for it."""
+    """Return JSON-able values; what is not finite is null, as JSON has no word for it."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -6,16 +6,17 @@ from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
-from mmlego.data import Cohort, PatientData, Prepared, halves
+from mmlego.data import Cohort, PatientData, Prepared, Preprocessing, halves
 from mmlego.encoders import build_encoder
-from mmlego.errors import InputError
+from mmlego.errors import InputError, UnknownNameError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.settings import Settings
@@ -83,9 +84,17 @@ def build_bricks(
     -------
     Bricks
         The models, with their preprocessing.
+
+    Raises
+    ------
+    InputError
+        If the cohort has no outcome, or no training patient of a part has its modality.
+    UnknownNameError
+        If the settings name a modality that the cohort lacks.
     """
     if cohort.outcome is None or cohort.outcome_spec is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
+    _check_names(settings, cohort.modalities)
     task = cohort.outcome_spec.fit_task(cohort.outcome.loc[list(train)])
     plate = Baseplate(task, **settings.plate.model_dump())
     count = len(cohort.modalities) if disjoint else 1
@@ -126,21 +135,32 @@ def train_block(
     *,
     seed: int,
     out: Path | None = None,
+    resume: bool = True,
     progress: bool = False,
 ) -> LegoBlock:
     """Train the block of one modality; its preprocessing is fitted on the training patients and carried along."""
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     table = prepared.preprocessing[name]
-    chosen = settings.encoder_of(name)
     with _seeded(seed):
-        encoder = build_encoder(chosen.name, {"in_features": table.out_features, **chosen.options})
+        encoder = _encoder_for(table, name, settings)
         block = LegoBlock(encoder, plate, name)
     block.preprocessing = table
     block.card.data = f"{cohort.name}, modality {name}"
-    parts = (prepared.data(list(train)).with_any(), prepared.data(list(validation)).with_any() if validation else None)
-    options = settings.fit.model_dump()
-    fit(block, parts[0], validation=parts[1] if validation else None, seed=seed, out=out, progress=progress, **options)
+    data = prepared.data(list(train)).with_any()
+    watched = having(cohort, [name], validation)
+    valid = prepared.data(watched).with_any() if watched else None
+    run: dict[str, Any] = {"seed": seed, "out": out, "resume": resume, "progress": progress}
+    fit(block, data, validation=valid, **run, **settings.fit.model_dump())
     return block
+
+
+def _encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
+    """Return the encoder that the settings choose, or else the one that suits the kind of data."""
+    suited, given = fitted.encoder()
+    chosen = settings.encoders.get(modality) or (settings.encoder if suited == settings.encoder.name else None)
+    if chosen is None:
+        return build_encoder(suited, given)
+    return build_encoder(chosen.name, {**given, **chosen.options})
 
 
 def tune_fuse(
@@ -152,6 +172,7 @@ def tune_fuse(
     *,
     seed: int,
     out: Path | None = None,
+    resume: bool = True,
     progress: bool = False,
 ) -> LegoFuse | None:
     """Fuse blocks and tune on the patients who have all their modalities; None if there are none."""
@@ -170,17 +191,26 @@ def tune_fuse(
     )
     data = data_of(fuse, cohort, pairs[0])
     valid = data_of(fuse, cohort, pairs[1]) if pairs[1] else None
-    fit(fuse, data, validation=valid, seed=seed, out=out, progress=progress, **chosen.fit.model_dump())
+    fuse.card.data = cohort.name
+    run: dict[str, Any] = {"seed": seed, "out": out, "resume": resume, "progress": progress}
+    fit(fuse, data, validation=valid, **run, **chosen.fit.model_dump())
     return fuse
 
 
+def having(cohort: Cohort, modalities: Sequence[str], patients: Sequence[str]) -> list[str]:
+    """Return those patients who have at least one of some modalities; the cohort need not know all of these."""
+    frames = [cohort.frames[name].index for name in modalities if name in cohort.frames]
+    have = set().union(*(set(index) for index in frames))
+    return [patient for patient in patients if patient in have]
+
+
 def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None) -> PatientData:
-    """Return patients of a cohort as a model takes them, by the preprocessing that its blocks carry.
+    """Return those patients who have a modality of the model, as it takes them, by the preprocessing of its blocks.
 
     Raises
     ------
     InputError
-        If a block carries none.
+        If a block carries no preprocessing, or no patient has any of its modalities.
     """
     blocks = [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
     bare = [block.modality for block in blocks if block.preprocessing is None]
@@ -191,8 +221,30 @@ def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None)
             got="none",
             remedy="Set block.preprocessing before saving it.",
         )
+    chosen = cohort.patients if patients is None else patients
+    if not having(cohort, model.modalities, chosen):
+        raise InputError(
+            f"none of {len(chosen)} patients has a modality of the model",
+            expected=f"one of {', '.join(model.modalities)}",
+            got=f"{', '.join(cohort.modalities)} in {cohort.name}",
+        )
     prepared = Prepared(cohort, {block.modality: block.preprocessing for block in blocks}, model.task)
-    return prepared.data(patients).with_any()
+    return prepared.data(chosen).with_any()
+
+
+def _check_names(settings: Settings, modalities: Sequence[str]) -> None:
+    """Refuse settings that name unknown modalities, before hours of training rather than after."""
+    weights = settings.merge.weights
+    named = {
+        "encoders": list(settings.encoders),
+        "merge.weights": list(weights) if isinstance(weights, dict) else [],
+        "fuse.order": settings.fuse.order or [],
+    }
+    for setting, names in named.items():
+        unknown = [name for name in names if name not in modalities]
+        if unknown:
+            known = f"one of {', '.join(modalities)}"
+            raise UnknownNameError(f"{setting}: unknown modality", expected=known, got=", ".join(unknown))
 
 
 @contextmanager

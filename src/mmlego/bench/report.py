@@ -25,9 +25,7 @@ def rows(results: Results) -> list[tuple[str, str, str, str]]:
     """Return a row a method: name, mean ± sd, difference to the ensemble with interval, verdict."""
     lines = []
     for method in results.methods:
-        scores = results.scores(method)
-        known = scores[np.isfinite(scores)]
-        spread = f"{known.mean():.3f} ± {known.std(ddof=1):.3f}" if len(known) > 1 else "not defined"
+        spread = _spread(results, method, 3)
         if method == _ENSEMBLE or _ENSEMBLE not in results.methods:
             lines.append((method, spread, "", ""))
             continue
@@ -38,6 +36,16 @@ def rows(results: Results) -> list[tuple[str, str, str, str]]:
         difference = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
         lines.append((method, spread, difference, found.verdict))
     return lines
+
+
+def _spread(results: Results, method: str, digits: int) -> str:
+    """Return mean ± sd over the splits on which a method has a score, and on how many if not on all."""
+    scores = results.scores(method)
+    known = scores[np.isfinite(scores)]
+    if len(known) == 0:
+        return "not defined"
+    text = f"{known.mean():.{digits}f}" + (f" ± {known.std(ddof=1):.{digits}f}" if len(known) > 1 else "")
+    return text if len(known) == len(scores) else f"{text} ({len(known)} of {len(scores)} splits)"
 
 
 def title(results: Results) -> str:
@@ -57,7 +65,7 @@ def table(results: Results) -> Table:
     made = Table(title=title(results), title_justify="left", title_style="bold")
     made.add_column("method")
     made.add_column(f"{_LABELS.get(results.metric, results.metric)}, mean ± sd", justify="right")
-    made.add_column("less the ensemble's [95 % CI]", justify="right")
+    made.add_column("minus the ensemble [95 % CI]", justify="right")
     made.add_column("")
     for method, *cells in rows(results):
         made.add_row(method, *cells, style="bold" if method.startswith("Lego") else None)
@@ -70,7 +78,7 @@ def markdown(results: Results) -> str:
     lines = [
         f"{title(results)}.",
         "",
-        f"| method | {metric}, mean ± sd | less the ensemble's [95 % CI] | |",
+        f"| method | {metric}, mean ± sd | minus the ensemble [95 % CI] | |",
         "|---|---|---|---|",
         *("| " + " | ".join(row) + " |" for row in rows(results)),
         "",
@@ -97,7 +105,7 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     files = [text]
     if any("risk" in split for split in results.splits):
         files.append(draw_kaplan_meier(results, folder / "kaplan_meier.png"))
-    elif any("probability" in split for split in results.splits):
+    elif any("probability" in split for split in results.splits) and _classes(results) == 2:
         files.append(draw_roc(results, folder / "roc.png"))
     return files
 
@@ -112,8 +120,7 @@ def draw_kaplan_meier(results: Results, file: Path) -> Path:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    first = [split for split in results.splits if split["repeat"] == 0]
-    models = list(first[0]["risk"])
+    first, models = _first_repeat(results, "risk")
     figure, axes = plt.subplots(1, len(models), figsize=(5.2 * len(models), 4.6), sharey=True, squeeze=False)
     for axis, model in zip(axes[0], models, strict=True):
         groups: dict[str, list[list[float]]] = {"lower risk": [], "higher risk": []}
@@ -123,12 +130,21 @@ def draw_kaplan_meier(results: Results, file: Path) -> Path:
                 groups[name].append(results.outcome[patient])
         _draw_groups(axis, groups)
         axis.set_xlabel(results.experiment["outcome"]["time"])
-        scores = results.scores(model)
-        axis.set_title(f"{model}  (c-index {np.nanmean(scores):.2f} ± {np.nanstd(scores, ddof=1):.2f})", fontsize=11)
+        axis.set_title(f"{model}  (c-index {_spread(results, model, 2)})", fontsize=11)
     axes[0][0].set_ylabel("survival without the event")
     figure.suptitle(f"{results.experiment['cohort']}: predicted risk groups of held-out patients", fontsize=12)
     figure.tight_layout()
     return _save(figure, file)
+
+
+def _first_repeat(results: Results, what: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the splits of the first repeat, and the models that predicted on all of them: a fuse may lack patients."""
+    first = [split for split in results.splits if split["repeat"] == 0]
+    return first, [model for model in first[0][what] if all(model in split[what] for split in first)]
+
+
+def _classes(results: Results) -> int:
+    return int(max(values[0] for values in results.outcome.values())) + 1
 
 
 def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
@@ -138,7 +154,7 @@ def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
     every = sorted(time for members in groups.values() for _, time in members)
     last = every[int(0.9 * (len(every) - 1))]
     step = max(1.0, float(np.ceil(last / 5)))
-    marks = np.arange(0, last + step / 2, step)
+    marks = np.arange(0, last * 1.001, step)
     for (name, members), colour, place in zip(groups.items(), (_BLUE, _RED), (-0.20, -0.26), strict=True):
         if not members:
             continue
@@ -161,30 +177,35 @@ def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
             )
     axis.text(0, -0.145, "at risk", color=_GREY, ha="center", transform=axis.get_xaxis_transform(), fontsize=8)
     axis.set_xticks(marks, [f"{mark:.0f}" for mark in marks])
-    axis.xaxis.set_label_coords(0.5, -0.07)
+    axis.xaxis.set_label_coords(0.5, -0.075)
     axis.set(xlim=(-0.02 * last, 1.02 * last), ylim=(0, 1.02))
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(loc="lower left", frameon=False, fontsize=9)
 
 
 def draw_roc(results: Results, file: Path) -> Path:
-    """Draw ROC curves of the held-out predictions of the first repeat."""
+    """Draw ROC curves of the held-out predictions of the first repeat, for two classes.
+
+    Raises
+    ------
+    InputError
+        If there are more classes.
+    """
+    if _classes(results) > 2:
+        raise InputError("a ROC curve is drawn for two classes", expected=2, got=_classes(results))
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
     from torchmetrics.functional.classification import binary_roc
 
-    first = [split for split in results.splits if split["repeat"] == 0]
+    first, models = _first_repeat(results, "probability")
     figure, axis = plt.subplots(figsize=(5.2, 4.8))
-    for model, colour in zip(first[0]["probability"], (_BLUE, _RED), strict=False):
+    for model, colour in zip(models, (_BLUE, _RED), strict=False):
         predicted = torch.tensor([p for split in first for p in split["probability"][model]])
         true = torch.tensor([int(results.outcome[patient][0]) for split in first for patient in split["patients"]])
-        if int(true.max()) > 1:
-            raise InputError("a ROC curve is drawn for two classes", got=int(true.max()) + 1)
         false_positive, true_positive, _ = binary_roc(predicted, true)
-        scores = results.scores(model)
-        label = f"{model}: AUROC {np.nanmean(scores):.2f} ± {np.nanstd(scores, ddof=1):.2f}"
+        label = f"{model}: AUROC {_spread(results, model, 2)}"
         axis.plot(false_positive, true_positive, color=colour, label=label)
     axis.plot([0, 1], [0, 1], ":", color=_GREY)
     axis.set(xlabel="1 − specificity", ylabel="sensitivity", xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,11 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Data
-from mmlego.commands.make import read_split
+from mmlego.commands.runs import SPLIT, checkpoints_of, load_model, runs_of, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, short
+from mmlego.errors import InputError, LegoWarning
 
 if TYPE_CHECKING:
-    from mmlego.data import Cohort
+    from mmlego.data import Cohort, Split
 
 
 class Part(StrEnum):
@@ -28,88 +30,134 @@ class Part(StrEnum):
 
 
 PartOption = Annotated[
-    Part, typer.Option(help="Which patients; auto: the held-back ones if the run has a split.json, else all.")
+    Part,
+    typer.Option(metavar="PART", help="auto (held back by the run, if any, else all), all, train, validation, test."),
 ]
-Models = Annotated[list[Path], typer.Argument(help="Checkpoints, or a run folder.")]
+Models = Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints, or a run folder.")]
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A checkpoint.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint.")],
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The CSV file to write.")],
-    part: Annotated[Part, typer.Option(help="Which patients, by the run's split.json.")] = Part.all,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write.")],
+    part: Annotated[
+        Part, typer.Option(metavar="PART", help="all, or of the run's split: train, validation, test.")
+    ] = Part.all,
 ) -> None:
     """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has."""
     from mmlego.bench.job import data_of
-    from mmlego.checkpoint import load
     from mmlego.data import Cohort
     from mmlego.files import write_atomically
     from mmlego.training import predict as predict_all
 
     with plain_warnings():
         cohort = Cohort.from_manifest(data)
-        loaded = load(model)
-        patients = data_of(loaded, cohort, _patients(cohort, [model], part)[0])
+        loaded = load_model(model)
+        wanted, _ = _patients(cohort, [model], part)
+        patients = data_of(loaded, cohort, wanted)
         frame = predict_all(loaded, patients).frame(patients.patients)
         first = _head(frame)
         for name, here in patients.present.items():
             frame[f"has_{name}"] = here.numpy()
         write_atomically(out, frame.to_csv())
+        lost = [patient for patient in wanted if patient not in frame.index]
+        if lost:
+            warnings.warn(
+                f"No prediction for {len(lost)} of {len(wanted)} patients, who have no modality of the model: "
+                f"{', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}.",
+                LegoWarning,
+                stacklevel=2,
+            )
     show = console()
     show.print(first)
-    show.print(f"{len(frame)} patients in {short(out)}.", highlight=False)
+    show.print(f"{len(frame)} patients in {short(out)}.")
 
 
 def evaluate(
     models: Models,
     data: Data,
     part: PartOption = Part.auto,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write the numbers here, too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here, too.")
+    ] = None,
 ) -> None:
-    """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse."""
-    from mmlego.bench.job import data_of
-    from mmlego.checkpoint import load
+    """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
+
+    Each model is scored on those patients who have a modality of it.
+    """
+    from mmlego.bench.job import data_of, having
     from mmlego.data import Cohort
     from mmlego.files import write_atomically
     from mmlego.training import evaluate as evaluate_all
 
     with plain_warnings():
         cohort = Cohort.from_manifest(data)
-        ids, said = _patients(cohort, models, part)
-        scores = {}
-        for place in _expand(models):
-            loaded = load(place)
-            scores[short(place)] = evaluate_all(loaded, data_of(loaded, cohort, ids))
+        if cohort.outcome is None:
+            raise InputError(f"{cohort.name} has no outcome to score with", remedy="Add outcome: to the manifest.")
+        loaded = {place: load_model(place) for place in checkpoints_of(models)}
+        ids, split = _patients(cohort, models, part)
+        trained_on = [] if split is None else [cohort.patients[row] for row in split.train]
+        scores: dict[str, dict[str, float]] = {}
+        for place, model in loaded.items():
+            if len(loaded) > 1 and not having(cohort, model.modalities, ids):
+                scores[short(place)] = {"patients": 0}
+                continue
+            patients = data_of(model, cohort, ids)
+            seen = having(cohort, model.modalities, trained_on)
+            reference = data_of(model, cohort, seen).target if seen else None
+            scores[short(place)] = {"patients": len(patients), **evaluate_all(model, patients, reference=reference)}
+        said = "all patients" if split is None else f"{Part.test if part is Part.auto else part} part"
         if json_file is not None:
             plain = {m: {k: None if v != v else v for k, v in row.items()} for m, row in scores.items()}
-            write_atomically(json_file, json.dumps({"part": said, "scores": plain}, indent=2) + "\n")
-    console().print(metrics_table(f"{cohort.name}, {said}: {len(ids)} patients", scores))
+            write_atomically(
+                json_file, json.dumps({"cohort": cohort.name, "part": said, "scores": plain}, indent=2) + "\n"
+            )
+    title = f"{cohort.name}, {said}: {len(ids)} patients"
+    if len(models) == 1 and list(loaded) != models:  # a run folder: its name once, for lines of 80 columns
+        title = f"{short(models[0])} on {title}"
+        scores = {name.removeprefix(f"{short(models[0])}/"): row for name, row in scores.items()}
+    show = console()
+    show.print(metrics_table(title, "model", scores, show.width))
 
 
 def inspect(
-    places: Annotated[list[Path], typer.Argument(help="Checkpoints, or run folders.")],
+    places: Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints, or run folders.")],
 ) -> None:
     """Say what checkpoints hold, and whether they fit together; weights are not read."""
     from rich.table import Table
 
     from mmlego.checkpoint import read_config
 
-    configs = {short(place): read_config(place) for place in _expand(places, everything=True)}
+    configs = {short(place): read_config(place) for place in checkpoints_of(places, plates=True)}
     show = console()
     for place, config in configs.items():
         table = Table(box=None, show_header=False, title=place, title_justify="left", title_style="bold")
         for name, value in _described(config).items():
             table.add_row(f"  {name}", value)
-        show.print(table, highlight=False)
-    blocks = {place: config for place, config in configs.items() if config["kind"] == "block"}
-    prints = {plate["fingerprint"] for config in blocks.values() for plate in config["plates"]}
+        show.print(table)
+    blocks = [config for config in configs.values() if config["kind"] == "block"]
     if len(blocks) > 1:
-        show.print(
-            "These blocks stand on one baseplate: they merge."
-            if len(prints) == 1
-            else f"These blocks stand on {len(prints)} baseplates: they do not merge.",
-            highlight=False,
-        )
+        show.print(_whether_they_merge(blocks))
+
+
+def _whether_they_merge(blocks: list[dict[str, Any]]) -> str:
+    plates = [block["plates"][0] for block in blocks]
+    other = next((plate for plate in plates if plate["fingerprint"] != plates[0]["fingerprint"]), None)
+    if other is not None:
+        return f"These blocks stand on different baseplates ({'; '.join(_differences(plates[0], other))}): no merge."
+    names = [block["blocks"][0]["modality"] for block in blocks]
+    condition = "" if len(set(names)) == len(names) else ", one of each modality"
+    return f"These blocks stand on one baseplate: they merge{condition}."
+
+
+def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Return in which fields two baseplates differ, as far as their configurations say."""
+    from mmlego.tasks import task_from_config
+
+    mine, theirs = first["config"], other["config"]
+    lines = task_from_config(mine["task"]).differences(task_from_config(theirs["task"]))
+    fields = [name for name in mine if name not in ("task", "seed") and mine[name] != theirs[name]]
+    return [f"task.{line}" for line in lines] + [f"{n}: {mine[n]} ≠ {theirs[n]}" for n in fields] or ["initial values"]
 
 
 def _head(frame: Any) -> Any:
@@ -131,12 +179,14 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
     card = config.get("card") or (blocks[0]["card"] if blocks else {})
     scores = ", ".join(f"{name} {value:.3f}" for name, value in card.get("validation", {}).items())
     encoders = [f"{b['modality']} ({b['encoder'].get('name') or b['encoder'].get('foreign')})" for b in blocks]
+    said = [f"{key} {_brief(value)}" for key, value in task.items() if key != "name" and value is not None]
     lines = {
         "kind": config["kind"],
-        "task": ", ".join(f"{key} {_brief(value)}" if key != "name" else str(value) for key, value in task.items()),
+        "task": ", ".join([task["name"], *said]),
         "modalities": ", ".join(encoders),
         "latent": f"{plate['channels']} × {plate['width']}, {plate['steps']} steps",
         "baseplate": ", ".join(p["fingerprint"][:12] for p in config["plates"]),
+        "patients": ", ".join(f"{count} {part}" for part, count in card.get("patients", {}).items()),
         "validation": scores,
         "data": card.get("data", ""),
         "written by": f"mmlego {config['mmlego']}",
@@ -150,32 +200,29 @@ def _brief(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _expand(places: list[Path], *, everything: bool = False) -> list[Path]:
-    """Return the checkpoints of run folders, and checkpoints as they are."""
-    found: list[Path] = []
-    for place in places:
-        if (place / "config.json").is_file() or not (place / "blocks").is_dir():
-            found.append(place)
-            continue
-        found += [place / "plate"] if everything and (place / "plate").is_dir() else []
-        found += sorted(path for path in (place / "blocks").iterdir() if path.is_dir())
-        found += [place / name for name in ("merge", "fuse") if (place / name).is_dir()]
-    return found
-
-
-def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str], str]:
-    """Return the patients of a part, and how to call them; the split lies in the run folder of the models."""
-    from mmlego.errors import InputError
-
-    above = [folder for place in models for folder in (place, place.parent, place.parent.parent)]
-    run = next((folder for folder in above if (folder / "split.json").is_file()), None)
-    if part is Part.all or (part is Part.auto and run is None):
-        return list(cohort.patients), "all patients"
-    if run is None:
-        raise InputError(f"no split.json beside {models[0]}", expected="a model of mmlego train", got=f"--part {part}")
-    split = read_split(run, cohort)
+def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str], Split | None]:
+    """Return the patients of a part, and the split that it is of; None stands for all patients."""
+    if part is Part.all:
+        return list(cohort.patients), None
+    runs = runs_of(models)
+    if not runs:
+        if part is not Part.auto:
+            raise InputError(
+                f"no split.json beside {models[0]}", expected="a model of mmlego train", got=f"--part {part}"
+            )
+        text = "No split.json beside the models: all patients are scored, also those that they were trained on, if any."
+        warnings.warn(text, LegoWarning, stacklevel=3)
+        return list(cohort.patients), None
+    split = split_of(runs, cohort)
+    if split is None:
+        raise InputError(
+            f"{short(runs[0] / SPLIT)} was made for other patients",
+            expected=f"those of {cohort.name}, as they are now",
+            got="another list",
+            remedy="Pass --part all if the models were not trained on these patients.",
+        )
     wanted = Part.test if part is Part.auto else part
     rows = split.parts()[wanted.value].tolist()
     if not rows:
-        raise InputError(f"the {wanted.value} part of {run / 'split.json'} is empty", remedy="Pass --part all.")
-    return [cohort.patients[row] for row in rows], f"{wanted.value} part"
+        raise InputError(f"the {wanted.value} part of {short(runs[0] / SPLIT)} is empty", remedy="Pass --part all.")
+    return [cohort.patients[row] for row in rows], split

@@ -1,4 +1,4 @@
-"""Options that several verbs share."""
+"""Options that several verbs share; each has a short name for its value, so that help fits 80 columns."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from typing import Annotated
 
 import typer
 
-Data = Annotated[Path, typer.Option("--data", "-d", help="The cohort's manifest, a YAML file (docs/manifest.md).")]
-Config = Annotated[Path | None, typer.Option("--config", "-c", help="Settings, a YAML file.")]
+Data = Annotated[
+    Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
+]
+Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings, YAML.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", "-s", help="A setting, e.g. -s fit.epochs=30 (repeat for more).")
+    list[str] | None,
+    typer.Option("--set", "-s", metavar="KEY=VALUE", help="A setting, e.g. -s fit.epochs=30 (repeat for more)."),
 ]
 Shared = Annotated[
-    bool, typer.Option("--shared-patients", help="Train all blocks on the same patients, instead of disjoint parts.")
+    bool, typer.Option("--shared-patients", help="Train all blocks on the same patients, not on disjoint parts.")
 ]
-Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show a progress bar.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier model there.")]

@@ -28,16 +28,26 @@ class DemoTask(StrEnum):
 
 def demo(
     data: Annotated[
-        DemoData, typer.Option(help="gse7390: breast cancer, genes and clinical (ships in a package); tcga: a file.")
+        DemoData,
+        typer.Option(
+            metavar="NAME", help="gse7390: breast cancer, genes and clinical (ships in a package); tcga: a file."
+        ),
     ] = DemoData.gse7390,
-    path: Annotated[Path | None, typer.Option(help="The TCGA file, CSV or zipped CSV (with --data tcga).")] = None,
+    path: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The TCGA file, CSV or zipped CSV (with --data tcga).")
+    ] = None,
     task: Annotated[
-        DemoTask, typer.Option(help="survival; or classification: event within 5 years (gse7390) or 24 months (tcga).")
+        DemoTask,
+        typer.Option(
+            metavar="NAME", help="survival; or classification: event within 5 years (gse7390) or 24 months (tcga)."
+        ),
     ] = DemoTask.survival,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where table, pictures and models go.")] = Path("runs/demo"),
-    folds: Annotated[int, typer.Option(min=2, help="Folds of the cross-validation, by patient.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="How often to repeat it.")] = 3,
-    seed: Annotated[int, typer.Option(min=0, help="Of splits, weights and training.")] = 0,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where table, pictures and models go.")
+    ] = Path("runs/demo"),
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation, by patient.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat it.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of splits, weights and training.")] = 0,
     shared_patients: Shared = False,
     overrides: Overrides = None,
 ) -> None:
@@ -59,7 +69,7 @@ def demo(
     show = console()
     with plain_warnings():
         cohort = tcga(path, task.value) if path is not None else gse7390(task.value)
-        show.print(cohort.summary(), highlight=False)
+        show.print(cohort.summary())
         settings = read_settings(overrides=[f"seed={seed}", *(overrides or [])])
         experiment = Experiment(folds=folds, repeats=repeats, disjoint=not shared_patients, settings=settings)
         total = (folds * repeats + 1) * stages_of(cohort)
@@ -69,6 +79,4 @@ def demo(
             models = train_final(cohort, experiment, final, advance=lambda stage: advance(f"final models: {stage}"))
         files = write_report(results, out)
     show.print(table(results))
-    show.print(
-        "Written:", *(short(file) for file in [*files, out / "results.json", *models]), sep="\n  ", highlight=False
-    )
+    show.print("Written:", *(short(file) for file in [*files, out / "results.json", *models]), sep="\n  ")

@@ -13,10 +13,12 @@ from mmlego.commands.show import console, plain_warnings, short, stages
 
 def bench(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where results go; run again to go on.")],
-    folds: Annotated[int, typer.Option(min=2, help="Folds, by patient.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, help="How often to repeat them.")] = 3,
-    validation: Annotated[float, typer.Option(min=0.01, max=0.9, help="Share that early stopping watches.")] = 0.2,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results go; run again to go on.")],
+    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, by patient.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat them.")] = 3,
+    validation: Annotated[
+        float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Share that early stopping watches.")
+    ] = 0.2,
     shared_patients: Shared = False,
     config: Config = None,
     overrides: Overrides = None,
@@ -32,7 +34,7 @@ def bench(
     with plain_warnings():
         settings = read_settings(config, overrides or [])
         cohort = Cohort.from_manifest(data)
-        show.print(cohort.summary(), highlight=False)
+        show.print(cohort.summary())
         experiment = Experiment(
             folds=folds, repeats=repeats, validation=validation, disjoint=not shared_patients, settings=settings
         )
@@ -40,22 +42,25 @@ def bench(
             results = run_experiment(cohort, experiment, out, advance=advance)
         files = write_report(results, out)
     show.print(table(results))
-    show.print("Written:", *(short(file) for file in [*files, out / "results.json"]), sep="\n  ", highlight=False)
+    show.print("Written:", *(short(file) for file in [*files, out / "results.json"]), sep="\n  ")
 
 
 def report(
-    results: Annotated[Path, typer.Argument(help="results.json of mmlego bench or demo, or its folder.")],
+    results: Annotated[
+        Path, typer.Argument(metavar="RESULTS", help="results.json of mmlego bench or demo, or its folder.")
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Where to write; default: beside the results.")
+        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where to write; default: beside the results.")
     ] = None,
 ) -> None:
     """Draw the table and the picture from results, without running anything."""
     from mmlego.bench import read_results
     from mmlego.bench.report import table, write_report
 
-    found = read_results(results)
-    folder = out or (results if results.is_dir() else results.parent)
-    files = write_report(found, folder)
+    with plain_warnings():
+        found = read_results(results)
+        folder = out or (results if results.is_dir() else results.parent)
+        files = write_report(found, folder)
     show = console()
     show.print(table(found))
-    show.print("Written:", *(short(file) for file in files), sep="\n  ", highlight=False)
+    show.print("Written:", *(short(file) for file in files), sep="\n  ")

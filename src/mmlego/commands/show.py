@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ Advance = Any
 
 
 def console() -> Any:
-    """Return the console for results."""
+    """Return the console for results, which prints names as they are: brackets and colons in them mean nothing."""
     from rich.console import Console
 
-    return Console()
+    return Console(markup=False, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -32,11 +32,11 @@ def stages(total: int, title: str) -> Iterator[Advance]:
     )
 
     columns = (
-        TextColumn(title),
+        TextColumn(title, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[stage]}"),
+        TextColumn("{task.fields[stage]}", markup=False),
     )
     with Progress(*columns) as bar:
         task = bar.add_task(title, total=total, stage="")
@@ -65,18 +65,44 @@ def plain_warnings() -> Iterator[None]:
         yield
 
 
-def metrics_table(title: str, scores: dict[str, dict[str, float]]) -> Any:
-    """Return a table: a row a model, a column a metric."""
+def metrics_table(title: str, first: str, scores: Mapping[str, Mapping[str, float]], width: int) -> Any:
+    """Return a table: a row a model under the heading ``first``, a column a metric; counts are whole numbers.
+
+    Metrics that have no room in ``width`` columns go into a second table below.
+    """
+    from rich import box
+    from rich.console import Group
     from rich.table import Table
 
     names = list(dict.fromkeys(metric for row in scores.values() for metric in row))
-    table = Table(title=title, title_justify="left", title_style="bold")
-    table.add_column("model")
+    cells = {name: [_cell(row.get(name)) for row in scores.values()] for name in names}
+    room = width - max(map(len, [first, *scores]))
+    parts: list[list[str]] = [[]]
+    left = room
     for name in names:
-        table.add_column(name, justify="right")
-    for model, row in scores.items():
-        table.add_row(model, *("" if name not in row else f"{row[name]:.4f}" for name in names))
-    return table
+        need = 3 + max(map(len, [name, *cells[name]]))
+        if need > left and parts[-1]:
+            parts.append([])
+            left = room
+        parts[-1].append(name)
+        left -= need
+    tables: list[Any] = []
+    for part in parts:
+        table = Table(title=None if tables else title, title_justify="left", title_style="bold")
+        table.box, table.show_edge, table.pad_edge = box.SIMPLE_HEAD, False, False  # a frame would cost ten columns
+        table.add_column(first, overflow="fold")
+        for name in part:
+            table.add_column(name, justify="right")
+        for i, model in enumerate(scores):
+            table.add_row(model, *(cells[name][i] for name in part))
+        tables += [table, ""]
+    return Group(*tables[:-1])
+
+
+def _cell(value: float | None) -> str:
+    if value is None or value != value:
+        return "" if value is None else "not defined"
+    return str(value) if isinstance(value, int) else f"{value:.4f}"
 
 
 def short(path: Path) -> str:
