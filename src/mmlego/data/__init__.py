@@ -10,7 +10,8 @@ from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
 from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
 from mmlego.data.sampler import ShuffledRows
-from mmlego.data.sources import Folder, Source, TableSource
+from mmlego.data.source import Folder, Source
+from mmlego.data.sources import TableSource
 from mmlego.data.split_files import hash_patients, load_splits, save_splits
 from mmlego.data.splits import Split, check_split, halves, split_patients
 from mmlego.data.tables import TablePreprocessor

@@ -14,7 +14,8 @@ from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each
 from mmlego.data.manifest import check_section, parse_outcome, read_manifest
 from mmlego.data.outcomes import Outcome
 from mmlego.data.prepared import Prepared, naming
-from mmlego.data.sources import Folder, Source, TableSource
+from mmlego.data.source import Folder, Source
+from mmlego.data.sources import TableSource
 from mmlego.data.summary import summarise
 from mmlego.data.wording import counted, listed, meant
 from mmlego.errors import InputError, UnknownNameError

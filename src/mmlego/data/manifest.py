@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
 from mmlego.data.outcomes import OUTCOMES, Outcome
-from mmlego.data.sources import KINDS, Source
+from mmlego.data.source import Source
+from mmlego.data.sources import KINDS
 from mmlego.data.wording import listed, meant
 from mmlego.errors import InputError
 

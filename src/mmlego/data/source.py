@@ -1,0 +1,83 @@
+"""Where a modality comes from: its section of a manifest, and how it is read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from mmlego.data.files import inside, read_table
+from mmlego.data.joins import Dropped
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmlego.data.preprocessing import Preprocessing
+
+
+class Folder:
+    """The folder of a manifest: files in it by name, each table read once.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    key
+        The column of patient ids.
+    allow_outside
+        Let files lie outside the folder.
+    """
+
+    def __init__(self, path: Path, key: str, *, allow_outside: bool = False) -> None:
+        self.path, self.key, self.allow_outside = path, key, allow_outside
+        self._tables: dict[Path, pd.DataFrame] = {}
+
+    def file(self, name: str) -> Path:
+        """Return the path of a file, checked to lie inside the folder."""
+        return inside(self.path, name, allow_outside=self.allow_outside)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table; one wide file may hold all modalities and the outcome."""
+        file = self.file(name)
+        if file not in self._tables:
+            self._tables[file] = read_table(file, self.key)
+        return self._tables[file]
+
+
+class Source(BaseModel, ABC):
+    """A modality's section of a manifest.
+
+    Whatever the kind, reading it gives a frame indexed by patient, a row a patient; what its cells hold (numbers,
+    text, files, arrays) is between the source and its preprocessing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
+    kind: str
+
+    @abstractmethod
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Read the modality.
+
+        Parameters
+        ----------
+        folder
+            Where the files lie.
+        modality
+            Its name, for messages.
+        taken
+            Columns of the outcome, which features may not be.
+
+        Returns
+        -------
+        tuple
+            A frame indexed by patient, a row a patient; and notes of what was left out.
+        """
+
+    @abstractmethod
+    def fit(self, frame: pd.DataFrame) -> Preprocessing:
+        """Return preprocessing fitted on the rows of training patients."""
