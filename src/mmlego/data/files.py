@@ -20,7 +20,7 @@ class _Bytes(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-SEPARATORS = {".csv": ",", ".tsv": "\t"}
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": ","}
 PACKED = ("", ".gz", ".zip")
 # A packed file may grow to FREE_BYTES whatever its size, beyond that RATIO-fold, and never past MOST_BYTES.
 FREE_BYTES = 64 * 2**20
@@ -28,7 +28,7 @@ RATIO = 200
 MOST_BYTES = 4 * 2**30
 
 
-def inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
+def inside(folder: Path, name: str, *, allow_outside: bool = False, folders: bool = False) -> Path:
     """Return the path of a file named in a manifest, which must not leave the manifest's folder.
 
     Parameters
@@ -39,6 +39,8 @@ def inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
         The file, relative to it.
     allow_outside
         Let it leave the folder, also by a link or an absolute path.
+    folders
+        Whether it may be a folder.
 
     Raises
     ------
@@ -56,14 +58,15 @@ def inside(folder: Path, name: str, *, allow_outside: bool = False) -> Path:
     if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
         remedy = "Move it there, or pass allow_outside=True."
         raise InputError(f"{name!r} leaves the manifest's folder", remedy=remedy)
-    if not path.is_file():
+    if not (path.is_file() or (folders and path.is_dir())):
         there = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
-        raise InputError(f"there is no file {name!r} beside the manifest", remedy=meant(path.name, there))
+        what = "file or folder" if folders else "file"
+        raise InputError(f"there is no {what} {name!r} beside the manifest", remedy=meant(path.name, there))
     return path
 
 
 def read_table(path: Path, key: str) -> pd.DataFrame:
-    r"""Read one table: CSV or TSV, plain, ``.gz`` or ``.zip``; or Parquet.
+    r"""Read one table: CSV, TSV, or either as ``.txt``, plain, ``.gz`` or ``.zip``; or Parquet.
 
     Parameters
     ----------
@@ -99,7 +102,8 @@ def read_table(path: Path, key: str) -> pd.DataFrame:
     if path.name.lower().endswith(".parquet"):
         frame = _read_parquet(path)
     elif suffix is not None:
-        frame = _read_text(path, _bytes(path), SEPARATORS[suffix[:4]], key)
+        content = _bytes(path)
+        frame = _read_text(path, content, _separator(suffix[:4], content), key)
     else:
         expected = f"one of {', '.join([*kinds, '.parquet'])}"
         raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected)
@@ -107,6 +111,15 @@ def read_table(path: Path, key: str) -> pd.DataFrame:
         names = [str(name) for name in frame.columns]
         raise InputError(f"file {path.name!r} has no key column {key!r}", remedy=meant(key, names))
     return frame
+
+
+def _separator(kind: str, content: io.BytesIO) -> str:
+    """Return what stands between cells; of a ``.txt``, what its first line has more of."""
+    if kind != ".txt":
+        return SEPARATORS[kind]
+    first = content.readline()
+    content.seek(0)
+    return "\t" if first.count(b"\t") > first.count(b",") else ","
 
 
 def _read_text(path: Path, content: io.BytesIO, separator: str, key: str) -> pd.DataFrame:
@@ -146,7 +159,7 @@ def _bytes(path: Path) -> io.BytesIO:
     try:
         if path.suffix.lower() == ".gz":
             with gzip.open(path) as stream:
-                return _unpacked(stream, path)
+                return unpacked(stream, path)
         if path.suffix.lower() == ".zip":
             with zipfile.ZipFile(path) as archive:
                 members = archive.infolist()
@@ -154,22 +167,46 @@ def _bytes(path: Path) -> io.BytesIO:
                     names = listed(member.filename for member in members)
                     raise InputError(f"archive {path.name!r} is ambiguous", expected="one file in it", got=names)
                 with archive.open(members[0]) as member:
-                    return _unpacked(member, path)
+                    return unpacked(member, path)
         return io.BytesIO(path.read_bytes())
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise InputError(f"cannot unpack {path.name!r} ({error})", expected="a whole, unencrypted file") from error
 
 
-def _unpacked(stream: _Bytes, path: Path) -> io.BytesIO:
-    allowed = min(MOST_BYTES, max(FREE_BYTES, RATIO * path.stat().st_size))
+def unpacked(stream: _Bytes, path: Path) -> io.BytesIO:
+    """Return the whole of a stream that unpacks a file.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    path
+        The packed file.
+
+    Raises
+    ------
+    InputError
+        If it grows past the allowance.
+    """
+    allowed = allowance(path)
     content = io.BytesIO()
     while chunk := stream.read(2**20):
         content.write(chunk)
         if content.tell() > allowed:
-            raise InputError(
-                f"file {path.name!r} grows too large when unpacked",
-                expected=f"at most {allowed} bytes from {path.stat().st_size}",
-                remedy="If you trust it, unpack it yourself and name the unpacked file.",
-            )
+            raise too_large(path, allowed)
     content.seek(0)
     return content
+
+
+def allowance(path: Path) -> int:
+    """Return how many bytes a packed file may hold."""
+    return min(MOST_BYTES, max(FREE_BYTES, RATIO * path.stat().st_size))
+
+
+def too_large(path: Path, allowed: int) -> InputError:
+    """Return the error that a packed file holds more than it may."""
+    return InputError(
+        f"file {path.name!r} grows too large when unpacked",
+        expected=f"at most {allowed} bytes from {path.stat().st_size}",
+        remedy="If you trust it, unpack it yourself and name what was unpacked.",
+    )

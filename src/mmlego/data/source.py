@@ -35,9 +35,9 @@ class Folder:
         self.path, self.key, self.allow_outside = path, key, allow_outside
         self._tables: dict[Path, pd.DataFrame] = {}
 
-    def file(self, name: str) -> Path:
-        """Return the path of a file, checked to lie inside the folder."""
-        return inside(self.path, name, allow_outside=self.allow_outside)
+    def file(self, name: str, *, folders: bool = False) -> Path:
+        """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
+        return inside(self.path, name, allow_outside=self.allow_outside, folders=folders)
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table; one wide file may hold all modalities and the outcome."""
