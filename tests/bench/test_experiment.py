@@ -1,0 +1,205 @@
+"""Repeated splits by patient: everybody tests once a repeat, nobody leaks, and an interrupted experiment goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+
+import mmlego
+from mmlego import InputError
+from mmlego.bench import Experiment, Results, read_results, run_experiment
+from mmlego.bench import experiment as module
+from mmlego.bench.experiment import stages
+from mmlego.data import Cohort
+from mmlego.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
+
+
+class Count:
+    """How often the main job ran; it may be interrupted before the split with a given number."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> None:
+        self.runs = 0
+        self.parts: list[tuple[list[str], list[str]]] = []
+        build = module.build_bricks
+
+        def counted(cohort: Cohort, train: list[str], validation: list[str], *rest: Any, **options: Any) -> Any:
+            if self.runs == interrupt_at:
+                raise KeyboardInterrupt
+            self.runs += 1
+            self.parts.append((train, validation))
+            return build(cohort, train, validation, *rest, **options)
+
+        monkeypatch.setattr(module, "build_bricks", counted)
+
+
+def untimed(results: Results) -> list[dict[str, Any]]:
+    return [{key: value for key, value in split.items() if key != "seconds"} for split in results.splits]
+
+
+def test_everybody_tests_once_a_repeat(results: Results, cohort: Cohort) -> None:
+    assert [split["repeat"] for split in results.splits] == [0, 0, 1, 1]
+    for repeat in (0, 1):
+        tested = [p for split in results.splits if split["repeat"] == repeat for p in split["patients"]]
+        assert sorted(tested) == sorted(cohort.patients)
+    assert results.splits[0]["patients"] != results.splits[2]["patients"]
+
+
+def test_nobody_is_trained_and_tested_on(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = Count(monkeypatch)
+    found = run_experiment(cohort, experiment, tmp_path)
+    for split, (train, validation) in zip(found.splits, count.parts, strict=True):
+        sides = [set(split["patients"]), set(train), set(validation)]
+        assert sum(map(len, sides)) == len(set.union(*sides)) == len(cohort)
+        assert len(validation) == pytest.approx(0.25 * (len(train) + len(validation)), abs=1.5)
+
+
+def test_what_is_told_of_a_split(results: Results) -> None:
+    for split in results.splits:
+        assert list(split["scores"]) == results.methods
+        assert split["seconds"] > 0
+        assert list(split["parameters"]) == [m for m in results.methods if m != "logit ensemble"]
+        assert all(count > 0 for count in split["parameters"].values())
+
+
+def test_the_experiment_is_described(results: Results, cohort: Cohort, experiment: Experiment) -> None:
+    told = results.experiment
+    assert told["cohort"] == "trial"
+    assert told["patients"] == 60
+    assert told["columns"] == {"rna": 6, "clinical": 4, "labs": 4}
+    assert told["have"] == {"rna": 60, "clinical": 51, "labs": 42}
+    assert told["outcome"]["time"] == "months"
+    assert told["versions"]["mmlego"] == mmlego.__version__
+    assert Experiment.model_validate({key: told[key] for key in Experiment.model_fields}) == experiment
+    assert results.metric == "c_index"
+    assert results.outcome.keys() == set(cohort.patients)
+    first = cohort.outcome.iloc[0]
+    assert results.outcome[cohort.patients[0]] == pytest.approx([first["event"], first["time"]])
+
+
+def test_what_is_written(results: Results, place: Path, experiment: Experiment) -> None:
+    assert sorted(path.name for path in place.iterdir()) == ["results.json", "settings.yaml", "splits"]
+    assert len(list((place / "splits").iterdir())) == 4
+    written = read_results(place)
+    assert written.config() == results.config()
+    settings = yaml.safe_load((place / "settings.yaml").read_text())
+    assert Settings.model_validate(settings) == experiment.settings
+    json.loads((place / "results.json").read_text(), parse_constant=_no_json)
+
+
+def _no_json(word: str) -> None:
+    raise AssertionError(f"{word} is no JSON")
+
+
+def test_a_split_that_is_lost_is_run_again_alone(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
+    first = run_experiment(cohort, experiment, tmp_path)
+    assert untimed(first) == untimed(results)
+    lost = sorted((tmp_path / "splits").iterdir())[2]
+    lost.unlink()
+    (tmp_path / "results.json").unlink()
+    count = Count(monkeypatch)
+    again = run_experiment(cohort, experiment, tmp_path)
+    assert count.runs == 1
+    assert not {*count.parts[0][0]} & {*again.splits[2]["patients"]}
+    assert untimed(again) == untimed(first)
+    assert untimed(read_results(tmp_path)) == untimed(first)
+
+
+def test_an_interrupted_experiment_goes_on(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, results: Results
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        Count(patch, interrupt_at=2)
+        with pytest.raises(KeyboardInterrupt):
+            run_experiment(cohort, experiment, tmp_path)
+    assert not (tmp_path / "results.json").exists()
+    with pytest.MonkeyPatch.context() as patch:
+        count = Count(patch)
+        told: list[str] = []
+        found = run_experiment(cohort, experiment, tmp_path, advance=told.append)
+    assert count.runs == 2
+    assert untimed(found) == untimed(results)
+    assert len(told) == 4 * stages(cohort) == 20
+    assert told[0] == "split 1 of 4: done before"
+    assert told[-5:] == [
+        f"split 4 of 4: {stage}" for stage in ("block rna", "block clinical", "block labs", "merge", "fuse")
+    ]
+
+
+def test_another_experiment_or_other_values_are_not_taken_for_done(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = experiment.model_copy(update={"repeats": 1})
+    run_experiment(cohort, short, tmp_path)
+    count = Count(monkeypatch)
+    run_experiment(cohort, short, tmp_path)
+    assert count.runs == 0
+    shared = short.model_copy(update={"disjoint": False})
+    run_experiment(cohort, shared, tmp_path)
+    assert count.runs == 2
+    frame = cohort.frames["rna"].copy()
+    frame.iloc[0, 0] += 1
+    mended = dataclasses.replace(cohort, frames={**cohort.frames, "rna": frame})
+    run_experiment(mended, short, tmp_path)
+    assert count.runs == 4
+    late = cohort.outcome.copy()
+    late.iloc[0, late.columns.get_loc("time")] += 1
+    run_experiment(dataclasses.replace(cohort, outcome=late), short, tmp_path)
+    assert count.runs == 6
+
+
+def test_text_and_arrays_in_cells_are_values_too(cohort: Cohort) -> None:
+    import numpy as np
+
+    def hashed(cells: list[Any]) -> str:
+        frame = pd.DataFrame({"x": pd.Series(cells, index=["a", "b"], dtype=object)})
+        return module._hash_values(dataclasses.replace(cohort, frames={"x": frame}))
+
+    assert hashed(["m", "f"]) == hashed(["m", "f"]) != hashed(["f", "m"])
+    bags = [np.zeros((2, 3)), np.ones((1, 3))]
+    assert hashed(bags) == hashed(bags) != hashed([np.zeros((2, 3)), np.full((1, 3), 2.0)])
+
+
+def test_undefined_scores_are_null_in_the_file_and_nan_in_the_results(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def undefined(*_: Any) -> dict[str, Any]:
+        scores = {"LegoMerge": {"c_index": math.nan, "ibs": math.inf}, "LegoFuse": {"c_index": 0.5, "ibs": 0.2}}
+        return {"scores": scores, "patients": ["000"]}
+
+    monkeypatch.setattr(module, "score_bricks", undefined)
+    short = experiment.model_copy(update={"repeats": 1})
+    found = run_experiment(cohort, short, tmp_path)
+    text = (tmp_path / "results.json").read_text()
+    assert json.loads(text, parse_constant=_no_json)["splits"][0]["scores"]["LegoMerge"] == {
+        "c_index": None,
+        "ibs": None,
+    }
+    for results in (found, read_results(tmp_path)):
+        assert all(math.isnan(score) for score in results.scores("LegoMerge"))
+        assert results.scores("LegoFuse").tolist() == [0.5, 0.5]
+
+
+def test_an_experiment_needs_an_outcome(cohort: Cohort, experiment: Experiment, tmp_path: Path) -> None:
+    blind = dataclasses.replace(cohort, outcome=None)
+    with pytest.raises(InputError, match="an experiment needs an outcome"):
+        run_experiment(blind, experiment, tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("wrong", [{"folds": 1}, {"repeats": 0}, {"validation": 0}, {"validation": 1}, {"fold": 5}])
+def test_wrong_experiments_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Experiment.model_validate(wrong)
