@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ def render_card(config: dict[str, Any]) -> str:
     card = Card(**(config.get("card") or (config["blocks"][0]["card"] if names else {})))
     title = {"baseplate": "Baseplate", "block": "LegoBlock", "merge": "LegoMerge", "fuse": "LegoFuse"}[kind]
     lines = ["---", "library_name: mmlego"]
-    lines += [f"license: {_one_line(card.licence)}"] if card.licence else []
+    lines += [f"license: {json.dumps(card.licence, ensure_ascii=False)}"] if card.licence else []
     lines += [
         "tags:",
         "- mmlego",
@@ -85,7 +86,7 @@ def render_card(config: dict[str, Any]) -> str:
     if card.parents:
         lines += ["", "## Made of", "", *(f"- {_one_line(parent)}" for parent in card.parents)]
     if card.recipe:
-        lines += ["", "## Recipe", "", *(f"- {name}: {value}" for name, value in card.recipe.items())]
+        lines += ["", "## Recipe", "", *(f"- {name}: {_one_line(str(value))}" for name, value in card.recipe.items())]
     foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block["encoder"]]
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]

@@ -130,7 +130,7 @@ def load(
         model = _load(path, config, encoders)
     except LegoError:
         raise
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
         # The hashes were right, so it was written so; but not in this format.
         got = f"{type(error).__name__}: {error}"
         raise _broken(path, f"format {config['format']} as it is specified", got) from error
@@ -141,6 +141,10 @@ def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:
     given = _given_encoders(config, encoders)
     tensors = _read_tensors(path, config)
     plates = _plates(config, tensors, path)
+    known = (*(f"plate.{fingerprint}." for fingerprint in plates), *(["model."] if "blocks" in config else []))
+    strange = [name for name in tensors if not name.startswith(known)]
+    if strange:
+        raise _broken(path, "tensors of the model and its baseplates", strange[0])
     if config["kind"] == "baseplate":
         return plates[config["plates"][0]["fingerprint"]]
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
@@ -164,8 +168,10 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
             what = f"the module given for {parts[1]!r} is not the one that was saved"
             raise CheckpointError(what, expected=expected, got=got, remedy="Build it as before.")
         raise _broken(path, expected, got)
-    # Buffers that are not in the file go with the latent; in place, so that tied weights stay tied.
-    model.to(weights["latent" if isinstance(model, LegoBlock) else f"blocks.{model.modalities[0]}.latent"].dtype)
+    # Buffers that are not in the file go with the latent; complex ones stay, which .to(dtype) would make real.
+    dtype = weights["latent" if isinstance(model, LegoBlock) else f"blocks.{model.modalities[0]}.latent"].dtype
+    {torch.float64: model.double, torch.bfloat16: model.bfloat16, torch.float16: model.half}.get(dtype, model.float)()
+    # In place, so that tied weights stay tied.
     for name, value in model.state_dict(keep_vars=True).items():
         value.data = value.data.to(weights[name].dtype)
     model.load_state_dict(weights)

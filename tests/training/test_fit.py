@@ -311,6 +311,7 @@ def test_survival_scores_of_the_card_know_the_training_part() -> None:
 def test_numpy_settings_are_taken() -> None:
     history = fit(block(), patients(), epochs=np.int64(1), lr=np.float32(1e-3), class_weights=np.ones(2), **QUICK)
     assert len(history) == 1
+    assert len(fit(block(), patients(), epochs=1, lr=torch.tensor(1e-3), **QUICK)) == 1
 
 
 def test_without_lightning_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

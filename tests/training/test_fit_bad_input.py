@@ -6,9 +6,11 @@ import math
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.multiprocessing import ProcessRaisedException
 
 from mmlego import InputError, LegoBlock, LegoFuse, MismatchError, evaluate, fit, predict
 from mmlego.data import PatientData
@@ -173,6 +175,28 @@ def test_a_last_step_that_breaks_the_weights_is_noticed_without_validation() -> 
     model = LegoBlock(Cliff(4, 5), two_classes(), "labs")
     with pytest.raises(InputError, match="training diverged in epoch 0: expected finite weights"):
         fit(model, (X, Y), validation=None, batch_size=64, epochs=1, **QUICK)
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (
+            "mmlego.errors.InputError: training diverged in epoch 0: expected a finite loss, got nan. Lower lr=.",
+            InputError,
+        ),
+        ("ZeroDivisionError: division by zero", ProcessRaisedException),
+    ],
+)
+def test_an_error_in_a_process_of_lightnings_own(
+    monkeypatch: pytest.MonkeyPatch, last: str, expected: type[Exception]
+) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise ProcessRaisedException(f"-- Process 0 terminated with the following error:\nTraceback: …\n{last}\n", 0, 7)
+
+    monkeypatch.setattr(pl.Trainer, "fit", fail)
+    with pytest.raises(expected) as raised:
+        fit(block(), (X, Y), **QUICK)
+    assert (str(raised.value) == last.partition(": ")[2]) == (expected is InputError)
 
 
 def test_predictions_for_patients_without_any_modality_of_the_model() -> None:

@@ -6,6 +6,7 @@ import json
 import math
 import pickle
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ def make() -> Any:
     return fuse(mode="weave", modality_dropout=0.4)
 
 
+@cache
 def unbroken(**options: Any) -> Result:
     model = make()
     return fit(model, gapped(), **{**OPTIONS, **options}), snapshot(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -129,10 +129,9 @@ def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tenso
     """
     patients = data_for(model, data, with_target=True)
     logits = all_logits(model, patients, batch_size)
-    if patients.target is None:
-        raise InputError("the data has no target", expected=f"a target for {model.task}", got="none")
-    loss = float(model.task.loss(logits, patients.target))
-    return {"loss": loss, **model.task.metrics(logits, patients.target, reference=reference)}
+    target = cast(Tensor, patients.target)
+    loss = float(model.task.loss(logits, target))
+    return {"loss": loss, **model.task.metrics(logits, target, reference=reference)}
 
 
 def predict(model: Model, data: Data, *, batch_size: int = 64) -> Any:

@@ -16,7 +16,9 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
+from torch.multiprocessing.spawn import ProcessRaisedException
 
+from mmlego import errors
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.training.callbacks import EpochBar, KeepBest
@@ -82,7 +84,7 @@ def train(
         callbacks.append(EpochBar(" + ".join(model.modalities), "train_loss" if valid is None else watched))
     names = ("lr", "weight_decay", "batch_size", "seed")
     wrapped = Training(model, data, valid, Optimisation(**{name: settings[name] for name in names}))
-    with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible():
+    with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible(), _own_errors():
         model.train()
         seed_all(settings["seed"])
         lightning = pl.Trainer(
@@ -138,6 +140,19 @@ def _interruptible() -> Iterator[None]:
     finally:
         if signal.getsignal(signal.SIGINT) is not handler:
             signal.signal(signal.SIGINT, handler)
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise what a process that Lightning started raised, not the report of its end, if it is an error of ours."""
+    try:
+        yield
+    except ProcessRaisedException as error:
+        name, _, text = str(error).strip().splitlines()[-1].partition(": ")
+        kind = getattr(errors, name.removeprefix("mmlego.errors."), None)
+        if kind is None:
+            raise
+        raise kind(text) from error
 
 
 @contextmanager

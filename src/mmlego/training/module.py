@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mmlego.data import Batch, PatientData
+from mmlego.data import Batch, Draw, PatientData
 from mmlego.errors import InputError, LegoWarning
 from mmlego.training.evaluate import Model, logits_of
 
@@ -193,7 +193,11 @@ class Training(pl.LightningModule):
 def _loader(data: PatientData, batches: EpochBatches) -> DataLoader[Batch]:
     rows = cast("Dataset[Batch]", range(len(data)))
     generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
-    return DataLoader(rows, batch_sampler=batches, collate_fn=data.batch, generator=generator)
+
+    def batch(shown: list[int]) -> Batch:
+        return data.batch(shown, Draw(batches.seed, batches.epoch))
+
+    return DataLoader(rows, batch_sampler=batches, collate_fn=batch, generator=generator)
 
 
 def seed_all(*numbers: int) -> None:

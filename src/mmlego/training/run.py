@@ -23,7 +23,6 @@ from mmlego.data import PatientData
 from mmlego.errors import CheckpointError, InputError
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
-from mmlego.nn.ragged import Ragged
 from mmlego.training.evaluate import Model
 
 if TYPE_CHECKING:
@@ -176,21 +175,16 @@ def _read_run(file: Path) -> dict[str, Any]:
 
 
 def _hash_data(train: PatientData, valid: PatientData | None) -> str:
-    """Return a hash of patients, targets and all features."""
+    """Return a hash of patients, targets and all features; of those in files, of what tells the files apart."""
     digest = hashlib.sha256()
     for part in (train, valid):
         if part is None:
             continue
-        digest.update(json.dumps([part.patients, part.modalities]).encode())
-        for batch in part.loader(256):
-            tensors = [batch.target, batch.weights, *batch.present.values()]
-            for value in batch.inputs.values():
-                if isinstance(value, Ragged):
-                    tensors += [value.values, value.lengths]
-                else:
-                    tensors += value if isinstance(value, tuple) else [value]
-            for tensor in tensors:
-                _update(digest, tensor)
+        for piece in part.contents():
+            if isinstance(piece, bytes):
+                digest.update(piece)
+            else:
+                _update(digest, piece)
     return digest.hexdigest()
 
 
@@ -211,10 +205,7 @@ def _hash_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _update(digest: Any, tensor: Tensor | None) -> None:
-    if tensor is None:
-        digest.update(b"none")
-        return
+def _update(digest: Any, tensor: Tensor) -> None:
     digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
     # A copy: a single element of a strided tensor counts as contiguous, and still cannot be viewed as bytes.
     flat = torch.empty(tensor.numel(), dtype=tensor.dtype).copy_(tensor.detach().flatten())

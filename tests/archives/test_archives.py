@@ -1,0 +1,73 @@
+"""Checkpoints that earlier versions wrote still load, and give the numbers that they gave then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, load
+from mmlego.checkpoint import read_config
+from tests.archives.make import Foreign, answers
+
+VERSIONS = sorted(Path(__file__).parent.glob("v*"))
+
+
+def test_there_is_an_archive() -> None:
+    assert VERSIONS
+
+
+@pytest.fixture(params=VERSIONS, ids=lambda path: path.name)
+def archive(request: pytest.FixtureRequest) -> Path:
+    return request.param  # type: ignore[no-any-return]
+
+
+def models_of(archive: Path) -> dict[str, Any]:
+    needed = {"fuse": {"scores": Foreign()}}
+    return {kind: load(archive / kind, encoders=needed.get(kind)) for kind in ("baseplate", "block", "merge", "fuse")}
+
+
+def test_old_checkpoints_give_the_same_numbers(archive: Path) -> None:
+    expected = load_file(archive / "expected.safetensors")
+    features = {name.removeprefix("input."): v for name, v in expected.items() if name.startswith("input.")}
+    outputs = {name.removeprefix("output."): v for name, v in expected.items() if name.startswith("output.")}
+    found = answers(models_of(archive), features)
+    assert found.keys() == outputs.keys()
+    for name, value in outputs.items():
+        torch.testing.assert_close(
+            found[name], value, rtol=1e-4, atol=1e-5, msg=lambda text, name=name: f"{name}: {text}"
+        )
+
+
+def test_old_checkpoints_are_what_they_were(archive: Path) -> None:
+    models = models_of(archive)
+    assert isinstance(models["baseplate"], Baseplate)
+    assert type(models["block"]) is LegoBlock
+    assert type(models["merge"]) is LegoMerge
+    assert type(models["fuse"]) is LegoFuse
+    plate = models["baseplate"].fingerprint
+    assert {read_config(archive / kind)["plates"][0]["fingerprint"] for kind in models} == {plate}
+    assert models["block"].card.validation == {"c_index": 0.625}
+    assert models["merge"].weights.tolist() == pytest.approx([0.5, 0.2, 0.3])
+    assert models["merge"].block("vitals").encoder_frozen
+    fuse = models["fuse"]
+    assert (fuse.mode, fuse.order, fuse.freeze, fuse.modality_dropout) == (
+        "weave",
+        ("scores", "slide"),
+        "encoders",
+        0.25,
+    )
+
+
+def test_old_blocks_still_merge_with_new_ones(archive: Path) -> None:
+    models = models_of(archive)
+    new = LegoBlock(torch.nn.Linear(3, 4), models["baseplate"], "new", out_features=4)
+    merged = LegoMerge([models["block"], models["merge"].block("slide"), models["fuse"].block("scores"), new])
+    assert merged.modalities == ("clinical", "slide", "scores", "new")
+
+
+def test_an_archive_is_small(archive: Path) -> None:
+    assert sum(file.stat().st_size for file in archive.rglob("*") if file.is_file()) < 64 * 1024
