@@ -18,6 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "version"),
+    ("extras",),
     ("nn", "card", "files"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
@@ -38,7 +39,8 @@ LAYER = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
 # Heavy or optional; `import mmlego` must do without them.
 ABSENT = (
-    "lightning pytorch_lightning pandas matplotlib ray sksurv sklearn torchmetrics torchsurv tensorboard ot typer"
+    "lightning pytorch_lightning pandas matplotlib ray sksurv sklearn torchmetrics torchsurv tensorboard ot typer "
+    "monai torch_geometric transformers timm rdkit anndata mudata h5py"
 ).split()
 
 

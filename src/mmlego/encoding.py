@@ -112,7 +112,8 @@ def _empty_bags(x: Tensor | Ragged, mask: Tensor | None, what: str) -> list[int]
     if isinstance(x, Ragged):
         return [i for i, n in enumerate(x.sizes) if n == 0]
     if mask is None:
-        return list(range(len(x))) if x.ndim > 2 and x.shape[1] == 0 else []
+        tokens = x.ndim > 2 or (x.ndim == 2 and not x.is_floating_point())  # of integers: ids, as words have
+        return list(range(len(x))) if tokens and x.shape[1] == 0 else []
     # Two dimensions with a mask are sequences of integer codes (words); a table of numbers has no tokens to mask.
     table = x.ndim < 3 and x.is_floating_point()
     if mask.dtype != torch.bool or table or mask.shape != x.shape[:2]:

@@ -10,9 +10,27 @@ from mmlego import InputError, UnknownNameError
 from mmlego.encoders import SNN, build_encoder, encoder_names, register_encoder
 from mmlego.encoders import registry as module
 
+NAMES = (
+    "char_transformer",
+    "column_transformer",
+    "gated_attention_mil",
+    "graph",
+    "gru",
+    "gru_d",
+    "monai",
+    "patch_mlp",
+    "pathways",
+    "small_cnn",
+    "snn",
+    "text",
+    "time_transformer",
+    "timm",
+    "transformers_vision",
+)
+
 
 def test_known_names() -> None:
-    assert encoder_names() == ("gated_attention_mil", "gru", "patch_mlp", "snn")
+    assert encoder_names() == NAMES
 
 
 def test_arguments_are_recorded_with_their_defaults() -> None:
@@ -49,8 +67,24 @@ def test_an_encoder_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not hasattr(Mine(), "registered_name")
 
 
+def test_arguments_are_recorded_as_they_come_back_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_ENCODERS", dict(module._ENCODERS))
+
+    @register_encoder("from_folder")
+    class FromFolder(nn.Module):
+        """What its folder held is recorded, for the folder means nothing elsewhere."""
+
+        def __init__(self, folder: str | dict[str, int], shape: tuple[tuple[int, int], ...] = ((1, 2),)) -> None:
+            super().__init__()
+
+        def portable_arguments(self) -> dict[str, object]:
+            return {"folder": {"size": (3, 4)}}
+
+    assert FromFolder("here").config == {"folder": {"size": [3, 4]}, "shape": [[1, 2]]}
+
+
 def test_unknown_name_lists_the_known_ones() -> None:
-    with pytest.raises(UnknownNameError, match=r"expected one of gated_attention_mil, gru, patch_mlp, snn, got 'sn'"):
+    with pytest.raises(UnknownNameError, match=f"expected one of {', '.join(NAMES)}, got 'sn'"):
         build_encoder("sn", {})
 
 

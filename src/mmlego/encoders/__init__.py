@@ -6,15 +6,34 @@ What a block reads off an encoder, all optional: ``out_features`` (width of its 
 """
 
 from mmlego.encoders.bags import GatedAttentionMIL, PatchMLP
+from mmlego.encoders.columns import ColumnTransformer
+from mmlego.encoders.graphs import GraphEncoder
+from mmlego.encoders.image_networks import MonaiEncoder, TimmEncoder, VisionTransformerEncoder
+from mmlego.encoders.images import SmallCNN
+from mmlego.encoders.irregular import GRUD, TimeTransformer
+from mmlego.encoders.omics import PathwayTokens
 from mmlego.encoders.registry import build_encoder, encoder_names, register_encoder
+from mmlego.encoders.sequences import CharTransformer
 from mmlego.encoders.series import GRUEncoder
 from mmlego.encoders.tables import SNN
+from mmlego.encoders.text import TextEncoder
 
 __all__ = [
+    "GRUD",
     "SNN",
+    "CharTransformer",
+    "ColumnTransformer",
     "GRUEncoder",
     "GatedAttentionMIL",
+    "GraphEncoder",
+    "MonaiEncoder",
     "PatchMLP",
+    "PathwayTokens",
+    "SmallCNN",
+    "TextEncoder",
+    "TimeTransformer",
+    "TimmEncoder",
+    "VisionTransformerEncoder",
     "build_encoder",
     "encoder_names",
     "register_encoder",

@@ -18,7 +18,9 @@ _Class = TypeVar("_Class", bound=type[nn.Module])
 def register_encoder(name: str) -> Callable[[_Class], _Class]:
     """Register an encoder class under a name, so that checkpoints can build it again.
 
-    The arguments of its ``__init__`` are recorded on the instance as ``config``; they must be JSON-able.
+    The arguments of its ``__init__`` are recorded on the instance as ``config``; they must be JSON-able. Where an
+    argument means nothing elsewhere, as a folder, the class has a method ``portable_arguments``, which returns what
+    shall be recorded in its place.
 
     Examples
     --------
@@ -38,7 +40,8 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
             original(self, *args, **kwargs)
             if type(self) is cls:
                 config = {key: value for key, value in bound.arguments.items() if key != "self"}
-                self.config = {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()}  # type: ignore[assignment]
+                portable = getattr(self, "portable_arguments", None)
+                self.config = _plain(config if portable is None else config | portable())
                 self.registered_name = name  # type: ignore[assignment]
 
         cls.__init__ = init  # type: ignore[method-assign]
@@ -46,6 +49,13 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
         return cls
 
     return register
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as it comes back from JSON: lists for tuples."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    return [_plain(part) for part in value] if isinstance(value, (list, tuple)) else value
 
 
 def encoder_names() -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.encoders.registry import register_encoder
+from mmlego.nn.masks import real_first
 
 
 @register_encoder("gru")
@@ -51,9 +52,7 @@ class GRUEncoder(nn.Module):
         Masked steps are moved behind the real ones, so that they cannot touch the state.
         """
         if mask is not None:
-            order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
-            x = x.gather(1, order[:, :, None].expand_as(x))
-            mask = mask.gather(1, order)
+            x, mask = real_first(x, mask)
         observed = ~x.isnan()
         hidden, _ = self.gru(torch.cat([torch.where(observed, x, 0.0), observed.to(x.dtype)], dim=-1))
         tokens: Tensor = self.dropout(hidden)

@@ -73,6 +73,20 @@ class Ragged:
 
     def __getitem__(self, rows: Tensor | Sequence[int]) -> Ragged:
         """Return the bags of the given rows (integers or a boolean mask) as a new Ragged."""
+        bags = self.unbind()
+        picked = [bags[i] for i in self.row_numbers(rows)]
+        return Ragged.from_list(picked) if picked else Ragged(self.values[:0], [])
+
+    def row_numbers(self, rows: Tensor | Sequence[int]) -> list[int]:
+        """Return rows, given as integers or a boolean mask, as a list of integers.
+
+        Raises
+        ------
+        ShapeError
+            If they are no list, or a mask of another length.
+        InputError
+            If there is no such row.
+        """
         index = torch.as_tensor(rows)
         if index.ndim != 1 or (index.dtype == torch.bool and len(index) != len(self)):
             raise ShapeError(
@@ -80,12 +94,11 @@ class Ragged:
             )
         if index.dtype == torch.bool:
             index = index.nonzero().squeeze(1)
-        bags = self.unbind()
-        outside = [i for i in index.tolist() if not -len(bags) <= i < len(bags)]
+        numbers: list[int] = index.tolist()
+        outside = [i for i in numbers if not -len(self) <= i < len(self)]
         if outside:
-            raise InputError("rows of a Ragged", expected=f"numbers below {len(bags)}", got=outside[:5])
-        picked = [bags[i] for i in index.tolist()]
-        return Ragged.from_list(picked) if picked else Ragged(self.values[:0], [])
+            raise InputError("rows of a Ragged", expected=f"numbers below {len(self)}", got=outside[:5])
+        return numbers
 
     def unbind(self) -> list[Tensor]:
         """Return the bags as a list of views ``(n_i, f)``."""

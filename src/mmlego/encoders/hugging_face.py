@@ -1,0 +1,121 @@
+"""Models of the transformers library from a folder or a configuration; nothing is downloaded or unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
+
+_OF_A_FILE = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
+
+
+def load_hugging_face(model: str | Mapping[str, Any], what: str) -> tuple[Any, dict[str, Any]]:
+    """Return a model without head or pooling, and its configuration as JSON can hold it.
+
+    Parameters
+    ----------
+    model
+        A folder with ``config.json`` and safetensors, whose weights are loaded; or a configuration, with
+        ``model_type``, for random weights. Weights come in float32.
+    what
+        Who asks, for messages.
+
+    Returns
+    -------
+    tuple
+        The ``AutoModel``, of a model that has both only its encoder; and its configuration, without paths.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If there is no such folder, it lacks weights, or the configuration is of no known model.
+
+    Examples
+    --------
+    >>> tiny = {"model_type": "bert", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1}
+    >>> _, config = load_hugging_face(tiny, "an example")
+    >>> config["hidden_size"], config["max_position_embeddings"]
+    (8, 512)
+    """
+    transformers = import_extra("transformers", what, "'mmlego[text]'")
+    if isinstance(model, Mapping):
+        config = _config(transformers, dict(model), what)
+        found = _without_pooling(
+            lambda **options: transformers.AutoModel.from_config(config, dtype=torch.float32, **options)
+        )
+    else:
+        found = _from_folder(transformers, model, what)
+        config = found.config
+    if getattr(config, "is_encoder_decoder", False):
+        found = found.get_encoder()
+    found.train()  # as any new module; a block puts it into eval mode where it is frozen
+    known = _default(transformers, config.model_type)
+    described = {key: value for key, value in json.loads(config.to_json_string()).items() if hasattr(known, key)}
+    return found, {key: value for key, value in described.items() if key not in _OF_A_FILE}
+
+
+def _from_folder(transformers: Any, folder: str, what: str) -> Any:
+    if not (Path(folder) / "config.json").is_file():
+        raise InputError(
+            f"{what} finds no model",
+            expected="a local folder with config.json and model.safetensors",
+            got=repr(str(folder)),
+            remedy="mmlego downloads nothing: save the model once with save_pretrained(folder), and give the folder.",
+        )
+    options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+    try:
+        found, report = _without_pooling(
+            lambda **more: transformers.AutoModel.from_pretrained(
+                folder, dtype=torch.float32, output_loading_info=True, **options, **more
+            )
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{what} cannot read the model in {str(folder)!r}",
+            expected="config.json of a known model, and its weights as safetensors",
+            got=str(error).splitlines()[0],
+        ) from error
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise InputError(
+            f"the model in {str(folder)!r} lacks weights",
+            expected=f"all of a {type(found).__name__}",
+            got=f"no {missing[0]}" + (f" and {len(missing) - 1} more" if len(missing) > 1 else ""),
+        )
+    return found
+
+
+def _config(transformers: Any, given: dict[str, Any], what: str) -> Any:
+    kind = given.pop("model_type", None)
+    try:
+        known = _default(transformers, kind)
+    except (ValueError, KeyError) as error:
+        raise InputError(
+            f"the configuration of {what} is of no known model", expected="a known model_type", got=repr(kind)
+        ) from error
+    unknown = [key for key in given if not hasattr(known, key)]
+    if unknown:
+        raise InputError(f"the configuration of {what} holds keys that {kind!r} does not know", got=unknown)
+    return transformers.AutoConfig.for_model(kind, **given)
+
+
+def _default(transformers: Any, kind: Any) -> Any:
+    return transformers.AutoConfig.for_model(kind)
+
+
+def _without_pooling(make: Callable[..., Any]) -> Any:
+    """Leave out the pooling layer, which would never be trained, of models that have the choice."""
+    try:
+        return make(add_pooling_layer=False)
+    except TypeError as error:
+        if "add_pooling_layer" not in str(error):
+            raise
+        return make()

@@ -1,0 +1,241 @@
+"""Encoders of images from other libraries: any network of MONAI, transformers or timm, its output as tokens."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.encoders.hugging_face import load_hugging_face
+from mmlego.encoders.images import cells, check_image
+from mmlego.encoders.registry import register_encoder
+from mmlego.errors import InputError, MissingExtraError, UnknownNameError
+from mmlego.extras import import_extra
+
+__doctest_requires__ = {
+    "MonaiEncoder": ["monai"],
+    "VisionTransformerEncoder": ["transformers"],
+    "TimmEncoder": ["timm"],
+}
+# Arguments by which networks fetch weights or unpickle them.
+_FETCHING = ("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay")
+
+
+@register_encoder("monai")
+class MonaiEncoder(nn.Module):
+    """Any network of MONAI, by the name of its class.
+
+    Its output becomes tokens: a vector an image is one token, a feature map ``(b, e, h, w)`` or ``(b, e, d, h, w)`` a
+    token a cell, tokens ``(b, n, e)`` stay. Of several outputs the last of a list is taken (the coarsest feature map),
+    or the first of a tuple. Many of these networks normalise over the batch; prefer ``norm="instance"`` or groups
+    where a network offers the choice.
+
+    Takes ``(b, ch, h, w)`` or ``(b, ch, d, h, w)``, gives unordered tokens. Needs ``mmlego[images]``.
+
+    Parameters
+    ----------
+    network
+        The name of a class in ``monai.networks.nets``.
+    arguments
+        Its arguments, as JSON can hold them. Weights are loaded into ``encoder.network`` afterwards, if at all.
+    out_features
+        ``e``, the width of the tokens. Without it, the block needs ``sample=`` to find it.
+    output
+        Which of several outputs to take, if not as above.
+
+    Raises
+    ------
+    MissingExtraError
+        If MONAI, or a package that the network needs, is not installed.
+    UnknownNameError
+        If it has no such network.
+    InputError
+        If the arguments do not fit, or would fetch weights.
+
+    Examples
+    --------
+    >>> net = {"spatial_dims": 2, "in_channels": 1, "out_channels": 8, "init_features": 4, "growth_rate": 4}
+    >>> MonaiEncoder("DenseNet121", net, out_features=8)(torch.zeros(2, 1, 32, 32)).shape
+    torch.Size([2, 8])
+    """
+
+    ordered = False
+    tokenwise = False
+
+    def __init__(
+        self,
+        network: str,
+        arguments: Mapping[str, Any],
+        out_features: int | None = None,
+        output: int | None = None,
+    ) -> None:
+        super().__init__()
+        nets = import_extra("monai.networks.nets", "MonaiEncoder", "'mmlego[images]'")
+        found = getattr(nets, network, None)
+        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+            names = [name for name in dir(nets) if isinstance(getattr(nets, name), type)]
+            close = ", ".join(difflib.get_close_matches(network, names, n=3)) or "a class of monai.networks.nets"
+            raise UnknownNameError("unknown network of MONAI", expected=close, got=repr(network))
+        _refuse_fetching(arguments, network)
+        try:
+            self.network = found(**arguments)
+        except ImportError as error:
+            raise MissingExtraError(f"{network} needs a package beside MONAI: {error}") from error
+        except TypeError as error:
+            raise InputError(f"wrong arguments for MONAI's {network}", got=str(error)) from error
+        self.out_features, self.output = out_features, output
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens ``(b, n, e)`` or ``(b, e)`` of images ``(b, ch, h, w)`` or volumes ``(b, ch, d, h, w)``."""
+        check_image(x, None, None)
+        answer = self.network(x)
+        while isinstance(answer, (tuple, list)):
+            which = self.output if self.output is not None else 0 if isinstance(answer, tuple) else -1
+            answer = answer[which]
+        return cells(answer)
+
+
+@register_encoder("transformers_vision")
+class VisionTransformerEncoder(nn.Module):
+    """Any vision model of the transformers library: ViT, DINOv2, Swin, ConvNeXt, ….
+
+    Takes ``(b, ch, h, w)`` of the size and scale the model was made for, gives its last hidden states, a token a
+    patch or cell (and what the model adds in front, as a class token). They are unordered, as those of ``SmallCNN``;
+    such models tell each token where it lies. Needs ``mmlego[text]``. Once saved, it needs its folder no longer.
+
+    Parameters
+    ----------
+    model
+        A local folder, as ``save_pretrained`` writes it, with safetensors; or a configuration with ``model_type``
+        for random weights. Nothing is ever downloaded.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If the folder or the configuration cannot be used.
+    ShapeError
+        If images have another number of dimensions or channels.
+
+    Examples
+    --------
+    >>> tiny = {"model_type": "vit", "image_size": 16, "patch_size": 8, "hidden_size": 8, "num_hidden_layers": 1}
+    >>> encoder = VisionTransformerEncoder({**tiny, "num_attention_heads": 2, "intermediate_size": 16})
+    >>> encoder(torch.zeros(2, 3, 16, 16)).shape
+    torch.Size([2, 5, 8])
+    """
+
+    ordered = False
+    tokenwise = False
+
+    def __init__(self, model: str | Mapping[str, Any]) -> None:
+        super().__init__()
+        self.network, self._described = load_hugging_face(model, "VisionTransformerEncoder")
+        self.in_channels = int(self._described.get("num_channels", 3))
+        size = self._described.get("image_size", 64)
+        height, width = (size, size) if isinstance(size, int) else size
+        self.out_features = _found_width(self, torch.zeros(1, self.in_channels, height, width))
+
+    def portable_arguments(self) -> dict[str, Any]:
+        """Return the arguments that build this encoder anywhere: a configuration instead of a folder."""
+        return {"model": self._described}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens ``(b, n, e)`` of images ``(b, ch, h, w)``."""
+        check_image(x, 2, self.in_channels)
+        return cells(self.network(pixel_values=x).last_hidden_state)
+
+
+@register_encoder("timm")
+class TimmEncoder(nn.Module):
+    """Any model of timm, without its classifier and pooling.
+
+    Takes ``(b, ch, h, w)`` of the size and scale the model was made for, gives a token a cell or patch, unordered as
+    those of ``SmallCNN``. Needs timm, and torchvision in a build that fits the installed torch.
+
+    Parameters
+    ----------
+    model
+        The name of a model, as ``"resnet18"``. Its weights start at random: nothing is ever downloaded.
+    in_channels
+        Number of colours.
+    arguments
+        Further arguments of ``timm.create_model``, as ``{"img_size": 96}``.
+
+    Raises
+    ------
+    MissingExtraError
+        If timm or torchvision is not installed, or cannot be imported.
+    UnknownNameError
+        If timm has no such model.
+    InputError
+        If the arguments do not fit, or would fetch weights.
+    ShapeError
+        If images have another number of dimensions or channels, or the model gives none of the known shapes.
+
+    Examples
+    --------
+    >>> TimmEncoder("resnet10t", in_channels=1)(torch.zeros(2, 1, 64, 64)).shape
+    torch.Size([2, 4, 512])
+    """
+
+    ordered = False
+    tokenwise = False
+
+    def __init__(self, model: str, in_channels: int = 3, arguments: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        arguments = dict(arguments or {})
+        timm = import_extra("timm", "TimmEncoder", "timm torchvision, in builds that fit your torch")
+        if not timm.is_model(model):
+            close = ", ".join(difflib.get_close_matches(model, timm.list_models(), n=3)) or "a model of timm"
+            raise UnknownNameError("unknown model of timm", expected=close, got=repr(model))
+        _refuse_fetching(arguments, model)
+        try:
+            self.network = timm.create_model(
+                model, pretrained=False, num_classes=0, global_pool="", in_chans=in_channels, **arguments
+            )
+        except TypeError as error:
+            raise InputError(f"wrong arguments for timm's {model}", got=str(error)) from error
+        self.in_channels = in_channels
+        self.out_features = int(self.network.num_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens ``(b, n, e)`` of images ``(b, ch, h, w)``."""
+        check_image(x, 2, self.in_channels)
+        features: Tensor = self.network.forward_features(x)
+        if features.ndim == 4 and _channels_last(self.network, features):
+            return features.flatten(1, 2)
+        return cells(features)
+
+
+def _channels_last(network: nn.Module, features: Tensor) -> bool:
+    """Return whether a feature map is ``(b, h, w, e)``, as those of windowed Transformers are."""
+    said = getattr(network, "output_fmt", None)
+    if said is not None:
+        return str(getattr(said, "value", said)) == "NHWC"
+    return features.shape[1] != network.num_features
+
+
+def _found_width(encoder: nn.Module, image: Tensor) -> int:
+    """Return the width of an encoder's tokens, by one dry run that leaves no trace."""
+    encoder.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            return int(encoder(image).shape[-1])
+    finally:
+        encoder.train()
+
+
+def _refuse_fetching(arguments: Mapping[str, Any], network: str) -> None:
+    asked = [name for name in _FETCHING if arguments.get(name)]
+    if asked:
+        raise InputError(
+            f"{network} would fetch its weights",
+            expected="random weights to start from",
+            got=", ".join(f"{name}={arguments[name]!r}" for name in asked),
+            remedy="Load weights that you have into encoder.network with load_state_dict.",
+        )
