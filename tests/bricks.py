@@ -89,6 +89,13 @@ def batch(blocks: Sequence[LegoBlock], b: int, seed: int = 0) -> dict[str, Any]:
     return {block.modality: features(block.modality, b, seed) for block in blocks}
 
 
+def doubled(inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return a batch in double precision."""
+    return {
+        name: x.with_values(x.values.double()) if isinstance(x, Ragged) else x.double() for name, x in inputs.items()
+    }
+
+
 def only(inputs: dict[str, Any], rows: Sequence[int], names: Sequence[str]) -> dict[str, Any]:
     """Return some rows of some modalities of a batch."""
     index = torch.tensor(rows)

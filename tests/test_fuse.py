@@ -18,7 +18,7 @@ from mmlego.encoders import SNN
 from mmlego.fuse import Mode
 from mmlego.merge import merge_rules
 from tests import strategies
-from tests.bricks import assert_same, batch, family, gradients, only, plate, snapshot, trained
+from tests.bricks import assert_same, batch, doubled, family, gradients, only, plate, snapshot, trained
 from tests.plain import plain_step
 
 MODES = list(get_args(Mode))
@@ -64,16 +64,6 @@ def plain_fuse(fuse: LegoFuse, inputs: dict[str, Any]) -> Tensor:
     return spectrum
 
 
-def double(blocks: Sequence[LegoBlock]) -> list[LegoBlock]:
-    return [block.double() for block in blocks]
-
-
-def doubled(inputs: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: x.double() if isinstance(x, Tensor) else x.with_values(x.values.double()) for name, x in inputs.items()
-    }
-
-
 def one_sample(inputs: dict[str, Any], i: int, names: Sequence[str]) -> dict[str, Any]:
     taken = only(inputs, [i], names)
     return {name: x[0] if isinstance(x, Tensor) else x.values for name, x in taken.items()}
@@ -99,7 +89,7 @@ def test_blocks_in_sequence_agree_with_the_plain_form_whoever_is_missing(
     mode: Any, options: dict[str, Any], data: st.DataObject
 ) -> None:
     count, b = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 3))
-    blocks = double(family(count, plate(**options)))
+    blocks = [block.double() for block in family(count, plate(**options))]
     order = data.draw(st.permutations([block.modality for block in blocks]))
     fuse = LegoFuse(blocks, mode=mode, order=order).double().eval()
     inputs, present = doubled(batch(blocks, b)), data.draw(strategies.presence(count, b))
@@ -113,7 +103,7 @@ def test_blocks_in_sequence_agree_with_the_plain_form_whoever_is_missing(
 
 @pytest.mark.parametrize("mode", IN_SEQUENCE)
 def test_gradients_of_blocks_in_sequence_agree_with_the_plain_form(mode: Any) -> None:
-    blocks = double(family(3, plate(channels=7, steps=2)))
+    blocks = [block.double() for block in family(3, plate(channels=7, steps=2))]
     fuse = LegoFuse(blocks, mode=mode).double().eval()
     inputs = doubled(batch(blocks, 2))
     present = torch.tensor([[True, False], [True, True], [True, True]])

@@ -33,6 +33,11 @@ def mask_argument(encoder: nn.Module) -> str | None:
     return next((name for name in _MASK_ARGUMENTS if name in parameters), None)
 
 
+def samples(x: Tensor | Ragged) -> int:
+    """Return the number of samples; unlike ``len`` of a tensor, it may stay free in an exported model."""
+    return len(x) if isinstance(x, Ragged) else x.shape[0]
+
+
 def check_kind(x: Any, mask: Any, modality: str) -> None:
     """Check that features and mask are tensors that can belong together.
 
@@ -82,7 +87,7 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
     check_kind(x, mask, modality)
     values = x.values if isinstance(x, Ragged) else x
     what = f"modality {modality!r}"
-    if len(x) == 0:
+    if samples(x) == 0:
         raise InputError(f"{what} has no samples", expected="a batch of at least one", got=tuple(values.shape))
     width = getattr(encoder, "in_features", None)
     if isinstance(width, int) and 0 < width != values.shape[-1]:  # 0 is a lazy layer's, not yet known
@@ -175,7 +180,7 @@ def encode(
         return _encode_tokenwise(encoder, x, mask, modality, last)
     if isinstance(x, Ragged):
         if getattr(encoder, "accepts_ragged", False):
-            return _checked(_call(encoder, (x,), {}, modality), None, modality, len(x))
+            return _checked(_call(encoder, (x,), {}, modality), None, modality, samples(x))
         if name is None:
             return _encode_alone(encoder, x.unbind(), modality)
         padded = torch.nn.utils.rnn.pad_sequence(x.unbind(), batch_first=True)
@@ -183,12 +188,12 @@ def encode(
         x = padded
     if mask is None:
         if last is not None:
-            return _checked(_body(encoder, x, modality), None, modality, len(x), last)
-        return _checked(_call(encoder, (x,), {}, modality), None, modality, len(x))
+            return _checked(_body(encoder, x, modality), None, modality, samples(x), last)
+        return _checked(_call(encoder, (x,), {}, modality), None, modality, samples(x))
     if name is None:
         return _encode_alone(encoder, [row[keep] for row, keep in zip(x, mask, strict=True)], modality)
     arguments = {name: ~mask if _MASK_ARGUMENTS[name] else mask}
-    return _checked(_call(encoder, (x,), arguments, modality), mask, modality, len(x))
+    return _checked(_call(encoder, (x,), arguments, modality), mask, modality, samples(x))
 
 
 def _encode_tokenwise(
@@ -208,7 +213,7 @@ def _encode_tokenwise(
                 remedy="Pass tokenwise=False when making the block.",
             )
         return Encoded(x.with_values(tokens.squeeze(0)), None, last)
-    return _checked(run(encoder, x, modality), mask, modality, len(x), last)
+    return _checked(run(encoder, x, modality), mask, modality, samples(x), last)
 
 
 def _encode_alone(encoder: nn.Module, bags: list[Tensor], modality: str) -> Encoded:
@@ -325,16 +330,16 @@ def _checked(result: Any, mask: Tensor | None, modality: str, size: int, last: n
     fewest = tokens.shape[1]
     if own and mask is not None and not torch.compiler.is_compiling():
         fewest = int(mask.sum(1).amin()) if len(mask) else 0
-    _check_count(len(tokens), fewest, modality, size)
+    _check_count(tokens.shape[0], fewest, modality, size)
     return Encoded(tokens, mask, last)
 
 
-def _check_count(samples: int, fewest: int, modality: str, size: int) -> None:
-    if samples != size:
+def _check_count(count: int, fewest: int, modality: str, size: int) -> None:
+    if count != size:
         raise ShapeError(
             f"the encoder of modality {modality!r} does not keep the samples apart",
             expected=f"tokens of {size} samples",
-            got=f"tokens of {samples}",
+            got=f"tokens of {count}",
             remedy="The first dimension of its answer must be the batch.",
         )
     if fewest == 0:

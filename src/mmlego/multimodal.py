@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.card import Card
-from mmlego.encoding import check_kind
+from mmlego.encoding import check_kind, samples
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
@@ -126,13 +126,13 @@ class Multimodal(nn.Module):
             value = inputs.get(name)
             if value is not None:
                 given[name] = split_input(name, value)
-        sizes = {name: len(x) for name, (x, _) in given.items()}
+        sizes = {name: samples(x) for name, (x, _) in given.items()}
         sizes |= {f"present[{name!r}]": len(flag) for name, flag in flags.items()}
         if not given:
             raise InputError("no modality is present", expected=f"at least one of {self.modalities}", got="none")
-        if len(set(sizes.values())) > 1:
-            raise ShapeError("the modalities disagree in their number of samples", expected="one number", got=sizes)
         size = next(iter(sizes.values()))
+        if any(other != size for other in sizes.values()):
+            raise ShapeError("the modalities disagree in their number of samples", expected="one number", got=sizes)
         if size == 0:
             raise InputError("the batch has no samples", expected="at least one", got="none")
         if not flags and len(given) == len(self.blocks):
