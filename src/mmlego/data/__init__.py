@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mmlego.data.batch import Batch
+from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
 from mmlego.data.joins import Dropped
 from mmlego.data.manifest import Manifest, read_manifest
@@ -19,6 +20,7 @@ from mmlego.data.tables import TablePreprocessor
 __all__ = [
     "Batch",
     "Cohort",
+    "Draw",
     "Dropped",
     "Folder",
     "Manifest",

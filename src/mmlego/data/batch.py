@@ -66,7 +66,7 @@ class Batch:
 
     def pin_memory(self) -> Batch:
         """Return the batch in pinned memory, as a data loader asks for."""
-        return self._map(Tensor.pin_memory, Ragged.pin_memory)
+        return self._map(Tensor.pin_memory, lambda bags: bags.pin_memory())
 
     def _map(self, on_tensor: Callable[[Tensor], Tensor], on_bags: Callable[[Ragged], Ragged]) -> Batch:
         def moved(value: Input) -> Input:

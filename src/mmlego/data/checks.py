@@ -185,6 +185,95 @@ def check_ids(patients: Sequence[str] | Sequence[int], repeats: Choice) -> tuple
     return ids
 
 
+def check_names(names: Sequence[str], known: Sequence[str], where: str = "") -> None:
+    """Refuse names of modalities that are not known.
+
+    Parameters
+    ----------
+    names
+        What was given.
+    known
+        The modalities.
+    where
+        Where they were given, for the message.
+
+    Raises
+    ------
+    UnknownNameError
+        If one is not known; the message names the nearest.
+
+    Examples
+    --------
+    >>> check_names(["rnaa"], ["rna"])
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.UnknownNameError: unknown modality 'rnaa'. Did you mean 'rna'?
+    """
+    for name in names:
+        if name not in known:
+            what = f"{where} names unknown modality {name!r}" if where else f"unknown modality {name!r}"
+            raise UnknownNameError(what, remedy=meant(name, known))
+
+
+def check_any(present: Mapping[str, Tensor], patients: Sequence[str], remedy: str) -> None:
+    """Refuse patients who have no modality at all.
+
+    Parameters
+    ----------
+    present
+        For each modality a boolean tensor ``(n,)``: who has it.
+    patients
+        The ``n`` patient ids, for the message.
+    remedy
+        What can be done about it.
+
+    Raises
+    ------
+    InputError
+        If there are any; the message names them.
+
+    Examples
+    --------
+    >>> check_any({"rna": torch.tensor([True, False])}, ["a", "b"], "Drop them.")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: 1 patient without any modality (b). Drop them.
+    """
+    bare = ~torch.stack(list(present.values())).any(0)
+    if bool(bare.any()):
+        names = [patients[row] for row in bare.nonzero().flatten().tolist()]
+        raise InputError(f"{counted(len(names), 'patient')} without any modality ({listed(names)})", remedy=remedy)
+
+
+def check_lengths(rows: Mapping[str, int]) -> int:
+    """Return how many rows everything has.
+
+    Parameters
+    ----------
+    rows
+        By name, how many rows it has.
+
+    Raises
+    ------
+    ShapeError
+        If the numbers differ.
+    InputError
+        If there are none.
+
+    Examples
+    --------
+    >>> check_lengths({"rna": 3, "target": 3})
+    3
+    """
+    n = next(iter(rows.values()))
+    if len(set(rows.values())) > 1:
+        got = ", ".join(f"{name} {count}" for name, count in rows.items())
+        raise ShapeError("lengths disagree", expected="one row per patient everywhere", got=got)
+    if n == 0:
+        raise InputError("no patients", expected="at least one row", got=0)
+    return n
+
+
 def check_rows(rows: Rows, n: int) -> Tensor:
     """Return row numbers from row numbers or a boolean mask.
 

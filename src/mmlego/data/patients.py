@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, cast
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from mmlego.data.batch import Batch
+from mmlego.data.chance import Draw
 from mmlego.data.checks import (
     Array,
     Choice,
     Rows,
+    check_any,
     check_ids,
+    check_lengths,
+    check_names,
     check_present,
     check_rows,
     check_target,
     check_weights,
     join_optional,
 )
-from mmlego.data.columns import Column, ModalityData, count_rows, read_column
-from mmlego.data.sampler import ShuffledRows
-from mmlego.data.wording import counted, listed, meant
-from mmlego.errors import InputError, MismatchError, ShapeError, UnknownNameError
+from mmlego.data.columns import Column, join_columns
+from mmlego.data.features import ModalityData, count_rows, read_column
+from mmlego.data.loading import make_loader
+from mmlego.data.wording import counted
+from mmlego.errors import InputError, MismatchError
 from mmlego.tasks.base import Task
 
 
@@ -55,7 +61,6 @@ class PatientData:
         ``"allow"`` lets several rows belong to one patient (slides, stays).
     empty
         ``"allow"`` lets a patient have no modality at all; :meth:`with_any` drops them.
-
     missing
         Modalities in which NaN means "not measured", for encoders that accept missing values.
 
@@ -97,11 +102,7 @@ class PatientData:
     ) -> None:
         if not modalities:
             raise InputError("no modality", remedy="Give at least one, as {'rna': tensor (n, f)}.")
-        for name in missing:
-            if name not in modalities:
-                raise UnknownNameError(
-                    f"missing names unknown modality {name!r}", remedy=meant(name, tuple(modalities))
-                )
+        check_names(missing, tuple(modalities), "missing")
         rows = {name: count_rows(name, value) for name, value in modalities.items()}
         who = check_present(present or {}, tuple(modalities))
         rows |= {f"present of {name}": len(mask) for name, mask in who.items()}
@@ -113,12 +114,7 @@ class PatientData:
             rows["weights"] = len(weights)
         if patients is not None:
             rows["patients"] = len(patients)
-        n = next(iter(rows.values()))
-        if len(set(rows.values())) > 1:
-            got = ", ".join(f"{name} {count}" for name, count in rows.items())
-            raise ShapeError("lengths disagree", expected="one row per patient everywhere", got=got)
-        if n == 0:
-            raise InputError("no patients", expected="at least one row", got=0)
+        n = check_lengths(rows)
         self.patients = tuple(str(row) for row in range(n)) if patients is None else check_ids(patients, repeats)
         self.task = task
         self.target: Tensor | None = target
@@ -129,7 +125,7 @@ class PatientData:
             for name, value in modalities.items()
         }
         if empty == "error":
-            self._refuse_bare("Mend them, or give empty='allow' and drop them with .with_any().")
+            check_any(self.present, self.patients, "Mend them, or give empty='allow' and drop them with .with_any().")
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -204,9 +200,7 @@ class PatientData:
         """
         if isinstance(modalities, str) or len(modalities) == 0:
             raise InputError("no list of modalities", expected="names, as ['rna', 'cnv']", got=repr(modalities))
-        for name in modalities:
-            if name not in self._columns:
-                raise UnknownNameError(f"unknown modality {name!r}", remedy=meant(name, self.modalities))
+        check_names(modalities, self.modalities)
         return self._with({name: self._columns[name] for name in modalities}, torch.arange(len(self)), self.repeats)
 
     def with_all(self) -> PatientData:
@@ -292,13 +286,7 @@ class PatientData:
         for part in parts[1:]:
             if part.task is not None and parts[0].task is not None and part.task != parts[0].task:
                 raise MismatchError("data of two tasks", got="; ".join(parts[0].task.differences(part.task)))
-        kinds = {name: column for part in reversed(parts) for name, column in part._columns.items()}
-        columns = {}
-        for name in dict.fromkeys(name for part in parts for name in part.modalities):
-            pieces = [part._columns.get(name) or kinds[name].blank(len(part)) for part in parts]
-            columns[name] = pieces[0]
-            for piece in pieces[1:]:
-                columns[name] = columns[name].join(piece)
+        columns = join_columns([part._columns for part in parts], [len(part) for part in parts])
         allowed: Choice = "allow" if any(part.repeats == "allow" for part in parts) else repeats
         return cls(
             columns,
@@ -310,13 +298,16 @@ class PatientData:
             empty="allow",
         )
 
-    def batch(self, rows: Rows | None = None) -> Batch:
+    def batch(self, rows: Rows | None = None, draw: Draw | None = None) -> Batch:
         """Return the given rows as a model takes them.
 
         Parameters
         ----------
         rows
             Row numbers ``(b,)`` or a boolean mask ``(n,)``; None for all.
+        draw
+            While training, what chance decides in this epoch: which patches of a bag are seen, how an image is
+            augmented. None: all patches, and nothing augmented.
 
         Returns
         -------
@@ -335,11 +326,12 @@ class PatientData:
         """
         index = torch.arange(len(self)) if rows is None else check_rows(rows, len(self))
         columns = {name: column.take(index) for name, column in self._columns.items()}
+        names = [(self.patients[row], row) for row in index.tolist()]
         return Batch(
-            inputs={name: column.input() for name, column in columns.items()},
+            inputs={name: column.input(draw.chance(name, names) if draw else None) for name, column in columns.items()},
             present={name: column.present for name, column in columns.items()},
             target=None if self.target is None else self.target[index],
-            patients=[self.patients[row] for row in index.tolist()],
+            patients=[patient for patient, _ in names],
             weights=None if self.weights is None else self.weights[index],
         )
 
@@ -350,21 +342,24 @@ class PatientData:
         seed: int = 0,
         drop_last: bool = False,
         num_workers: int = 0,
+        training: bool = False,
     ) -> DataLoader[Batch]:
-        """Return a loader of :class:`~mmlego.data.batch.Batch`; each selects rows in memory, and is cheap.
+        """Return a loader of :class:`~mmlego.data.batch.Batch`.
 
         Parameters
         ----------
         batch_size
-            Rows per batch.
+            Rows per batch at most; fewer, where their bags together would hold more than half a GiB.
         shuffle
             A new order each epoch, which depends on the seed and the number of the epoch alone.
         seed
-            The seed of the order.
+            The seed of the order, and of what chance decides.
         drop_last
             Leave out the last batch where it is smaller.
         num_workers
             Processes that make batches; 0, the usual choice for data in memory, makes them in this one.
+        training
+            Sample bags and augment images, anew each epoch; otherwise batches hold all there is.
 
         Raises
         ------
@@ -377,19 +372,17 @@ class PatientData:
         >>> [len(batch) for batch in loader]
         [2, 2, 1]
         """
-        if batch_size < 1:
-            raise InputError("the batch size is not positive", expected="an int ≥ 1", got=batch_size)
-        self._refuse_bare("Drop them with .with_any().")
-        # a generator of its own, or each epoch would draw from (and shift) the global random stream
-        return DataLoader(
-            cast("Dataset[Batch]", range(len(self))),
-            batch_size=batch_size,
-            sampler=ShuffledRows(len(self), seed) if shuffle else None,
-            drop_last=drop_last,
-            num_workers=num_workers,
-            collate_fn=self.batch,
-            generator=torch.Generator().manual_seed(seed),
-        )
+        check_any(self.present, self.patients, "Drop them with .with_any().")
+        sizes = torch.stack([column.sizes() for column in self._columns.values()]).sum(0)
+        return make_loader(self.batch, sizes, batch_size, shuffle, seed, drop_last, num_workers, training)
+
+    def contents(self) -> Iterator[Tensor | bytes]:
+        """Yield all that tells this data from other, for a hash; of files their size and both ends."""
+        yield json.dumps([self.patients, self.modalities]).encode()
+        for part in (self.target, self.weights):
+            yield b"none" if part is None else part
+        for column in self._columns.values():
+            yield from column.contents()
 
     def _with(self, columns: dict[str, Column], keep: Tensor, repeats: Choice) -> PatientData:
         return PatientData(
@@ -401,9 +394,3 @@ class PatientData:
             repeats=repeats,
             empty="allow",
         )
-
-    def _refuse_bare(self, remedy: str) -> None:
-        bare = ~torch.stack(list(self.present.values())).any(0)
-        if bool(bare.any()):
-            names = [self.patients[row] for row in bare.nonzero().flatten().tolist()]
-            raise InputError(f"{counted(len(names), 'patient')} without any modality ({listed(names)})", remedy=remedy)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from mmlego.data.columns import BagColumn, Column, DenseColumn, read_column
+from mmlego.data.columns import BagColumn, Column, DenseColumn
+from mmlego.data.features import read_column
 from mmlego.data.patients import PatientData
 from mmlego.data.preprocessing import Preprocessing
 from mmlego.errors import InputError
@@ -101,16 +101,14 @@ class Prepared:
                 present[where >= 0] = fitted.observed(rows)
                 values = fitted.transform(rows[present[where >= 0].numpy()])
         if not bool(present.any()):
+            if isinstance(nobody, Column):
+                return nobody.blank(len(names))
             if fitted.ragged:
                 return BagColumn([nobody] * len(names), present)
             return DenseColumn(nobody.new_zeros(len(names), *nobody.shape[1:]), None, present)
-        if isinstance(values, Tensor):
-            whole = values.new_zeros(len(names), *values.shape[1:])
-            whole[present] = values
-            return read_column(modality, whole, present, names, missing=fitted.accepts_missing)
-        given = iter(values)
-        bags = [next(given) if here else None for here in present.tolist()]
-        return read_column(modality, bags, present, names, missing=fitted.accepts_missing)
+        having = [name for name, here in zip(names, present.tolist(), strict=True) if here]
+        all_here = None if isinstance(values, Column) else torch.ones(len(having), dtype=torch.bool)
+        return read_column(modality, values, all_here, having, missing=fitted.accepts_missing).spread(present)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
+from mmlego.data.columns import Column
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import meant
 from mmlego.errors import InputError, UnknownNameError
@@ -32,11 +33,11 @@ class Preprocessing(Protocol):
     ragged: ClassVar[bool]  # whether patients have tokens of unequal number
     accepts_missing: ClassVar[bool]  # whether NaN stays, for encoders to which it means "not measured"
 
-    def blank(self) -> Tensor:
-        """Return the features of nobody ``(0, ...)``; of a ragged kind an empty bag."""
+    def blank(self) -> Tensor | Column:
+        """Return the features of nobody ``(0, ...)``, of a ragged kind an empty bag; or a column of nobody."""
 
-    def transform(self, frame: pd.DataFrame) -> Tensor | Sequence[Tensor]:
-        """Return the features of some patients, a row or a list entry each."""
+    def transform(self, frame: pd.DataFrame) -> Tensor | Sequence[Tensor] | Column:
+        """Return the features of some patients, a row or a list entry each; or a column that loads them."""
 
     def observed(self, frame: pd.DataFrame) -> Tensor:
         """Return which of them have anything at all, booleans ``(n,)``."""
@@ -55,8 +56,8 @@ def preprocessing_names() -> tuple[str, ...]:
 
     Examples
     --------
-    >>> preprocessing_names()
-    ('table',)
+    >>> "table" in preprocessing_names()
+    True
     """
     return tuple(_KNOWN)
 
