@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import lightning.pytorch as pl
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from mmlego import InputError, LegoBlock, evaluate, fit
 from mmlego.data import PatientData
+from mmlego.data.lazy import LazyColumn
 from mmlego.tasks import Classification, Survival
 from mmlego.training.loop import _strategy
 from mmlego.training.module import EpochBatches, seed_all
@@ -124,6 +126,48 @@ def test_each_epoch_has_an_order_of_its_own_and_every_patient_once() -> None:
     epochs = [[row for batch in seen[i : i + 3] for row in batch] for i in (0, 3, 6)]
     assert [sorted(epoch) for epoch in epochs] == [x[:, 0].tolist()] * 3
     assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+class Slide:
+    """A bag of ten patches in a file, of which three are seen while training."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def load(self, rng: np.random.Generator | None = None) -> Tensor:
+        patches = torch.arange(10) if rng is None else torch.from_numpy(rng.permutation(10)[:3])
+        return torch.stack([torch.full(patches.shape, self.number), patches, patches], 1).float()
+
+    def size(self) -> int:
+        return 30
+
+    def fingerprint(self) -> bytes:
+        return str(self.number).encode()
+
+
+def test_what_is_sampled_of_a_bag_is_drawn_anew_each_epoch_and_not_at_all_in_validation() -> None:
+    def patches(seed: int) -> list[dict[int, list[int]]]:
+        """For each batch, the patches that were seen of each patient."""
+        seen: list[dict[int, list[int]]] = []
+
+        def look(x: Tensor) -> Tensor:
+            rows = x[0].long().tolist()
+            seen.append({number: [p for n, p, _ in rows if n == number] for number in {row[0] for row in rows}})
+            return x
+
+        encoder = Custom(look, out_features=3, tokenwise=True)
+        slides = LazyColumn([Slide(i) for i in range(6)], torch.zeros(0, 3), ragged=True)
+        data = PatientData({"slide": slides}, torch.arange(6) % 2, Classification(2))
+        valid = PatientData({"slide": slides}, data.target, data.task, [f"v{i}" for i in range(6)])
+        fit(LegoBlock(encoder, two_classes(), "slide"), data, validation=valid, epochs=2, seed=seed, **QUICK)
+        return seen
+
+    first, shown, second, *others = patches(1)
+    assert all(len(set(seen)) == 3 for seen in (*first.values(), *second.values()))
+    assert first != second
+    assert all(view == {i: list(range(10)) for i in range(6)} for view in (shown, *others))
+    assert patches(1)[::2] == [first, second, *others[1::2]]
+    assert patches(2)[0] != first
 
 
 rows, sizes, worlds = st.integers(1, 60), st.integers(1, 20), st.integers(1, 4)

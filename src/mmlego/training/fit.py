@@ -75,7 +75,8 @@ def fit(
     gradient_clip
         Largest norm of the gradient; None: no limit.
     seed
-        Of the validation split, the order of the patients and dropout: the same seed gives the same numbers on a CPU.
+        Of the validation split, the order of the patients, dropout and what is sampled or augmented: the same seed
+        gives the same numbers on a CPU.
     out
         A folder for the history (CSV), TensorBoard logs, and the state from which an interrupted run resumes.
     resume

@@ -34,7 +34,7 @@ class Optimisation:
     batch_size
         Patients a step, over all devices together.
     seed
-        Of the order of the patients and of dropout.
+        Of the order of the patients, of dropout, and of what is sampled of a bag or augmented.
     """
 
     lr: float
@@ -191,13 +191,12 @@ class Training(pl.LightningModule):
 
 
 def _loader(data: PatientData, batches: EpochBatches) -> DataLoader[Batch]:
-    rows = cast("Dataset[Batch]", range(len(data)))
+    def batch(rows: list[int]) -> Batch:
+        return data.batch(rows, Draw(batches.seed, batches.epoch))
+
+    patients = cast("Dataset[Batch]", range(len(data)))
     generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
-
-    def batch(shown: list[int]) -> Batch:
-        return data.batch(shown, Draw(batches.seed, batches.epoch))
-
-    return DataLoader(rows, batch_sampler=batches, collate_fn=batch, generator=generator)
+    return DataLoader(patients, batch_sampler=batches, collate_fn=batch, generator=generator)
 
 
 def seed_all(*numbers: int) -> None:

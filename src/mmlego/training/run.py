@@ -175,16 +175,11 @@ def _read_run(file: Path) -> dict[str, Any]:
 
 
 def _hash_data(train: PatientData, valid: PatientData | None) -> str:
-    """Return a hash of patients, targets and all features; of those in files, of what tells the files apart."""
+    """Return a hash of patients, targets and all features."""
     digest = hashlib.sha256()
     for part in (train, valid):
-        if part is None:
-            continue
-        for piece in part.contents():
-            if isinstance(piece, bytes):
-                digest.update(piece)
-            else:
-                _update(digest, piece)
+        for piece in () if part is None else part.contents():
+            _update(digest, piece)
     return digest.hexdigest()
 
 
@@ -205,8 +200,11 @@ def _hash_tensors(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def _update(digest: Any, tensor: Tensor) -> None:
-    digest.update(f"{tensor.dtype}{tuple(tensor.shape)}".encode())
+def _update(digest: Any, piece: Tensor | bytes) -> None:
+    if isinstance(piece, bytes):
+        digest.update(f"bytes{len(piece)}".encode() + piece)
+        return
+    digest.update(f"{piece.dtype}{tuple(piece.shape)}".encode())
     # A copy: a single element of a strided tensor counts as contiguous, and still cannot be viewed as bytes.
-    flat = torch.empty(tensor.numel(), dtype=tensor.dtype).copy_(tensor.detach().flatten())
+    flat = torch.empty(piece.numel(), dtype=piece.dtype).copy_(piece.detach().flatten())
     digest.update(flat.view(torch.uint8).numpy())
