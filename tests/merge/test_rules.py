@@ -179,7 +179,7 @@ def harmonic(values: list[complex], phase: str, weights: list[float] | None = No
 
 
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("values", [[0, 1j], [2 + 1j, 0, 3], [0, 0]])
+@pytest.mark.parametrize("values", [[0, 1j], [2 + 1j, 0, 3], [0, 0], [1e-40 + 1e-41j, 1j]])
 def test_zero_where_any_magnitude_is_zero(phase: str, values: list[complex]) -> None:
     z = torch.tensor(values, dtype=torch.complex64).reshape(-1, 1, 1, 1).requires_grad_()
     shares, here = torch.full((len(values), 1), 1 / len(values)), torch.ones(len(values), 1, dtype=torch.bool)

@@ -160,11 +160,10 @@ def harmonic(spectra: Tensor, weights: Tensor, present: Tensor, *, phase: Phase 
     counted = _spread(present & (weights > 0))  # a weight of 0 takes a modality out
     w = _spread(weights)
     z = torch.where(counted, spectra, 1.0)
-    magnitude = z.abs()
-    nothing = magnitude <= torch.finfo(magnitude.dtype).tiny
+    nothing = z.detach().abs() <= torch.finfo(z.dtype).tiny
     # Where a magnitude is 0 the answer is 0; 1 stands in so that no gradient there is NaN.
     z = torch.where(nothing, 1.0, z)
-    magnitude = torch.where(nothing, 1.0, magnitude)
+    magnitude = z.abs()
     smallest = magnitude.detach().masked_fill(~counted, math.inf).amin(0)  # scaled by it, nothing overflows
     amount = smallest / (w * (smallest / magnitude)).masked_fill(~counted, 0.0).sum(0)
     amount = amount.masked_fill((nothing & counted).any(0), 0.0)
