@@ -95,7 +95,7 @@ class SmallCNN(nn.Module):
         if self.pool:
             cells = grid.flatten(2).mean(-1)  # (b, c)
         else:
-            where = _coordinates(grid.shape[2:], grid).expand(len(grid), *[-1] * (self.dims + 1))
+            where = _coordinates(grid.shape[2:], grid).expand(grid.shape[0], *[-1] * (self.dims + 1))
             cells = torch.cat([grid, where], dim=1).flatten(2).mT  # (b, n, c + dims)
         tokens: Tensor = self.dropout(self.project(cells))
         return tokens

@@ -94,7 +94,8 @@ class GRUD(nn.Module):
         e = self.out_features
         state = torch.zeros_like(decay[:, 0])  # (b, e)
         states = []
-        for gates, new, kept in zip(given[..., : 2 * e].unbind(1), given[..., 2 * e :].unbind(1), decay.unbind(1)):
+        of_gates, of_new = given[..., : 2 * e].unbind(1), given[..., 2 * e :].unbind(1)
+        for gates, new, kept in zip(of_gates, of_new, decay.unbind(1), strict=True):
             state = kept * state
             past_gates, past_new = self.recurrent(state).split([2 * e, e], dim=-1)
             reset, update = torch.sigmoid(gates + past_gates).chunk(2, dim=-1)

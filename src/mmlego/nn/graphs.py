@@ -159,7 +159,7 @@ class Graphs(Ragged):
 
     def _of_edges(self, by_graph: Tensor) -> Tensor:
         """Return for each edge the number that belongs to its graph."""
-        sizes = torch.tensor(self.edge_sizes, device=by_graph.device)
+        sizes = torch.tensor(self.edge_sizes, dtype=torch.int64, device=by_graph.device)
         return by_graph.repeat_interleave(sizes, output_size=self.edges.shape[1])
 
     def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Graphs:
