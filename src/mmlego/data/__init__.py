@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlego.data.bags import Bag, BagPreprocessor, BagSource
 from mmlego.data.batch import Batch
 from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
@@ -18,6 +19,9 @@ from mmlego.data.splits import Split, check_split, halves, split_patients
 from mmlego.data.tables import TablePreprocessor
 
 __all__ = [
+    "Bag",
+    "BagPreprocessor",
+    "BagSource",
     "Batch",
     "Cohort",
     "Draw",

@@ -107,6 +107,7 @@ class Cohort:
         outcome, columns, notes = _read_outcome(
             None if spec is None else folder.table(spec.file or ""), spec, manifest.key
         )
+        folder.patients = None if outcome is None else frozenset(outcome.index)
         tables = {}
         for modality, source in manifest.modalities.items():
             tables[modality], found = source.read(folder, modality, columns)

@@ -136,4 +136,4 @@ def naming(modality: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(f"modality {modality!r}: {error}") from error
+        raise type(error)(f"modality {modality!r}: {error}") from error

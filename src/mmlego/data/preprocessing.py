@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from torch import Tensor
 
+from mmlego.data.bags import BagPreprocessor
 from mmlego.data.columns import Column
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import meant
@@ -47,6 +48,7 @@ class Preprocessing(Protocol):
 
 
 _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
+    BagPreprocessor.name: BagPreprocessor.from_config,
     TablePreprocessor.name: TablePreprocessor.from_config,
 }
 

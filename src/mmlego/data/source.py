@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -29,10 +29,14 @@ class Folder:
         The column of patient ids.
     allow_outside
         Let files lie outside the folder.
+    patients
+        The patients with an outcome, where that is known: whose a file is may hang on it.
     """
 
-    def __init__(self, path: Path, key: str, *, allow_outside: bool = False) -> None:
-        self.path, self.key, self.allow_outside = path, key, allow_outside
+    def __init__(
+        self, path: Path, key: str, *, allow_outside: bool = False, patients: Collection[str] | None = None
+    ) -> None:
+        self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
         self._tables: dict[Path, pd.DataFrame] = {}
 
     def file(self, name: str, *, folders: bool = False) -> Path:

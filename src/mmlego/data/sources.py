@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
+from mmlego.data.bags import BagSource
 from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each, select_columns
 from mmlego.data.source import Folder, Source
 from mmlego.data.tables import TablePreprocessor
@@ -79,4 +80,7 @@ class TableSource(Source):
         return TablePreprocessor.fit(frame, keep=self.keep)
 
 
-KINDS: dict[str, type[Source]] = {"table": TableSource}
+KINDS: dict[str, type[Source]] = {
+    "table": TableSource,
+    "bag": BagSource,
+}

@@ -1,0 +1,124 @@
+"""Names of files that say whose they are, as ``slides/{key}_*.h5``."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path, PurePosixPath
+
+from mmlego.errors import InputError
+
+_PARTS = re.compile(r"(\{[^{}]*\}|\*\*/|\*|\?)")
+_WILD = {"**/": r"(?:.*/)?", "*": r"[^/]*", "?": r"[^/]"}
+
+
+class NamePattern:
+    """A pattern with ``{key}`` for the patient's id, and ``*``, ``?`` and ``**/`` for what may be anything.
+
+    Parameters
+    ----------
+    pattern
+        The pattern, with ``/`` between folders.
+    alone
+        Whether it alone says whose a file is, so that ``{key}`` must be in it once and nothing else in braces;
+        else the braces hold columns of a table, and there are no wildcards.
+
+    Raises
+    ------
+    ValueError
+        If it is not of that form, or leaves its folder.
+
+    Examples
+    --------
+    >>> pattern = NamePattern("slides/{key}_*.h5", alone=True)
+    >>> pattern.owners(["slides/p1_a.h5", "slides/p1_b.h5", "slides/p22_a.h5"], None, "slides")
+    {'slides/p1_a.h5': 'p1', 'slides/p1_b.h5': 'p1', 'slides/p22_a.h5': 'p22'}
+    """
+
+    def __init__(self, pattern: str, *, alone: bool) -> None:
+        self.pattern = pattern
+        self.parts = [part for part in _PARTS.split(pattern) if part]
+        braces = [part[1:-1] for part in self.parts if part.startswith("{")]
+        self.columns = list(dict.fromkeys(braces))
+        path = PurePosixPath(pattern)
+        if path.is_absolute() or ".." in path.parts or "\\" in pattern:
+            raise ValueError(f"pattern {pattern!r} leaves the manifest's folder")
+        if alone and braces != ["key"]:
+            raise ValueError(f"pattern {pattern!r} needs {{key}} once, where the patient's id stands")
+        wild = [part for part in self.parts if part in _WILD]
+        if not alone and (wild or not braces or not all(braces)):
+            raise ValueError(f"pattern {pattern!r} beside file: needs columns in braces, and no wildcards")
+        if re.search(r"[^/]\*\*|\*\*[^/]|\*\*$", pattern):
+            raise ValueError(f"pattern {pattern!r} has ** beside other characters")
+        if re.search(r"[{}]", _PARTS.sub("", pattern)):
+            raise ValueError(f"pattern {pattern!r} has a brace without its other")
+
+    def glob(self, folder: Path) -> list[str]:
+        """Return the names of the files in a folder that may fit, in order; hidden ones do not count.
+
+        Parameters
+        ----------
+        folder
+            Where to look.
+        """
+        text = "".join("*" if part == "{key}" else part if part in _WILD else glob.escape(part) for part in self.parts)
+        text = re.sub(r"\*\*+(?!/)", "*", text)  # to glob, ** is something else
+        found = (path.relative_to(folder) for path in folder.glob(text) if path.is_file())
+        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+
+    def owners(self, names: Iterable[str], patients: Collection[str] | None, where: str) -> dict[str, str | None]:
+        """Return whose each file is; None if nobody's.
+
+        Parameters
+        ----------
+        names
+            The names of files, from :meth:`glob`.
+        patients
+            The patients there are, of whom the longest id that fits counts; None if that is not known, and the
+            shortest text that fits counts.
+        where
+            The modality, for messages.
+
+        Raises
+        ------
+        InputError
+            If the patients are not known and nothing in the pattern says where an id ends.
+        """
+        place = self.parts.index("{key}")
+        before, after = self.parts[:place], self.parts[place + 1 :]
+        # Next to a wildcard an id ends only where no letter or digit goes on, or p1 would own the files of p12.
+        loose = bool(before and before[-1] in ("*", "?")), bool(after and after[0] in ("*", "?"))
+        if patients is None and any(loose):
+            raise InputError(
+                f"{where}: pattern {self.pattern!r} does not say where the patient's id begins and ends",
+                expected="a character beside {key}, as {key}_*.h5, where no outcome says who the patients are",
+                remedy="Or name a table of files with file:.",
+            )
+        found = {}
+        for name in names:
+            keys = [key for key in self._keys(name, before, after, loose) if patients is None or key in patients]
+            found[name] = (min if patients is None else max)(keys, key=len, default=None)
+        return found
+
+    def _keys(self, name: str, before: list[str], after: list[str], loose: tuple[bool, bool]) -> list[str]:
+        """Return all that could be the id in a name."""
+        head, tail = (
+            re.compile("".join(_WILD.get(part, re.escape(part)) for part in side)) for side in (before, after)
+        )
+        fixed = not any(part in _WILD for part in before)
+        starts = [len("".join(before))] if fixed else range(len(name))
+        keys = []
+        for start in starts:
+            if not head.fullmatch(name[:start]) or (loose[0] and name[start - 1 : start].isalnum()):
+                continue
+            end = start
+            while end < len(name) and name[end] != "/":
+                end += 1
+                if not (loose[1] and name[end : end + 1].isalnum()) and tail.fullmatch(name, end):
+                    keys.append(name[start:end])
+        return keys
+
+
+def _regex(parts: list[str]) -> re.Pattern[str]:
+    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))

@@ -1,0 +1,54 @@
+"""The saved form of preprocessing, checked when it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mmlego.errors import CheckpointError, VersionError
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read_state(model: type[M], config: Mapping[str, object], what: str, newest: int = 1) -> M:
+    """Check a saved configuration against its model.
+
+    Parameters
+    ----------
+    model
+        What it has to be.
+    config
+        What ``config()`` returned.
+    what
+        Whose it is, for messages, as ``"a table"``.
+    newest
+        The newest version that can be read.
+
+    Raises
+    ------
+    CheckpointError
+        If it is damaged; the message says where.
+    VersionError
+        If a newer version wrote it.
+
+    Examples
+    --------
+    >>> class State(BaseModel):
+    ...     width: int
+    >>> read_state(State, {"width": "wide"}, "bags")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.CheckpointError: the preprocessing of bags is damaged at width (Input should be a valid integer, ...
+    """
+    version = config.get("version")
+    if isinstance(version, int) and version > newest:
+        remedy = "Install a newer mmlego."
+        raise VersionError(f"a preprocessing of {what} of a newer format", expected=newest, got=version, remedy=remedy)
+    try:
+        return model.model_validate(dict(config))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise CheckpointError(f"the preprocessing of {what} is damaged at {where} ({first['msg']})") from error

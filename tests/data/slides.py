@@ -1,0 +1,43 @@
+"""Files of patch features as the common tools write them, a few patches each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+
+
+def patches(n: int, width: int = 3, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, width)).astype(np.float32)
+
+
+def places(n: int) -> np.ndarray:
+    return np.stack([np.arange(n) * 256, np.zeros(n, dtype=np.int64)], axis=1)
+
+
+def write_h5(path: Path, features: np.ndarray, name: str = "features", *, coords: bool = True, **how: Any) -> Path:
+    """Write one slide; ``how`` goes to h5py, as chunks and compression."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.create_dataset(name, data=features, **how)
+        if coords:
+            file["coords"] = places(features.shape[-2])
+    return path
+
+
+def write_pt(path: Path, value: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(value, path)
+    return path
+
+
+def write_slides(folder: Path, sizes: Mapping[str, int], width: int = 3) -> dict[str, np.ndarray]:
+    """Write a slide a patient under ``slides``, and return the features by patient."""
+    made = {patient: patches(n, width, seed) for seed, (patient, n) in enumerate(sizes.items())}
+    for patient, features in made.items():
+        write_h5(folder / "slides" / f"{patient}.h5", features)
+    return made
