@@ -36,6 +36,7 @@ def epochs_in(folder: Path) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_run_that_is_killed_with_kill_9_ends_as_the_unbroken_one(tmp_path: Path) -> None:
     running = {kind: start("interrupted.py", kind, tmp_path / kind) for kind in ("block", "fuse")}
     try:
@@ -64,12 +65,13 @@ def test_a_run_that_is_killed_with_kill_9_ends_as_the_unbroken_one(tmp_path: Pat
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("strategy", "kind", "kept"), [("ddp_spawn", "fuse", True), ("ddp", "block", False)])
 def test_two_processes_do_the_work_of_one(tmp_path: Path, strategy: str, kind: str, kept: bool) -> None:
     """Gradients are averaged over the global batch, so results differ by rounding alone."""
     out = tmp_path / "out"
     process = start("two_processes.py", strategy, kind, tmp_path, *([out] if kept else []))
-    said, _ = process.communicate(timeout=250)
+    said, _ = process.communicate(timeout=800)
     assert process.returncode == 0, said
     model, expected = two_processes.run(kind)
     # Lightning's own launcher runs the whole script in each process; spawned ones end with the training.
