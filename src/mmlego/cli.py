@@ -64,7 +64,7 @@ def main() -> None:
         from rich.console import Console
         from rich.text import Text
 
-        Console(stderr=True).print(Text("error: ", style="bold red") + Text(_said(error)))
+        Console(stderr=True).print(Text("error: ", style="bold red") + Text(_said(error)), soft_wrap=True)
         sys.exit(1)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # Typer has made it of a KeyboardInterrupt

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Data
-from mmlego.commands.runs import SPLIT, checkpoints_of, load_model, runs_of, split_of
-from mmlego.commands.show import console, metrics_table, plain_warnings, short
+from mmlego.commands.runs import SPLIT, checkpoints_of, load_model, read_cohort, runs_of, split_of
+from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 
 if TYPE_CHECKING:
@@ -68,9 +68,8 @@ def predict(
                 LegoWarning,
                 stacklevel=2,
             )
-    show = console()
-    show.print(first)
-    show.print(f"{len(frame)} patients in {short(out)}.")
+    console().print(first)
+    say(f"{len(frame)} patients in {short(out)}.")
 
 
 def evaluate(
@@ -86,14 +85,11 @@ def evaluate(
     Each model is scored on those patients who have a modality of it.
     """
     from mmlego.bench.job import data_of, having
-    from mmlego.data import Cohort
     from mmlego.files import write_atomically
     from mmlego.training import evaluate as evaluate_all
 
     with plain_warnings():
-        cohort = Cohort.from_manifest(data)
-        if cohort.outcome is None:
-            raise InputError(f"{cohort.name} has no outcome to score with", remedy="Add outcome: to the manifest.")
+        cohort = read_cohort(data, "scoring")
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         ids, split = _patients(cohort, models, part)
         trained_on = [] if split is None else [cohort.patients[row] for row in split.train]

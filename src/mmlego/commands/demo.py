@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mmlego.commands.arguments import Overrides, Shared
-from mmlego.commands.show import console, plain_warnings, short, stages
+from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
 class DemoData(StrEnum):
@@ -79,4 +79,4 @@ def demo(
             models = train_final(cohort, experiment, final, advance=lambda stage: advance(f"final models: {stage}"))
         files = write_report(results, out)
     show.print(table(results))
-    show.print("Written:", *(short(file) for file in [*files, out / "results.json", *models]), sep="\n  ")
+    say_written([*files, out / "results.json", *models])

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mmlego.commands.arguments import Config, Data, Overrides, Shared
-from mmlego.commands.show import console, plain_warnings, short, stages
+from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
 def bench(
@@ -42,7 +42,7 @@ def bench(
             results = run_experiment(cohort, experiment, out, advance=advance)
         files = write_report(results, out)
     show.print(table(results))
-    show.print("Written:", *(short(file) for file in [*files, out / "results.json"]), sep="\n  ")
+    say_written([*files, out / "results.json"])
 
 
 def report(
@@ -61,6 +61,5 @@ def report(
         found = read_results(results)
         folder = out or (results if results.is_dir() else results.parent)
         files = write_report(found, folder)
-    show = console()
-    show.print(table(found))
-    show.print("Written:", *(short(file) for file in files), sep="\n  ")
+    console().print(table(found))
+    say_written(files)

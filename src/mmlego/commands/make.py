@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Config, Data, NoProgress, Overrides, Overwrite, Shared
-from mmlego.commands.runs import SETTINGS, keep_split, load_blocks, make_split, plate_of, runs_of, split_of
-from mmlego.commands.show import console, metrics_table, plain_warnings, short
+from mmlego.commands.runs import SETTINGS, keep_split, load_blocks, make_split, plate_of, read_cohort, runs_of, split_of
+from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 
 if TYPE_CHECKING:
@@ -54,13 +54,12 @@ def train(
     """
     from mmlego.bench.job import parts_of, train_block
     from mmlego.checkpoint import save
-    from mmlego.data import Cohort
     from mmlego.files import write_atomically
     from mmlego.settings import PlateSettings, read_settings, write_settings
 
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = Cohort.from_manifest(data)
+        cohort = read_cohort(data, "training")
         show = console()
         show.print(cohort.summary())
         names = _chosen(cohort, modality)
@@ -95,7 +94,7 @@ def train(
             scores[name] = block.card.patients | block.card.validation
         write_atomically(out / SETTINGS, write_settings(settings))
     show.print(metrics_table(_SCORED, "block", scores, show.width))
-    show.print(f"Blocks in {short(out / 'blocks')}, their baseplate in {short(out / 'plate')}.")
+    say(f"Blocks in {short(out / 'blocks')}, their baseplate in {short(out / 'plate')}.")
 
 
 def merge(
@@ -129,7 +128,7 @@ def merge(
         )
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
-    console().print(f"Merged {shares}. Saved in {short(place)}.")
+    say(f"Merged {shares}. Saved in {short(place)}.")
 
 
 def fuse(
@@ -168,7 +167,6 @@ def fuse(
     """
     from mmlego.bench.job import tune_fuse
     from mmlego.checkpoint import save
-    from mmlego.data import Cohort
     from mmlego.settings import read_settings
 
     said: dict[str, str | int | float | None] = {
@@ -182,7 +180,7 @@ def fuse(
     with plain_warnings():
         settings = read_settings(config or _saved_settings(sources), [*(overrides or []), *more])
         place = _place(sources, out, "fuse", overwrite=overwrite)
-        cohort = Cohort.from_manifest(data)
+        cohort = read_cohort(data, "tuning")
         places = {name: i for i, name in enumerate(cohort.modalities)}
         blocks = sorted(load_blocks(sources), key=lambda block: places.get(block.modality, len(places)))
         absent = [block.modality for block in blocks if block.modality not in places]
@@ -220,7 +218,7 @@ def fuse(
     show = console()
     scores = {"LegoFuse": model.card.patients | model.card.validation}
     show.print(metrics_table(_SCORED, "model", scores, show.width))
-    show.print(f"Saved in {short(place)}.")
+    say(f"Saved in {short(place)}.")
 
 
 def _chosen(cohort: Cohort, modality: list[str] | None) -> list[str]:

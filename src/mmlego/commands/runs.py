@@ -23,6 +23,22 @@ if TYPE_CHECKING:
 SPLIT, SETTINGS = "split.json", "settings.yaml"
 
 
+def read_cohort(data: Path, why: str) -> Cohort:
+    """Return the cohort of a manifest, which must have an outcome.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    from mmlego.data import Cohort
+
+    cohort = Cohort.from_manifest(data)
+    if cohort.outcome is None:
+        raise InputError(f"{why} needs an outcome, and {cohort.name} has none", remedy="Add outcome: to the manifest.")
+    return cohort
+
+
 def runs_of(places: Iterable[Path]) -> list[Path]:
     """Return the run folders that checkpoints lie in, or that are named themselves: those with a split."""
     found: dict[Path, None] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,16 @@ def console() -> Any:
     from rich.console import Console
 
     return Console(markup=False, highlight=False, emoji=False)
+
+
+def say(*lines: str) -> None:
+    """Print lines with places in them, which only the terminal may break: they are copied from there."""
+    console().print(*lines, sep="\n", soft_wrap=True)
+
+
+def say_written(files: Iterable[Path]) -> None:
+    """Print which files were written."""
+    say("Written:", *(f"  {short(file)}" for file in files))
 
 
 @contextmanager
@@ -57,7 +67,7 @@ def plain_warnings() -> Iterator[None]:
             ordinary(message, category, *rest, **named)
         elif str(message) not in seen:
             seen.add(str(message))
-            Console(stderr=True).print(Text("warning: ", style="bold yellow") + Text(str(message)))
+            Console(stderr=True).print(Text("warning: ", style="bold yellow") + Text(str(message)), soft_wrap=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", LegoWarning)

@@ -1,0 +1,95 @@
+"""``mmlego inspect``: what checkpoints hold, and whether they merge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmlego
+from mmlego import LegoBlock
+from tests.bricks import plate
+from tests.cohorts import write_cohort
+from tests.terminal import done, inside, refused
+
+Train = Callable[..., Path]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_run_folder(finished: Path, width: int) -> None:
+    with inside(finished.parent):
+        said = done("inspect", "run", width=width)
+    assert max(len(line.rstrip()) for line in said.out.splitlines()) <= width
+    titles = [line.rstrip() for line in said.out.splitlines() if line.startswith("run/")]
+    assert titles == [
+        f"run/{name}" for name in ("plate", "blocks/clinical", "blocks/labs", "blocks/rna", "merge", "fuse")
+    ]
+    assert said.text.endswith("These blocks stand on one baseplate: they merge.")
+    block = mmlego.load(finished / "blocks" / "rna")
+    for fact in (
+        "kind block",
+        f"task survival, cuts [{block.task.cuts[0]:.4g}, {block.task.cuts[1]:.4g}]",
+        "modalities rna (snn)",
+        "latent 4 × 8, 2 steps",
+        f"baseplate {block.plate.fingerprint[:12]}",
+        f"patients {block.card.patients['training']} training, {block.card.patients['validation']} validation",
+        f"validation c_index {block.card.validation['c_index']:.3f}",
+        "data trial, modality rna",
+        f"written by mmlego {mmlego.__version__}",
+    ):
+        assert fact in said.text, fact
+
+
+def test_classes_are_shown(tmp_path: Path) -> None:
+    from mmlego.tasks import Classification
+
+    mmlego.save(plate(Classification(["[low]", "high"])), tmp_path / "plate")
+    assert "task classification, classes [[low], high]" in done("inspect", tmp_path / "plate").text
+
+
+def test_one_block_says_nothing_of_merging(finished: Path) -> None:
+    assert "merge" not in done("inspect", finished / "blocks" / "rna").text
+
+
+def test_two_of_one_modality(finished: Path) -> None:
+    said = done("inspect", finished, finished / "blocks" / "rna", finished / "merge")
+    assert said.text.endswith("they merge.")  # named twice, it is one block
+    again = finished.parent / "run" / ".." / "run" / "blocks" / "rna"
+    with inside(finished.parent):
+        assert done("inspect", "run/blocks/rna", again).text.count("kind block") == 1
+
+
+def test_blocks_that_do_not_fit(finished: Path, train: Train, tmp_path: Path) -> None:
+    other = train(tmp_path / "other", "-m", "clinical", "-s", "plate.steps=3", "-s", "plate.width=16")
+    said = done("inspect", finished / "blocks" / "rna", other / "blocks" / "clinical")
+    assert said.text.endswith("These blocks stand on different baseplates (width: 8 ≠ 16; steps: 2 ≠ 3): no merge.")
+    seeded = train(tmp_path / "seeded", "-m", "clinical", "-s", "plate.seed=3")
+    said = done("inspect", finished / "blocks" / "rna", seeded)
+    assert said.text.endswith("These blocks stand on different baseplates (initial values): no merge.")
+    data = write_cohort(tmp_path / "b", ("clinical",), first=100, seed=1)
+    bins = train(tmp_path / "bins", data=data)
+    said = done("inspect", finished / "blocks" / "rna", bins)
+    assert "These blocks stand on different baseplates (task.cuts: (" in said.text
+
+
+def test_two_sites_with_one_modality_merge_one_of_each(finished: Path, train: Train, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path / "b", ("rna",), first=100, seed=1)
+    other = train(tmp_path / "other", "--plate", finished / "plate", data=data)
+    said = done("inspect", finished / "blocks" / "rna", other)
+    assert said.text.endswith("These blocks stand on one baseplate: they merge, one of each modality.")
+
+
+def test_foreign_encoders_are_named(tmp_path: Path) -> None:
+    block = LegoBlock(torch.nn.Linear(3, 4), plate(), "rna", out_features=4)
+    mmlego.save(block, tmp_path / "block")
+    assert "modalities rna (Linear)" in done("inspect", tmp_path / "block").text
+
+
+def test_what_is_no_checkpoint(tmp_path: Path) -> None:
+    assert refused("inspect", tmp_path / "none").endswith(
+        "is no checkpoint: expected a folder with config.json, got none"
+    )
+    (tmp_path / "config.json").write_text("{")
+    assert "is damaged: expected JSON" in refused("inspect", tmp_path)

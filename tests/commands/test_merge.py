@@ -1,0 +1,161 @@
+"""``mmlego merge``: the model it saves, the weights it shows, and what it refuses."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmlego
+from mmlego import LegoMerge, LegoWarning
+from mmlego.bench.job import data_of
+from mmlego.data import Cohort
+from mmlego.training.evaluate import all_logits
+from tests.cohorts import write_cohort
+from tests.terminal import done, inside, refused
+
+Train = Callable[..., Path]
+
+
+def test_a_run_folder_is_merged_in_its_own_place(finished: Path, site: Path) -> None:
+    merged = mmlego.load(finished / "merge")
+    assert merged.modalities == ("clinical", "labs", "rna")
+    assert (merged.rule, merged.phase, merged.heads) == ("harmonic", "circular", "slerp")
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    blocks = [mmlego.load(finished / "blocks" / name) for name in merged.modalities]
+    by_hand = LegoMerge(blocks)
+    data = data_of(merged, cohort)
+    torch.testing.assert_close(all_logits(merged, data, 64), all_logits(by_hand, data, 64))
+
+
+@pytest.mark.parametrize(
+    ("weights", "shown"),
+    [
+        ("uniform", "clinical 0.33, labs 0.33, rna 0.33"),
+        ("rna=2,clinical=1,labs=1", "clinical 0.25, labs 0.25, rna 0.50"),
+        (" rna = 1, clinical = 0, labs = 0", "clinical 0.00, labs 0.00, rna 1.00"),
+    ],
+)
+def test_weights(finished: Path, tmp_path: Path, weights: str, shown: str) -> None:
+    said = done("merge", finished, "-o", tmp_path / "merge", "--weights", weights)
+    assert said.text.startswith(f"Merged {shown}. Saved in ")
+
+
+def test_weights_by_evidence_are_those_of_the_cards(finished: Path, tmp_path: Path) -> None:
+    done("merge", finished, "-o", tmp_path / "merge", "--weights", "evidence")
+    names = ("clinical", "labs", "rna")
+    scores = [mmlego.load(finished / "blocks" / name).card.validation["c_index"] for name in names]
+    gains = torch.tensor([max(score - 0.5, 0) for score in scores])
+    torch.testing.assert_close(mmlego.load(tmp_path / "merge").weights, gains / gains.sum())
+
+
+def test_rule_phase_and_heads(finished: Path, tmp_path: Path) -> None:
+    done("merge", finished, "-o", tmp_path / "merge", "--rule", "mean", "--phase", "mean", "--heads", "linear")
+    merged = mmlego.load(tmp_path / "merge")
+    assert (merged.rule, merged.phase, merged.heads) == ("mean", "mean", "linear")
+
+
+def test_checkpoints_are_merged_in_the_order_given(finished: Path, tmp_path: Path) -> None:
+    done("merge", finished / "blocks" / "rna", finished / "blocks" / "clinical", "-o", tmp_path / "merge")
+    assert mmlego.load(tmp_path / "merge").modalities == ("rna", "clinical")
+
+
+def test_what_an_interrupted_save_left_is_no_block(run: Path, tmp_path: Path) -> None:
+    shutil.copytree(run / "blocks" / "rna", run / "blocks" / ".rna.new-1")
+    done("merge", run, "-o", tmp_path / "merge")
+    assert len(mmlego.load(tmp_path / "merge").modalities) == 3
+
+
+def test_places_are_shown_as_they_are_typed(run: Path) -> None:
+    with inside(run.parent):
+        said = done("merge", "run", "--overwrite")
+        assert said.text.endswith("Saved in run/merge.")
+
+
+def test_an_earlier_model_is_kept_unless_overwritten(run: Path) -> None:
+    before = (run / "merge" / "config.json").read_bytes()
+    message = refused("merge", run, "--rule", "mean")
+    assert message.endswith("Choose another place with --out, or pass --overwrite.")
+    assert (run / "merge" / "config.json").read_bytes() == before
+    done("merge", run, "--rule", "mean", "--overwrite")
+    assert mmlego.load(run / "merge").rule == "mean"
+
+
+def test_nothing_but_a_checkpoint_is_overwritten(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    refused("merge", run, "-o", tmp_path / "mine", "--overwrite")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    refused("merge", run, "-o", tmp_path / "mine" / "thesis.txt", "--overwrite")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--rule", "median"],
+            "unknown merge rule: expected one of harmonic, mean, product, residual, sum, got 'median'",
+        ),
+        (["--phase", "odd"], "phase: expected 'mean' or 'circular', got 'odd'"),
+        (["--heads", "median"], "unknown rule for heads: expected one of linear, ot, slerp, got 'median'"),
+        (["--weights", "many"], "weights: expected 'uniform', 'evidence', or one number a block, got 'many'"),
+        (["--weights", "rna=x"], "--weights: expected uniform, evidence, or name=number,name=number, got rna=x"),
+        (["--weights", "rna=1=2"], "--weights: expected uniform, evidence, or name=number,name=number"),
+        (["--weights", "rna=1,"], "--weights: expected uniform, evidence, or name=number,name=number"),
+        (["--weights", "rna=-1,clinical=1,labs=1"], "weights: expected one number ≥ 0 for each of"),
+        (["--weights", "rna=1"], "weights: expected one number ≥ 0 for each of"),
+        (
+            ["--weights", "dna=1"],
+            "weights name unknown modalities: expected of ['clinical', 'labs', 'rna']",
+        ),
+    ],
+)
+def test_wrong_options(finished: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    assert refused("merge", finished, "-o", tmp_path / "merge", *arguments).startswith(message)
+    assert not (tmp_path / "merge").exists()
+
+
+def test_blocks_of_one_modality_do_not_merge(finished: Path, tmp_path: Path) -> None:
+    message = refused("merge", finished / "blocks" / "rna", finished / "blocks" / "rna", "-o", tmp_path / "merge")
+    assert message == "two blocks have the same modality: expected different names, got ['rna', 'rna']"
+
+
+def test_only_blocks_are_merged(finished: Path, tmp_path: Path) -> None:
+    message = refused("merge", finished / "merge", "-o", tmp_path / "merge")
+    assert message.endswith("merge holds no block: expected a LegoBlock, got LegoMerge")
+
+
+def test_places_that_are_missing(finished: Path, tmp_path: Path) -> None:
+    message = refused("merge", finished, tmp_path / "nowhere", "-o", tmp_path / "merge")
+    assert message.endswith("nowhere not found: expected run folders, or checkpoints of blocks")
+    message = refused("merge", finished / "blocks" / "rna")
+    assert message == "no place to save: expected --out FOLDER, as the blocks are not one run's, got none"
+    (tmp_path / "empty").mkdir()
+    assert "is no checkpoint" in refused("merge", tmp_path / "empty", "-o", tmp_path / "merge")
+
+
+def test_blocks_of_two_plates_are_refused_with_what_differs(finished: Path, train: Train, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path / "b", ("clinical",), first=100, seed=1)
+    other = train(tmp_path / "other", "-s", "plate.steps=3", data=data)
+    sources = (finished / "blocks" / "rna", other)
+    message = refused("merge", *sources, "-o", tmp_path / "merge")
+    assert message.startswith("'rna' and 'clinical' stand on different baseplates: expected one Baseplate")
+    assert "task.cuts: (" in message
+    assert "steps: 2 ≠ 3" in message
+    assert "Train all blocks from one shared Baseplate." in message  # other time bins: nothing can make them fit
+
+
+def test_a_mismatch_can_be_allowed_where_shapes_agree(finished: Path, train: Train, tmp_path: Path) -> None:
+    # The same patients give the same time bins; another seed gives other initial values.
+    other = train(tmp_path / "other", "-m", "clinical", "-s", "plate.seed=1")
+    sources = (finished / "blocks" / "rna", other)
+    message = refused("merge", *sources, "-o", tmp_path / "merge")
+    assert "initial values of" in message
+    assert message.endswith("or pass --allow-mismatch and expect a worse merge.")
+    said = done("merge", *sources, "-o", tmp_path / "merge", "--allow-mismatch")
+    assert said.error.startswith("warning: 'rna' and 'clinical' stand on different baseplates")
+    with pytest.warns(LegoWarning, match="merging may destroy what they learned"):
+        assert mmlego.load(tmp_path / "merge").modalities == ("rna", "clinical")

@@ -1,0 +1,159 @@
+"""``mmlego predict``: a row a patient, joined by key, in the task's units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mmlego
+from mmlego.data import Cohort, load_splits
+from tests.cohorts import CLASSES, KEY, write_cohort
+from tests.terminal import done, inside, refused
+
+Train = Callable[..., Path]
+
+
+def read(file: Path) -> pd.DataFrame:
+    return pd.read_csv(file, dtype={"patient": str}, index_col="patient")
+
+
+@pytest.fixture
+def others(tmp_path: Path) -> Path:
+    """Forty patients whose outcome nobody knows; some lack clinical, others labs."""
+    return write_cohort(tmp_path / "others", ("rna", "clinical", "labs"), n=40, first=500, seed=7, outcome=None)
+
+
+def test_everybody_has_a_row_in_the_cohort_s_order(finished: Path, others: Path, tmp_path: Path) -> None:
+    said = done("predict", finished / "merge", "-d", others, "-o", tmp_path / "out" / "merge.csv")
+    frame = read(tmp_path / "out" / "merge.csv")
+    cohort = Cohort.from_manifest(others)
+    assert tuple(frame.index) == cohort.patients
+    assert frame.index[0].startswith("5")
+    cuts = [f"survival_at_{cut:.6g}" for cut in mmlego.load(finished / "merge").task.cuts]
+    assert list(frame.columns) == ["risk", *cuts, "has_clinical", "has_labs", "has_rna"]
+    for name, table in cohort.frames.items():
+        assert frame[f"has_{name}"].to_dict() == {patient: patient in table.index for patient in cohort.patients}
+    assert frame[cuts].to_numpy().min() >= 0
+    assert frame[cuts].to_numpy().max() <= 1
+    assert said.text.endswith("40 patients in " + str(tmp_path / "out" / "merge.csv") + ".")
+
+
+def test_patients_are_joined_by_key_whatever_the_order_of_the_rows(
+    finished: Path, others: Path, tmp_path: Path
+) -> None:
+    done("predict", finished / "fuse", "-d", others, "-o", tmp_path / "one.csv")
+    rng = np.random.default_rng(0)
+    for name in ("rna", "clinical", "labs"):
+        table = pd.read_csv(others.parent / f"{name}.csv", dtype={KEY: str})
+        table.iloc[rng.permutation(len(table))].to_csv(others.parent / f"{name}.csv", index=False)
+    done("predict", finished / "fuse", "-d", others, "-o", tmp_path / "two.csv")
+    one, two = read(tmp_path / "one.csv"), read(tmp_path / "two.csv")
+    assert list(one.index) != list(two.index)
+    pd.testing.assert_frame_equal(one, two.loc[one.index], atol=1e-6)
+
+
+def test_one_patient_alone_is_predicted_as_among_others(finished: Path, others: Path, tmp_path: Path) -> None:
+    done("predict", finished / "merge", "-d", others, "-o", tmp_path / "all.csv")
+    for name in ("rna", "clinical", "labs"):
+        table = pd.read_csv(others.parent / f"{name}.csv", dtype={KEY: str})
+        table[table[KEY] == "520"].to_csv(others.parent / f"{name}.csv", index=False)
+    done("predict", finished / "merge", "-d", others, "-o", tmp_path / "one.csv")
+    one = read(tmp_path / "one.csv")
+    assert list(one.index) == ["520"]
+    pd.testing.assert_frame_equal(one, read(tmp_path / "all.csv").loc[["520"]], atol=1e-6)
+
+
+def test_numbers_are_those_of_the_library(finished: Path, others: Path, tmp_path: Path) -> None:
+    done("predict", finished / "merge", "-d", others, "-o", tmp_path / "merge.csv")
+    merged = mmlego.load(finished / "merge")
+    from mmlego.bench.job import data_of
+
+    expected = mmlego.predict(merged, data_of(merged, Cohort.from_manifest(others))).risk
+    np.testing.assert_allclose(read(tmp_path / "merge.csv")["risk"], expected, atol=1e-6)
+
+
+def test_ids_keep_their_leading_zeros(finished: Path, site: Path, tmp_path: Path) -> None:
+    done("predict", finished / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "merge.csv")
+    assert "007" in read(tmp_path / "merge.csv").index
+
+
+@pytest.mark.parametrize("part", ["train", "validation", "test"])
+def test_parts_are_those_of_the_split(finished: Path, site: Path, tmp_path: Path, part: str) -> None:
+    done("predict", finished / "fuse", "-d", site / "cohort.yaml", "-o", tmp_path / "fuse.csv", "--part", part)
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    named = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    assert list(read(tmp_path / "fuse.csv").index) == named[part]
+
+
+def test_a_part_needs_the_run_s_split(finished: Path, site: Path, others: Path, tmp_path: Path) -> None:
+    done("merge", finished, "-o", tmp_path / "elsewhere" / "merge")
+    message = refused(
+        "predict", tmp_path / "elsewhere" / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "x.csv",
+        "--part", "test",
+    )  # fmt: skip
+    assert "no split.json beside" in message
+    assert message.endswith("expected a model of mmlego train, got --part test")
+    message = refused("predict", finished / "merge", "-d", others, "-o", tmp_path / "x.csv", "--part", "test")
+    assert message.endswith("Pass --part all if the models were not trained on these patients.")
+    assert not (tmp_path / "x.csv").exists()
+
+
+def test_patients_without_the_model_s_modalities_are_named(finished: Path, others: Path, tmp_path: Path) -> None:
+    said = done("predict", finished / "blocks" / "labs", "-d", others, "-o", tmp_path / "labs.csv")
+    assert len(read(tmp_path / "labs.csv")) == 28
+    assert said.error.startswith("warning: No prediction for 12 of 40 patients, who have no modality of the model: 5")
+    assert said.error.endswith(", ….")
+    data = write_cohort(tmp_path / "none", ("clinical",), outcome=None)
+    message = refused("predict", finished / "blocks" / "labs", "-d", data, "-o", tmp_path / "none.csv")
+    assert message == "none of 51 patients has a modality of the model: expected one of labs, got clinical in trial"
+
+
+def test_a_cohort_without_a_modality_is_predicted_from_the_others(finished: Path, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path, ("clinical",), outcome=None)
+    done("predict", finished / "merge", "-d", data, "-o", tmp_path / "merge.csv")
+    done("predict", finished / "blocks" / "clinical", "-d", data, "-o", tmp_path / "block.csv")
+    merge, block = read(tmp_path / "merge.csv"), read(tmp_path / "block.csv")
+    assert not merge["has_rna"].any()
+    np.testing.assert_allclose(merge["risk"], block["risk"], atol=1e-5)
+
+
+def test_classes(train: Train, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path / "c", outcome=CLASSES)
+    run = train(tmp_path / "run", data=data)
+    done("merge", run)
+    said = done("predict", run / "merge", "-d", data, "-o", tmp_path / "out.csv")
+    frame = read(tmp_path / "out.csv")
+    probabilities = frame[["probability_no", "probability_yes"]]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert (frame["label"] == np.where(probabilities["probability_yes"] > 0.5, "yes", "no")).all()
+    assert "probability_yes" in said.out
+
+
+def test_a_run_folder_or_a_baseplate_is_no_model(finished: Path, others: Path, tmp_path: Path) -> None:
+    message = refused("predict", finished, "-d", others, "-o", tmp_path / "x.csv")
+    assert "is a run folder: expected one of its models, got " in message
+    assert message.endswith("/fuse")
+    message = refused("predict", finished / "plate", "-d", others, "-o", tmp_path / "x.csv")
+    assert message.endswith("holds no model: expected a block, merge or fuse, got a Baseplate")
+    assert "is no checkpoint" in refused("predict", tmp_path / "none", "-d", others, "-o", tmp_path / "x.csv")
+
+
+def test_a_folder_in_the_place_of_the_file(finished: Path, others: Path, tmp_path: Path) -> None:
+    assert refused("predict", finished / "merge", "-d", others, "-o", tmp_path).startswith("Is a directory: ")
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_what_is_shown(finished: Path, others: Path, tmp_path: Path, width: int) -> None:
+    with inside(tmp_path):
+        said = done("predict", finished / "merge", "-d", others, "-o", "merge.csv", width=width)
+    assert max(map(len, said.out.splitlines())) <= width
+    frame = read(tmp_path / "merge.csv")
+    for patient in frame.index[:5]:
+        line = next(line for line in said.out.splitlines() if f" {patient} " in line)
+        assert f"{frame.loc[patient, 'risk']:.4g}" in line
+    assert frame.index[5] not in said.out
+    assert said.text.endswith("40 patients in merge.csv.")

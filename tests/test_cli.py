@@ -1,0 +1,182 @@
+"""The command line as a whole: help, exit codes, errors as one line; as a process of its own where that matters."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import mmlego
+from mmlego import MismatchError
+from mmlego.cli import app
+from tests import terminal
+from tests.bricks import assert_same, snapshot
+from tests.cohorts import write_cohort, write_quick
+from tests.terminal import done
+
+VERBS = ("demo", "train", "merge", "fuse", "predict", "evaluate", "inspect", "bench", "report")
+CLEAN = {**os.environ, "COLUMNS": "80", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::UserWarning"}
+
+
+def invoke(*arguments: str, width: int = 80) -> tuple[int, str]:
+    result = CliRunner(env={"COLUMNS": str(width)}).invoke(app, list(arguments))
+    return result.exit_code, result.output
+
+
+def process(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mmlego", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=CLEAN, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_help_lists_every_verb() -> None:
+    code, text = invoke("--help")
+    assert code == 0
+    assert "Turn unimodal encoders into one multimodal model" in text
+    for verb in VERBS:
+        assert f"│ {verb} " in text
+    assert {command.name or command.callback.__name__ for command in app.registered_commands} == set(VERBS)
+
+
+def test_without_a_verb_there_is_help() -> None:
+    assert "Usage" in invoke()[1]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_of_a_verb_is_whole_at_any_width(verb: str, width: int, flag: str) -> None:
+    code, text = invoke(verb, flag, width=width)
+    assert code == 0
+    assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert "…" not in text
+    command = next(c for c in app.registered_commands if (c.name or c.callback.__name__) == verb)
+    words = " ".join(text.replace("│", " ").split())
+    assert " ".join(command.callback.__doc__.split("\n")[0].split()) in words
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_is_explained(verb: str) -> None:
+    from typer.main import get_command
+
+    for parameter in get_command(app).commands[verb].params:
+        assert parameter.help, f"{verb} {parameter.name}"
+
+
+def test_the_version() -> None:
+    assert invoke("--version") == (0, f"mmlego {mmlego.__version__}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["brain"], "No such command 'brain'"),
+        (["train"], "Missing option '--data'"),
+        (["merge"], "Missing argument 'RUN'"),
+        (["merge", "runs", "--rules", "mean"], "No such option: --rules"),
+        (["bench", "-d", "x", "-o", "y", "--folds", "1"], "Invalid value for '--folds'"),
+        (["train", "-d", "x", "-o", "y", "--test", "much"], "Invalid value for '--test'"),
+        (["predict", "m", "-d", "x", "-o", "y", "--part", "half"], "Invalid value for '--part'"),
+        (["demo", "--data", "mnist"], "Invalid value for '--data'"),
+        (["demo", "--task", "regression"], "Invalid value for '--task'"),
+    ],
+)
+def test_wrong_usage(arguments: list[str], message: str) -> None:
+    code, text = invoke(*arguments, width=120)
+    assert code == 2
+    assert message in text
+
+
+def test_an_error_speaks_of_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise MismatchError("no", remedy="Pass allow_mismatch=True, overwrite=True or resume=False [now].")
+
+    monkeypatch.setattr("mmlego.cli.app", refuse)
+    assert terminal.refused() == "no. Pass --allow-mismatch, --overwrite or --overwrite [now]."
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (FileNotFoundError(2, "No such file", "x.csv"), "No such file: x.csv"),
+        (IsADirectoryError(21, "Is a directory", "tmp", None, "runs"), "Is a directory: runs"),
+        (OSError("disk on fire"), "disk on fire"),
+    ],
+)
+def test_an_error_of_the_file_system_is_one_line(monkeypatch: pytest.MonkeyPatch, error: OSError, message: str) -> None:
+    def fail() -> None:
+        raise error
+
+    monkeypatch.setattr("mmlego.cli.app", fail)
+    assert terminal.refused() == message
+
+
+def test_an_error_of_the_programme_is_no_error_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("mmlego.cli.app", fail)
+    with pytest.raises(ZeroDivisionError):
+        terminal.mmlego()
+
+
+def test_a_refusal_is_a_line_on_stderr_without_a_traceback(tmp_path: Path) -> None:
+    said = process("train", "-d", "none.yaml", "-o", "run", cwd=tmp_path)
+    assert said.returncode == 1
+    assert said.stdout == ""
+    assert said.stderr == "error: cannot read the manifest none.yaml (No such file or directory)\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    write_cohort(tmp_path)
+    write_quick(tmp_path)
+    return tmp_path
+
+
+def test_a_run_as_a_process_warns_of_nothing(site: Path) -> None:
+    more = ("-c", "quick.yaml", "--no-progress", "-s", "fit.epochs=1", "-m", "rna", "-m", "clinical")
+    said = process("train", "-d", "cohort.yaml", "-o", "run", *more, cwd=site)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.endswith("Blocks in run/blocks, their baseplate in run/plate.\n")
+
+
+def begun(site: Path, epochs: int, at: int) -> tuple[subprocess.Popen[str], list[object]]:
+    """Start training in a process of its own; return once some epochs are done."""
+    more = ["-c", "quick.yaml", "--no-progress", "-s", f"fit.epochs={epochs}", "-s", "fit.patience=null", "-m", "rna"]
+    arguments: list[object] = ["train", "-d", "cohort.yaml", "-o", "run", *more]
+    command = [sys.executable, "-m", "mmlego", *map(str, arguments)]
+    running = subprocess.Popen(command, cwd=site, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    history = site / "run" / "fits" / "rna" / "history.csv"
+    for _ in range(1200):
+        if history.is_file() and len(history.read_text().splitlines()) > at:
+            return running, arguments
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.05)
+    running.kill()
+    pytest.fail("training did not begin")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: signal.Signals) -> None:
+    running, arguments = begun(site, epochs=40, at=3)
+    running.send_signal(how)
+    _, errors = running.communicate(timeout=60)
+    if how is signal.SIGINT:
+        assert running.returncode == 130
+        assert errors == "interrupted; train, fuse, bench and demo go on when run again\n"
+    assert not (site / "run" / "blocks").exists()
+    with terminal.inside(site):
+        done(*arguments)
+        whole = [str(argument).replace("run", "whole") for argument in arguments]
+        done(*whole)
+    one, other = (mmlego.load(site / run / "blocks" / "rna") for run in ("run", "whole"))
+    assert_same(snapshot(one), snapshot(other))
+    assert one.card == other.card
