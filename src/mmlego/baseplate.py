@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.errors import InputError, MismatchError
-from mmlego.nn.attention import CrossAttention, GatedFeedForward
+from mmlego.nn.attention import CrossAttention
+from mmlego.nn.feedforward import GatedFeedForward
 from mmlego.nn.spectral import Domain, Spectrum, State
 from mmlego.tasks import Task, task_from_config
 

@@ -46,7 +46,8 @@ class Merging(Multimodal):
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
         self.register_buffer("weights", torch.tensor(chosen))
         # The start depends on the plate alone, not on how far a block's latent has moved.
-        self.register_buffer("start", self.plate.start().rows(), persistent=False)
+        # As a pair of reals: a complex buffer would lose its imaginary part in .to(dtype).
+        self.register_buffer("start", torch.view_as_real(self.plate.start().rows()), persistent=False)
 
     def merged(self, batch: Gaps) -> Spectrum:
         """Return the merged spectrum of a batch that was read."""
@@ -70,7 +71,13 @@ class Merging(Multimodal):
         else:
             present, shares = batch.present, present_weights(self.weights, batch.present)
         merged = combine(
-            self.rule, stacked, shares, present, phase=self.phase, start=self.start, strength=self.strength
+            self.rule,
+            stacked,
+            shares,
+            present,
+            phase=self.phase,
+            start=torch.view_as_complex(self.start.to(stacked.real.dtype)),
+            strength=self.strength,
         )
         return Spectrum(
             merged.real,

@@ -1,6 +1,7 @@
 """Building parts on bare tensors: transforms, attention, ragged batches. They know nothing of modalities."""
 
-from mmlego.nn.attention import CrossAttention, GatedFeedForward, Tokens, prepare_tokens
+from mmlego.nn.attention import CrossAttention, Tokens, prepare_tokens
+from mmlego.nn.feedforward import GatedFeedForward
 from mmlego.nn.graphs import Graph, Graphs
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import Spectrum

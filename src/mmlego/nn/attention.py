@@ -1,4 +1,4 @@
-"""Cross-attention of a latent over tokens, and the gated feed-forward: the fast path of a block.
+"""Cross-attention of a latent over tokens: the fast path of a block.
 
 All of it is exact. The plain form, with every transform, every token's key and value and every row of the latent
 computed, stands beside it in the tests (``tests/plain.py``) and both must agree. What is saved:
@@ -9,6 +9,8 @@ computed, stands beside it in the tests (``tests/plain.py``) and both must agree
 - Keys and values need not exist per token: W_k folds into the query, W_v behind the attention. Where the tokens
   are few, or the heads narrow, keys and values are cheaper, and then they are shared by the steps.
 - A single token has softmax 1: no queries, keys or scores.
+- Bags are attended one by one, the feed-forward (``feedforward.py``) some hundred rows at a time: what is made on
+  the way stays in a CPU's cache.
 """
 
 from __future__ import annotations
@@ -23,10 +25,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from mmlego.nn.by_hand import by_hand
 from mmlego.nn.ragged import Ragged
-from mmlego.nn.spectral import at_least_float32, distinct, masked_real_transform, multiplicity, real_transform
+from mmlego.nn.spectral import (
+    at_least_float32,
+    distinct,
+    masked_real_transform,
+    multiplicity,
+    real_transform,
+    real_transform_of_bags,
+)
 
-LONG = 256  # padded sequences up to this length are treated at once, longer ones bag by bag
+LONG = 256  # sequences up to this length are treated at once, longer ones bag by bag
+_THROUGH_MEMORY = 1.4  # keys and values are large: measured, their multiplications take so much longer
 
 
 @dataclass(frozen=True)
@@ -75,7 +86,7 @@ class _Normalise(torch.autograd.Function):
         ctx.save_for_backward(*output)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, _: Tensor) -> tuple[Tensor, None]:
         result, scale = ctx.saved_tensors
         # The kernel's formula with x̂ for x (mean 0, scale 1) lacks only the factor 1/σ.
@@ -127,6 +138,8 @@ def prepare_tokens(
     """
     if isinstance(tokens, Tensor) and mask is not None and tokens.shape[1] > LONG:
         tokens, mask = Ragged(tokens[mask], mask.sum(1)), None
+    elif isinstance(tokens, Tensor) and mask is None and by_hand(tokens) and tokens.shape[1] > LONG:
+        tokens = Ragged(tokens.flatten(0, 1), [tokens.shape[1]] * tokens.shape[0])
     if isinstance(tokens, Ragged):
         return _prepare_ragged(tokens, transform, last)
     transform = transform and tokens.shape[1] > 1
@@ -140,15 +153,13 @@ def prepare_tokens(
     n = tokens.shape[1]
     if mask is not None:
         values, bias = masked_real_transform(tokens, mask)
-        count: Tensor | int = mask.sum(1)[:, None, None]
+        count = mask.sum(1)[:, None, None]
     else:
         values = real_transform(tokens)
         bias = multiplicity(n, values).log()[None]
-        count = n
+        count = values.new_full((values.shape[0], 1, 1), n)
     if last is not None:
-        zeroth = torch.zeros_like(values[:1, :, :1])
-        zeroth[:, 0] = 1.0
-        values = _linear_of_transformed(values, zeroth * count, last)
+        values = _linear_of_transformed(values, last, 1, torch.zeros_like(count[0, 0]).long(), count)
     return Tokens(normalise(values), bias)
 
 
@@ -158,22 +169,20 @@ def _prepare_ragged(tokens: Ragged, transform: bool, last: nn.Linear | None) -> 
         values = tokens.values if last is None else last(tokens.values)
         return Tokens(normalise(values), None, tokens.sizes)
     sizes = [distinct(n) for n in tokens.sizes]
-    values = torch.cat([real_transform(bag) for bag in tokens.unbind()])
+    values = real_transform_of_bags(tokens.values, tokens.sizes)
     bias = torch.cat([multiplicity(n, values) for n in tokens.sizes]).log()
     if last is not None:
-        zeroth = values.new_zeros(values.shape[0], 1)
         starts = torch.tensor([0, *sizes[:-1]]).cumsum(0).to(values.device)
-        zeroth[starts, 0] = tokens.lengths.to(values.dtype)
-        values = _linear_of_transformed(values, zeroth, last)
+        values = _linear_of_transformed(values, last, 0, starts, tokens.lengths[:, None])
     return Tokens(normalise(values), bias, sizes)
 
 
-def _linear_of_transformed(values: Tensor, zeroth: Tensor, last: nn.Linear) -> Tensor:
-    """Apply a Linear to transformed tokens; ``zeroth`` is the length of the bag at its row 0, else 0."""
+def _linear_of_transformed(values: Tensor, last: nn.Linear, dim: int, zeroth: Tensor, counts: Tensor) -> Tensor:
+    """Apply a Linear to transformed tokens; ``zeroth`` are the rows for k = 0, ``counts`` the bags' lengths."""
     result = F.linear(values, last.weight)
     if last.bias is None:
         return result
-    return result + zeroth * last.bias
+    return result.index_add_(dim, zeroth, (counts * last.bias).to(result.dtype))
 
 
 class CrossAttention(nn.Module):
@@ -237,17 +246,17 @@ class CrossAttention(nn.Module):
         Tensor
             ``(b, r, d)``; ``(b, 1, d)`` if each sample is a single token, for then all rows get the same.
         """
+        gain, offset = self.norm_context.weight, self.norm_context.bias
         if tokens.single:
-            mixed = self.to_v(self._affine(tokens.values))  # (b, 1, h·w)
-        elif self._keys_are_cheaper(latent.shape[1], tokens):
-            mixed = self._with_keys(latent, tokens, {} if memory is None else memory)
+            mixed = self.to_v(tokens.values * gain + offset)  # (b, 1, h·w)
         else:
-            mixed = self._folded(latent, tokens)
+            # Of the LayerNorm's bias the softmax leaves nothing in the scores, and all of it behind them.
+            form = self._with_keys if self._keys_are_cheaper(latent.shape[1], tokens) else self._folded
+            queries = self._split(self.to_q(self.norm(latent))) * self.scale  # (b|1, h, r, w)
+            mixed = form(queries, tokens, {} if memory is None else memory)  # (b, h, r, w)
+            mixed = mixed.transpose(1, 2).flatten(2) + F.linear(offset, self.to_v.weight)
         out: Tensor = self.to_out(mixed)
         return F.leaky_relu(out, 0.01) if self.activation == "leaky_relu" else out
-
-    def _affine(self, values: Tensor) -> Tensor:
-        return values * self.norm_context.weight + self.norm_context.bias
 
     def _keys_are_cheaper(self, rows: int, tokens: Tokens) -> bool:
         """Compare multiplications per head: keys are made once for all steps, folding costs each step."""
@@ -255,93 +264,130 @@ class CrossAttention(nn.Module):
         total = tokens.values.numel() // e
         with_keys = total * w * (e + self.steps * rows)
         folded = self.steps * rows * e * (tokens.batch * w + total)
-        return with_keys < folded
+        return with_keys * _THROUGH_MEMORY < folded
 
-    def _with_keys(self, latent: Tensor, tokens: Tokens, memory: dict[str, Tensor]) -> Tensor:
+    def _with_keys(self, queries: Tensor, tokens: Tokens, memory: dict[str, Tensor]) -> Tensor:
         if not memory:
-            values = self._affine(tokens.values)
-            memory["keys"], memory["values"] = self._split(self.to_k(values)), self._split(self.to_v(values))
-        keys, values = memory["keys"], memory["values"]  # (b, h, n, w) or (h, Σn, w)
-        queries = self._split(self.to_q(self.norm(latent)))  # (b|1, h, r, w)
-        if tokens.sizes is None:
-            bias = None if tokens.bias is None else tokens.bias[:, None, None, :].to(keys.dtype)
-            queries = queries.expand(tokens.batch, -1, -1, -1)
-            return _join(F.scaled_dot_product_attention(queries, keys, values, attn_mask=bias, scale=self.scale))
-        bags = zip(
-            keys.split(tokens.sizes, dim=1),
-            values.split(tokens.sizes, dim=1),
-            [None] * tokens.batch if tokens.bias is None else tokens.bias.split(tokens.sizes),
-            queries.expand(tokens.batch, -1, -1, -1),
-            strict=True,
+            gain = self.norm_context.weight
+            memory["keys"] = F.linear(tokens.values, self.to_k.weight * gain)
+            memory["values"] = F.linear(tokens.values, self.to_v.weight * gain)
+        keys, values = memory["keys"], memory["values"]  # (b, n, h·w) or (Σn, h·w)
+        queries = queries.expand(tokens.batch, -1, -1, -1)
+        if tokens.sizes is not None:
+            return _attend_bags(queries, keys, values, tokens)
+        bias = None if tokens.bias is None else tokens.bias[:, None, None, :].to(keys.dtype)
+        return F.scaled_dot_product_attention(
+            queries, self._split(keys), self._split(values), attn_mask=bias, scale=1.0
         )
-        mixed = [
-            F.scaled_dot_product_attention(
-                q, k, v, attn_mask=None if bias is None else bias[None, None].to(k.dtype), scale=self.scale
-            )
-            for k, v, bias, q in bags
-        ]
-        return _join(torch.stack(mixed))
 
-    def _folded(self, latent: Tensor, tokens: Tokens) -> Tensor:
+    def _folded(self, queries: Tensor, tokens: Tokens, _: dict[str, Tensor]) -> Tensor:
         h, w = self.heads, self.head_width
         gain = self.norm_context.weight
-        to_k = (self.to_k.weight * (gain * self.scale)).unflatten(0, (h, w))  # (h, w, e)
+        to_k = (self.to_k.weight * gain).unflatten(0, (h, w))  # (h, w, e)
         to_v = (self.to_v.weight * gain).unflatten(0, (h, w))  # (h, w, e)
-        queries = self.to_q(self.norm(latent)).unflatten(-1, (h, w))  # (b|1, r, h, w)
-        folded = torch.einsum("brhw,hwe->bhre", queries, to_k).flatten(1, 2)  # (b|1, h·r, e)
+        folded = torch.einsum("bhrw,hwe->bhre", queries, to_k).flatten(1, 2)  # (b|1, h·r, e)
         folded = folded.expand(tokens.batch, -1, -1)
         if tokens.sizes is None:
-            seen = _attend(folded, tokens.values, tokens.bias)
+            bias = None if tokens.bias is None else tokens.bias[:, None, :]
+            seen = torch.bmm(_attention(folded, tokens.values, bias), tokens.values)
         else:
-            biases = [None] * tokens.batch if tokens.bias is None else tokens.bias.split(tokens.sizes)
-            bags = zip(folded, tokens.values.split(tokens.sizes), biases, strict=True)
-            seen = torch.cat([_attend(q[None], x[None], None if bias is None else bias[None]) for q, x, bias in bags])
+            seen = _attend_bags(folded.unsqueeze(1), tokens.values, None, tokens).squeeze(1)
         seen = seen.unflatten(1, (h, -1))  # (b, h, r, e)
-        mixed = torch.einsum("bhre,hwe->brhw", seen, to_v).flatten(2)  # (b, r, h·w)
-        return mixed + F.linear(self.norm_context.bias, self.to_v.weight)
+        return torch.einsum("bhre,hwe->bhrw", seen, to_v)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, self.head_width)).transpose(-3, -2)
+        parts: Tensor = x.unflatten(-1, (self.heads, self.head_width)).transpose(-3, -2)
+        return parts
 
 
-def _join(x: Tensor) -> Tensor:
-    return x.transpose(-3, -2).flatten(-2)
-
-
-def _attend(queries: Tensor, tokens: Tensor, bias: Tensor | None) -> Tensor:
-    """Attention whose keys and values are the tokens themselves: ``(b, q, e), (b, n, e) → (b, q, e)``."""
+def _attention(queries: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
+    """Return the softmax of the scores: ``(g, r, w), (g, n, w), (…, n) → (g, r, n)``."""
     if bias is None:
-        scores = torch.bmm(queries, tokens.mT)
-    else:
-        start = bias[:, None, :].to(queries.dtype).expand(queries.shape[0], queries.shape[1], -1)
-        scores = torch.baddbmm(start, queries, tokens.mT)
-    return torch.bmm(scores.softmax(-1), tokens)
+        return torch.bmm(queries, keys.mT).softmax(-1)
+    start = bias.to(queries.dtype).expand(queries.shape[0], queries.shape[1], -1)
+    return torch.baddbmm(start, queries, keys.mT).softmax(-1)
 
 
-class GatedFeedForward(nn.Module):
-    """Feed-forward of latent rows, without the residual: ``W₂ (value · SELU(gate))`` of the normalised rows.
+def _attend_bags(queries: Tensor, keys: Tensor, values: Tensor | None, tokens: Tokens) -> Tensor:
+    """Attend bag by bag: ``(b, g, r, w), (Σn, g·w), (Σn, g·w) → (b, g, r, w)``; no values: the keys."""
+    sizes = list(tokens.sizes or ())
+    if by_hand(keys):
+        result: Tensor = _BagAttention.apply(queries, keys, values, tokens.bias, sizes, torch.is_grad_enabled())[0]  # type: ignore[no-untyped-call]
+        return result
+    mixed = [
+        F.scaled_dot_product_attention(
+            q[None], k[None], v[None], attn_mask=None if bias is None else bias[None, None, None].to(k.dtype), scale=1.0
+        )
+        for q, k, v, bias in zip(
+            queries, *_bags(keys, values, sizes, queries.shape[1]), _biases(tokens.bias, sizes), strict=True
+        )
+    ]
+    return torch.cat(mixed)
 
-    Parameters
-    ----------
-    width
-        ``d``, the width of the latent.
-    expansion
-        The hidden width is ``expansion · d`` for the value and as much for the gate.
 
-    Examples
-    --------
-    >>> GatedFeedForward(8)(torch.zeros(2, 5, 8)).shape
-    torch.Size([2, 5, 8])
-    """
+def _bags(keys: Tensor, values: Tensor | None, sizes: list[int], groups: int) -> tuple[list[Tensor], list[Tensor]]:
+    """Return views ``(g, n_i, w)`` of packed keys and values ``(Σn, g·w)``."""
+    first, *second = (
+        [bag.unflatten(-1, (groups, -1)).transpose(0, 1) for bag in packed.split(sizes)]
+        for packed in (keys, values)
+        if packed is not None
+    )
+    return first, second[0] if second else first
 
-    def __init__(self, width: int, expansion: int = 4) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.up = nn.Linear(width, 2 * expansion * width)
-        self.down = nn.Linear(expansion * width, width)
 
-    def forward(self, latent: Tensor) -> Tensor:
-        """Return the update of latent rows ``(b, r, d)``."""
-        value, gate = self.up(self.norm(latent)).chunk(2, dim=-1)
-        out: Tensor = self.down(value * F.selu(gate))
-        return out
+def _biases(bias: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
+    return [None] * len(sizes) if bias is None else bias.split(sizes)
+
+
+class _BagAttention(torch.autograd.Function):
+    """Attention of each bag's queries over its own tokens, with as few and as large products as there can be."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        queries: Tensor, keys: Tensor, values: Tensor | None, bias: Tensor | None, sizes: list[int], keep: bool
+    ) -> tuple[Tensor, ...]:
+        bags = zip(queries, *_bags(keys, values, sizes, queries.shape[1]), _biases(bias, sizes), strict=True)
+        mixed, kept = [], []
+        for q, k, v, b in bags:
+            p = _attention(q, k, b)
+            mixed.append(torch.bmm(p, v))
+            if keep:
+                kept.append(p)
+        return torch.stack(mixed), *kept
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
+        queries, keys, values, _, ctx.sizes, _ = inputs
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(queries, keys, values, *output)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 6
+        queries, keys, values, mixed, *kept = ctx.saved_tensors
+        to_keys = torch.empty_like(keys)
+        to_values = None if values is None else torch.empty_like(values)
+        to_queries = []
+        # Σ_n P ∂P, the part of the softmax's derivative that is one number a row.
+        shift = (grad * mixed).sum(-1, keepdim=True)  # (b, g, r, 1)
+        sizes, groups = ctx.sizes, queries.shape[1]
+        bags = zip(
+            queries,
+            grad,
+            shift,
+            kept,
+            *_bags(keys, values, sizes, groups),
+            *_bags(to_keys, to_values, sizes, groups),
+            strict=True,
+        )
+        for q, g, s, p, k, v, to_k, to_v in bags:
+            to_v.baddbmm_(p.mT, g, beta=0)
+            to_scores = torch.bmm(g, v.mT).sub_(s).mul_(p)  # (g, r, n)
+            to_k.baddbmm_(to_scores.mT, q, beta=1 if values is None else 0)
+            to_queries.append(torch.bmm(to_scores, k))
+        return torch.stack(to_queries), to_keys, to_values, None, None, None

@@ -16,6 +16,8 @@ from torch import Tensor
 Domain = Literal["frequency", "spatial"]
 State = Literal["complex", "real", "untracked"]
 
+BLOCK = 256  # rows or columns that are transposed at a time
+
 _TINY = 1e-12  # below this norm a latent column is left as it is: nothing to normalise
 
 
@@ -53,7 +55,8 @@ class _RealTransform(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor) -> Tensor:
-        return torch.fft.rfft(x, dim=-2).real
+        half: Tensor = torch.fft.rfft(x, dim=-2).real
+        return half
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
@@ -64,7 +67,8 @@ class _RealTransform(torch.autograd.Function):
         # y_k = Σ_j x_j cos(2πjk/n), so ∂/∂x_j = Σ_k g_k cos(2πjk/n): an unscaled inverse transform
         # of a real half spectrum, in which irfft would count the mirrored rows twice.
         count = multiplicity(ctx.n, grad).unsqueeze(-1)  # (n', 1)
-        return torch.fft.irfft((grad / count).to(_complex(grad)), n=ctx.n, dim=-2, norm="forward")
+        back: Tensor = torch.fft.irfft((grad / count).to(_complex(grad)), n=ctx.n, dim=-2, norm="forward")
+        return back
 
 
 def _complex(x: Tensor) -> torch.dtype:
@@ -90,6 +94,72 @@ def real_transform(x: Tensor) -> Tensor:
     tensor([ 6.0000, -1.5000])
     """
     result: Tensor = _RealTransform.apply(at_least_float32(x))  # type: ignore[no-untyped-call]
+    return result
+
+
+class _RealTransformOfBags(torch.autograd.Function):
+    """Re of the half transform of each of several bags packed end to end.
+
+    Transforms run along contiguous rows, so bags are transposed there and back: twice as fast as by strides.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, sizes: list[int]) -> Tensor:
+        result = x.new_empty(sum(distinct(n) for n in sizes), x.shape[-1])
+        for bag, out in zip(x.split(sizes), result.split([distinct(n) for n in sizes]), strict=True):
+            for columns, place in zip(bag.split(BLOCK, 1), out.split(BLOCK, 1), strict=True):
+                rows = columns.new_empty(columns.mT.shape)
+                _copy_turned(columns, rows, along=1)
+                place.copy_(torch.fft.rfft(rows).real.mT)
+        return result
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, list[int]], output: Tensor) -> None:
+        ctx.sizes = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        result = grad.new_empty(sum(ctx.sizes), grad.shape[-1])
+        parts = zip(grad.split([distinct(n) for n in ctx.sizes]), result.split(ctx.sizes), strict=True)
+        for bag, out in parts:
+            count = multiplicity(out.shape[0], grad)
+            for columns, place in zip(bag.split(BLOCK, 1), out.split(BLOCK, 1), strict=True):
+                rows = columns.new_empty(columns.mT.shape)
+                _copy_turned(columns, rows, along=1)
+                half = rows.div_(count).to(_complex(grad))
+                _copy_turned(torch.fft.irfft(half, n=out.shape[0], norm="forward"), place, along=0)
+        return result, None
+
+
+def _copy_turned(source: Tensor, place: Tensor, along: int) -> None:
+    """Transpose a matrix, a block of its longer side at a time: by whole rows the strides defeat the cache."""
+    for part, into in zip(source.split(BLOCK, 1 - along), place.split(BLOCK, along), strict=True):
+        into.copy_(part.mT)
+
+
+def real_transform_of_bags(x: Tensor, sizes: list[int]) -> Tensor:
+    """Return the distinct rows of Re F along each of several bags.
+
+    Parameters
+    ----------
+    x
+        Bags packed end to end, shape ``(Σn, e)``.
+    sizes
+        The length of each bag, ≥ 1.
+
+    Returns
+    -------
+    Tensor
+        The bags' transforms packed end to end, shape ``(Σ(⌊n/2⌋+1), e)``.
+
+    Examples
+    --------
+    >>> real_transform_of_bags(torch.tensor([[1.0], [2.0], [3.0], [7.0]]), [3, 1]).squeeze(-1)
+    tensor([ 6.0000, -1.5000,  7.0000])
+    """
+    result: Tensor = _RealTransformOfBags.apply(at_least_float32(x), sizes)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -162,14 +232,15 @@ class Spectrum:
         if domain == "spatial":
             return cls(latent, torch.zeros_like(latent), torch.ones_like(latent[:, :1]), c, False)
         half = torch.fft.rfft(latent, dim=1)
-        return cls(half.real, half.imag, torch.ones_like(latent[:, :1]), c, True)
+        # Row by row in memory, for all later states take over the layout of this small one.
+        return cls(half.real.contiguous(), half.imag.contiguous(), torch.ones_like(latent[:, :1]), c, True)
 
     @classmethod
     def of_complex(cls, spectrum: Tensor) -> Spectrum:
         """Return a general complex spectrum ``(c, d)`` or ``(b, c, d)``, all rows kept."""
         full = spectrum if spectrum.ndim == 3 else spectrum.unsqueeze(0)
-        real = full.real if full.is_complex() else full
-        imag = full.imag if full.is_complex() else torch.zeros_like(full)
+        real = full.real.contiguous() if full.is_complex() else full
+        imag = full.imag.contiguous() if full.is_complex() else torch.zeros_like(full)
         return cls(real, imag, torch.ones_like(real[:, :1]), full.shape[1], False)
 
     def _counts(self) -> Tensor:
@@ -182,8 +253,9 @@ class Spectrum:
         ``F(L / ‖L‖) = Z √c / ‖Z‖`` because ``‖F⁻¹Z‖ = ‖Z‖/√c`` (Parseval), so no transform is needed;
         in the spatial domain the factor √c is 1. A column of zeros stays zero.
         """
-        power = self.real.square() + self.imag.square() * self.gain.square()
-        power = (power * self._counts()).sum(1, keepdim=True)  # (b, 1, d)
+        counts = self._counts()
+        still = (self.imag.square() * counts).sum(1, keepdim=True)  # of the imaginary part only the gain changes
+        power = (self.real.square() * counts).sum(1, keepdim=True) + still * self.gain.square()  # (b, 1, d)
         mean = power / self.channels if domain == "frequency" else power
         scale = mean.clamp_min(_TINY**2).rsqrt()
         return replace(self, real=self.real * scale, gain=self.gain * scale)
@@ -224,11 +296,14 @@ class Spectrum:
 
     def full(self) -> Tensor:
         """Return the whole complex spectrum ``(b, c, d)``."""
-        kept = self.rows()
         if not self.mirrored:
-            return kept
-        rest = self.channels - kept.shape[1]
-        return torch.cat([kept, kept[:, 1 : rest + 1].flip(1).conj().resolve_conj()], 1)
+            return self.rows()
+        kept = self.real.shape[1]
+        place = torch.arange(self.channels, device=self.real.device)
+        source = torch.minimum(place, self.channels - place)  # row k, or its mirror c − k
+        sign = torch.where(place < kept, 1.0, -1.0).to(self.imag.dtype)[:, None]
+        imag = self.imag.index_select(1, source) * sign * self.gain
+        return torch.complex(*torch.broadcast_tensors(self.real.index_select(1, source), imag))
 
     def select(self, rows: Tensor) -> Spectrum:
         """Return the samples of the given rows (integer index)."""
