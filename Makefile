@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast test-slow check format benchmark clean
@@ -10,20 +10,26 @@ STAMP := $(VENV)/.installed
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(STAMP): pyproject.toml constraints.txt
+$(VENV)/.demo: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "mmlego needs Python 3.11 or newer; say which with: make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@echo "Setting up $(VENV): a minute or two ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
+	@$(PIP) -e ".[demo]"
 	@touch $@
 
-setup: $(STAMP)  ## make the virtual environment in .venv
+$(VENV)/.dev: $(VENV)/.demo
+	@echo "Adding what the checks and tests need: another minute or two ..."
+	@$(PIP) -e ".[dev]"
+	@touch $@
 
-demo: $(STAMP)  ## run the main job on real data: table on the screen, pictures and models in runs/demo
+setup: $(VENV)/.dev  ## make the virtual environment in .venv
+
+demo: $(VENV)/.demo  ## run the main job on real data: table on the screen, pictures and models in runs/demo
 	$(BIN)/mmlego demo
 
-check: $(STAMP)  ## lint, format and types
+check: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,17 +37,17 @@ check: $(STAMP)  ## lint, format and types
 test: check  ## all checks and all tests, with coverage
 	$(BIN)/python -m pytest --cov --cov-report=term
 
-test-fast: $(STAMP)  ## the tests without the long ones
+test-fast: $(VENV)/.dev  ## the tests without the long ones
 	$(BIN)/python -m pytest -m "not slow"
 
-test-slow: $(STAMP)  ## the long tests alone
+test-slow: $(VENV)/.dev  ## the long tests alone
 	$(BIN)/python -m pytest -m slow
 
-format: $(STAMP)  ## format and mend what ruff can mend
+format: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-benchmark: $(STAMP)  ## speed against a plain rendering of the method: ratios on the screen
+benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py
 
 clean:  ## remove the environment and everything made by runs
