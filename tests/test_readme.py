@@ -1,0 +1,143 @@
+"""What README and docs say holds: their Python runs, their commands parse, their links lead somewhere."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+import mmlego
+from mmlego.cli import app
+from tests.terminal import done, inside
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)(?:\s+\"[^\"]*\")?\)|<(?:img|a)\b[^>]*?(?:src|href)=\"([^\"]+)\"")
+EXAMPLE = ROOT / "docs" / "command-line.md"
+
+
+def blocks(page: Path, *languages: str) -> list[tuple[int, str]]:
+    """Return the fenced blocks of some languages, each with its line number."""
+    text = page.read_text(encoding="utf-8")
+    found = [(text[: match.start(2)].count("\n") + 1, match[1], match[2]) for match in FENCE.finditer(text)]
+    return [(line, code) for line, language, code in found if language in languages]
+
+
+def commands(page: Path) -> list[tuple[int, list[str]]]:
+    """Return what is typed in the shell blocks of a page, word by word."""
+    found = []
+    for start, code in blocks(page, "sh", "bash", "shell", "console"):
+        prompted = any(line.startswith("$ ") for line in code.splitlines())
+        typed = ""
+        for number, line in enumerate(code.splitlines()):
+            if prompted and not typed and not line.startswith("$ "):
+                continue  # output
+            typed += line.removeprefix("$ ") if not typed else " " + line.strip()
+            if typed.endswith("\\"):
+                typed = typed[:-1]
+                continue
+            if words := shlex.split(typed, comments=True):
+                found.append((start + number, words))
+            typed = ""
+    return found
+
+
+def named(things: list[tuple[Path, int, Any]]) -> list[Any]:
+    return [pytest.param(*thing, id=f"{thing[0].relative_to(ROOT)}:{thing[1]}") for thing in things]
+
+
+def run(code: str, where: str) -> None:
+    """Run a block in a namespace of its own; one with prompts has to print what it shows."""
+    if ">>> " not in code:
+        exec(compile(code, where, "exec"), {"__name__": "__main__"})
+        return
+    test = doctest.DocTestParser().get_doctest(code, {}, where, where, 0)
+    assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test).failed == 0
+
+
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+@pytest.mark.parametrize(("page", "line", "code"), named([(README, *block) for block in blocks(README, "python")]))
+def test_python_of_the_readme_runs(page: Path, line: int, code: str, tmp_path: Path) -> None:
+    with inside(tmp_path):
+        run(code, f"{page.name}:{line}")
+
+
+@pytest.mark.parametrize(
+    ("page", "line", "words"),
+    named([(page, *command) for page in PAGES for command in commands(page) if command[1][0].endswith("mmlego")]),
+)
+def test_commands_parse(page: Path, line: int, words: list[str]) -> None:
+    group = get_command(app)
+    verb, *arguments = words[1:] or ["--help"]
+    if verb.startswith("-"):
+        assert verb in {option for parameter in group.params for option in parameter.opts} | {"-h", "--help"}
+        return
+    assert verb in group.commands, f"{page.name}:{line}: no verb {verb}"
+    if not {"-h", "--help"} & {*arguments}:
+        group.commands[verb].make_context(verb, list(arguments))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_targets_of_make_exist(page: Path) -> None:
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    said = set(re.findall(r"(?:^\s*(?:\$ )?|`)make ([a-z-]+)", page.read_text(encoding="utf-8"), re.MULTILINE))
+    assert said <= known
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"`[^`\n]*`", "", FENCE.sub("", page.read_text(encoding="utf-8")))
+    for match in LINK.finditer(text):
+        target, _, anchor = (match[1] or match[2]).partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        place = (page.parent / target).resolve() if target else page
+        assert place.exists(), f"{page.name}: {target}"
+        assert ROOT in (place, *place.parents), f"{page.name}: {target} lies outside"
+        if anchor and place.suffix == ".md":
+            headings = re.findall(r"^#+ (.*)$", place.read_text(encoding="utf-8"), re.MULTILINE)
+            slugs = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+            assert anchor in slugs, f"{page.name}: {target}#{anchor}"
+
+
+def public(module: str) -> list[str]:
+    """Return the public names of a module: those it lists, or else those it defines."""
+    found = importlib.import_module(module)
+    if hasattr(found, "__all__"):
+        return list(found.__all__)
+    return [n for n, thing in vars(found).items() if getattr(thing, "__module__", "") == module and n[0] != "_"]
+
+
+@pytest.mark.parametrize("module", ["mmlego", "mmlego.tasks", "mmlego.encoders", "mmlego.data", "mmlego.interop"])
+def test_the_reference_names_everything(module: str) -> None:
+    text = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    section = re.search(rf"^## {re.escape(module)}$\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert section, f"docs/api.md has no section {module}"
+    told = set(re.findall(r"^- (?:`[^`]+`, )*`[^`]+`", section[1], re.MULTILINE))
+    names = {name.partition("(")[0] for entry in told for name in re.findall(r"`([^`]+)`", entry)}
+    assert names == set(public(module))
+
+
+def test_every_public_name_has_a_docstring() -> None:
+    for name in public("mmlego"):
+        assert name == "__version__" or getattr(mmlego, name).__doc__
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_the_worked_example_runs(tmp_path: Path) -> None:
+    start = EXAMPLE.read_text(encoding="utf-8").split("## Two hospitals")[0].count("\n")
+    with inside(tmp_path):
+        for line, code in blocks(EXAMPLE, "python"):
+            run(code, f"{EXAMPLE.name}:{line}")
+        for line, words in commands(EXAMPLE):
+            if line > start:
+                done(*words[1:])
