@@ -126,3 +126,35 @@ def test_a_change_of_dtype_keeps_the_imaginary_part_of_the_shared_start() -> Non
     merge = LegoMerge([block], rule="residual")
     assert merge.to(torch.float32).start[..., 1].abs().max() > 0
     assert merge.double().start.dtype == torch.float64
+
+
+@pytest.mark.usefixtures("form")
+def test_over_a_frozen_encoder_the_other_gradients_are_the_same() -> None:
+    bags = Ragged(torch.randn(310, 5, dtype=torch.float64), [9, 301])
+    gradients = []
+    for frozen in (False, True):
+        block = bags_block(ordered=True)
+        if frozen:
+            block.freeze_encoder()
+        block(bags).logits.square().sum().backward()
+        gradients.append({n: p.grad for n, p in block.named_parameters() if not n.startswith("encoder.")})
+        assert all((p.grad is None) == frozen for p in block.encoder.parameters())
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")  # torch's own attention under vmap
+@pytest.mark.parametrize("n", [6, 300])
+@pytest.mark.usefixtures("form")
+def test_gradients_for_each_sample_by_vmap(n: int) -> None:
+    module = CrossAttention(4, 3, heads=2, head_width=2, steps=2).double()
+    feed = GatedFeedForward(4, 2).double()
+    latent = torch.randn(1, 5, 4, dtype=torch.float64)
+    samples = torch.randn(3, n, 3, dtype=torch.float64)
+
+    def loss(sample: Tensor) -> Tensor:
+        tokens = prepare_tokens(sample[None], transform=True)
+        return feed(latent + module(latent, tokens, {})).square().sum()
+
+    each = torch.func.vmap(torch.func.grad(loss))(samples)
+    torch.testing.assert_close(each, torch.stack([torch.func.grad(loss)(sample) for sample in samples]))

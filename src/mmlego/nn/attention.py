@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mmlego.nn.by_hand import by_hand
+from mmlego.nn.by_hand import by_hand, needs_gradient
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import (
     at_least_float32,
@@ -312,7 +312,8 @@ def _attend_bags(queries: Tensor, keys: Tensor, values: Tensor | None, tokens: T
     """Attend bag by bag: ``(b, g, r, w), (Σn, g·w), (Σn, g·w) → (b, g, r, w)``; no values: the keys."""
     sizes = list(tokens.sizes or ())
     if by_hand(keys):
-        result: Tensor = _BagAttention.apply(queries, keys, values, tokens.bias, sizes, torch.is_grad_enabled())[0]  # type: ignore[no-untyped-call]
+        keep = needs_gradient(queries, keys, values)
+        result: Tensor = _BagAttention.apply(queries, keys, values, tokens.bias, sizes, keep)[0]  # type: ignore[no-untyped-call]
         return result
     mixed = [
         F.scaled_dot_product_attention(
@@ -342,8 +343,6 @@ def _biases(bias: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
 class _BagAttention(torch.autograd.Function):
     """Attention of each bag's queries over its own tokens, with as few and as large products as there can be."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(
         queries: Tensor, keys: Tensor, values: Tensor | None, bias: Tensor | None, sizes: list[int], keep: bool
@@ -370,8 +369,9 @@ class _BagAttention(torch.autograd.Function):
         if grad is None:
             return (None,) * 6
         queries, keys, values, mixed, *kept = ctx.saved_tensors
-        to_keys = torch.empty_like(keys)
-        to_values = None if values is None else torch.empty_like(values)
+        tokens_too = any(ctx.needs_input_grad[1:3])  # not over a frozen encoder
+        to_keys = grad.new_empty(keys.shape) if tokens_too else keys
+        to_values = grad.new_empty(values.shape) if tokens_too and values is not None else values
         to_queries = []
         # Σ_n P ∂P, the part of the softmax's derivative that is one number a row.
         shift = (grad * mixed).sum(-1, keepdim=True)  # (b, g, r, 1)
@@ -386,8 +386,10 @@ class _BagAttention(torch.autograd.Function):
             strict=True,
         )
         for q, g, s, p, k, v, to_k, to_v in bags:
-            to_v.baddbmm_(p.mT, g, beta=0)
             to_scores = torch.bmm(g, v.mT).sub_(s).mul_(p)  # (g, r, n)
-            to_k.baddbmm_(to_scores.mT, q, beta=1 if values is None else 0)
             to_queries.append(torch.bmm(to_scores, k))
-        return torch.stack(to_queries), to_keys, to_values, None, None, None
+            if tokens_too:
+                to_v.baddbmm_(p.mT, g, beta=0)
+                to_k.baddbmm_(to_scores.mT, q, beta=1 if values is None else 0)
+        to_tokens = (to_keys, to_values) if tokens_too else (None, None)
+        return torch.stack(to_queries), *to_tokens, None, None, None

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from mmlego.nn.by_hand import by_hand
+from mmlego.nn.by_hand import by_hand, needs_gradient
 
 _ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of SELU (Klambauer et al. 2017)
 ROWS = 256  # rows of the feed-forward's hidden layer that are made at a time: they fit a core's cache
@@ -18,41 +18,41 @@ ROWS = 256  # rows of the feed-forward's hidden layer that are made at a time: t
 class _Gated(torch.autograd.Function):
     """``W₂ (value · SELU(gate))`` of rows ``(n, d)``; of the hidden layer all but the gates' input stays in cache."""
 
-    generate_vmap_rule = True
-
     @staticmethod
     def forward(
         x: Tensor, up: Tensor, up_bias: Tensor, down: Tensor, down_bias: Tensor, keep: bool
-    ) -> tuple[Tensor, Tensor]:
-        result = down_bias.expand(x.shape[0], -1).clone()
-        hidden = x.new_empty(x.shape[0] if keep else 0, up.shape[0])
-        for i, place in enumerate(result.split(ROWS)):
-            some = slice(i * ROWS, (i + 1) * ROWS)
-            both = F.linear(x[some], up, up_bias)
+    ) -> tuple[Tensor, ...]:
+        parts, kept = [], []
+        for rows in x.split(ROWS):
+            hidden = F.linear(rows, up, up_bias)
+            value, gate = hidden.chunk(2, dim=-1)
             if keep:
-                hidden[some].copy_(both)
-            value, gate = both.chunk(2, dim=-1)
-            place.addmm_(value.mul_(F.selu_(gate)), down.mT)
-        return result, hidden
+                kept.append(hidden)
+                product = value * F.selu(gate)
+            else:
+                product = value.mul_(F.selu_(gate))
+            parts.append(F.linear(product, down, down_bias))
+        return torch.cat(parts), *kept
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, ...]) -> None:
         x, up, _, down, _, _ = inputs
-        ctx.mark_non_differentiable(output[1])
+        ctx.mark_non_differentiable(*output[1:])
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(x, up, down, output[1])
+        ctx.save_for_backward(x, up, down, *output[1:])
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None, _: None) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, grad: Tensor | None, *_: None) -> tuple[Tensor | None, ...]:
         if grad is None:
             return (None,) * 6
-        x, up, down, hidden = ctx.saved_tensors
-        to_x, to_up, to_down = torch.empty_like(x), torch.zeros_like(up), torch.zeros_like(down)
-        to_up_bias = up.new_zeros(up.shape[0])
-        parts = zip(*(part.split(ROWS) for part in (x, hidden, grad, to_x)), strict=True)
-        for rows, before, g, place in parts:
-            value, gate = before.chunk(2, dim=-1)
+        x, up, down, *kept = ctx.saved_tensors
+        # Made from ``grad``, these have its dimension of samples under vmap.
+        to_x, to_up, to_down = grad.new_empty(x.shape), grad.new_zeros(up.shape), grad.new_zeros(down.shape)
+        to_up_bias = grad.new_zeros(up.shape[0])
+        parts = zip(kept, *(part.split(ROWS) for part in (x, grad, to_x)), strict=True)
+        for hidden, rows, g, place in parts:
+            value, gate = hidden.chunk(2, dim=-1)
             opened = F.selu(gate)
             to_down.addmm_(g.mT, value * opened)
             back = g @ down
@@ -91,7 +91,8 @@ class GatedFeedForward(nn.Module):
         x = self.norm(latent)
         if by_hand(x):
             weights = (self.up.weight, self.up.bias, self.down.weight, self.down.bias)
-            rows: Tensor = _Gated.apply(x.flatten(0, -2), *weights, torch.is_grad_enabled())[0]  # type: ignore[no-untyped-call]
+            keep = needs_gradient(x, *weights)
+            rows: Tensor = _Gated.apply(x.flatten(0, -2), *weights, keep)[0]  # type: ignore[no-untyped-call]
             update: Tensor = rows.unflatten(0, x.shape[:-1])
             return update
         value, gate = self.up(x).chunk(2, dim=-1)
