@@ -7,6 +7,7 @@ from mmlego.data.batch import Batch
 from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
 from mmlego.data.joins import Dropped
+from mmlego.data.leakage import check_leakage, duplicates
 from mmlego.data.manifest import Manifest, read_manifest
 from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
@@ -36,7 +37,9 @@ __all__ = [
     "Split",
     "TablePreprocessor",
     "TableSource",
+    "check_leakage",
     "check_split",
+    "duplicates",
     "halves",
     "hash_patients",
     "load_splits",

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
+from torch.utils.data import DataLoader
 
-from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each
-from mmlego.data.manifest import check_section, parse_outcome, read_manifest
+from mmlego.data.assembly import assemble, check_known, in_order, read_outcome
+from mmlego.data.cohort_splits import By, Duplicates, split_cohort
+from mmlego.data.containers import arrays_to_frames, read_container
+from mmlego.data.joins import Dropped, RowRule
+from mmlego.data.manifest import parse_outcome, read_manifest, sources_of_frames
 from mmlego.data.outcomes import Outcome
-from mmlego.data.prepared import Prepared, naming
+from mmlego.data.pictures import draw_overlap
+from mmlego.data.prepared import Prepared, prepare_cohort
 from mmlego.data.source import Folder, Source
-from mmlego.data.sources import TableSource
+from mmlego.data.splits import Groups, Split
 from mmlego.data.summary import summarise
-from mmlego.data.wording import counted, listed, meant
-from mmlego.errors import InputError, UnknownNameError
+from mmlego.errors import InputError
 from mmlego.tasks import Task
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mmlego.data.batch import Batch
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,15 +110,15 @@ class Cohort:
         manifest = read_manifest(path)
         folder = Folder(Path(path).parent, manifest.key, allow_outside=allow_outside)
         spec = manifest.outcome
-        outcome, columns, notes = _read_outcome(
-            None if spec is None else folder.table(spec.file or ""), spec, manifest.key
-        )
+        raw = None if spec is None else folder.table(spec.file or "")
+        outcome, columns, notes = read_outcome(raw, spec, manifest.key)
         folder.patients = None if outcome is None else frozenset(outcome.index)
         tables = {}
         for modality, source in manifest.modalities.items():
             tables[modality], found = source.read(folder, modality, columns)
             notes += found
-        return _assemble(manifest.name, tables, manifest.modalities, outcome, spec, notes)
+        patients, frames, known, lost = assemble(tables, outcome)
+        return cls(manifest.name, patients, frames, known, spec, manifest.modalities, (*notes, *lost))
 
     @classmethod
     def from_frames(
@@ -124,6 +130,7 @@ class Cohort:
         key: str | None = None,
         rows: RowRule | Mapping[str, RowRule] = "error",
         keep: Mapping[str, int] | None = None,
+        kinds: Mapping[str, Mapping[str, object]] | None = None,
         name: str = "cohort",
     ) -> Cohort:
         """Make a cohort from tables in memory.
@@ -143,6 +150,9 @@ class Cohort:
             What to do where a patient has several rows that differ, for all modalities or by name.
         keep
             By modality, how many numeric columns to keep at most.
+        kinds
+            By modality, its section of a manifest without ``file``, where it is no plain table, say
+            ``{"molecule": {"kind": "graph", "column": "smiles"}}``.
         name
             The name of the cohort.
 
@@ -156,28 +166,73 @@ class Cohort:
         InputError
             If the tables cannot be used.
         UnknownNameError
-            If ``rows`` or ``keep`` names a modality that is not there.
+            If ``rows``, ``keep`` or ``kinds`` names a modality that is not there.
         """
-        if not frames:
-            raise InputError("a cohort without modalities", remedy="Give at least one, as {'rna': frame}.")
-        if (outcome is None) != (task is None):
-            raise InputError("outcome and task belong together", expected="both or none", got="one")
-        for said in (rows if isinstance(rows, Mapping) else {}, keep or {}):
-            for modality in said:
-                if modality not in frames:
-                    raise UnknownNameError(f"unknown modality {modality!r}", remedy=meant(modality, list(frames)))
-        rules = rows if isinstance(rows, Mapping) else dict.fromkeys(frames, rows)
         spec = None if task is None else parse_outcome(task, "task")
-        known, columns, notes = _read_outcome(outcome, spec, key)
-        sources: dict[str, Source] = {}
+        if (outcome is None) != (spec is None):
+            raise InputError("outcome and task belong together", expected="both or none", got="one")
+        sources = sources_of_frames(list(frames), rows, keep or {}, kinds or {})
+        followed, columns, notes = read_outcome(outcome, spec, key)
         tables = {}
         for modality, frame in frames.items():
-            section = {"rows": rules.get(modality, "error"), "keep": (keep or {}).get(modality)}
-            source = check_section(TableSource, section, f"modality {modality}")
-            sources[modality] = source
-            tables[modality], found = source.choose(frame, key, modality, columns)
+            tables[modality], found = sources[modality].choose(frame, key, modality, columns)
             notes += found
-        return _assemble(name, tables, sources, known, spec, notes)
+        patients, chosen, known, lost = assemble(tables, followed)
+        return cls(name, patients, chosen, known, spec, sources, (*notes, *lost))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        arrays: Mapping[str, object],
+        patients: Sequence[str] | Mapping[str, Sequence[str]],
+        *,
+        outcome: pd.DataFrame | None = None,
+        task: Mapping[str, object] | None = None,
+        name: str = "cohort",
+    ) -> Cohort:
+        """Make a cohort from numpy arrays.
+
+        Parameters
+        ----------
+        arrays
+            For each modality an array ``(n, f)``; a row of NaN alone is a patient who does not have it.
+        patients
+            The ``n`` patient ids, of all arrays or of each by name.
+        outcome, task, name
+            As :meth:`from_frames` takes them.
+        """
+        return cls.from_frames(arrays_to_frames(arrays, patients), outcome=outcome, task=task, name=name)
+
+    @classmethod
+    def from_mudata(
+        cls,
+        data: object,
+        *,
+        outcome: pd.DataFrame | None = None,
+        task: Mapping[str, object] | None = None,
+        key: str | None = None,
+        kinds: Mapping[str, Mapping[str, object]] | None = None,
+        name: str = "cohort",
+    ) -> Cohort:
+        """Make a cohort from a MuData, or from an AnnData as its one modality ``omics``.
+
+        Parameters
+        ----------
+        data
+            The MuData; the boolean ``obsm[modality]`` says who has a modality, where it is there.
+        outcome
+            The table of outcomes; the columns of ``obs`` if not given.
+        task, name
+            As :meth:`from_frames` takes them.
+        key
+            The column of ``obs`` that holds patient ids; None: the names of the observations.
+        kinds
+            By modality, its section of a manifest without ``file``; ``{"kind": "omics"}`` if not given.
+        """
+        frames, obs = read_container(data, key)
+        sections = {modality: {"kind": "omics"} for modality in frames} | dict(kinds or {})
+        followed = obs if task is not None and outcome is None else outcome
+        return cls.from_frames(frames, outcome=followed, task=task, kinds=sections, name=name)
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -194,6 +249,10 @@ class Cohort:
     def summary(self) -> str:
         """Return a text: patients per modality, how modalities overlap, outcome counts, what was dropped and why."""
         return summarise(self)
+
+    def draw_overlap(self, path: str | os.PathLike[str]) -> Path:
+        """Draw how modalities overlap, as an UpSet plot; see :func:`mmlego.data.pictures.draw_overlap`."""
+        return draw_overlap(self, path)
 
     def strata(self) -> Tensor:
         """Return the group of each patient ``(n,)`` by outcome, for stratified splits.
@@ -222,16 +281,60 @@ class Cohort:
         InputError
             If there is none.
         """
-        if isinstance(patients, str) or len(patients) == 0:
-            raise InputError("no patients", expected="a list of at least one id", got=repr(patients))
-        known = set(self.patients)
-        unknown = [str(patient) for patient in patients if patient not in known]
-        if unknown:
-            raise UnknownNameError(
-                f"{counted(len(unknown), 'patient')} not in cohort {self.name!r} ({listed(unknown)})",
-                remedy="Name patients of cohort.patients; cohort.dropped says who was left out.",
-            )
-        return list(patients)
+        return check_known(patients, self.patients, self.name)
+
+    def subset(self, patients: Sequence[str]) -> Cohort:
+        """Return the cohort of some patients, in the order named; modalities that none of them has are left out.
+
+        Parameters
+        ----------
+        patients
+            Some patient ids, each once; as :meth:`check_patients` allows them.
+        """
+        chosen = check_known(patients, self.patients, self.name, once=True)
+        frames = {modality: in_order(frame, chosen) for modality, frame in self.frames.items()}
+        frames = {modality: frame for modality, frame in frames.items() if len(frame)}
+        outcome = None if self.outcome is None else self.outcome.loc[chosen]
+        return replace(self, patients=tuple(chosen), frames=frames, outcome=outcome)
+
+    def split(
+        self,
+        by: By = "patient",
+        stratify: Literal["outcome"] | Groups | None = "outcome",
+        *,
+        folds: int | None = None,
+        fractions: tuple[float, float, float] | None = None,
+        repeats: int = 1,
+        validation: float | None = None,
+        seed: int = 0,
+        duplicates: Duplicates = "error",
+    ) -> list[Split]:
+        """Split by patient, stratified by outcome; nothing that leaks is given out.
+
+        Parameters
+        ----------
+        by
+            ``"patient"``; or what else must stay on one side (scaffolds, sites, families): the group of each patient,
+            in the order of ``cohort.patients`` or by name.
+        stratify
+            ``"outcome"``, a group a patient ``(n,)``, or None.
+        folds, fractions, repeats, validation, seed
+            As :func:`split_patients` takes them; five folds if neither folds nor fractions are given.
+        duplicates
+            The same features under two ids: ``"error"`` refuses to put them on two sides and names them, ``"together"``
+            keeps them on one, ``"allow"`` does not look.
+
+        Returns
+        -------
+        list of Split
+            Row numbers of ``cohort.patients``; :meth:`Split.named` gives ids.
+
+        Raises
+        ------
+        InputError
+            If arguments do not fit together, or the split would leak.
+        """
+        return split_cohort(self, by, stratify, duplicates, folds, fractions, repeats, validation, seed)
 
     def prepare(
         self,
@@ -264,82 +367,28 @@ class Cohort:
         InputError
             If no training patient has a modality.
         """
-        train = self.check_patients(train_patients)
-        chosen = self.modalities if modalities is None else tuple(modalities)
-        preprocessing = {}
-        for name in chosen:
-            if name not in self.frames:
-                raise UnknownNameError(f"unknown modality {name!r}", remedy=meant(name, self.modalities))
-            frame = self.frames[name]
-            frame = frame[frame.index.isin(set(train))]
-            if frame.empty:
-                remedy = "Leave it out with modalities=, or train on patients who have it."
-                raise InputError(f"no training patient has modality {name!r}", remedy=remedy)
-            with naming(name):
-                preprocessing[name] = self.sources[name].fit(frame)
-        if task is None and self.outcome is not None and self.outcome_spec is not None:
-            task = self.outcome_spec.fit_task(self.outcome.loc[train])
-        return Prepared(self, preprocessing, task, tuple(train))
+        return prepare_cohort(self, train_patients, task, modalities)
 
+    def loader(
+        self,
+        prepared: Prepared,
+        patients: Sequence[str] | None = None,
+        batch_size: int = 32,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        training: bool = False,
+    ) -> DataLoader[Batch]:
+        """Return a loader of the batches of some patients, for a loop of one's own; :func:`mmlego.fit` needs none.
 
-def _read_outcome(
-    raw: pd.DataFrame | None, spec: Outcome | None, key: str | None
-) -> tuple[pd.DataFrame | None, list[str], list[Dropped]]:
-    """Return the outcome by patient, the columns that it stands in, and what was left out."""
-    if raw is None or spec is None:
-        return None, [], []
-    frame, found = by_patient(raw, key, "outcome")
-    columns = spec.columns([str(column) for column in frame.columns])
-    frame, merged = one_row_each(frame[columns], "error", "outcome")
-    outcome, lost = spec.known(frame)
-    return outcome, columns, [*found, *merged, *lost]
-
-
-def _assemble(
-    name: str,
-    tables: Mapping[str, pd.DataFrame],
-    sources: Mapping[str, Source],
-    outcome: pd.DataFrame | None,
-    spec: Outcome | None,
-    notes: list[Dropped],
-) -> Cohort:
-    patients = _who(tables, outcome)
-    if outcome is not None:
-        notes += _unmatched(tables, outcome)
-        outcome = outcome.loc[patients]
-    order = {patient: place for place, patient in enumerate(patients)}
-    frames = {
-        modality: frame.loc[sorted((p for p in frame.index if p in order), key=order.__getitem__)]
-        for modality, frame in tables.items()
-    }
-    return Cohort(name, tuple(patients), frames, outcome, spec, dict(sources), tuple(notes))
-
-
-def _who(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None) -> list[str]:
-    """Return the patients of the cohort: those of the outcome with a modality, else all with a modality."""
-    anyone = dict.fromkeys(patient for frame in tables.values() for patient in frame.index)
-    patients = list(anyone) if outcome is None else [patient for patient in outcome.index if patient in anyone]
-    if not patients:
-        theirs = listed(anyone, 2) or "nobody"
-        raise InputError(
-            "no patient is left" if outcome is None else "no patient has both an outcome and a modality",
-            expected="the same patient ids in all tables",
-            got=f"{theirs} in the modalities"
-            + ("" if outcome is None else f", {listed(outcome.index, 2)} in the outcome"),
-        )
-    return patients
-
-
-def _unmatched(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame) -> list[Dropped]:
-    notes = []
-    known = set(outcome.index)
-    anyone: set[str] = set()
-    for modality, frame in tables.items():
-        lost = tuple(patient for patient in frame.index if patient not in known)
-        anyone |= set(frame.index)
-        if lost:
-            notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome", lost))
-    bare = tuple(patient for patient in outcome.index if patient not in anyone)
-    if bare:
-        notes.append(Dropped("outcome", f"{counted(len(bare), 'patient')} without any modality", bare))
-    return notes
+        Parameters
+        ----------
+        prepared
+            What :meth:`prepare` fitted on training patients.
+        patients
+            Patient ids; None for all.
+        batch_size, shuffle, seed, training
+            As :meth:`PatientData.loader` takes them.
+        """
+        data = Prepared(self, prepared.preprocessing, prepared.task, prepared.train).data(patients).with_any()
+        return data.loader(batch_size, shuffle, seed, training=training)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
 
+from mmlego.data.checks import check_names
+from mmlego.data.joins import RowRule
 from mmlego.data.outcomes import OUTCOMES, Outcome
 from mmlego.data.source import Source
 from mmlego.data.sources import KINDS
@@ -115,7 +117,9 @@ def parse_manifest(content: object, where: str = "manifest") -> Manifest:
     sections = _mapping(top.get("modalities", {}), f"{where}: modalities")
     if not sections:
         raise InputError(f"{where} has no modalities", expected="modalities: with at least one")
-    top["modalities"] = {name: _source(part, f"{where}: modality {name}") for name, part in sections.items()}
+    top["modalities"] = {
+        name: parse_source(part, f"{where}: modality {name}", files=True) for name, part in sections.items()
+    }
     if top.get("outcome") is not None:
         outcome = parse_outcome(top["outcome"], f"{where}: outcome")
         if outcome.file is None:
@@ -187,13 +191,70 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
     raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]))
 
 
-def _source(content: object, where: str) -> Source:
+def parse_source(content: object, where: str = "modality", *, files: bool = False) -> Source:
+    """Check a modality's section of a manifest.
+
+    Parameters
+    ----------
+    content
+        The section: ``kind`` and the keys that go with it.
+    where
+        The section, for messages.
+    files
+        Whether it has to say which files it is read from.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, or a key is missing, unknown or of the wrong type.
+
+    Examples
+    --------
+    >>> parse_source({"kind": "table", "columns": "*_rnaseq"}).columns
+    '*_rnaseq'
+    """
     section = _mapping(content, where)
     source = check_section(_choose(KINDS, section.get("kind"), "kind", where), section, where)
-    for name in source.needs:
+    for name in source.needs if files else ():
         if getattr(source, name) is None:
             raise InputError(f"{where} names no {name}", remedy=f"Add {name}: to the section.")
     return source
+
+
+def sources_of_frames(
+    names: Sequence[str],
+    rows: RowRule | Mapping[str, RowRule],
+    keep: Mapping[str, int],
+    kinds: Mapping[str, Mapping[str, object]],
+) -> dict[str, Source]:
+    """Return how each table in memory is read: as plain tables, but for those of another kind.
+
+    Parameters
+    ----------
+    names
+        The modalities.
+    rows, keep, kinds
+        As :meth:`Cohort.from_frames` takes them.
+
+    Raises
+    ------
+    InputError
+        If there are none, or a section is wrong.
+    UnknownNameError
+        If a modality is not there.
+
+    Examples
+    --------
+    >>> sources_of_frames(["rna"], "first", {"rna": 50}, {})["rna"].keep
+    50
+    """
+    if not names:
+        raise InputError("a cohort without modalities", remedy="Give at least one, as {'rna': frame}.")
+    for said in (rows if isinstance(rows, Mapping) else {}, keep, kinds):
+        check_names(list(said), names)
+    rules = rows if isinstance(rows, Mapping) else dict.fromkeys(names, rows)
+    plain = {name: {"kind": "table", "rows": rules.get(name, "error"), "keep": keep.get(name)} for name in names}
+    return {name: parse_source(kinds.get(name, plain[name]), f"modality {name}") for name in names}
 
 
 def _choose(known: Mapping[str, type[M]], name: object, what: str, where: str) -> type[M]:

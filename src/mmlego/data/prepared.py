@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mmlego.data.checks import check_names
 from mmlego.data.columns import BagColumn, Column, DenseColumn
 from mmlego.data.features import read_column
 from mmlego.data.patients import PatientData
@@ -109,6 +110,41 @@ class Prepared:
         having = [name for name, here in zip(names, present.tolist(), strict=True) if here]
         all_here = None if isinstance(values, Column) else torch.ones(len(having), dtype=torch.bool)
         return read_column(modality, values, all_here, having, missing=fitted.accepts_missing).spread(present)
+
+
+def prepare_cohort(
+    cohort: Cohort, train_patients: Sequence[str], task: Task | None, modalities: Sequence[str] | None
+) -> Prepared:
+    """Fit preprocessing, and what the task learns, on training patients alone; see :meth:`Cohort.prepare`.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+    train_patients, task, modalities
+        As :meth:`Cohort.prepare` takes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If a patient or a modality is not in the cohort.
+    InputError
+        If no training patient has a modality.
+    """
+    train = cohort.check_patients(train_patients)
+    preprocessing = {}
+    for name in cohort.modalities if modalities is None else modalities:
+        check_names([name], cohort.modalities)
+        frame = cohort.frames[name]
+        frame = frame[frame.index.isin(set(train))]
+        if frame.empty:
+            remedy = "Leave it out with modalities=, or train on patients who have it."
+            raise InputError(f"no training patient has modality {name!r}", remedy=remedy)
+        with naming(name):
+            preprocessing[name] = cohort.sources[name].fit(frame)
+    if task is None and cohort.outcome is not None and cohort.outcome_spec is not None:
+        task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])
+    return Prepared(cohort, preprocessing, task, tuple(train))
 
 
 @contextmanager

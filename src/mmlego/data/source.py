@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import BaseModel, ConfigDict
 
 from mmlego.data.files import inside, read_table
+from mmlego.data.fingerprints import row_fingerprints
 from mmlego.data.joins import Dropped
+from mmlego.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,6 +83,49 @@ class Source(BaseModel, ABC):
         tuple
             A frame indexed by patient, a row a patient; and notes of what was left out.
         """
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Take the modality out of a table in memory; kinds that are made of tables can.
+
+        Parameters
+        ----------
+        frame
+            The table.
+        key
+            The column of patient ids; None if the index holds them.
+        modality
+            Its name, for messages.
+        taken
+            Columns of the outcome, which features may not be.
+
+        Returns
+        -------
+        tuple
+            As :meth:`read` returns it.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used, or the kind is not made of tables.
+        """
+        raise InputError(
+            f"{modality}: kind {self.kind!r} is not made of a table in memory",
+            remedy="Describe its files in a manifest.",
+        )
+
+    def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
+        """Return what tells each patient's features from another's; None where two may well share them by chance.
+
+        The leakage guard takes patients who share one for the same patient under two ids.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return row_fingerprints(frame)
 
     @abstractmethod
     def fit(self, frame: pd.DataFrame) -> Preprocessing:

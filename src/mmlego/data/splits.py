@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.data.group_splits import deal_groups
 from mmlego.data.wording import counted, listed
 from mmlego.errors import InputError, LegoWarning
 
 Index: TypeAlias = NDArray[np.int64]
 Rows: TypeAlias = Sequence[int] | NDArray[np.integer]
-Groups: TypeAlias = Sequence[int] | NDArray[np.generic] | Tensor
+Groups: TypeAlias = Sequence[int] | Sequence[str] | NDArray[np.generic] | Tensor
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -81,6 +82,7 @@ def split_patients(
     patients: Sequence[str],
     strata: Groups | None = None,
     *,
+    groups: Groups | None = None,
     folds: int | None = None,
     fractions: tuple[float, float, float] | None = None,
     repeats: int = 1,
@@ -100,6 +102,10 @@ def split_patients(
     strata
         The group of each row, ``(n,)``, say ``task.strata(target)``; a patient is in the group of its first
         row. None for one group.
+    groups
+        What must stay on one side, ``(n,)``: molecules of one scaffold, patients of one site or family; a patient is in
+        the group of its first row. None: each patient by itself. Parts then come near their shares as far as groups
+        allow.
     folds
         K ≥ 2: each patient tests once per repeat. One of ``folds`` and ``fractions`` has to be given.
     fractions
@@ -136,23 +142,32 @@ def split_patients(
         raise InputError("one way to split is needed", expected="either folds= or fractions=", got="both or none")
     if repeats < 1:
         raise InputError("repeats is not positive", expected="an int ≥ 1", got=repeats)
-    names, groups, rows_of = _by_patient(patients, strata)
+    names, stratum, rows_of = _by_patient(patients, strata)
+    unit = None if groups is None else _by_patient(patients, groups)[1]
+
+    def deal(chosen: Index, shares: Sequence[float], rng: np.random.Generator) -> Index:
+        if unit is None:
+            return _deal(stratum[chosen], shares, rng)
+        return deal_groups(unit[chosen], stratum[chosen], shares, rng)
+
+    everyone = np.arange(len(names))
     splits = []
     if fractions is not None:
         shares = _check_fractions(fractions, validation)
         for repeat in range(repeats):
-            part = _deal(groups, shares, np.random.default_rng([seed, repeat]))
+            part = deal(everyone, shares, np.random.default_rng([seed, repeat]))
             _check_filled(part, shares, len(names))
             splits.append(Split(*(_rows(rows_of, part == side) for side in range(3))))
         return splits
     share = 0.2 if validation is None else validation
-    folds = _check_folds(folds or 0, share, groups)
+    folds = _check_folds(folds or 0, share, stratum, unit)
     for repeat in range(repeats):
         rng = np.random.default_rng([seed, repeat])
-        fold = _deal(groups, [1 / folds] * folds, rng)
+        fold = deal(everyone, [1 / folds] * folds, rng)
+        _check_filled(fold, [1 / folds] * folds, len(names))
         for test in range(folds):
             rest = np.flatnonzero(fold != test)
-            side = _deal(groups[rest], [1 - share, share], rng)
+            side = deal(rest, [1 - share, share], rng)
             _check_filled(side, [1 - share, share], len(rest))
             parts = (rest[side == 0], rest[side == 1], np.flatnonzero(fold == test))
             splits.append(Split(*(_rows(rows_of, part) for part in parts)))
@@ -209,8 +224,8 @@ def halves(
     return [np.sort(chosen[_rows(rows_of, part == side)]) for side in range(parts)]
 
 
-def check_split(split: Split, patients: Sequence[str]) -> None:
-    """Refuse a split that leaks: one patient on two sides, or a row used twice.
+def check_split(split: Split, patients: Sequence[str], groups: Sequence[object] | None = None) -> None:
+    """Refuse a split that leaks: one patient or one group on two sides, or a row used twice.
 
     Parameters
     ----------
@@ -218,11 +233,13 @@ def check_split(split: Split, patients: Sequence[str]) -> None:
         The split.
     patients
         The patient of each row.
+    groups
+        The group of each row, which must stay on one side.
 
     Raises
     ------
     InputError
-        If a patient is on two sides (the message names them), or a row is used twice or does not exist.
+        If a patient or a group is on two sides (the message names them), or a row is used twice or does not exist.
 
     Examples
     --------
@@ -231,7 +248,6 @@ def check_split(split: Split, patients: Sequence[str]) -> None:
     ...
     mmlego.errors.InputError: leakage: 1 patient in both train and test (a). Split by patient, with split_patients(...).
     """
-    sides: dict[str, set[str]] = {}
     for name, rows in split.parts().items():
         if rows.size and (rows.min() < 0 or rows.max() >= len(patients)):
             raise InputError(
@@ -243,13 +259,20 @@ def check_split(split: Split, patients: Sequence[str]) -> None:
         if len(np.unique(rows)) < len(rows):
             again = [int(row) for row, count in zip(*np.unique(rows, return_counts=True), strict=True) if count > 1]
             raise InputError(f"{name} has rows twice ({listed(again)})", expected="each row once")
-        here = {patients[row] for row in rows}
+    _refuse_both(split, patients, "patient", "Split by patient, with split_patients(...).")
+    if groups is not None:
+        _refuse_both(split, [str(group) for group in groups], "group", "Give split_patients(...) the groups.")
+
+
+def _refuse_both(split: Split, names: Sequence[str], what: str, remedy: str) -> None:
+    """Refuse a name that is on two sides."""
+    sides: dict[str, set[str]] = {}
+    for name, rows in split.parts().items():
+        here = {names[row] for row in rows}
         for other, there in sides.items():
             if both := sorted(here & there):
-                raise InputError(
-                    f"leakage: {counted(len(both), 'patient')} in both {other} and {name} ({listed(both)})",
-                    remedy="Split by patient, with split_patients(...).",
-                )
+                where = f"in both {other} and {name} ({listed(both)})"
+                raise InputError(f"leakage: {counted(len(both), what)} {where}", remedy=remedy)
         sides[name] = here
 
 
@@ -313,13 +336,14 @@ def _check_fractions(fractions: Iterable[float], validation: float | None) -> li
     return [share / sum(shares) for share in shares]
 
 
-def _check_folds(folds: int, share: float, groups: Index) -> int:
-    if folds < 2 or folds > len(groups):
-        expected = f"from 2 to the number of patients, {len(groups)}"
+def _check_folds(folds: int, share: float, strata: Index, unit: Index | None) -> int:
+    most = len(strata) if unit is None else len(np.unique(unit))
+    if folds < 2 or folds > most:
+        expected = f"from 2 to the number of {'patients' if unit is None else 'groups'}, {most}"
         raise InputError("folds cannot be used", expected=expected, got=folds)
     if not 0 <= share < 1:
         raise InputError("validation is not a share", expected="0 ≤ validation < 1", got=share)
-    counts = np.unique(groups, return_counts=True)[1]
+    counts = np.unique(strata, return_counts=True)[1]
     if counts.min() < folds:
         smallest = counted(int(counts.min()), "patient")
         text = f"The smallest of {len(counts)} strata has {smallest} for {folds} folds: some folds lack it."

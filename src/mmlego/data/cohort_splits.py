@@ -1,0 +1,104 @@
+"""Splits of a cohort: by patient or by group, stratified by outcome, checked for leakage before they are given out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from mmlego.data.leakage import check_leakage, duplicates, merge_groups
+from mmlego.data.splits import Groups, Split, check_split, split_patients
+from mmlego.data.wording import label, listed
+from mmlego.errors import InputError, UnknownNameError
+
+if TYPE_CHECKING:
+    from mmlego.data.cohort import Cohort
+
+By: TypeAlias = Literal["patient"] | Mapping[str, object] | Sequence[object]
+Duplicates: TypeAlias = Literal["error", "together", "allow"]
+
+
+def split_cohort(
+    cohort: Cohort,
+    by: By = "patient",
+    stratify: Literal["outcome"] | Groups | None = "outcome",
+    same: Duplicates = "error",
+    folds: int | None = None,
+    fractions: tuple[float, float, float] | None = None,
+    repeats: int = 1,
+    validation: float | None = None,
+    seed: int = 0,
+) -> list[Split]:
+    """Split a cohort; see :meth:`Cohort.split`.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+    by, stratify
+        As :meth:`Cohort.split` takes them.
+    same
+        Its ``duplicates``.
+    folds, fractions, repeats, validation, seed
+        As :meth:`Cohort.split` takes them.
+
+    Raises
+    ------
+    InputError
+        If arguments do not fit together, a patient has no group, or the split would leak.
+    UnknownNameError
+        If ``by``, ``stratify`` or ``same`` is not known.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mmlego.data import Cohort
+    >>> cohort = Cohort.from_frames({"rna": pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]}, index=list("abcd"))})
+    >>> splits = split_cohort(cohort, by={"a": 1, "b": 1, "c": 2, "d": 3}, stratify=None, folds=2, validation=0)
+    >>> sorted("".join(cohort.patients[row] for row in split.test) for split in splits)
+    ['ab', 'cd']
+    """
+    if same not in ("error", "together", "allow"):
+        raise UnknownNameError("unknown rule for duplicates", expected="error, together or allow", got=repr(same))
+    groups = _groups(cohort, by)
+    if same == "together":
+        sets = [patients for found in duplicates(cohort).values() for patients in found]
+        groups = merge_groups(cohort.patients, groups or list(cohort.patients), sets)
+    if isinstance(stratify, str):
+        if stratify != "outcome":
+            raise UnknownNameError(
+                "unknown strata", expected="'outcome', a group a patient, or None", got=repr(stratify)
+            )
+        stratify = cohort.strata()
+    splits = split_patients(
+        cohort.patients,
+        stratify,
+        groups=groups,
+        folds=5 if folds is None and fractions is None else folds,
+        fractions=fractions,
+        repeats=repeats,
+        validation=validation,
+        seed=seed,
+    )
+    for split in splits:
+        check_split(split, cohort.patients, groups)
+        if same == "error":
+            check_leakage(cohort, split)
+    return splits
+
+
+def _groups(cohort: Cohort, by: By) -> list[str] | None:
+    if isinstance(by, str):
+        if by != "patient":
+            remedy = "As scaffold_groups(cohort.frames['molecule']['smiles']) gives them."
+            raise UnknownNameError(
+                "unknown by", expected="'patient', or the group of each", got=repr(by), remedy=remedy
+            )
+        return None
+    if isinstance(by, Mapping):
+        lacking = [patient for patient in cohort.patients if patient not in by]
+        if lacking:
+            raise InputError("patients without a group", expected="one for each patient", got=listed(lacking))
+        by = [by[patient] for patient in cohort.patients]
+    if len(by) != len(cohort):
+        raise InputError("groups do not fit the patients", expected=f"{len(cohort)}, one a patient", got=len(by))
+    return [label(group) for group in by]
