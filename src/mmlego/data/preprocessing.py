@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmlego.data.bags import BagPreprocessor
 from mmlego.data.columns import Column
+from mmlego.data.series import SeriesPreprocessor
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import meant
 from mmlego.errors import InputError, UnknownNameError
@@ -49,6 +50,7 @@ class Preprocessing(Protocol):
 
 _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
     BagPreprocessor.name: BagPreprocessor.from_config,
+    SeriesPreprocessor.name: SeriesPreprocessor.from_config,
     TablePreprocessor.name: TablePreprocessor.from_config,
 }
 

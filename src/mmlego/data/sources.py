@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mmlego.data.bags import BagSource
 from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each, select_columns
+from mmlego.data.series_sources import SeriesSource, StaticSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import counted, listed
@@ -82,5 +83,7 @@ class TableSource(Source):
 
 KINDS: dict[str, type[Source]] = {
     "table": TableSource,
+    "series": SeriesSource,
+    "static": StaticSource,
     "bag": BagSource,
 }
