@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate, Head, Step
 from mmlego.card import Card
 from mmlego.encoding import check_features, check_kind, encode
-from mmlego.errors import InputError, ShapeError
+from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.nn.attention import Tokens, prepare_tokens
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import Spectrum, at_least_float32
@@ -304,12 +305,20 @@ def _check_arguments(encoder: nn.Module, plate: Baseplate, modality: str) -> Non
             remedy=f"Call it e.g. {modality + '_data'!r}.",
         )
     recurrent = [m for m in encoder.modules() if isinstance(m, (nn.RNNBase, nn.MultiheadAttention))]
-    if any(not m.batch_first for m in recurrent) and isinstance(encoder, (nn.RNNBase, nn.TransformerEncoder)):
+    if all(m.batch_first for m in recurrent):
+        return
+    if isinstance(encoder, (nn.RNNBase, nn.TransformerEncoder)):
         raise InputError(
             f"the encoder of modality {modality!r} puts time before the batch",
             expected="batch_first=True",
             got="batch_first=False",
         )
+    warnings.warn(
+        f"The encoder of modality {modality!r} holds a layer with batch_first=False: unless the encoder turns its "
+        "input round, samples of a batch see one another.",
+        LegoWarning,
+        stacklevel=3,
+    )
 
 
 def _dry_run(encoder: nn.Module, sample: Any, modality: str) -> int:

@@ -104,6 +104,8 @@ class LegoFuse(Merging):
         self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
         self.head = Head(self.plate.width, self.task.outputs)
         self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
+        like = self.block(self.modalities[0]).head.linear.weight
+        self.head.to(like.device, like.dtype)
         self._freeze()
 
     def _freeze(self) -> None:

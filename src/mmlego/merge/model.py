@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.block import LegoBlock
-from mmlego.errors import InputError
+from mmlego.errors import InputError, MismatchError
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
 from mmlego.merge.weights import Weights, present_weights, resolve_weights
@@ -40,14 +41,30 @@ class Merging(Multimodal):
         check_head_rule(heads)
         if phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
-        if not isinstance(strength, (int, float)) or not math.isfinite(strength):
+        number = isinstance(strength, (int, float)) and not isinstance(strength, bool)
+        if not number or not math.isfinite(float(torch.tensor(float(strength), dtype=torch.float32))):
             raise InputError("strength", expected="a finite number", got=repr(strength))
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
-        self.register_buffer("weights", torch.tensor(chosen))
+        if rule == "residual":
+            self._check_one_start()
+        like = self.block(self.modalities[0]).latent
+        self.register_buffer("weights", torch.tensor(chosen, device=like.device))
         # The start depends on the plate alone, not on how far a block's latent has moved.
         # As a pair of reals: a complex buffer would lose its imaginary part in .to(dtype).
-        self.register_buffer("start", torch.view_as_real(self.plate.start().rows()), persistent=False)
+        start = torch.view_as_real(self.plate.start().rows()).to(like.device)
+        self.register_buffer("start", start, persistent=False)
+
+    def _check_one_start(self) -> None:
+        plates = [self.block(name).plate for name in self.modalities]
+        starts = [plate.start().rows() for plate in plates]
+        if any(not torch.equal(start, starts[0]) for start in starts[1:]):
+            raise MismatchError(
+                "the rule residual needs one start for all blocks",
+                expected="blocks of one Baseplate",
+                got="blocks that start from different latents",
+                remedy="Choose another rule.",
+            )
 
     def merged(self, batch: Gaps) -> Spectrum:
         """Return the merged spectrum of a batch that was read."""
@@ -162,7 +179,7 @@ class LegoMerge(Merging):
             allow_mismatch=allow_mismatch,
         )
         self._built: dict[tuple[bool, ...], HeadTensors] = {}
-        self._built_for: tuple[tuple[int, int], ...] = ()
+        self._built_for: Tensor | None = None
         self._complete = (True,) * len(self.blocks)
         with torch.no_grad():
             for name, value in self.merge_heads(self._complete).items():
@@ -209,14 +226,15 @@ class LegoMerge(Merging):
 
     def _head(self, pattern: tuple[bool, ...]) -> HeadTensors:
         """Return the head of a pattern: built once and kept until a block's head changes."""
-        if torch.compiler.is_compiling() and pattern == self._complete:
+        if _exporting() and pattern == self._complete:
             return self._complete_head()
         parameters = [p for name in self.modalities for p in self.block(name).head.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return self.merge_heads(pattern)
-        state = tuple((p.data_ptr(), p._version) for p in parameters)
-        if state != self._built_for:
-            self._built, self._built_for = {}, state
+        # By content: heads are small, and neither address nor version tells of writes through ``.data``.
+        content = torch.cat([p.detach().flatten() for p in parameters])
+        if self._built_for is None or not torch.equal(content, self._built_for):
+            self._built, self._built_for = {}, content
             self.rebuild_head()
         if pattern == self._complete:
             return self._complete_head()
@@ -225,6 +243,13 @@ class LegoMerge(Merging):
             with torch.inference_mode(False), torch.no_grad():
                 self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
         return self._built[pattern]
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode; in eval mode the head that an exported model holds is up to date."""
+        super().train(mode)
+        if not mode:
+            self.rebuild_head()
+        return self
 
     @torch.no_grad()
     def rebuild_head(self) -> None:
@@ -235,6 +260,12 @@ class LegoMerge(Merging):
     def _complete_head(self) -> HeadTensors:
         names = ("norm.weight", "norm.bias", "linear.weight", "linear.bias")
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
+
+
+def _exporting() -> bool:
+    """Return whether the model is being exported, where the head must be a constant; not if merely compiled."""
+    told = getattr(torch.compiler, "is_exporting", torch.compiler.is_compiling)  # since torch 2.7
+    return bool(told())
 
 
 def _rebuild(model: LegoMerge, _: object) -> None:

@@ -54,9 +54,11 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
     values = [_number(value) for value in given]
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
-    if sum(values) == 0:
+    if max(values) == 0:
         raise InputError("weights", expected="at least one number > 0", got=weights)
-    return [value / sum(values) for value in values]
+    most = max(values)  # scaled by it first, no sum overflows
+    total = sum(value / most for value in values)
+    return [value / most / total for value in values]
 
 
 def _number(value: Any) -> float:
