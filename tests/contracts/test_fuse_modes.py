@@ -12,7 +12,7 @@ import torch
 from mmlego import Baseplate, LegoFuse
 from mmlego.fuse import Mode
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
-from tests.bricks import assert_same, batch, family, gradients, only, plate, snapshot
+from tests.bricks import assert_same, batch, doubled, family, gradients, only, plate, snapshot
 
 PLATES: dict[str, Callable[[], Baseplate]] = {
     "classes": plate,
@@ -63,12 +63,13 @@ def predicts_in_units_of_the_task(mode: Any, on: Baseplate) -> None:
 
 
 def treats_samples_apart_whoever_is_missing(mode: Any, on: Baseplate) -> None:
-    model = fuse(mode, on)
-    inputs = inputs_of(model)
+    """In double precision: where phases nearly cancel, their mean magnifies rounding."""
+    model = fuse(mode, on).double()
+    inputs = doubled(inputs_of(model))
     logits = model(inputs, PRESENT)
     for i in range(5):
         alone = model(only(inputs, [i], [name for name, row in PRESENT.items() if row[i]]))
-        torch.testing.assert_close(logits[i : i + 1], alone, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(logits[i : i + 1], alone)
 
 
 def hears_every_modality(mode: Any, on: Baseplate) -> None:

@@ -155,7 +155,7 @@ def test_state_goes_through_json() -> None:
     assert again == table
     assert isinstance(again, TablePreprocessor)
     assert torch.equal(again.transform(train()), table.transform(train()))
-    assert preprocessing_names() == ("table",)
+    assert "table" in preprocessing_names()
 
 
 @pytest.mark.parametrize(
