@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -113,7 +114,11 @@ def ot(vectors: Tensor, weights: Tensor) -> Tensor:
     weights
         Shape ``(m,)``, ≥ 0, sum 1.
     """
-    import ot as transport
+    with warnings.catch_warnings():
+        # Compiling it for the first time warns of escapes in its docstrings.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", SyntaxWarning)
+        import ot as transport
 
     centre = linear(vectors, weights)
     if vectors.ndim < 3 or vectors.shape[1] == 1:
