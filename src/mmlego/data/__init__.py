@@ -9,6 +9,7 @@ from mmlego.data.cohort import Cohort
 from mmlego.data.joins import Dropped
 from mmlego.data.leakage import check_leakage, duplicates
 from mmlego.data.manifest import Manifest, read_manifest
+from mmlego.data.omics import OmicsPreprocessor, OmicsSource
 from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
 from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
@@ -29,6 +30,8 @@ __all__ = [
     "Dropped",
     "Folder",
     "Manifest",
+    "OmicsPreprocessor",
+    "OmicsSource",
     "PatientData",
     "Prepared",
     "Preprocessing",

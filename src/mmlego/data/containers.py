@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -98,10 +99,16 @@ def anndata_to_frame(data: Any, *, layer: str | None = None, key: str | None = N
     values = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
     index = data.obs[key] if key is not None and key in data.obs.columns else data.obs_names
     names = [str(name) for name in data.var_names]
+    again = [name for name, count in Counter(names).items() if count > 1]
+    if again:
+        remedy = "Call .var_names_make_unique(), or add up what belongs together."
+        raise InputError(f"variables of the same name ({listed(again)})", remedy=remedy)
     return pd.DataFrame(values, pd.Index(list(index), dtype=object), names)
 
 
-def mudata_to_frame(data: Any, modality: str, *, layer: str | None = None, key: str | None = None) -> pd.DataFrame:
+def mudata_to_frame(
+    data: Any, modality: str, *, layer: str | None = None, key: str | None = None, mask: Any = None
+) -> pd.DataFrame:
     """Return the values of one modality of a MuData, of the observations who have it.
 
     Who has it stands in ``obsm[modality]``, booleans over all observations, where it is given; an observation that the
@@ -117,6 +124,8 @@ def mudata_to_frame(data: Any, modality: str, *, layer: str | None = None, key: 
         The layer to take in place of ``X``.
     key
         The column of ``obs`` (the modality's, or the whole's) that holds patient ids; None: the observations' names.
+    mask
+        Who has it, in place of ``obsm[modality]``.
 
     Raises
     ------
@@ -128,12 +137,11 @@ def mudata_to_frame(data: Any, modality: str, *, layer: str | None = None, key: 
     part = data.mod[modality]
     frame = anndata_to_frame(part, layer=layer, key=key)
     names = part.obs_names
-    if modality in data.obsm:
-        mask = np.asarray(data.obsm[modality])
-        if mask.dtype == np.bool_ and mask.size == len(data.obs_names):
-            has = set(data.obs_names[mask.reshape(-1)])
-            chosen = [name in has for name in names]
-            frame, names = frame[chosen], names[chosen]
+    flags = np.asarray(data.obsm[modality] if mask is None and modality in data.obsm else mask)
+    if flags.dtype == np.bool_ and flags.size == len(data.obs_names):
+        has = set(data.obs_names[flags.reshape(-1)])
+        chosen = [name in has for name in names]
+        frame, names = frame[chosen], names[chosen]
     if key is not None and key not in part.obs.columns and key in data.obs.columns:
         frame.index = frame.index.map(data.obs[key])
     return frame

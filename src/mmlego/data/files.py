@@ -65,6 +65,39 @@ def inside(folder: Path, name: str, *, allow_outside: bool = False, folders: boo
     return path
 
 
+def read_lines(path: Path) -> list[str]:
+    r"""Read a text file, plain, ``.gz`` or ``.zip``.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Its lines, without their ends.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, no text in UTF-8, or grows too large when unpacked; the message names it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "seqs.fasta"
+    ...     _ = path.write_text(">p1\nACGT\n")
+    ...     read_lines(path)
+    ['>p1', 'ACGT']
+    """
+    try:
+        return _bytes(path).getvalue().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
+
+
 def read_table(path: Path, key: str) -> pd.DataFrame:
     r"""Read one table: CSV, TSV, or either as ``.txt``, plain, ``.gz`` or ``.zip``; or Parquet.
 

@@ -121,6 +121,89 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
     return frame.set_axis(index, axis=0), notes
 
 
+def choose_rows(
+    frame: pd.DataFrame,
+    key: str | None,
+    patterns: str | Sequence[str],
+    rule: RowRule,
+    where: str,
+    taken: Sequence[str],
+) -> tuple[pd.DataFrame, list[Dropped]]:
+    """Return the chosen columns of a table, a row a patient, of those who have any value.
+
+    Parameters
+    ----------
+    frame
+        The raw rows.
+    key
+        The column of patient ids; None if the index holds them.
+    patterns
+        The columns, as names or globs.
+    rule
+        What to do where a patient has several rows that differ.
+    where
+        The modality, for messages.
+    taken
+        Columns of the outcome, which features may not be.
+
+    Raises
+    ------
+    InputError
+        If a column is not there or belongs to the outcome, or rows of a patient differ.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"id": ["a", "b"], "age": [50, None], "died": [0, 1]})
+    >>> rows, notes = choose_rows(table, "id", "age", "error", "clinical", ["died"])
+    >>> rows["age"].to_dict(), str(notes[0])
+    ({'a': 50.0}, 'clinical: 1 patient without any value (b)')
+    """
+    frame, notes = by_patient(frame, key, where)
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    columns = select_columns(patterns, list(frame.columns), where)
+    refuse_taken(columns, taken, where)
+    frame, merged = one_row_each(frame[columns], rule, where)
+    empty = frame.isna().all(axis=1)
+    if empty.any():
+        who = tuple(frame.index[empty])
+        notes = [*notes, Dropped(where, f"{counted(len(who), 'patient')} without any value", who)]
+    return frame[~empty], [*notes, *merged]
+
+
+def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> None:
+    """Refuse features that are columns of the outcome.
+
+    Parameters
+    ----------
+    columns
+        The features.
+    taken
+        The columns of the outcome.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+
+    Examples
+    --------
+    >>> refuse_taken(["age", "died"], ["died"], "clinical")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: leakage: clinical holds columns of the outcome (died): expected features alone. ...
+    """
+    leaked = [column for column in columns if column in taken]
+    if leaked:
+        raise InputError(
+            f"leakage: {where} holds columns of the outcome ({listed(leaked)})",
+            expected="features alone",
+            remedy="Choose the columns of the modality without them.",
+        )
+
+
 def one_row_each(frame: pd.DataFrame, rule: RowRule, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return one row per patient.
 

@@ -23,7 +23,7 @@ from mmlego.extras import import_extra
 H5, PT = (".h5", ".hdf5"), (".pt", ".pth")
 
 # What reading a damaged or hostile file may raise.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     EOFError,
     RuntimeError,
@@ -85,7 +85,7 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
                 yield _Datasets(h5py, file, path)
         except InputError:
             raise
-        except _DAMAGE as error:
+        except DAMAGE as error:
             raise InputError(f"cannot read {path.name!r} ({error})", expected="a whole HDF5 file") from error
     elif suffix in PT:
         yield _tensors(path)
@@ -148,8 +148,8 @@ def _tensors(path: Path) -> dict[str, Matrix]:
             expected="a tensor, or a dict of tensors",
             remedy="Save the features alone, as torch.save(features, path).",
         ) from error
-    except _DAMAGE as error:
-        raise InputError(f"cannot read {path.name!r} ({_first_line(error)})", expected="a whole file") from error
+    except DAMAGE as error:
+        raise InputError(f"cannot read {path.name!r} ({first_line(error)})", expected="a whole file") from error
     parts = found if isinstance(found, dict) else {"": found}
     return {str(name): _checked(value, path) for name, value in parts.items()}
 
@@ -169,5 +169,17 @@ def _checked(value: object, path: Path) -> Matrix:
     return tensor
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says, or its name.
+
+    Parameters
+    ----------
+    error
+        The error.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no HDF5 file\nat line 3"))
+    'no HDF5 file'
+    """
     return next(iter(str(error).splitlines()), type(error).__name__)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mmlego.data.bags import BagSource
-from mmlego.data.joins import Dropped, RowRule, by_patient, one_row_each, select_columns
+from mmlego.data.joins import Dropped, RowRule, choose_rows
+from mmlego.data.omics import OmicsSource
 from mmlego.data.series_sources import SeriesSource, StaticSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.tables import TablePreprocessor
-from mmlego.data.wording import counted, listed
-from mmlego.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,22 +58,7 @@ class TableSource(Source):
         InputError
             If a column is not there or belongs to the outcome, or rows of a patient differ.
         """
-        frame, notes = by_patient(frame, key, modality)
-        frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-        columns = select_columns(self.columns, list(frame.columns), modality)
-        leaked = [column for column in columns if column in taken]
-        if leaked:
-            raise InputError(
-                f"leakage: {modality} holds columns of the outcome ({listed(leaked)})",
-                expected="features alone",
-                remedy="Choose the columns of the modality without them.",
-            )
-        frame, merged = one_row_each(frame[columns], self.rows, modality)
-        empty = frame.isna().all(axis=1)
-        if empty.any():
-            who = tuple(frame.index[empty])
-            notes = [*notes, Dropped(modality, f"{counted(len(who), 'patient')} without any value", who)]
-        return frame[~empty], [*notes, *merged]
+        return choose_rows(frame, key, self.columns, self.rows, modality, taken)
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""
@@ -83,6 +67,7 @@ class TableSource(Source):
 
 KINDS: dict[str, type[Source]] = {
     "table": TableSource,
+    "omics": OmicsSource,
     "series": SeriesSource,
     "static": StaticSource,
     "bag": BagSource,
