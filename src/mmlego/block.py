@@ -141,7 +141,8 @@ class LegoBlock(nn.Module):
         Parameters
         ----------
         x
-            What the encoder takes, first dimension ``b``; bags of unequal length as a ``Ragged`` or padded.
+            What the encoder takes, first dimension ``b``; bags of unequal length as a ``Ragged`` or padded, graphs as
+            ``Graphs``, text and sequences as integer ids ``(b, n)`` or a ``Ragged`` of them.
         mask
             True where a token is real, shape ``(b, n)``; masked tokens change nothing.
         start

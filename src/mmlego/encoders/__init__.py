@@ -2,7 +2,7 @@
 
 What a block reads off an encoder, all optional: ``out_features`` (width of its tokens), ``in_features``,
 ``ordered`` (whether the tokens have an order), ``tokenwise`` (whether each token is encoded by itself),
-``accepts_missing`` (NaN means "not measured") and ``accepts_ragged`` (takes a ``Ragged`` as it is).
+``accepts_missing`` (NaN means "not measured") and ``accepts_ragged`` (takes a ``Ragged``, or ``Graphs``, as it is).
 """
 
 from mmlego.encoders.bags import GatedAttentionMIL, PatchMLP
