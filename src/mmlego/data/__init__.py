@@ -14,6 +14,7 @@ from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
 from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
 from mmlego.data.sampler import ShuffledRows
+from mmlego.data.sequences import SequencePreprocessor, SequenceSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.sources import TableSource
 from mmlego.data.split_files import hash_patients, load_splits, save_splits
@@ -35,6 +36,8 @@ __all__ = [
     "PatientData",
     "Prepared",
     "Preprocessing",
+    "SequencePreprocessor",
+    "SequenceSource",
     "ShuffledRows",
     "Source",
     "Split",

@@ -10,6 +10,7 @@ from torch import Tensor
 from mmlego.data.bags import BagPreprocessor
 from mmlego.data.columns import Column
 from mmlego.data.omics import OmicsPreprocessor
+from mmlego.data.sequences import SequencePreprocessor
 from mmlego.data.series import SeriesPreprocessor
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import meant
@@ -52,6 +53,7 @@ class Preprocessing(Protocol):
 _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
     BagPreprocessor.name: BagPreprocessor.from_config,
     OmicsPreprocessor.name: OmicsPreprocessor.from_config,
+    SequencePreprocessor.name: SequencePreprocessor.from_config,
     SeriesPreprocessor.name: SeriesPreprocessor.from_config,
     TablePreprocessor.name: TablePreprocessor.from_config,
 }

@@ -10,6 +10,7 @@ from pydantic import Field
 from mmlego.data.bags import BagSource
 from mmlego.data.joins import Dropped, RowRule, choose_rows
 from mmlego.data.omics import OmicsSource
+from mmlego.data.sequences import SequenceSource
 from mmlego.data.series_sources import SeriesSource, StaticSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.tables import TablePreprocessor
@@ -71,4 +72,5 @@ KINDS: dict[str, type[Source]] = {
     "series": SeriesSource,
     "static": StaticSource,
     "bag": BagSource,
+    "sequence": SequenceSource,
 }

@@ -1,0 +1,200 @@
+"""Kind ``sequence``: DNA, RNA, protein or SMILES, character by character."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from torch import Tensor
+
+from mmlego.data.alphabets import ALPHABETS, AlphabetName, read_fasta
+from mmlego.data.joins import Dropped
+from mmlego.data.source import Folder
+from mmlego.data.states import read_state
+from mmlego.data.text_tables import TextSource
+from mmlego.data.wording import counted
+from mmlego.errors import InputError, LegoWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FASTA = (".fasta", ".fa", ".fna", ".faa", ".ffn", ".frn")
+UNKNOWN = 0  # the id of a character that no training patient has
+
+
+class SequenceState(BaseModel):
+    """What :class:`SequencePreprocessor` saves; refuses anything that does not fit.
+
+    Examples
+    --------
+    >>> SequenceState(alphabet="dna", length=100, characters=["A", "C"]).version
+    1
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["sequence"] = "sequence"
+    version: Literal[1] = 1
+    alphabet: AlphabetName
+    length: int = Field(ge=1)
+    characters: list[str] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _check_characters(self) -> Self:
+        if len(set(self.characters)) < len(self.characters):
+            raise ValueError("a character stands twice")
+        return self
+
+
+@dataclass(frozen=True)
+class SequencePreprocessor:
+    """Sequences → ids of characters, int64 ``(n_i,)``: from 1 on for those of training patients, 0 for any other.
+
+    Parameters
+    ----------
+    alphabet
+        How sequences are cut into characters.
+    length
+        How many characters count; what comes after is cut off.
+    characters
+        The vocabulary; the id of a character is its place, from 1 on.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> fitted = SequencePreprocessor.fit(pd.DataFrame({"smiles": ["CCO", "CCl"]}), alphabet="smiles")
+    >>> fitted.characters, [ids.tolist() for ids in fitted.transform(pd.DataFrame({"smiles": ["OCCN"]}))]
+    (('C', 'Cl', 'O'), [[3, 1, 1, 0]])
+    """
+
+    name: ClassVar[str] = "sequence"
+    ragged: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = False
+
+    alphabet: AlphabetName
+    length: int
+    characters: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, *, alphabet: AlphabetName = "any", length: int = 1024) -> Self:
+        """Learn the vocabulary of the training patients.
+
+        Parameters
+        ----------
+        frame
+            One column of sequences.
+        alphabet
+            How sequences are cut into characters.
+        length
+            How many characters count.
+
+        Warns
+        -----
+        LegoWarning
+            If sequences are longer.
+        """
+        cut = [ALPHABETS[alphabet].cut(str(text)) for text in frame.iloc[:, 0]]
+        long = sum(len(characters) > length for characters in cut)
+        if long:
+            text = f"{counted(long, 'training sequence')} of {len(cut)} longer than length={length}: the end is cut."
+            warnings.warn(text, LegoWarning, stacklevel=2)
+        return cls(alphabet, length, tuple(sorted({character for text in cut for character in text[:length]})))
+
+    def transform(self, frame: pd.DataFrame) -> list[Tensor]:
+        """Return the ids of the characters of each sequence, int64 ``(n_i,)``.
+
+        Parameters
+        ----------
+        frame
+            One column of sequences, none empty.
+        """
+        place = {character: number for number, character in enumerate(self.characters, start=1)}
+        cut = (ALPHABETS[self.alphabet].cut(str(text))[: self.length] for text in frame.iloc[:, 0])
+        return [torch.tensor([place.get(character, UNKNOWN) for character in text]) for text in cut]
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return true for everyone: who has no sequence is not in the frame."""
+        return torch.ones(len(frame), dtype=torch.bool)
+
+    def blank(self) -> Tensor:
+        """Return a sequence without characters."""
+        return torch.zeros(0, dtype=torch.int64)
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the encoder of characters; its vocabulary has a place for the unknown."""
+        return "char_transformer", {"vocabulary": len(self.characters) + 1}
+
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+        characters = list(self.characters)
+        return SequenceState(alphabet=self.alphabet, length=self.length, characters=characters).model_dump()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Return the preprocessing that :meth:`config` described.
+
+        Parameters
+        ----------
+        config
+            What :meth:`config` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged.
+        VersionError
+            If a newer version wrote it.
+        """
+        state = read_state(SequenceState, config, "sequences")
+        return cls(state.alphabet, state.length, tuple(state.characters))
+
+
+class SequenceSource(TextSource):
+    """A modality of kind ``sequence``: records of a FASTA file, or a column of a table.
+
+    Parameters
+    ----------
+    file
+        A FASTA file whose records are named by patient; or a table.
+    column
+        The column of a table.
+    alphabet
+        ``dna``, ``rna``, ``protein`` or ``smiles``, which refuse other characters; or ``any``.
+    length
+        How many characters count.
+
+    Examples
+    --------
+    >>> SequenceSource(file="drugs.csv", column="smiles", alphabet="smiles").length
+    1024
+    """
+
+    kind: Literal["sequence"] = "sequence"
+    column: str = "sequence"
+    alphabet: AlphabetName = "any"
+    length: int = Field(default=1024, ge=1)
+
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Read the sequences, one a patient, each checked against the alphabet."""
+        import pandas as pd
+
+        name = self.file or ""
+        if not name.lower().removesuffix(".gz").removesuffix(".zip").endswith(FASTA):
+            return super().read(folder, modality, taken)
+        if "column" in self.model_fields_set:
+            raise InputError(f"{modality}: a FASTA file has no columns", remedy="Leave column: out.")
+        records = read_fasta(folder.file(name))
+        index = pd.Index([patient for patient, _ in records], dtype=object)
+        return self.choose(pd.DataFrame({self.column: [text for _, text in records]}, index), None, modality, ())
+
+    def complaint(self, text: str) -> str | None:
+        """Return which characters are not of the alphabet, or None."""
+        return ALPHABETS[self.alphabet].complaint(text)
+
+    def fit(self, frame: pd.DataFrame) -> SequencePreprocessor:
+        """Return preprocessing fitted on the sequences of training patients."""
+        return SequencePreprocessor.fit(frame, alphabet=self.alphabet, length=self.length)
