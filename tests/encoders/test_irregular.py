@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mmlego import InputError, LegoBlock, Ragged
-from mmlego.encoders import GRUD, TimeTransformer
+from mmlego.encoders import GRUD, TimeTransformer, build_encoder
 from tests import strategies
 from tests.bricks import plate, stirred
 
@@ -161,3 +161,22 @@ def test_a_first_column_that_is_no_time_is_refused(kind: str, times: list[float]
 def test_a_series_of_time_alone_is_refused(kind: str) -> None:
     with pytest.raises(InputError, match=r"without variables.*the time included, got 1"):
         ENCODERS[kind](1)
+
+
+@pytest.mark.parametrize("encoder", ["gru", "gru_d", "time_transformer"])
+def test_variables_left_out_count_as_not_measured(encoder: str) -> None:
+    """Each output is that of a sample without some of its columns, and all of these occur."""
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 3)
+    x[..., 0] = torch.arange(3.0)
+    made = build_encoder(encoder, {"in_features": 3, "out_features": 4, "dropout": 0.0, "input_dropout": 0.5})
+    gone = [[], [1], [2], [1, 2]] if encoder != "gru" else [[], [0], [1], [2], [0, 1], [0, 2], [1, 2], [0, 1, 2]]
+    expected = []
+    for columns in gone:
+        without = x.clone()
+        without[..., columns] = torch.nan
+        expected.append(made.eval()(without))
+    made.train()
+    drawn = [made(x) for _ in range(40)]
+    found = {next(i for i, e in enumerate(expected) if torch.allclose(e, out, atol=1e-6)) for out in drawn}
+    assert found == set(range(len(gone)))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError
-from mmlego.nn.gaps import carry_forward, last_measured, time_since
+from mmlego.nn.gaps import VariableDropout, carry_forward, last_measured, time_since
 from mmlego.nn.masks import real_first
 from mmlego.nn.transformer import Transformer
 from mmlego.nn.waves import geometric_periods, waves
@@ -37,6 +37,8 @@ class GRUD(nn.Module):
         The time over which decays are learned, in the unit of column 0: a day, for hours.
     dropout
         Dropout of the tokens while training.
+    input_dropout
+        How often a whole column of a sample counts as never measured while training.
 
     Raises
     ------
@@ -55,9 +57,17 @@ class GRUD(nn.Module):
     tokenwise = False
     accepts_missing = True
 
-    def __init__(self, in_features: int, out_features: int = 64, unit: float = 24.0, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int = 64,
+        unit: float = 24.0,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         variables = _count_variables(in_features)
+        self.leave_out = VariableDropout(input_dropout)
         self.in_features, self.out_features, self.unit = in_features, out_features, unit
         self.value_decay = nn.Parameter(torch.ones(variables))
         self.value_offset = nn.Parameter(torch.zeros(variables))
@@ -78,7 +88,7 @@ class GRUD(nn.Module):
             x, mask = real_first(torch.where(mask[:, :, None], x, 0.0), mask)
         _check_times(x, mask)
         time, values = x[..., 0], x[..., 1:]  # (b, n), (b, n, f)
-        observed = ~values.isnan()
+        observed = self.leave_out(~values.isnan())
         values = torch.where(observed, values, 0.0)
         last = last_measured(observed)
         since = time_since(time, last).clamp(min=0.0) / self.unit  # steps behind the real ones go back in time
@@ -131,6 +141,8 @@ class TimeTransformer(nn.Module):
         Number of periods.
     dropout
         Dropout in the Transformer layers while training.
+    input_dropout
+        How often a whole column of a sample counts as never measured while training.
 
     Raises
     ------
@@ -159,9 +171,11 @@ class TimeTransformer(nn.Module):
         longest: float = 200.0,
         periods: int = 8,
         dropout: float = 0.1,
+        input_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         variables = _count_variables(in_features)
+        self.leave_out = VariableDropout(input_dropout)
         self.in_features, self.out_features = in_features, out_features
         self.project = nn.Linear(2 * variables, out_features)
         self.time = nn.Linear(2 * periods, out_features, bias=False)
@@ -172,7 +186,7 @@ class TimeTransformer(nn.Module):
         """Return tokens ``(b, n, e)``; masked steps, where ``mask (b, n)`` is False, are not looked at."""
         _check_times(x, mask)
         time, values = x[..., 0], x[..., 1:]  # (b, n), (b, n, f)
-        observed = ~values.isnan()
+        observed = self.leave_out(~values.isnan())
         seen = torch.cat([torch.where(observed, values, 0.0), observed.to(values.dtype)], dim=-1)
         of_time = waves(time, self.get_buffer("periods")).to(values.dtype)
         tokens: Tensor = self.transformer(self.project(seen) + self.time(of_time), mask)

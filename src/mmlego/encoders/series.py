@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.encoders.registry import register_encoder
+from mmlego.nn.gaps import VariableDropout
 from mmlego.nn.masks import real_first
 
 
@@ -26,6 +27,8 @@ class GRUEncoder(nn.Module):
         Number of GRU layers.
     dropout
         Dropout of the tokens (and between layers) while training.
+    input_dropout
+        How often a whole column of a sample counts as not measured while training.
 
     Examples
     --------
@@ -38,9 +41,17 @@ class GRUEncoder(nn.Module):
     tokenwise = False
     accepts_missing = True
 
-    def __init__(self, in_features: int, out_features: int = 64, layers: int = 1, dropout: float = 0.0) -> None:
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int = 64,
+        layers: int = 1,
+        dropout: float = 0.0,
+        input_dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features
+        self.leave_out = VariableDropout(input_dropout)
         self.gru = nn.GRU(
             2 * in_features, out_features, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
         )
@@ -53,7 +64,7 @@ class GRUEncoder(nn.Module):
         """
         if mask is not None:
             x, mask = real_first(x, mask)
-        observed = ~x.isnan()
+        observed = self.leave_out(~x.isnan())
         hidden, _ = self.gru(torch.cat([torch.where(observed, x, 0.0), observed.to(x.dtype)], dim=-1))
         tokens: Tensor = self.dropout(hidden)
         return tokens if mask is None else (tokens, mask)

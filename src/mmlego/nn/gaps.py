@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+
+from mmlego.errors import InputError
 
 
 def last_measured(observed: Tensor) -> Tensor:
@@ -82,3 +84,38 @@ def time_since(time: Tensor, last: Tensor) -> Tensor:
     before = F.pad(last[:, :-1], (0, 0, 1, 0))  # (b, n, f), 0 at the first step
     times = time[:, :, None].expand(last.shape)
     return times - times.gather(1, before)
+
+
+class VariableDropout(nn.Module):
+    """While training, now and then takes a whole variable of a sample as never measured.
+
+    A model of many variables and few patients learns a rare one by heart; what may be missing it cannot lean on.
+
+    Parameters
+    ----------
+    share
+        How often; 0 for never.
+
+    Raises
+    ------
+    InputError
+        If it is no share below 1.
+
+    Examples
+    --------
+    >>> VariableDropout(0.5).eval()(torch.ones(1, 3, 2, dtype=torch.bool)).sum().item()
+    6
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        if not 0 <= share < 1:
+            raise InputError("input_dropout", expected="a share from 0, below 1", got=share)
+        self.share = share
+
+    def forward(self, observed: Tensor) -> Tensor:
+        """Return which measurements ``(b, n, f)`` count."""
+        if not self.training or self.share == 0:
+            return observed
+        kept = torch.rand(observed.shape[0], 1, observed.shape[2], device=observed.device) >= self.share
+        return observed & kept
