@@ -90,6 +90,18 @@ def test_rules_that_no_pattern_gives_are_means() -> None:
     assert [c.rule for c in fit(rules={"T*": "max"}).columns] == ["mean", "max"]
 
 
+def test_logarithms_of_what_is_skewed() -> None:
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(300):
+        values = {"lactate": rng.lognormal(0.5, 0.8), "pulse": rng.normal(80, 10), "excess": -rng.exponential()}
+        values |= {"shift": rng.exponential() - 1, "flag": 1.0, "rare": float(i == 0)}
+        rows += [(str(i), 0.5, name, float(value)) for name, value in values.items()]
+    logged = {c.variable: c.log for c in fit(frame_of(*rows), log="auto").columns}
+    # of a flag that is almost always 0 the logarithm is no less skewed
+    assert logged == {"lactate": True, "pulse": False, "excess": False, "shift": False, "flag": False, "rare": False}
+
+
 def test_logarithms() -> None:
     series = fit(log=["H*"], horizon=6)
     assert [c.log for c in series.columns] == [True, False]

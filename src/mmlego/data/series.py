@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 from mmlego.data.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
 from mmlego.data.series_choices import check_patterns, declared, fits
 from mmlego.data.series_state import ColumnState, SeriesState
+from mmlego.data.skewness import calls_for_log
 from mmlego.data.stays import COLUMN, Stay
 from mmlego.data.wording import counted, listed
 from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
@@ -84,7 +85,7 @@ class SeriesPreprocessor:
         bin_hours: float = 1.0,
         horizon: float | None = None,
         rules: Rule | Sequence[Rule] | Mapping[str, Rule | Sequence[Rule]] = "mean",
-        log: Sequence[str] = (),
+        log: Sequence[str] | Literal["auto"] = (),
         clip: Mapping[str, tuple[float, float]] | None = None,
         quantiles: tuple[float, float] = QUANTILES,
     ) -> Self:
@@ -104,7 +105,8 @@ class SeriesPreprocessor:
             ``count``; several rules give a variable several columns. For all variables, or by name or glob; the
             first that fits counts, and those that none fits get the mean.
         log
-            Names or globs of variables of which the logarithm ``log(1 + x)`` is taken.
+            Names or globs of variables of which the logarithm ``log(1 + x)`` is taken; ``"auto"``: of those without
+            negative values whose skewness is above 1, and becomes smaller by it, in the training patients.
         clip
             By name or glob, the range of plausible values; values outside become its ends.
         quantiles
@@ -127,7 +129,8 @@ class SeriesPreprocessor:
         """
         names = _names(frame)
         by_rule: Mapping[str, Rule | Sequence[Rule]] = rules if isinstance(rules, Mapping) else {"*": rules}
-        for what, patterns in (("rules", by_rule), ("log", log), ("clip", clip or {})):
+        said = () if log == "auto" else log
+        for what, patterns in (("rules", by_rule), ("log", said), ("clip", clip or {})):
             check_patterns(what, patterns if names else (), names)
         _check_numbers(bin_hours, horizon, quantiles)
         raw = tuple(ColumnState(variable=name, low=0.0, high=0.0, centre=0.0, scale=1.0) for name in names)
@@ -142,7 +145,11 @@ class SeriesPreprocessor:
             warnings.warn(f"{text}{listed(never)}.", LegoWarning, stacklevel=2)
         columns = []
         for i, column in enumerate(raw):
-            name, logged = column.variable, fits(column.variable, log)
+            name = column.variable
+            if log == "auto":
+                logged = calls_for_log(flat.value[flat.variable == i].clip(low[i], high[i]))
+            else:
+                logged = fits(name, log)
             if logged and low[i] < 0:
                 raise InputError(
                     f"a logarithm of negative values of {name!r}",

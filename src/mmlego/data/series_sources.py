@@ -124,9 +124,9 @@ class StaySource(Source):
         if self.cache is False:
             return None
         if self.cache is True:
-            return cache_folder(folder.path)
-        place = folder.path / self.cache
-        if not folder.allow_outside and not place.resolve().is_relative_to(folder.path.resolve()):
+            return cache_folder(folder.home)
+        place = folder.home / self.cache
+        if not folder.allow_outside and not place.resolve().is_relative_to(folder.home.resolve()):
             remedy = "Name a folder in it, set MMLEGO_CACHE, or pass allow_outside=True."
             raise InputError(f"cache {self.cache!r} leaves the manifest's folder", remedy=remedy)
         return place
@@ -148,7 +148,8 @@ class SeriesSource(StaySource):
         How several values in one bin become one: ``mean``, ``first``, ``last``, ``min``, ``max``, ``sum``, ``count``,
         or several of them for as many columns; for all variables, or by name or glob.
     log
-        Names or globs of variables of which ``log(1 + x)`` is taken.
+        Names or globs of variables of which ``log(1 + x)`` is taken; ``auto``: of those without negative values that
+        are skewed in the training patients, and less so by it.
     clip
         By name or glob, the lowest and highest plausible value.
     quantiles
@@ -164,7 +165,7 @@ class SeriesSource(StaySource):
     bin_hours: FiniteFloat = Field(default=1.0, gt=0)
     horizon: FiniteFloat | None = Field(default=None, gt=0)
     aggregate: Rule | list[Rule] | dict[str, Rule | list[Rule]] = "mean"
-    log: list[str] = Field(default_factory=list)
+    log: Literal["auto"] | list[str] = "auto"
     clip: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
     quantiles: tuple[float, float] = QUANTILES
 
