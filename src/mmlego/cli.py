@@ -50,7 +50,12 @@ for panel, verbs in _PANELS.items():
 
 
 # Errors speak Python; what they tell to pass has another name here.
-_OPTIONS = {"allow_mismatch=True": "--allow-mismatch", "overwrite=True": "--overwrite", "resume=False": "--overwrite"}
+_OPTIONS = {
+    "allow_mismatch=True": "--allow-mismatch",
+    "overwrite=True": "--overwrite",
+    "resume=False": "--overwrite",
+    "folder=PATH": "--data-dir",
+}
 
 
 _INTERRUPTED = 130

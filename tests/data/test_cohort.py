@@ -317,6 +317,18 @@ def test_files_outside_when_allowed(manifest: Path, tmp_path: Path) -> None:
     assert Cohort.from_manifest(moved, allow_outside=True).patients == ("01", "02", "03")
 
 
+def test_files_in_another_folder_than_the_manifest(manifest: Path, tmp_path: Path) -> None:
+    moved = tmp_path / "elsewhere" / "cohort.yaml"
+    moved.parent.mkdir()
+    moved.write_text(MANIFEST)
+    assert Cohort.from_manifest(moved, folder=manifest.parent).patients == ("01", "02", "03")
+    with pytest.raises(InputError, match=r"there is no folder '.*nowhere'"):
+        Cohort.from_manifest(moved, folder=tmp_path / "nowhere")
+    moved.write_text(MANIFEST.replace("file: data/rna.csv", "file: ../elsewhere/cohort.yaml"))
+    with pytest.raises(InputError, match=r"'\.\./elsewhere/cohort\.yaml' leaves the folder of the data"):
+        Cohort.from_manifest(moved, folder=manifest.parent)
+
+
 def test_warnings_of_preprocessing_come_through(frames, followed) -> None:
     frames["rna"]["gone"] = np.nan
     with pytest.warns(LegoWarning, match="1 column without any value in the training rows dropped: gone"):

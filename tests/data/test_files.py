@@ -141,3 +141,16 @@ def test_a_missing_file_is_named_with_the_nearest(tmp_path: Path) -> None:
         inside(tmp_path, "clinica.csv")
     with pytest.raises(InputError, match="None is known here"):
         inside(tmp_path, "nowhere/clinical.csv")
+
+
+def test_files_in_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    put(tmp_path / "data" / "a.csv")
+    put(tmp_path / "secret.csv")
+    assert inside(tmp_path / "data", "a.csv", elsewhere=True).is_file()
+    with pytest.raises(InputError, match=r"'\.\./secret\.csv' leaves the folder of the data"):
+        inside(tmp_path / "data", "../secret.csv", elsewhere=True)
+    with pytest.raises(InputError, match=r"no file 'b\.csv' in .*data\."):
+        inside(tmp_path / "data", "b.csv", elsewhere=True)
+    with pytest.raises(InputError, match=r"beside the manifest\. Known: a\.csv\. .* say so: folder=PATH"):
+        inside(tmp_path / "data", "zzzz.tsv")

@@ -10,6 +10,10 @@ import typer
 Data = Annotated[
     Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
 ]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", metavar="FOLDER", help="Where the manifest's files lie, if not beside it."),
+]
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings, YAML.")]
 Overrides = Annotated[
     list[str] | None,

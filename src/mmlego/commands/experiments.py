@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, Overrides, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, Overrides, Shared
 from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
 def bench(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results go; run again to go on.")],
+    data_dir: DataDir = None,
     folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, by patient.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat them.")] = 3,
     validation: Annotated[
@@ -33,7 +34,7 @@ def bench(
     show = console()
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = Cohort.from_manifest(data)
+        cohort = Cohort.from_manifest(data, folder=data_dir)
         show.print(cohort.summary())
         experiment = Experiment(
             folds=folds, repeats=repeats, validation=validation, disjoint=not shared_patients, settings=settings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, NoProgress, Overrides, Overwrite, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, Shared
 from mmlego.commands.runs import SETTINGS, keep_split, load_blocks, make_split, plate_of, read_cohort, runs_of, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
@@ -23,6 +23,7 @@ _SCORED = "Patients trained and validated on, and scores on the latter"
 def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder.")],
+    data_dir: DataDir = None,
     modality: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,7 +60,7 @@ def train(
 
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = read_cohort(data, "training")
+        cohort = read_cohort(data, data_dir, "training")
         show = console()
         show.print(cohort.summary())
         names = _chosen(cohort, modality)
@@ -140,6 +141,7 @@ def fuse(
             "--out", "-o", metavar="FOLDER", help="Where to save; default: RUN/fuse. Split and logs go beside it."
         ),
     ] = None,
+    data_dir: DataDir = None,
     mode: Annotated[str | None, typer.Option(metavar="NAME", help="stack, weave or parallel.")] = None,
     order: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Order of the modalities, e.g. clinical,rna.")
@@ -180,7 +182,7 @@ def fuse(
     with plain_warnings():
         settings = read_settings(config or _saved_settings(sources), [*(overrides or []), *more])
         place = _place(sources, out, "fuse", overwrite=overwrite)
-        cohort = read_cohort(data, "tuning")
+        cohort = read_cohort(data, data_dir, "tuning")
         places = {name: i for i, name in enumerate(cohort.modalities)}
         blocks = sorted(load_blocks(sources), key=lambda block: places.get(block.modality, len(places)))
         absent = [block.modality for block in blocks if block.modality not in places]

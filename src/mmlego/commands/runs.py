@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SPLIT, SETTINGS = "split.json", "settings.yaml"
 
 
-def read_cohort(data: Path, why: str) -> Cohort:
+def read_cohort(data: Path, folder: Path | None, why: str) -> Cohort:
     """Return the cohort of a manifest, which must have an outcome.
 
     Raises
@@ -33,7 +33,7 @@ def read_cohort(data: Path, why: str) -> Cohort:
     """
     from mmlego.data import Cohort
 
-    cohort = Cohort.from_manifest(data)
+    cohort = Cohort.from_manifest(data, folder=folder)
     if cohort.outcome is None:
         raise InputError(f"{why} needs an outcome, and {cohort.name} has none", remedy="Add outcome: to the manifest.")
     return cohort

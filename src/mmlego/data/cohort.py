@@ -77,15 +77,23 @@ class Cohort:
     dropped: tuple[Dropped, ...]
 
     @classmethod
-    def from_manifest(cls, path: str | os.PathLike[str], *, allow_outside: bool = False) -> Cohort:
+    def from_manifest(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        folder: str | os.PathLike[str] | None = None,
+        allow_outside: bool = False,
+    ) -> Cohort:
         r"""Read a cohort from the files that a manifest names.
 
         Parameters
         ----------
         path
             The YAML file.
+        folder
+            Where the files lie that it names; None: beside it.
         allow_outside
-            Let files lie outside the folder of the manifest.
+            Let files lie outside that folder.
 
         Returns
         -------
@@ -108,14 +116,18 @@ class Cohort:
         Cohort(cohort: 2 patients; rna 2)
         """
         manifest = read_manifest(path)
-        folder = Folder(Path(path).parent, manifest.key, allow_outside=allow_outside)
+        home = Path(path).parent
+        if folder is not None and not Path(folder).is_dir():
+            raise InputError(f"there is no folder {str(folder)!r}", expected="the folder of the manifest's files")
+        place = home if folder is None else Path(folder)
+        files = Folder(place, manifest.key, allow_outside=allow_outside, home=home)
         spec = manifest.outcome
-        raw = None if spec is None else folder.table(spec.file or "")
+        raw = None if spec is None else files.table(spec.file or "")
         outcome, columns, notes = read_outcome(raw, spec, manifest.key)
-        folder.patients = None if outcome is None else frozenset(outcome.index)
+        files.patients = None if outcome is None else frozenset(outcome.index)
         tables = {}
         for modality, source in manifest.modalities.items():
-            tables[modality], found = source.read(folder, modality, columns)
+            tables[modality], found = source.read(files, modality, columns)
             notes += found
         patients, frames, known, lost = assemble(tables, outcome)
         return cls(manifest.name, patients, frames, known, spec, manifest.modalities, (*notes, *lost))

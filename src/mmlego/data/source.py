@@ -26,24 +26,34 @@ class Folder:
     Parameters
     ----------
     path
-        The folder.
+        The folder of the files.
     key
         The column of patient ids.
     allow_outside
         Let files lie outside the folder.
     patients
         The patients with an outcome, where that is known: whose a file is may hang on it.
+    home
+        The folder of the manifest, where that is another one: caches lie there, for data may not be written to.
     """
 
     def __init__(
-        self, path: Path, key: str, *, allow_outside: bool = False, patients: Collection[str] | None = None
+        self,
+        path: Path,
+        key: str,
+        *,
+        allow_outside: bool = False,
+        patients: Collection[str] | None = None,
+        home: Path | None = None,
     ) -> None:
         self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
+        self.home = path if home is None else home
         self._tables: dict[Path, pd.DataFrame] = {}
 
     def file(self, name: str, *, folders: bool = False) -> Path:
         """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
-        return inside(self.path, name, allow_outside=self.allow_outside, folders=folders)
+        elsewhere = self.home != self.path
+        return inside(self.path, name, allow_outside=self.allow_outside, folders=folders, elsewhere=elsewhere)
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a table; one wide file may hold all modalities and the outcome."""
