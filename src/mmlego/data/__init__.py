@@ -6,9 +6,13 @@ from mmlego.data.bags import Bag, BagPreprocessor, BagSource
 from mmlego.data.batch import Batch
 from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
+from mmlego.data.graph_sources import GraphSource
+from mmlego.data.graphs import GraphPreprocessor
 from mmlego.data.joins import Dropped
 from mmlego.data.leakage import check_leakage, duplicates
 from mmlego.data.manifest import Manifest, read_manifest
+from mmlego.data.molecule_bits import FingerprintPreprocessor, FingerprintSource
+from mmlego.data.molecules import scaffold_groups
 from mmlego.data.omics import OmicsPreprocessor, OmicsSource
 from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
@@ -29,7 +33,11 @@ __all__ = [
     "Cohort",
     "Draw",
     "Dropped",
+    "FingerprintPreprocessor",
+    "FingerprintSource",
     "Folder",
+    "GraphPreprocessor",
+    "GraphSource",
     "Manifest",
     "OmicsPreprocessor",
     "OmicsSource",
@@ -53,5 +61,6 @@ __all__ = [
     "preprocessing_names",
     "read_manifest",
     "save_splits",
+    "scaffold_groups",
     "split_patients",
 ]

@@ -23,6 +23,8 @@ class GraphColumn(Column):
         One per patient; all of one width of node and of edge features.
     present
         Which patients have the modality, ``(n,)``.
+    empty
+        A graph without nodes that knows the widths; needed where there is no other.
 
     Examples
     --------
@@ -34,13 +36,14 @@ class GraphColumn(Column):
 
     form = "graphs"
 
-    def __init__(self, graphs: Sequence[Graph], present: Tensor) -> None:
+    def __init__(self, graphs: Sequence[Graph], present: Tensor, empty: Graph | None = None) -> None:
         self.graphs = list(graphs)
         self.present = present
+        self.empty = empty_graph(self.graphs[0]) if empty is None else empty
 
     def take(self, rows: Tensor) -> GraphColumn:
         """Return the given rows ``(b,)`` as a column of their own, without copying the graphs."""
-        return GraphColumn([self.graphs[row] for row in rows.tolist()], self.present[rows])
+        return GraphColumn([self.graphs[row] for row in rows.tolist()], self.present[rows], self.empty)
 
     def input(self, chance: Chance | None = None) -> Input:
         """Return the graphs as one batch; None where no row is present."""
@@ -59,16 +62,16 @@ class GraphColumn(Column):
 
     def blank(self, rows: int) -> GraphColumn:
         """Return graphs without nodes for ``rows`` absent patients."""
-        return GraphColumn([empty_graph(self.graphs[0])] * rows, self.present.new_zeros(rows))
+        return GraphColumn([self.empty] * rows, self.present.new_zeros(rows), self.empty)
 
     def join(self, other: Column) -> GraphColumn:
         """Return a column with the rows of another one after these."""
         if not isinstance(other, GraphColumn):
             raise self._unlike(other)
-        widths = [graph_widths(column.graphs[0]) for column in (self, other)]
+        widths = [graph_widths(column.empty) for column in (self, other)]
         if widths[0] != widths[1]:
             raise ShapeError("one modality of two widths", expected=f"nodes and edges of {widths[0]}", got=widths[1])
-        return GraphColumn(self.graphs + other.graphs, torch.cat([self.present, other.present]))
+        return GraphColumn(self.graphs + other.graphs, torch.cat([self.present, other.present]), self.empty)
 
 
 def empty_graph(like: Graph) -> Graph:

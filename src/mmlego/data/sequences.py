@@ -15,7 +15,7 @@ from mmlego.data.alphabets import ALPHABETS, AlphabetName, read_fasta
 from mmlego.data.joins import Dropped
 from mmlego.data.source import Folder
 from mmlego.data.states import read_state
-from mmlego.data.text_tables import TextSource
+from mmlego.data.text_tables import TextColumnSource
 from mmlego.data.wording import counted
 from mmlego.errors import InputError, LegoWarning
 
@@ -153,7 +153,7 @@ class SequencePreprocessor:
         return cls(state.alphabet, state.length, tuple(state.characters))
 
 
-class SequenceSource(TextSource):
+class SequenceSource(TextColumnSource):
     """A modality of kind ``sequence``: records of a FASTA file, or a column of a table.
 
     Parameters

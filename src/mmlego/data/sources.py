@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mmlego.data.bags import BagSource
+from mmlego.data.graph_sources import GraphSource
 from mmlego.data.joins import Dropped, RowRule, choose_rows
+from mmlego.data.molecule_bits import FingerprintSource
 from mmlego.data.omics import OmicsSource
 from mmlego.data.sequences import SequenceSource
 from mmlego.data.series_sources import SeriesSource, StaticSource
@@ -73,4 +75,6 @@ KINDS: dict[str, type[Source]] = {
     "static": StaticSource,
     "bag": BagSource,
     "sequence": SequenceSource,
+    "graph": GraphSource,
+    "fingerprint": FingerprintSource,
 }

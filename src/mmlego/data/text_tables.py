@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class TextSource(Source):
+class TextColumnSource(Source):
     """What these kinds have in common: a table, and a column of texts.
 
     Parameters
@@ -24,7 +24,7 @@ class TextSource(Source):
     file
         The table, relative to the manifest.
     column
-        Its column of texts.
+        Its column of texts; may be the key, where texts name themselves, as SMILES do.
     rows
         What to do where a patient has several rows that differ: ``error`` or ``first``.
     on_error
@@ -50,6 +50,8 @@ class TextSource(Source):
         InputError
             If the column is not there or belongs to the outcome, rows of a patient differ, or a text cannot be used.
         """
+        if key is not None and key == self.column and key in frame.columns:
+            frame, key = frame.set_index(key, drop=False), None
         frame, notes = by_patient(frame, key, modality)
         frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
         column = self.column

@@ -91,3 +91,21 @@ def label(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """Return a text, its end cut off where it is long.
+
+    Parameters
+    ----------
+    text
+        The text.
+    most
+        How many characters are kept.
+
+    Examples
+    --------
+    >>> shortened("CC(C)NCC(O)COc1cccc2ccccc12", 9)
+    'CC(C)NCC…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -1,0 +1,165 @@
+"""Kind ``fingerprint``: molecules as bits, one for each kind of neighbourhood of an atom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from mmlego.data.fingerprints import text_fingerprints
+from mmlego.data.molecules import EXTRA, canonical, complaint_of, read_molecule
+from mmlego.data.states import read_state
+from mmlego.data.text_tables import TextColumnSource
+from mmlego.data.wording import counted, listed
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__doctest_requires__ = {"FingerprintPreprocessor": ["rdkit"]}
+
+
+class FingerprintState(BaseModel):
+    """What :class:`FingerprintPreprocessor` saves; refuses anything that does not fit.
+
+    Examples
+    --------
+    >>> FingerprintState(radius=2, bits=2048).version
+    1
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["fingerprint"] = "fingerprint"
+    version: Literal[1] = 1
+    radius: int = Field(ge=0, le=10)
+    bits: int = Field(ge=8, le=2**20)
+
+
+@dataclass(frozen=True)
+class FingerprintPreprocessor:
+    """SMILES → bits of the Morgan fingerprint (ECFP), 0 or 1.
+
+    Each atom with all that lies up to ``radius`` bonds away is hashed to one of so many bits (Rogers & Hahn 2010,
+    *Extended-connectivity fingerprints*); radius 2 is ECFP4. Nothing is learnt.
+
+    Parameters
+    ----------
+    radius
+        How many bonds away a neighbourhood reaches.
+    bits
+        How many bits there are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> bits = FingerprintPreprocessor(bits=64).transform(pd.DataFrame({"smiles": ["CCO", "OCC", "c1ccccc1"]}))
+    >>> bits.shape, torch.equal(bits[0], bits[1]), bits.sum(1).tolist()
+    (torch.Size([3, 64]), True, [6.0, 6.0, 3.0])
+    """
+
+    name: ClassVar[str] = "fingerprint"
+    ragged: ClassVar[bool] = False
+    accepts_missing: ClassVar[bool] = False
+
+    radius: int = 2
+    bits: int = 2048
+
+    def transform(self, frame: pd.DataFrame) -> Tensor:
+        """Return the bits of each molecule, float32 ``(n, bits)``.
+
+        Parameters
+        ----------
+        frame
+            One column of SMILES.
+
+        Raises
+        ------
+        InputError
+            If a text is no valid SMILES.
+        MissingExtraError
+            If RDKit is not installed.
+        """
+        package = import_extra("rdkit.Chem.rdFingerprintGenerator", "a fingerprint", EXTRA)
+        make = package.GetMorganGenerator(radius=self.radius, fpSize=self.bits)
+        texts = [str(text) for text in frame.iloc[:, 0]]
+        wrong = {row: why for row, text in zip(frame.index, texts, strict=True) if (why := complaint_of(text))}
+        if wrong:
+            first = listed((f"{row}: {why}" for row, why in wrong.items()), 3)
+            raise InputError(f"{counted(len(wrong), 'row')} without a molecule", expected="SMILES", got=first)
+        rows = [make.GetFingerprintAsNumPy(read_molecule(text)) for text in texts]
+        stacked = np.stack(rows) if rows else np.zeros((0, self.bits))
+        return torch.from_numpy(stacked.astype(np.float32))
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return true for everyone: who has no molecule is not in the frame."""
+        return torch.ones(len(frame), dtype=torch.bool)
+
+    def blank(self) -> Tensor:
+        """Return the bits of nobody."""
+        return torch.zeros(0, self.bits)
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the encoder of tables."""
+        return "snn", {"in_features": self.bits}
+
+    def config(self) -> dict[str, object]:
+        """Return radius and number of bits."""
+        return FingerprintState(radius=self.radius, bits=self.bits).model_dump()
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Return the preprocessing that :meth:`config` described.
+
+        Parameters
+        ----------
+        config
+            What :meth:`config` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged.
+        VersionError
+            If a newer version wrote it.
+        """
+        state = read_state(FingerprintState, config, "fingerprints")
+        return cls(state.radius, state.bits)
+
+
+class FingerprintSource(TextColumnSource):
+    """A modality of kind ``fingerprint``: Morgan bits of a column of SMILES, each read by RDKit.
+
+    Parameters
+    ----------
+    radius, bits
+        As :class:`FingerprintPreprocessor` takes them.
+
+    Examples
+    --------
+    >>> FingerprintSource(file="drugs.csv", radius=3).bits
+    2048
+    """
+
+    kind: Literal["fingerprint"] = "fingerprint"
+    column: str = "smiles"
+    radius: int = Field(default=2, ge=0, le=10)
+    bits: int = Field(default=2048, ge=8, le=2**20)
+
+    def complaint(self, text: str) -> str | None:
+        """Return that a text is no molecule, or None."""
+        return complaint_of(text)
+
+    def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
+        """Return a hash of each molecule, however its SMILES was written."""
+        return text_fingerprints(frame.iloc[:, 0].map(canonical))
+
+    def fit(self, frame: pd.DataFrame) -> FingerprintPreprocessor:
+        """Return the fingerprint as the section asks for it; nothing is learnt."""
+        return FingerprintPreprocessor(self.radius, self.bits)
