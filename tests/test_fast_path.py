@@ -80,6 +80,47 @@ def test_the_gradient_of_the_feed_forward(monkeypatch: pytest.MonkeyPatch) -> No
     assert torch.autograd.gradcheck(lambda x, *_: module(x), (x, *module.parameters()))
 
 
+def test_the_gradient_of_the_feed_forward_of_sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feedforward, "ROWS", 3)  # one sample or two at a time
+    module = GatedFeedForward(3, 2).double()
+    nn.init.normal_(module.norm.weight)
+    nn.init.normal_(module.norm.bias)
+    shared, own = (torch.randn(*shape, 3, dtype=torch.float64, requires_grad=True) for shape in ((1, 2), (5, 1)))
+
+    def run(shared: Tensor, own: Tensor, *_: Tensor) -> Tensor:
+        return module(shared + own, (shared, own))
+
+    assert torch.autograd.gradcheck(run, (shared, own, *module.parameters()), check_batched_grad=True)
+    with torch.no_grad():
+        torch.testing.assert_close(run(shared, own), module(shared + own))
+
+
+@pytest.mark.parametrize("hand", [True, False])
+@pytest.mark.parametrize("channels", [6, 7])
+def test_a_batch_of_single_tokens_gives_the_plain_answer_and_gradient(
+    hand: bool, channels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hand:
+        monkeypatch.setattr(feedforward, "by_hand", lambda _: False)
+    monkeypatch.setattr(feedforward, "ROWS", 8)
+    plate = Baseplate(Classification(3), channels=channels, width=6, heads=2, head_width=4, steps=2, expansion=2)
+    block = LegoBlock(nn.Linear(5, 4), plate, "table", out_features=4).double()
+    x = torch.randn(5, 5, dtype=torch.float64)
+    ours = block(x)
+    (ours.logits.square().sum() + ours.spectrum.real.square().mean()).backward()
+    gradients = {name: p.grad.clone() for name, p in block.named_parameters() if p.grad is not None}
+    block.zero_grad()
+    spectrum, logits = (
+        torch.stack(parts) for parts in zip(*(plain_forward(block, row[None]) for row in x), strict=True)
+    )
+    (logits.square().sum() + spectrum.real.square().mean()).backward()
+    torch.testing.assert_close(ours.spectrum, spectrum, rtol=1e-9, atol=1e-9)
+    for name, p in block.named_parameters():
+        if p.grad is not None:
+            mine = gradients.get(name, torch.zeros_like(p.grad))
+            torch.testing.assert_close(mine, p.grad, rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize("ordered", [True, False])
 def test_the_gradient_of_attention_over_bags(form: str, ordered: bool) -> None:
     module = CrossAttention(4, 3, heads=2, head_width=2, steps=2).double()

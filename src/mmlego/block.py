@@ -238,8 +238,11 @@ class LegoBlock(nn.Module):
         module: Any = self.steps[0 if plate.share_steps else step]
         if not plate.share_steps:
             memory = None
-        real = spectrum.real + module.dropout(module.attention(spectrum.real, tokens, memory))
-        real = real + module.dropout(module.feedforward(real))
+        update = module.dropout(module.attention(spectrum.real, tokens, memory))
+        real = spectrum.real + update
+        # Of one token a sample, all rows get the same; and before the first step all samples have the same rows.
+        apart = tokens.single and spectrum.real.shape[0] == 1 < tokens.batch
+        real = real + module.dropout(module.feedforward(real, (spectrum.real, update) if apart else None))
         return spectrum.with_real(real)
 
     def between_steps(self, spectrum: Spectrum) -> Spectrum:
