@@ -252,8 +252,8 @@ from mmlego.training.fit import fit
 torch.set_num_threads(2)
 cohort = Cohort.from_manifest(sys.argv[1])
 prepared = cohort.prepare(cohort.patients)
-name, arguments = prepared.preprocessing["slides"].encoder()
-block = LegoBlock(build_encoder(name, arguments), Baseplate(Classification(["no", "yes"])), "slides")
+_, arguments = prepared.preprocessing["slides"].encoder()
+block = LegoBlock(build_encoder(sys.argv[2], arguments), Baseplate(Classification(["no", "yes"])), "slides")
 data = prepared.data()
 history = fit(block, data, epochs=1, batch_size=1, validation=None, progress=False)
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
@@ -262,13 +262,14 @@ print(f"{history['train_loss'][0]:.4f} {peak:.3f}")
 
 
 @pytest.mark.slow
-def test_bags_of_a_hundred_thousand_patches_train_within_6_gib(tmp_path: Path) -> None:
+@pytest.mark.parametrize("encoder", ["patch_mlp", "gated_attention_mil"])
+def test_bags_of_a_hundred_thousand_patches_train_within_6_gib(encoder: str, tmp_path: Path) -> None:
     features = np.random.default_rng(0).standard_normal((100_000, 1024), dtype=np.float32)
     write_h5(tmp_path / "slides" / "p0.h5", features)
     write_h5(tmp_path / "slides" / "p1.h5", features, chunks=(1000, 1024))
     del features
     cohort(tmp_path, 'pattern: "slides/{key}.h5", sample: null')
-    command = [sys.executable, "-c", BIG, str(tmp_path / "cohort.yaml")]
+    command = [sys.executable, "-c", BIG, str(tmp_path / "cohort.yaml"), encoder]
     run = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False, env=dict(os.environ))
     assert run.returncode == 0, run.stderr
     loss, peak = map(float, run.stdout.split())
