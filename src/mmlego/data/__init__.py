@@ -24,6 +24,7 @@ from mmlego.data.sources import TableSource
 from mmlego.data.split_files import hash_patients, load_splits, save_splits
 from mmlego.data.splits import Split, check_split, halves, split_patients
 from mmlego.data.tables import TablePreprocessor
+from mmlego.data.texts import TextPreprocessor, TextSource
 
 __all__ = [
     "Bag",
@@ -51,6 +52,8 @@ __all__ = [
     "Split",
     "TablePreprocessor",
     "TableSource",
+    "TextPreprocessor",
+    "TextSource",
     "check_leakage",
     "check_split",
     "duplicates",

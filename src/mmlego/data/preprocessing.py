@@ -15,6 +15,7 @@ from mmlego.data.omics import OmicsPreprocessor
 from mmlego.data.sequences import SequencePreprocessor
 from mmlego.data.series import SeriesPreprocessor
 from mmlego.data.tables import TablePreprocessor
+from mmlego.data.texts import TextPreprocessor
 from mmlego.data.wording import meant
 from mmlego.errors import InputError, UnknownNameError
 
@@ -60,6 +61,7 @@ _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
     SequencePreprocessor.name: SequencePreprocessor.from_config,
     SeriesPreprocessor.name: SeriesPreprocessor.from_config,
     TablePreprocessor.name: TablePreprocessor.from_config,
+    TextPreprocessor.name: TextPreprocessor.from_config,
 }
 
 

@@ -16,6 +16,7 @@ from mmlego.data.sequences import SequenceSource
 from mmlego.data.series_sources import SeriesSource, StaticSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.tables import TablePreprocessor
+from mmlego.data.texts import TextSource
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,4 +78,5 @@ KINDS: dict[str, type[Source]] = {
     "sequence": SequenceSource,
     "graph": GraphSource,
     "fingerprint": FingerprintSource,
+    "text": TextSource,
 }

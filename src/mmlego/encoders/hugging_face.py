@@ -57,9 +57,38 @@ def load_hugging_face(model: str | Mapping[str, Any], what: str) -> tuple[Any, d
     if getattr(config, "is_encoder_decoder", False):
         found = found.get_encoder()
     found.train()  # as any new module; a block puts it into eval mode where it is frozen
+    return found, _described(transformers, config)
+
+
+def describe_hugging_face(folder: str) -> dict[str, Any]:
+    """Return the configuration of a model in a folder, as JSON can hold it, without loading its weights.
+
+    Parameters
+    ----------
+    folder
+        A folder with ``config.json``.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If the configuration is of no known model.
+    """
+    transformers = import_extra("transformers", "reading a configuration", "'mmlego[text]'")
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        got = str(error).splitlines()[0]
+        name = Path(folder).name
+        raise InputError(f"no model in {name!r}", expected="config.json of a known model", got=got) from error
+    return _described(transformers, config)
+
+
+def _described(transformers: Any, config: Any) -> dict[str, Any]:
     known = _default(transformers, config.model_type)
     described = {key: value for key, value in json.loads(config.to_json_string()).items() if hasattr(known, key)}
-    return found, {key: value for key, value in described.items() if key not in _OF_A_FILE}
+    return {key: value for key, value in described.items() if key not in _OF_A_FILE}
 
 
 def _from_folder(transformers: Any, folder: str, what: str) -> Any:
