@@ -87,6 +87,7 @@ def test_slides_by_pattern(tmp_path: Path) -> None:
     assert read.patients == ("p0", "p1")
     assert "slides: 1 file of no patient: slides/stranger.h5" in map(str, read.dropped)
     assert "6 patients without any modality" in read.summary()
+    assert read.sources["slides"].width(read.frames["slides"]) == 3
     prepared = read.prepare(["p0", "p1"])
     data = prepared.data(["p1", "p0"])
     batch = data.batch()

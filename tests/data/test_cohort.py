@@ -267,7 +267,7 @@ def test_from_manifest(manifest: Path) -> None:
         "rna: 1 row without a patient id",
         "clinical: 1 patient without outcome (04)",
     ]
-    assert "classification: 2 no, 1 yes" in made.summary()
+    assert "classification: died is no in 2, yes in 1" in made.summary()
     prepared = made.prepare(["01", "02"])
     assert prepared.task == Classification(["no", "yes"])
     assert prepared.data().target.tolist() == [0, 1, 0]

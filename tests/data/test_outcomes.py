@@ -67,7 +67,7 @@ def test_classification_by_hand() -> None:
     assert spec.target(outcome, task).tolist() == [1, 0, 0]
     assert spec.target(outcome, Classification(["10", "2", "5"])).tolist() == [0, 1, 1]
     assert spec.strata(outcome).tolist() == [1, 0, 0]
-    assert spec.describe(outcome) == "classification: 2 2, 1 10"
+    assert spec.describe(outcome) == "classification: y is 2 in 2, 10 in 1"
 
 
 def test_classes_of_the_whole_cohort_go_with_a_part() -> None:

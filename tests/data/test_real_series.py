@@ -38,7 +38,8 @@ def cohort(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 def test_who_has_what(cohort: Cohort) -> None:
     assert len(cohort) == 2996
     assert {name: len(frame) for name, frame in cohort.frames.items()} == {"static": 2996, "vitals": 2950, "all": 2995}
-    assert "classification: 2566 0, 430 1" in cohort.summary()
+    assert "vitals    series      2950        4" in cohort.summary()
+    assert "classification: In-hospital_death is 0 in 2566, 1 in 430" in cohort.summary()
     assert "all: 1 patient without any measurement (140501)" in cohort.summary()
 
 

@@ -8,6 +8,8 @@ from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
 from mmlego.data.graph_sources import GraphSource
 from mmlego.data.graphs import GraphPreprocessor
+from mmlego.data.image_sources import ImageSource, VolumeSource
+from mmlego.data.images import ImagePreprocessor
 from mmlego.data.joins import Dropped
 from mmlego.data.leakage import check_leakage, duplicates
 from mmlego.data.manifest import Manifest, read_manifest
@@ -19,6 +21,8 @@ from mmlego.data.prepared import Prepared
 from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
 from mmlego.data.sampler import ShuffledRows
 from mmlego.data.sequences import SequencePreprocessor, SequenceSource
+from mmlego.data.series import SeriesPreprocessor
+from mmlego.data.series_sources import SeriesSource, StaticSource
 from mmlego.data.source import Folder, Source
 from mmlego.data.sources import TableSource
 from mmlego.data.split_files import hash_patients, load_splits, save_splits
@@ -39,6 +43,8 @@ __all__ = [
     "Folder",
     "GraphPreprocessor",
     "GraphSource",
+    "ImagePreprocessor",
+    "ImageSource",
     "Manifest",
     "OmicsPreprocessor",
     "OmicsSource",
@@ -47,13 +53,17 @@ __all__ = [
     "Preprocessing",
     "SequencePreprocessor",
     "SequenceSource",
+    "SeriesPreprocessor",
+    "SeriesSource",
     "ShuffledRows",
     "Source",
     "Split",
+    "StaticSource",
     "TablePreprocessor",
     "TableSource",
     "TextPreprocessor",
     "TextSource",
+    "VolumeSource",
     "check_leakage",
     "check_split",
     "duplicates",

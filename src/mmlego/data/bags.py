@@ -289,6 +289,10 @@ class BagSource(FileSource):
             raise InputError("slides of one patient differ in width", expected="one width", got=names)
         return Bag(tuple(parts))
 
+    def width(self, frame: pd.DataFrame) -> int:
+        """Return how many features a patch has."""
+        return max((bag.width for bag in files_of(frame, COLUMN).values()), default=0)
+
     def fit(self, frame: pd.DataFrame) -> BagPreprocessor:
         """Return preprocessing fitted on the bags of training patients."""
         return BagPreprocessor.fit(frame, sample=self.sample)

@@ -231,7 +231,7 @@ class ClassificationOutcome(Outcome):
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the number of patients per class."""
         counts = outcome["label"].value_counts(sort=False)
-        return "classification: " + ", ".join(f"{count} {name}" for name, count in counts.items())
+        return f"classification: {self.label} is " + ", ".join(f"{name} in {n}" for name, n in counts.items())
 
 
 class MultiLabelOutcome(Outcome):

@@ -21,7 +21,7 @@ from mmlego.data.series import QUANTILES, SeriesPreprocessor
 from mmlego.data.series_cache import cache_folder, through_cache
 from mmlego.data.series_choices import check_patterns, choose, fits
 from mmlego.data.source import Folder, Source
-from mmlego.data.stays import OnError, StayRule, Stays
+from mmlego.data.stays import COLUMN, OnError, StayRule, Stays
 from mmlego.data.tables import TablePreprocessor
 from mmlego.data.wording import counted, label, listed
 from mmlego.errors import InputError
@@ -183,6 +183,10 @@ class SeriesSource(StaySource):
             who = tuple(frame.index[empty])
             notes.append(Dropped(modality, f"{counted(len(who), 'patient')} without any measurement", who))
         return frame[~empty], notes
+
+    def width(self, frame: pd.DataFrame) -> int:
+        """Return how many variables there are."""
+        return len({name for stay in frame[COLUMN] for name in stay.names})
 
     def fit(self, frame: pd.DataFrame) -> SeriesPreprocessor:
         """Return preprocessing fitted on the stays of training patients."""

@@ -125,6 +125,16 @@ class Source(BaseModel, ABC):
             remedy="Describe its files in a manifest.",
         )
 
+    def width(self, frame: pd.DataFrame) -> int:
+        """Return how many columns, variables or features a patient has at most, for the summary.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return int(frame.shape[1])
+
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return what tells each patient's features from another's; None where two may well share them by chance.
 

@@ -61,7 +61,7 @@ def summarise(cohort: Cohort) -> str:
     names = list(cohort.frames)
     rows = [["modality", "kind", "patients", "columns"]]
     for name, frame in cohort.frames.items():
-        rows.append([name, cohort.sources[name].kind, str(len(frame)), str(frame.shape[1])])
+        rows.append([name, cohort.sources[name].kind, str(len(frame)), str(cohort.sources[name].width(frame))])
     lines = [f"{cohort.name}: {len(cohort)} patients", "", *_table(rows, "<<>>"), ""]
     patterns = [[*names, "patients"]]
     for have, count in overlap(cohort):
