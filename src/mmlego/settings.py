@@ -44,7 +44,12 @@ class PlateSettings(Section):
 class EncoderSettings(Section):
     """Which encoder, and its arguments but for the width of the input; those not given have the defaults here."""
 
-    usual: ClassVar[dict[str, dict[str, Any]]] = {"snn": {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3}}
+    usual: ClassVar[dict[str, dict[str, Any]]] = {
+        "snn": {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3},
+        "gru": {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5},
+        "gru_d": {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5},
+        "time_transformer": {"out_features": 32, "layers": 1, "dropout": 0.5, "input_dropout": 0.5},
+    }
 
     name: str = "snn"
     options: dict[str, Any] = Field(default_factory=dict)

@@ -19,7 +19,7 @@ from mmlego.encoders import build_encoder
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
-from mmlego.settings import Settings
+from mmlego.settings import EncoderSettings, Settings
 from mmlego.training import fit
 from mmlego.training.evaluate import Model
 
@@ -157,9 +157,8 @@ def train_block(
 def _encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
     """Return the encoder that the settings choose, or else the one that suits the kind of data."""
     suited, given = fitted.encoder()
-    chosen = settings.encoders.get(modality) or (settings.encoder if suited == settings.encoder.name else None)
-    if chosen is None:
-        return build_encoder(suited, given)
+    common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)
+    chosen = settings.encoders.get(modality) or common
     return build_encoder(chosen.name, {**given, **chosen.options})
 
 
