@@ -5,10 +5,10 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow check format benchmark clean
+.PHONY: help setup demo test test-fast test-slow check format benchmark benchmark-loading clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -49,6 +49,10 @@ format: $(VENV)/.dev  ## format and mend what ruff can mend
 
 benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py
+
+DATA ?= ../shared/data/physionet2012
+benchmark-loading: $(VENV)/.dev  ## seconds to load the ICU stays of the PhysioNet 2012 challenge, in the folder DATA
+	$(BIN)/python benchmarks/loading/run.py $(DATA)
 
 clean:  ## remove the environment and everything made by runs
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist

@@ -95,7 +95,7 @@ def manifest_of(name: str, cached: bool) -> dict[str, Any]:
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the table."""
-    table = Table(title="Seconds to load a cohort: median [fastest, slowest]", title_justify="left")
+    table = Table(title="Seconds to load a cohort: median, in brackets fastest and slowest", title_justify="left")
     for name in ("files", "from", "stays", "seconds", "goal"):
         table.add_column(name, justify="left" if name in ("files", "from") else "right")
     for row in rows:
