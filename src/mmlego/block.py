@@ -13,6 +13,7 @@ from mmlego.card import Card
 from mmlego.encoding import check_features, check_kind, encode
 from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.nn.attention import Tokens, prepare_tokens
+from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import Spectrum, at_least_float32
 from mmlego.tasks import Task
@@ -161,13 +162,9 @@ class LegoBlock(nn.Module):
 
     def predict(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Any:
         """Return the prediction in the task's units, without gradients and in eval mode."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                return self.task.predict(self(x, mask).logits)
-        finally:
-            self.train(training)
+        with modes_kept(self), torch.no_grad():
+            self.eval()
+            return self.task.predict(self(x, mask).logits)
 
     def tokens(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tokens:
         """Encode a batch, once, and make its tokens ready for all steps."""
@@ -327,12 +324,8 @@ def _check_arguments(encoder: nn.Module, plate: Baseplate, modality: str) -> Non
 
 def _dry_run(encoder: nn.Module, sample: Any, modality: str) -> int:
     """Return the width of the tokens, leaving mode and random state as they were."""
-    training = encoder.training
     x, mask = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, None)
     check_kind(x, mask, modality)
-    encoder.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return int(_values(encode(encoder, x, mask, modality).tokens).shape[-1])
-    finally:
-        encoder.train(training)
+    with modes_kept(encoder), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        encoder.eval()
+        return int(_values(encode(encoder, x, mask, modality).tokens).shape[-1])

@@ -16,6 +16,7 @@ from mmlego.block import LegoBlock
 from mmlego.card import Card
 from mmlego.encoding import check_kind, samples
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
+from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
 
@@ -92,13 +93,9 @@ class Multimodal(nn.Module):
 
     def predict(self, inputs: Inputs, present: Presence | None = None) -> Any:
         """Return the prediction in the task's units, without gradients and in eval mode."""
-        training = self.training
-        self.eval()
-        try:
-            with torch.no_grad():
-                return self.task.predict(self(inputs, present))
-        finally:
-            self.train(training)
+        with modes_kept(self), torch.no_grad():
+            self.eval()
+            return self.task.predict(self(inputs, present))
 
     def read(self, inputs: Inputs, present: Presence | None = None) -> Gaps:
         """Check a batch and take it apart.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -14,6 +12,7 @@ from mmlego.data import Batch, PatientData
 from mmlego.errors import InputError, MismatchError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
+from mmlego.nn.modes import modes_kept
 
 Model: TypeAlias = LegoBlock | LegoMerge | LegoFuse
 Data: TypeAlias = PatientData | tuple[Any, Any]
@@ -86,17 +85,6 @@ def all_logits(model: Model, data: PatientData, batch_size: int) -> Tensor:
     with modes_kept(model), torch.no_grad():
         model.eval()
         return torch.cat([logits_of(model, batch.to(device)).float().cpu() for batch in data.loader(batch_size)])
-
-
-@contextmanager
-def modes_kept(model: Model) -> Iterator[None]:
-    """Leave every module of a model in the mode, training or eval, that it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tensor | None = None) -> dict[str, float]:

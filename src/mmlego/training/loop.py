@@ -21,8 +21,9 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from mmlego import errors
 from mmlego.data import PatientData
 from mmlego.errors import InputError
+from mmlego.nn.modes import modes_kept
 from mmlego.training.callbacks import EpochBar, KeepBest
-from mmlego.training.evaluate import Model, modes_kept
+from mmlego.training.evaluate import Model
 from mmlego.training.module import Optimisation, Training, seed_all
 from mmlego.training.resume import SafeCheckpointIO
 from mmlego.training.run import LAST, LOGS
