@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from mmlego import Ragged, ShapeError
+from mmlego import InputError, Ragged, ShapeError
 from mmlego.encoders import GatedAttentionMIL, GRUEncoder, PatchMLP
 from mmlego.encoding import Encoded, check_features, encode, mask_argument
 from tests.bricks import Custom
@@ -236,9 +236,19 @@ def test_our_own_errors_come_through_as_they_are() -> None:
 
 
 def test_large_finite_features_are_finite() -> None:
-    """Their sum overflows, they do not."""
-    check_features(torch.full((2, 3), 3e38), None, "x", nn.Identity())
+    """Their norm is too large, or overflows; they are not."""
+    check_features(torch.full((2, 3), 1.5e12), None, "x", nn.Identity())
     check_features(torch.full((2, 3), 6e4, dtype=torch.float16), None, "x", nn.Identity())
+
+
+@pytest.mark.parametrize("accepts_missing", [False, True])
+@pytest.mark.parametrize("value", [2e12, -3e38])
+def test_features_of_which_an_encoder_would_make_nan_are_refused(value: float, accepts_missing: bool) -> None:
+    x = torch.randn(2, 3).index_fill(0, torch.tensor([1]), value)
+    if accepts_missing:
+        x[0, 0] = torch.nan
+    with pytest.raises(InputError, match=r"so large.*below 1\.8e\+12.*in size, the first at \[1, 0\]. Standardise"):
+        check_features(x, None, "x", Custom(lambda x: x, accepts_missing=accepts_missing))
 
 
 def test_a_lazy_layer_has_no_width_to_check_yet() -> None:
