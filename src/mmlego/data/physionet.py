@@ -102,7 +102,7 @@ class StayReader:
     def stays(self) -> Stays:
         """Return all stays that were read."""
         parts = self._parts
-        names = sorted(self._codes.keys() - {self.key})
+        names = sorted(self._codes)
         place = np.zeros(len(self._codes), dtype=np.int32)
         place[[self._codes[name] for name in names]] = np.arange(len(names))
         empty = np.zeros(0)
@@ -126,10 +126,11 @@ class StayReader:
         if {len(row) for row in rows} - {3}:
             number = next(i for i, line in enumerate(lines[1:], 2) if line and line.count(",") != 2)
             raise ValueError(f"line {number} has not three cells ({lines[number - 1][:40]!r}): is the file truncated?")
-        times, names, values = zip(*rows, strict=True) if rows else ((), (), ())
-        patients = {value.strip() for name, value in zip(names, values, strict=True) if name == self.key} - {""}
+        patients = {value.strip() for _, name, value in rows if name == self.key} - {""}
         if len(patients) != 1:
             raise ValueError(f"it names {counted(len(patients), 'patient')} ({self.key}), not one")
+        rows = [row for row in rows if row[1] != self.key]  # an id need not be a number
+        times, names, values = zip(*rows, strict=True) if rows else ((), (), ())
         try:
             time = np.array([self._clock[text] for text in times])
             value = np.array([float(text) for text in values])
@@ -141,19 +142,19 @@ class StayReader:
         code = np.array([codes.setdefault(name, len(codes)) for name in names], dtype=np.int32)
         unknown = np.isin(code, [codes[name] for name in (*DESCRIPTORS, "Weight") if name in codes])
         kept = ~np.isnan(value) & ~(unknown & (value == _NOT_KNOWN))
-        kept &= code != codes[self.key]
         return _Part(patients.pop(), code[kept], time[kept], value[kept].astype(np.float32))
 
     def _first_wrong(self, lines: list[str]) -> str:
         for number, line in enumerate(lines[1:], 2):
             time, _, rest = line.partition(",")
             name, _, value = rest.partition(",")
+            if not line or name == self.key:
+                continue
             try:
-                if line:
-                    self._clock[time]
+                self._clock[time]
             except ValueError as error:
                 return f"line {number}: {error}"
-            if line and not (name and _is_number(value)):
+            if not (name and _is_number(value)):
                 return f"line {number}: {name or 'a parameter without a name'} is {value!r}, not a number"
         return "it holds something else than times, names and numbers"
 
