@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
+import pickle
 
 import pytest
 import torch
 from torch import Tensor
 
-from mmlego import Baseplate, LegoBlock, MismatchError
+from mmlego import Baseplate, InputError, LegoBlock, MismatchError
 from mmlego.baseplate import Head, depends_on_tokens
 from mmlego.encoders import SNN
 from mmlego.nn.spectral import Spectrum
 from mmlego.tasks import Classification, Regression, Survival
-from tests.bricks import plate
+from tests.bricks import assert_same, plate
 
 OPTIONS = {
     "channels": 7,
@@ -139,7 +140,47 @@ def test_a_plate_is_never_copied_nor_changed_by_training() -> None:
         assert torch.equal(value, before[name]), name
 
 
+def test_nobody_changes_a_plate_behind_its_fingerprint() -> None:
+    on = plate()
+    before, config = {name: value.clone() for name, value in on.initial.items()}, on.config()
+    for value in on.initial.values():
+        value.add_(1.0)
+    on.initial["latent"].zero_()
+    on.start().real.zero_()
+    with pytest.raises(TypeError):
+        on.initial["latent"] = torch.zeros(6, 8)  # type: ignore[index]
+    with pytest.raises(TypeError):
+        del on.initial["latent"]  # type: ignore[attr-defined]
+    for name in ("initial", "width", "task", "fingerprint", "anything"):
+        with pytest.raises(
+            InputError, match=rf"{name} of a Baseplate cannot be set.*a new Baseplate.*got {name} = {{}}"
+        ):
+            setattr(on, name, {})
+    with pytest.raises(InputError, match="initial of a Baseplate cannot be deleted"):
+        del on.initial
+    assert on.config() == config
+    assert_same(dict(on.initial), before)
+    assert Baseplate.from_config(on.config(), on.initial).fingerprint == on.fingerprint
+
+
+def test_what_a_plate_was_made_of_may_change_later() -> None:
+    given = dict(plate(seed=1).initial)
+    on = plate(initial=given)
+    given["latent"].zero_()
+    assert on.fingerprint == plate(seed=1).fingerprint
+    assert on.initial["latent"].abs().sum() > 0
+
+
+def test_a_plate_goes_to_another_process() -> None:
+    on = plate()
+    sent = pickle.loads(pickle.dumps(on))
+    assert sent.fingerprint == on.fingerprint
+    assert_same(dict(sent.initial), dict(on.initial))
+    assert on.differences(sent) == []
+
+
 def test_it_says_what_it_is() -> None:
+    assert repr(plate().initial).startswith("InitialValues(latent (6, 8), steps.0.attention.")
     on = plate()
     assert repr(on).startswith("Baseplate(Classification(")
     assert on.fingerprint[:12] in repr(on)

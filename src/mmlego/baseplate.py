@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Self, get_args
 
 import torch
@@ -66,13 +66,44 @@ class Step(nn.Module):
         self.dropout = nn.Dropout(plate.dropout)
 
 
+class InitialValues(Mapping[str, Tensor]):
+    """Initial values by name, read-only: each access gives a copy, so that writing into one changes nothing.
+
+    Parameters
+    ----------
+    values
+        Tensors by name, which are kept as they are.
+
+    Examples
+    --------
+    >>> values = InitialValues({"latent": torch.zeros(2)})
+    >>> values["latent"].add_(1.0), values["latent"]
+    (tensor([1., 1.]), tensor([0., 0.]))
+    """
+
+    def __init__(self, values: Mapping[str, Tensor]) -> None:
+        self._values = dict(values)
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self._values[name].clone()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        return f"InitialValues({', '.join(f'{name} {tuple(value.shape)}' for name, value in self._values.items())})"
+
+
 class Baseplate:
     """What every block of a family has in common; share it before training, and the blocks will merge.
 
     It holds the task, the shape of the latent and the initial values of all that does not depend on the
     modality: latent, query and output projections, feed-forward, norms and head. Blocks that start from the
     same values stay in a common basis; blocks that start from unrelated ones cannot be averaged. A Baseplate
-    is never changed after it is made.
+    is never changed after it is made: its fields cannot be set, and ``initial`` gives copies.
 
     Parameters
     ----------
@@ -111,7 +142,7 @@ class Baseplate:
     Raises
     ------
     InputError
-        If a number is out of range or a name is unknown.
+        If a number is out of range or a name is unknown, or a field is set afterwards.
 
     Examples
     --------
@@ -156,8 +187,20 @@ class Baseplate:
         self.normalise, self.domain, self.state = normalise, domain, state
         self.share_steps, self.dropout = share_steps, dropout
         self._check()
-        self.initial: dict[str, Tensor] = self._draw() if initial is None else self._checked(initial)
+        self.initial = InitialValues(self._draw() if initial is None else self._checked(initial))
         self.fingerprint: str = _fingerprint(self.config(), self.initial)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if "fingerprint" in self.__dict__:  # the last that is set while one is made
+            raise InputError(
+                f"{name} of a Baseplate cannot be set, for it is never changed once it is made",
+                expected="a new Baseplate(task, ...)",
+                got=f"{name} = {value!r:.60}",
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise InputError(f"{name} of a Baseplate cannot be deleted, for it is never changed once it is made")
 
     def _check(self) -> None:
         for name in ("channels", "width", "steps", "heads", "head_width", "expansion"):
