@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -41,6 +41,7 @@ class FileSource(Source):
 
     needs: ClassVar[tuple[str, ...]] = ()
     cells: ClassVar[str]  # the one column of the frame
+    folders: ClassVar[bool] = False  # whether a table may name folders
 
     file: str | None = None
     column: str = "path"
@@ -78,21 +79,23 @@ class FileSource(Source):
         cells: dict[str, Any] = {}
         skipped: list[str] = []
         for patient, paths in found.items():
-            parts = [part for path in paths if (part := self._try(path, modality, skipped)) is not None]
+            opened = [self._try(self.open, path, modality, skipped) for path in paths]
+            parts = [part for part in opened if part is not None]
             if parts:
                 cells[patient] = parts
-        if skipped:
-            notes.append(Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
-        if not cells:
-            raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
         notes += self._check_several(cells, modality)
-        index = pd.Index(list(cells), name="patient", dtype=object)
-        column = pd.Series([self.together(parts) for parts in cells.values()], index=index, dtype=object)
-        return column.to_frame(self.cells), notes
+        made = {patient: self._try(self.together, parts, modality, skipped) for patient, parts in cells.items()}
+        made = {patient: cell for patient, cell in made.items() if cell is not None}
+        if skipped:
+            notes.insert(0, Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
+        if not made:
+            raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
+        index = pd.Index(list(made), name="patient", dtype=object)
+        return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
 
-    def _try(self, path: Path, modality: str, skipped: list[str]) -> Any:
+    def _try(self, make: Callable[[Any], Any], given: Any, modality: str, skipped: list[str]) -> Any:
         try:
-            return self.open(path)
+            return make(given)
         except InputError as error:
             if self.on_error == "raise":
                 raise InputError(
@@ -159,7 +162,7 @@ class FileSource(Source):
 
     def _place(self, folder: Folder, name: str, modality: str, absent: list[str]) -> Path | None:
         try:
-            return folder.file(name)
+            return folder.file(name, folders=self.folders)
         except InputError as error:
             inside = folder.allow_outside or (folder.path / name).resolve().is_relative_to(folder.path.resolve())
             if self.on_error == "raise" or not inside:  # what leaves the folder is never merely skipped

@@ -22,7 +22,7 @@ MARGIN_BITS = 10
 MOST_COLUMNS = 256
 
 
-def file_fingerprint(path: Path) -> bytes:
+def file_fingerprint(path: Path, start: int = 0) -> bytes:
     """Return a hash of the size of a file and of 16 blocks spread evenly from its start to its end.
 
     Slides of many gigabytes cannot be read through each time a run starts. A copy has the same fingerprint wherever
@@ -32,6 +32,8 @@ def file_fingerprint(path: Path) -> bytes:
     ----------
     path
         The file.
+    start
+        How many bytes at its beginning do not count.
 
     Raises
     ------
@@ -48,11 +50,11 @@ def file_fingerprint(path: Path) -> bytes:
     True
     """
     try:
-        size = path.stat().st_size
+        size = max(0, path.stat().st_size - start)
         digest = hashlib.sha256(str(size).encode())
         with path.open("rb") as file:
             for i in range(BLOCKS):
-                file.seek(i * max(0, size - BLOCK_BYTES) // (BLOCKS - 1))
+                file.seek(start + i * max(0, size - BLOCK_BYTES) // (BLOCKS - 1))
                 digest.update(file.read(BLOCK_BYTES))
     except OSError as error:
         raise InputError(f"cannot read {path.name!r} ({error.strerror})") from error

@@ -183,6 +183,8 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
     except ValidationError as error:
         first = error.errors()[0]
     key = str(first["loc"][0]) if first["loc"] else "the section"
+    if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:
+        raise InputError(f"{where}: unknown key {first['loc'][-1]!r} in {key!r}")
     if first["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in model.model_fields.items()]
         raise InputError(f"{where}: unknown key {key!r}", remedy=meant(key, known))

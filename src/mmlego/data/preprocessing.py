@@ -10,6 +10,7 @@ from torch import Tensor
 from mmlego.data.bags import BagPreprocessor
 from mmlego.data.columns import Column
 from mmlego.data.graphs import GraphPreprocessor
+from mmlego.data.images import ImagePreprocessor
 from mmlego.data.molecule_bits import FingerprintPreprocessor
 from mmlego.data.omics import OmicsPreprocessor
 from mmlego.data.sequences import SequencePreprocessor
@@ -57,6 +58,7 @@ _KNOWN: dict[str, Callable[[Mapping[str, object]], Preprocessing]] = {
     BagPreprocessor.name: BagPreprocessor.from_config,
     FingerprintPreprocessor.name: FingerprintPreprocessor.from_config,
     GraphPreprocessor.name: GraphPreprocessor.from_config,
+    ImagePreprocessor.name: ImagePreprocessor.from_config,
     OmicsPreprocessor.name: OmicsPreprocessor.from_config,
     SequencePreprocessor.name: SequencePreprocessor.from_config,
     SeriesPreprocessor.name: SeriesPreprocessor.from_config,

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from mmlego.data.bags import BagSource
 from mmlego.data.graph_sources import GraphSource
+from mmlego.data.image_sources import ImageSource, VolumeSource
 from mmlego.data.joins import Dropped, RowRule, choose_rows
 from mmlego.data.molecule_bits import FingerprintSource
 from mmlego.data.omics import OmicsSource
@@ -76,6 +77,8 @@ KINDS: dict[str, type[Source]] = {
     "static": StaticSource,
     "bag": BagSource,
     "sequence": SequenceSource,
+    "image": ImageSource,
+    "volume": VolumeSource,
     "graph": GraphSource,
     "fingerprint": FingerprintSource,
     "text": TextSource,
