@@ -36,19 +36,19 @@ def test_who_has_what(folder: Path) -> None:
 
 def test_each_modality_tells_a_part(folder: Path) -> None:
     clinical = pd.read_csv(folder / "clinical.csv", index_col="patient")
-    assert 0.6 < auroc(folder, clinical["age"]) < 0.72
+    assert 0.68 < auroc(folder, clinical["age"]) < 0.77
     assert abs(auroc(folder, clinical["marker_0"]) - 0.5) < 0.06
     vitals = pd.read_csv(folder / "vitals.csv")
     pulse = vitals[vitals["variable"] == "pulse"]
     slopes = pulse.groupby("patient")[["time", "value"]].apply(
         lambda stay: np.polyfit(stay["time"], stay["value"], 1)[0]
     )
-    assert 0.62 < auroc(folder, slopes) < 0.75
+    assert 0.68 < auroc(folder, slopes) < 0.77
     shares = {file.stem: torch.load(file)[:, :4].mean().item() for file in (folder / "slides").iterdir()}
-    assert 0.62 < auroc(folder, pd.Series(shares)) < 0.75
+    assert 0.68 < auroc(folder, pd.Series(shares)) < 0.77
     every = pd.concat([clinical["age"], slopes, pd.Series(shares)], axis=1, join="inner")
     together = auroc(folder, ((every - every.mean()) / every.std()).sum(axis=1))
-    assert together > 0.74, "the parts add up"
+    assert together > 0.86, "the parts add up"
 
 
 def test_the_same_seed_gives_the_same_files(tmp_path: Path) -> None:

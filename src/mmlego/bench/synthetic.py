@@ -31,8 +31,8 @@ Floats = NDArray[np.float64]
 def write_synthetic(folder: Path, *, patients: int = 400, seed: int = 0) -> Path:
     """Write the files of a synthetic cohort, and its manifest.
 
-    Three hidden numbers a patient, standard normal and independent; the odds of a relapse are the exponential of their
-    sum. Each modality tells one of them, with noise: two columns of a table; how fast the pulse rises and how often
+    Three hidden numbers a patient, standard normal and independent; the odds of a relapse are the exponential of twice
+    their sum. Each modality tells one of them, with noise: two columns of a table; how fast the pulse rises and how often
     lactate is measured; which share of a slide's patches is of another kind. One patient in ten lacks a modality, at
     random; nobody lacks all.
 
@@ -65,7 +65,7 @@ def write_synthetic(folder: Path, *, patients: int = 400, seed: int = 0) -> Path
     rng = np.random.default_rng(seed)
     ids = [f"S{place:04d}" for place in range(patients)]
     hidden = rng.normal(size=(patients, 3))
-    relapse = np.where(rng.random(patients) < 1 / (1 + np.exp(-hidden.sum(1))), "yes", "no")
+    relapse = np.where(rng.random(patients) < 1 / (1 + np.exp(-2 * hidden.sum(1))), "yes", "no")
     pd.DataFrame({KEY: ids, "relapse": relapse}).to_csv(folder / "outcome.csv", index=False)
     lacking = rng.permutation(patients)  # one after the other, so that nobody lacks two of them
     count = int(LACKS * patients)
@@ -85,8 +85,8 @@ def _clinical(ids: list[str], hidden: Floats, rng: np.random.Generator) -> pd.Da
     import pandas as pd
 
     n = len(ids)
-    table = {KEY: ids, "age": (60 + 8 * hidden + rng.normal(0, 6, n)).round(), "sex": rng.choice(["f", "m"], n)}
-    table["crp"] = np.exp(1 + 0.6 * hidden + rng.normal(0, 0.5, n)).round(2)
+    table = {KEY: ids, "age": (60 + 8 * hidden + rng.normal(0, 4, n)).round(), "sex": rng.choice(["f", "m"], n)}
+    table["crp"] = np.exp(1 + 0.6 * hidden + rng.normal(0, 0.4, n)).round(2)
     for place in range(6):
         table[f"marker_{place}"] = rng.normal(size=n).round(3)
     made = pd.DataFrame(table)
@@ -98,8 +98,8 @@ def _stay(patient: str, hidden: float, rng: np.random.Generator) -> pd.DataFrame
     import pandas as pd
 
     hours = np.sort(rng.uniform(0, 24, 24)).round(2)
-    pulse = 80 + 0.8 * hidden * (hours - 12) + rng.normal(0, 6, len(hours))
-    often = rng.random(len(hours)) < 1 / (1 + np.exp(1.5 - 0.8 * hidden))
+    pulse = 80 + hidden * (hours - 12) + rng.normal(0, 6, len(hours))
+    often = rng.random(len(hours)) < 1 / (1 + np.exp(1.5 - hidden))
     lactate = rng.lognormal(0.5, 0.4, len(hours))
     rows = [(patient, hour, "pulse", round(value, 1)) for hour, value in zip(hours, pulse, strict=True)]
     rows += [(patient, hour, "lactate", round(x, 2)) for hour, x in zip(hours[often], lactate[often], strict=True)]
@@ -108,6 +108,6 @@ def _stay(patient: str, hidden: float, rng: np.random.Generator) -> pd.DataFrame
 
 def _slide(hidden: float, rng: np.random.Generator) -> torch.Tensor:
     patches = rng.normal(size=(int(rng.integers(20, 120)), WIDTH))
-    odd = rng.random(len(patches)) < 1 / (1 + np.exp(1.0 - 1.2 * hidden))
-    patches[odd, :4] += 1.5
+    odd = rng.random(len(patches)) < 1 / (1 + np.exp(1.0 - 1.5 * hidden))
+    patches[odd, :4] += 2.0
     return torch.from_numpy(patches.astype(np.float32))
