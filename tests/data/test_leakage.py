@@ -137,7 +137,7 @@ def test_subsets_and_loaders() -> None:
 def test_arguments_that_do_not_fit() -> None:
     made = cohort()
     bad = {
-        "unknown by: expected 'patient', or the group of each, got 'slide'": {"by": "slide"},
+        "unknown by: expected 'patient', 'scaffold', or the group of each, got 'slide'": {"by": "slide"},
         "patients without a group: expected one for each patient, got p01, p02": {"by": {"p00": 1}},
         "groups do not fit the patients: expected 40, one a patient, got 2": {"by": [1, 2]},
         "unknown strata": {"stratify": "age"},

@@ -18,6 +18,7 @@ from mmlego.bench.job import build_bricks
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
 from mmlego.data import Cohort, check_split, split_patients
+from mmlego.data.split_rules import declared_groups
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.settings import Section, Settings, write_settings
@@ -74,6 +75,7 @@ def run_experiment(
     splits = split_patients(
         cohort.patients,
         strata,
+        groups=declared_groups(cohort),
         folds=experiment.folds,
         repeats=experiment.repeats,
         validation=experiment.validation,
@@ -85,7 +87,7 @@ def run_experiment(
     write_atomically(out / "settings.yaml", write_settings(settings))
     results: list[dict[str, Any]] = []
     for i, split in enumerate(splits):
-        check_split(split, cohort.patients)
+        check_split(split, cohort.patients, declared_groups(cohort))
         file = out / "splits" / f"{stamp}-{i:03d}.json"
         if file.is_file():
             results.append(json.loads(file.read_text()))
@@ -129,6 +131,7 @@ def _prefixed(advance: Callable[[str], None] | None, prefix: str) -> Callable[[s
 
 
 def _described(cohort: Cohort, experiment: Experiment) -> dict[str, Any]:
+    groups = declared_groups(cohort)
     return {
         "cohort": cohort.name,
         "patients": len(cohort),
@@ -137,6 +140,7 @@ def _described(cohort: Cohort, experiment: Experiment) -> dict[str, Any]:
         "have": {name: len(frame) for name, frame in cohort.frames.items()},
         "values_sha256": _hash_values(cohort),
         "outcome": None if cohort.outcome_spec is None else cohort.outcome_spec.model_dump(mode="json"),
+        **({} if groups is None else {"groups_sha256": hashlib.sha256(json.dumps(groups).encode()).hexdigest()}),
         **experiment.model_dump(mode="json"),
         "versions": {"mmlego": __version__, "torch": str(torch.__version__).split("+")[0]},
     }

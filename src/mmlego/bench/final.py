@@ -9,6 +9,7 @@ from mmlego.bench.experiment import Experiment
 from mmlego.bench.job import Bricks, build_bricks
 from mmlego.checkpoint import save
 from mmlego.data import Cohort, split_patients
+from mmlego.data.split_rules import declared_groups
 
 
 def train_final(
@@ -31,7 +32,9 @@ def train_final(
         The checkpoints.
     """
     share, seed = experiment.validation, experiment.settings.seed
-    split = split_patients(cohort.patients, cohort.strata(), fractions=(1 - share, share, 0.0), seed=seed)[0]
+    groups = declared_groups(cohort)
+    shares = (1 - share, share, 0.0)
+    split = split_patients(cohort.patients, cohort.strata(), groups=groups, fractions=shares, seed=seed)[0]
     train, validation = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
     bricks = build_bricks(
         cohort, train, validation, experiment.settings, disjoint=experiment.disjoint, seed=seed, advance=advance

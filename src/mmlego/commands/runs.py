@@ -75,14 +75,19 @@ def read_split(run: Path, cohort: Cohort) -> Split | None:
     """Return the split of a run folder, None if it was made for other patients than this cohort's."""
     import json
 
-    from mmlego.data import hash_patients, load_splits
+    from mmlego.data import check_split, hash_patients, load_splits
+    from mmlego.data.split_rules import declared_groups
 
     file = run / SPLIT
     try:
         known = json.loads(file.read_text(encoding="utf-8")).get("patients_sha256")
     except (ValueError, AttributeError):
         known = hash_patients(cohort.patients)  # damaged: load_splits says how
-    return load_splits(file, cohort.patients)[0] if known == hash_patients(cohort.patients) else None
+    if known != hash_patients(cohort.patients):
+        return None
+    split = load_splits(file, cohort.patients)[0]
+    check_split(split, cohort.patients, declared_groups(cohort))
+    return split
 
 
 def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: int) -> Split:
@@ -94,6 +99,7 @@ def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: 
         If the folder's split was made for other patients, or the shares leave nobody to train on.
     """
     from mmlego.data import split_patients
+    from mmlego.data.split_rules import declared_groups
 
     if (run / SPLIT).is_file():
         split = read_split(run, cohort)
@@ -110,7 +116,9 @@ def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: 
         raise InputError(
             "--test and --validation leave nobody to train on", expected="a sum below 1", got=test + validation
         )
-    split = split_patients(cohort.patients, cohort.strata(), fractions=(train, validation, test), seed=seed)[0]
+    groups = declared_groups(cohort)
+    shares = (train, validation, test)
+    split = split_patients(cohort.patients, cohort.strata(), groups=groups, fractions=shares, seed=seed)[0]
     keep_split(split, cohort, run)
     return split
 

@@ -15,11 +15,13 @@ from mmlego.data.assembly import assemble, check_known, in_order, read_outcome
 from mmlego.data.cohort_splits import By, Duplicates, split_cohort
 from mmlego.data.containers import arrays_to_frames, read_container
 from mmlego.data.joins import Dropped, RowRule
-from mmlego.data.manifest import parse_outcome, read_manifest, sources_of_frames
+from mmlego.data.manifest import parse_outcome, sources_of_frames
+from mmlego.data.manifest_files import read_files
 from mmlego.data.outcomes import Outcome
 from mmlego.data.pictures import draw_overlap
 from mmlego.data.prepared import Prepared, prepare_cohort
-from mmlego.data.source import Folder, Source
+from mmlego.data.source import Source
+from mmlego.data.split_rules import PatientGroups
 from mmlego.data.splits import Groups, Split
 from mmlego.data.summary import summarise
 from mmlego.errors import InputError
@@ -53,6 +55,8 @@ class Cohort:
         For each modality how it was read.
     dropped
         What was left out, and why.
+    groups
+        Who must stay on one side of a split, where the manifest says so.
 
     Examples
     --------
@@ -75,6 +79,7 @@ class Cohort:
     outcome_spec: Outcome | None
     sources: Mapping[str, Source]
     dropped: tuple[Dropped, ...]
+    groups: PatientGroups | None = None
 
     @classmethod
     def from_manifest(
@@ -115,22 +120,9 @@ class Cohort:
         ...     Cohort.from_manifest(manifest)
         Cohort(cohort: 2 patients; rna 2)
         """
-        manifest = read_manifest(path)
-        home = Path(path).parent
-        if folder is not None and not Path(folder).is_dir():
-            raise InputError(f"there is no folder {str(folder)!r}", expected="the folder of the manifest's files")
-        place = home if folder is None else Path(folder)
-        files = Folder(place, manifest.key, allow_outside=allow_outside, home=home)
-        spec = manifest.outcome
-        raw = None if spec is None else files.table(spec.file or "")
-        outcome, columns, notes = read_outcome(raw, spec, manifest.key)
-        files.patients = None if outcome is None else frozenset(outcome.index)
-        tables = {}
-        for modality, source in manifest.modalities.items():
-            tables[modality], found = source.read(files, modality, columns)
-            notes += found
-        patients, frames, known, lost = assemble(tables, outcome)
-        return cls(manifest.name, patients, frames, known, spec, manifest.modalities, (*notes, *lost))
+        found = read_files(path, folder, allow_outside=allow_outside)
+        name, spec, sources = found.manifest.name, found.manifest.outcome, found.manifest.modalities
+        return cls(name, found.patients, found.frames, found.outcome, spec, sources, found.dropped, found.groups)
 
     @classmethod
     def from_frames(
@@ -212,6 +204,17 @@ class Cohort:
             The ``n`` patient ids, of all arrays or of each by name.
         outcome, task, name
             As :meth:`from_frames` takes them.
+
+        Raises
+        ------
+        ShapeError
+            If an array is not ``(n, f)`` with a row a patient.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> Cohort.from_arrays({"rna": np.eye(3), "cnv": np.ones((1, 2))}, {"rna": ["a", "b", "c"], "cnv": ["b"]})
+        Cohort(cohort: 3 patients; rna 3, cnv 1)
         """
         return cls.from_frames(arrays_to_frames(arrays, patients), outcome=outcome, task=task, name=name)
 
@@ -311,7 +314,7 @@ class Cohort:
 
     def split(
         self,
-        by: By = "patient",
+        by: By | None = None,
         stratify: Literal["outcome"] | Groups | None = "outcome",
         *,
         folds: int | None = None,
@@ -326,8 +329,8 @@ class Cohort:
         Parameters
         ----------
         by
-            ``"patient"``; or what else must stay on one side (scaffolds, sites, families): the group of each patient,
-            in the order of ``cohort.patients`` or by name.
+            ``"patient"``; ``"scaffold"``; or what else must stay on one side (sites, families): the group of each
+            patient, in the order of ``cohort.patients`` or by name. None: as the manifest says, else by patient.
         stratify
             ``"outcome"``, a group a patient ``(n,)``, or None.
         folds, fractions, repeats, validation, seed

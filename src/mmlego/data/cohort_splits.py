@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mmlego.data.leakage import check_leakage, duplicates, merge_groups
+from mmlego.data.split_rules import declared_groups, scaffolds_of
 from mmlego.data.splits import Groups, Split, check_split, split_patients
 from mmlego.data.wording import label, listed
 from mmlego.errors import InputError, UnknownNameError
@@ -13,13 +14,13 @@ from mmlego.errors import InputError, UnknownNameError
 if TYPE_CHECKING:
     from mmlego.data.cohort import Cohort
 
-By: TypeAlias = Literal["patient"] | Mapping[str, object] | Sequence[object]
+By: TypeAlias = Literal["patient", "scaffold"] | Mapping[str, object] | Sequence[object]
 Duplicates: TypeAlias = Literal["error", "together", "allow"]
 
 
 def split_cohort(
     cohort: Cohort,
-    by: By = "patient",
+    by: By | None = None,
     stratify: Literal["outcome"] | Groups | None = "outcome",
     same: Duplicates = "error",
     folds: int | None = None,
@@ -86,13 +87,14 @@ def split_cohort(
     return splits
 
 
-def _groups(cohort: Cohort, by: By) -> list[str] | None:
+def _groups(cohort: Cohort, by: By | None) -> list[str] | None:
+    if by is None:
+        return declared_groups(cohort)
+    if by == "scaffold":
+        return scaffolds_of(cohort).list(cohort.patients)
     if isinstance(by, str):
         if by != "patient":
-            remedy = "As scaffold_groups(cohort.frames['molecule']['smiles']) gives them."
-            raise UnknownNameError(
-                "unknown by", expected="'patient', or the group of each", got=repr(by), remedy=remedy
-            )
+            raise UnknownNameError("unknown by", expected="'patient', 'scaffold', or the group of each", got=repr(by))
         return None
     if isinstance(by, Mapping):
         lacking = [patient for patient in cohort.patients if patient not in by]

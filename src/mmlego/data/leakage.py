@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mmlego.data.split_rules import declared_groups
 from mmlego.data.splits import Split, check_split
 from mmlego.data.wording import counted, listed
 from mmlego.errors import InputError
@@ -60,8 +61,8 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
     Raises
     ------
     InputError
-        If a patient is on two sides; if the same features stand on two sides under two ids; or if scalers, bins or
-        vocabularies were fitted on patients outside the training part.
+        If a patient, or a group that the manifest declares, is on two sides; if the same features stand on two sides
+        under two ids; or if scalers, bins or vocabularies were fitted on patients outside the training part.
 
     Examples
     --------
@@ -74,6 +75,7 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
     mmlego.errors.InputError: leakage: preprocessing was fitted on 1 patient of the test part (c). Fit it ...
     """
     check_split(split, cohort.patients)
+    _check_groups(cohort, split)
     sides = {name: set(patients) for name, patients in split.named(cohort.patients).items()}
     for modality, sets in duplicates(cohort).items():
         for names in sides.values():
@@ -87,6 +89,16 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
                 )
     if prepared is not None:
         _check_fitted(prepared.train, sides)
+
+
+def _check_groups(cohort: Cohort, split: Split) -> None:
+    if cohort.groups is None:
+        return
+    try:
+        check_split(split, cohort.patients, declared_groups(cohort))
+    except InputError as error:
+        remedy = "Make it with cohort.split(), or take split: out of the manifest."
+        raise InputError(f"{cohort.name} is to be split by {cohort.groups.by}: {error}", remedy=remedy) from error
 
 
 def _used(patients: Sequence[str], sides: dict[str, set[str]]) -> int:

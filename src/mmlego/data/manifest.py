@@ -15,6 +15,7 @@ from mmlego.data.joins import RowRule
 from mmlego.data.outcomes import OUTCOMES, Outcome
 from mmlego.data.source import Source
 from mmlego.data.sources import KINDS
+from mmlego.data.split_rules import SplitRule
 from mmlego.data.wording import listed, meant
 from mmlego.errors import InputError
 
@@ -34,6 +35,8 @@ class Manifest(BaseModel):
         What is predicted; None for a cohort that is only predicted on.
     modalities
         For each modality where it comes from, in order.
+    split
+        Which patients must stay on one side of a split; None if each is for himself.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class Manifest(BaseModel):
     key: str
     outcome: Outcome | None = None
     modalities: dict[str, SerializeAsAny[Source]]
+    split: SplitRule | None = None
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -125,6 +129,8 @@ def parse_manifest(content: object, where: str = "manifest") -> Manifest:
         if outcome.file is None:
             raise InputError(f"{where}: outcome names no file", remedy="Add file: to the section.")
         top["outcome"] = outcome
+    if top.get("split") is not None:
+        top["split"] = check_section(SplitRule, _mapping(top["split"], f"{where}: split"), f"{where}: split")
     return check_section(Manifest, top, where)
 
 

@@ -71,6 +71,8 @@ def summarise(cohort: Cohort) -> str:
         lines.append("no outcome")
     else:
         lines.append(cohort.outcome_spec.describe(cohort.outcome))
+    if cohort.groups is not None:
+        lines.append(f"split {cohort.groups.describe(cohort.patients)}")
     lines += [f"dropped: {note}" for note in cohort.dropped] or ["nothing dropped"]
     return "\n".join(lines)
 
