@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.multiprocessing import ProcessRaisedException
 
-from mmlego import InputError, LegoBlock, LegoFuse, MismatchError, evaluate, fit, predict
+from mmlego import InputError, LegoBlock, LegoFuse, LegoWarning, MismatchError, evaluate, fit, predict
 from mmlego.data import PatientData
 from mmlego.errors import LegoError
 from mmlego.tasks import Classification, Regression
@@ -120,6 +120,22 @@ def test_patients_on_both_sides() -> None:
     data = patients(30)
     with pytest.raises(InputError, match=r"5 patients are in both the training and the validation part.*p000, p001"):
         fit(block(), data, validation=data.subset(range(5)), **QUICK)
+
+
+def test_rows_of_one_data_without_ids_on_both_sides() -> None:
+    data = PatientData({"labs": X}, Y, Classification(2))
+    with pytest.raises(InputError, match=r"2 patients are in both .*got 18, 19"):
+        fit(block(), data.subset(range(20)), validation=data.subset(range(18, 30)), **QUICK)
+    fit(block(), data.subset(range(20)), validation=data.subset(range(20, 30)), epochs=1, **QUICK)
+
+
+@pytest.mark.parametrize("ids", [None, [f"p{i}" for i in range(10)]])
+def test_two_data_without_ids_are_no_leakage_but_a_warning(ids: list[str] | None) -> None:
+    train = PatientData({"labs": X[:20]}, Y[:20], Classification(2))
+    validation = PatientData({"labs": X[20:]}, Y[20:], Classification(2), ids)
+    with pytest.warns(LegoWarning, match="whether patients are in both cannot be checked. Give both patients="):
+        history = fit(block(), train, validation=validation, epochs=1, **QUICK)
+    assert len(history) == 1
 
 
 def test_a_patient_of_several_modalities_on_both_sides() -> None:

@@ -51,7 +51,7 @@ class PatientData:
     task
         The meaning of the target.
     patients
-        The ``n`` patient ids; without them, the row numbers.
+        The ``n`` patient ids; without them, the row numbers, which mean nothing in other data.
     present
         For each modality a boolean tensor ``(n,)``: who has it. Without it, everyone whose row is not
         entirely NaN, or not None in a list.
@@ -116,6 +116,7 @@ class PatientData:
             rows["patients"] = len(patients)
         n = check_lengths(rows)
         self.patients = tuple(str(row) for row in range(n)) if patients is None else check_ids(patients, repeats)
+        self.numbering = object() if patients is None else None  # of which data the ids are row numbers
         self.task = task
         self.target: Tensor | None = target
         self.weights: Tensor | None = weights
@@ -249,9 +250,7 @@ class PatientData:
             if self.target is None or self.task is None:
                 raise InputError("balanced weights without a target", remedy="Give target= and task=.")
             weights = self.task.balanced_weights(self.target)
-        return PatientData(
-            self._columns, self.target, self.task, self.patients, weights=weights, repeats=self.repeats, empty="allow"
-        )
+        return self._remade(self._columns, self.target, self.patients, weights, self.repeats)
 
     @classmethod
     def concat(cls, parts: Sequence[PatientData], repeats: Choice = "error") -> PatientData:
@@ -288,7 +287,8 @@ class PatientData:
                 raise MismatchError("data of two tasks", got="; ".join(parts[0].task.differences(part.task)))
         columns = join_columns([part._columns for part in parts], [len(part) for part in parts])
         allowed: Choice = "allow" if any(part.repeats == "allow" for part in parts) else repeats
-        return cls(
+        numberings = {id(part.numbering) for part in parts}
+        data = cls(
             columns,
             join_optional([part.target for part in parts], "target"),
             parts[0].task,
@@ -297,6 +297,8 @@ class PatientData:
             repeats=allowed,
             empty="allow",
         )
+        data.numbering = object() if len(numberings) > 1 else parts[0].numbering
+        return data
 
     def batch(self, rows: Rows | None = None, draw: Draw | None = None) -> Batch:
         """Return the given rows as a model takes them.
@@ -385,12 +387,12 @@ class PatientData:
             yield from column.contents()
 
     def _with(self, columns: dict[str, Column], keep: Tensor, repeats: Choice) -> PatientData:
-        return PatientData(
-            columns,
-            None if self.target is None else self.target[keep],
-            self.task,
-            [self.patients[row] for row in keep.tolist()],
-            weights=None if self.weights is None else self.weights[keep],
-            repeats=repeats,
-            empty="allow",
-        )
+        target, weights = (None if values is None else values[keep] for values in (self.target, self.weights))
+        return self._remade(columns, target, [self.patients[row] for row in keep.tolist()], weights, repeats)
+
+    def _remade(
+        self, parts: dict[str, Column], target: Array | None, ids: Sequence[str], weights: Array | None, repeats: Choice
+    ) -> PatientData:
+        data = PatientData(parts, target, self.task, ids, weights=weights, repeats=repeats, empty="allow")
+        data.numbering = self.numbering
+        return data

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mmlego.data import PatientData, check_split, split_patients
+from mmlego.data.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.merge import LegoMerge
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
@@ -216,10 +217,17 @@ def _parts(
         check_split(split, everyone.patients)
         return everyone.subset(split.train), everyone.subset(split.validation)
     valid = data_for(model, validation, with_target=True)
-    # Pairs of tensors name no patients: their row numbers say nothing.
+    # Pairs of tensors cannot name patients.
     if isinstance(data, PatientData) and isinstance(validation, PatientData):
-        shared = sorted(set(everyone.patients) & set(valid.patients))
-        if shared:
+        shared = shared_patients(everyone, valid)
+        if shared is None:
+            warnings.warn(
+                "Training and validation data are not both named: whether patients are in both cannot be checked. "
+                "Give both patients=.",
+                LegoWarning,
+                stacklevel=3,
+            )
+        elif shared:
             raise InputError(
                 f"{len(shared)} patients are in both the training and the validation part",
                 expected="disjoint patients",
