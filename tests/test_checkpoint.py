@@ -1,4 +1,4 @@
-"""What is saved comes back bit by bit, whole or not at all, and nothing is ever unpickled."""
+"""What is saved comes back bit by bit, whole or not at all, and without pickles."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from mmlego import (
     merge_rules,
     save,
 )
+from mmlego.checkpoint import read_config
 from mmlego.data import TablePreprocessor
 from mmlego.encoders import SNN
 from mmlego.merge.heads import head_rules
@@ -222,6 +223,21 @@ def test_blocks_start_alike_on_a_plate_that_was_sent(tmp_path: Path) -> None:
     torch.manual_seed(3)
     there = LegoBlock(SNN(5), round_trip(made, tmp_path), "x")
     assert_same(snapshot(here), snapshot(there))
+
+
+@pytest.mark.parametrize("make", [LegoMerge, LegoFuse])
+@pytest.mark.parametrize("weights", [[0.1, 0.2, 0.7], [1, 2, 4], [0.0, 1e-8, 1.0], "uniform"], ids=str)
+def test_weights_come_back_bit_by_bit_however_often(make: Any, weights: Any, tmp_path: Path) -> None:
+    """They are given as Python's floats, kept as float32 and written as decimals: rounded once, at the first step."""
+    made = make(family(3), weights=weights).eval()
+    once = round_trip(made, tmp_path / "once")
+    twice = round_trip(once, tmp_path / "twice")
+    assert torch.equal(once.weights, made.weights)
+    assert torch.equal(twice.weights, made.weights)
+    written = [read_config(tmp_path / name / "model")["options"]["weights"] for name in ("once", "twice")]
+    assert written == [made.weights.tolist()] * 2
+    if not isinstance(weights, str):
+        assert written[0] == pytest.approx([weight / sum(weights) for weight in weights], rel=1e-7)
 
 
 def test_evidence_of_loaded_blocks_still_weighs(tmp_path: Path) -> None:

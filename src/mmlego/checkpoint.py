@@ -1,4 +1,4 @@
-"""Checkpoints: a folder of safetensors, JSON and a card. Nothing is ever unpickled.
+"""Checkpoints: a folder of safetensors, JSON and a card; none of them a pickle, and ``load`` unpickles nothing.
 
 ``config.json`` says what the model is, by the format described in ``docs/checkpoint.md``; ``model.safetensors`` holds
 the weights and each baseplate's initial values; ``README.md`` is the card. The hash of the weights stands in the

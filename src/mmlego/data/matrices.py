@@ -1,4 +1,8 @@
-"""Matrices in files of HDF5 and of torch, read on demand: nothing is executed, and no other file is followed."""
+"""Matrices in files of HDF5 and of torch, read on demand; no other file is followed.
+
+A file of torch is a pickle, which torch's restricted unpickler (``weights_only=True``) reads: it makes tensors and
+plain containers, and refuses a file that names any other class or function, without calling it.
+"""
 
 from __future__ import annotations
 
@@ -138,7 +142,7 @@ def _tensors(path: Path) -> dict[str, Matrix]:
                     raise InputError(f"{path.name!r} is compressed", expected="a file as torch.save writes it")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what it says of old formats is nothing that the user can mend
-            # Files of before torch 1.6 cannot be mapped; they too are read without executing anything.
+            # Files of before torch 1.6 cannot be mapped; they too are read by the restricted unpickler.
             found = torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
     except InputError:
         raise
