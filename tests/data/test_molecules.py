@@ -20,6 +20,7 @@ from mmlego.data import (
     preprocessing_from_config,
     scaffold_groups,
 )
+from mmlego.data.molecules import complaint_of
 from mmlego.encoders import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
 from mmlego.nn import Graphs
@@ -174,6 +175,32 @@ def test_without_the_package(package: str, kind: str, tmp_path: Path, monkeypatc
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=rf"needs {package.split('.')[0]}.* pip install 'mmlego\[graphs\]'"):
         drugs(tmp_path, kind).prepare(["a", "b"]).data()
+
+
+def test_canonical_sequences_hide_the_hand_that_wrote_them(tmp_path: Path) -> None:
+    rows = {"a": "OCC", "b": "C(C)O", "c": "c1ccccc1O"}
+    own = (
+        drugs(tmp_path, "sequence", ", column: smiles, alphabet: smiles", rows)
+        .prepare(["a", "c"])
+        .data(["a", "b"])
+        .batch()
+    )
+    assert len({tuple(bag.tolist()) for bag in own.inputs["drug"].unbind()}) == 2
+    cohort = drugs(tmp_path, "sequence", ", column: smiles, alphabet: smiles, canonical: true", rows)
+    fitted = cohort.prepare(["a", "c"]).preprocessing["drug"]
+    assert len({tuple(ids.tolist()) for ids in fitted.transform(cohort.frames["drug"][:2])}) == 1
+    assert duplicates(cohort) == {"drug": [("a", "b")]}
+    assert preprocessing_from_config(json.loads(json.dumps(fitted.config()))) == fitted
+    with pytest.raises(InputError, match=r"drug: 1 patient whose text .*x: no valid SMILES: 'C1CC'"):
+        drugs(tmp_path, "sequence", ", column: smiles, alphabet: smiles, canonical: true", rows | {"x": "C1CC"})
+    with pytest.raises(InputError, match="canonical: is for alphabet: smiles"):
+        drugs(tmp_path, "sequence", ", column: smiles, canonical: true", rows)
+
+
+def test_atoms_that_cannot_be_described() -> None:
+    assert complaint_of("[Ti]" + "(Cl)" * 3 + "Cl") is None
+    assert str(complaint_of("[U]" + "(F)" * 11 + "F")).startswith("an atom with more than ten neighbours")
+    assert str(complaint_of("[Fe+8]")).startswith("an atom with more than ten neighbours or charges")
 
 
 def test_scaffolds() -> None:

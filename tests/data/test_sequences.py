@@ -110,7 +110,8 @@ def test_nobody_of_the_wanted_has_a_sequence() -> None:
 def test_what_is_saved() -> None:
     fitted = SequencePreprocessor.fit(frame("ACCA"), alphabet="dna", length=7)
     config = json.loads(json.dumps(fitted.config()))
-    assert config == {"name": "sequence", "version": 1, "alphabet": "dna", "length": 7, "characters": ["A", "C"]}
+    learnt = {"alphabet": "dna", "length": 7, "characters": ["A", "C"], "canonical": False}
+    assert config == {"name": "sequence", "version": 1, **learnt}
     assert preprocessing_from_config(config) == fitted
     for bad in ({"characters": ["A", "A"]}, {"characters": []}, {"alphabet": "greek"}, {"length": 0}):
         with pytest.raises(CheckpointError, match="the preprocessing of sequences is damaged"):

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from mmlego.data.alphabets import ALPHABETS, AlphabetName, read_fasta
+from mmlego.data.fingerprints import text_fingerprints
 from mmlego.data.joins import Dropped
+from mmlego.data.molecules import canonical as canonical_smiles
+from mmlego.data.molecules import complaint_of
 from mmlego.data.source import Folder
 from mmlego.data.states import read_state
 from mmlego.data.text_tables import TextColumnSource
@@ -42,6 +45,7 @@ class SequenceState(BaseModel):
     alphabet: AlphabetName
     length: int = Field(ge=1)
     characters: list[str] = Field(min_length=1)
+    canonical: bool = False
 
     @model_validator(mode="after")
     def _check_characters(self) -> Self:
@@ -62,6 +66,8 @@ class SequencePreprocessor:
         How many characters count; what comes after is cut off.
     characters
         The vocabulary; the id of a character is its place, from 1 on.
+    canonical
+        Whether SMILES are brought into the one canonical form first.
 
     Examples
     --------
@@ -78,9 +84,12 @@ class SequencePreprocessor:
     alphabet: AlphabetName
     length: int
     characters: tuple[str, ...]
+    canonical: bool = False
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, *, alphabet: AlphabetName = "any", length: int = 1024) -> Self:
+    def fit(
+        cls, frame: pd.DataFrame, *, alphabet: AlphabetName = "any", length: int = 1024, canonical: bool = False
+    ) -> Self:
         """Learn the vocabulary of the training patients.
 
         Parameters
@@ -91,18 +100,21 @@ class SequencePreprocessor:
             How sequences are cut into characters.
         length
             How many characters count.
+        canonical
+            Bring SMILES into the one canonical form first, so that nothing is learnt from the habits of writers.
 
         Warns
         -----
         LegoWarning
             If sequences are longer.
         """
-        cut = [ALPHABETS[alphabet].cut(str(text)) for text in frame.iloc[:, 0]]
+        cut = _cut(frame, alphabet, canonical)
         long = sum(len(characters) > length for characters in cut)
         if long:
             text = f"{counted(long, 'training sequence')} of {len(cut)} longer than length={length}: the end is cut."
             warnings.warn(text, LegoWarning, stacklevel=2)
-        return cls(alphabet, length, tuple(sorted({character for text in cut for character in text[:length]})))
+        known = sorted({character for text in cut for character in text[:length]})
+        return cls(alphabet, length, tuple(known), canonical)
 
     def transform(self, frame: pd.DataFrame) -> list[Tensor]:
         """Return the ids of the characters of each sequence, int64 ``(n_i,)``.
@@ -113,7 +125,7 @@ class SequencePreprocessor:
             One column of sequences, none empty.
         """
         place = {character: number for number, character in enumerate(self.characters, start=1)}
-        cut = (ALPHABETS[self.alphabet].cut(str(text))[: self.length] for text in frame.iloc[:, 0])
+        cut = (text[: self.length] for text in _cut(frame, self.alphabet, self.canonical))
         return [torch.tensor([place.get(character, UNKNOWN) for character in text]) for text in cut]
 
     def observed(self, frame: pd.DataFrame) -> Tensor:
@@ -130,8 +142,10 @@ class SequencePreprocessor:
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
-        characters = list(self.characters)
-        return SequenceState(alphabet=self.alphabet, length=self.length, characters=characters).model_dump()
+        state = SequenceState(
+            alphabet=self.alphabet, length=self.length, characters=list(self.characters), canonical=self.canonical
+        )
+        return state.model_dump()
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Self:
@@ -150,7 +164,12 @@ class SequencePreprocessor:
             If a newer version wrote it.
         """
         state = read_state(SequenceState, config, "sequences")
-        return cls(state.alphabet, state.length, tuple(state.characters))
+        return cls(state.alphabet, state.length, tuple(state.characters), state.canonical)
+
+
+def _cut(frame: pd.DataFrame, alphabet: AlphabetName, canonical: bool) -> list[list[str]]:
+    texts = [str(text) for text in frame.iloc[:, 0]]
+    return [ALPHABETS[alphabet].cut(canonical_smiles(text) if canonical else text) for text in texts]
 
 
 class SequenceSource(TextColumnSource):
@@ -166,6 +185,9 @@ class SequenceSource(TextColumnSource):
         ``dna``, ``rna``, ``protein`` or ``smiles``, which refuse other characters; or ``any``.
     length
         How many characters count.
+    canonical
+        Bring SMILES into the one canonical form of RDKit first. Where molecules of one outcome were written by other
+        people than those of another, a network reads the hand rather than the molecule.
 
     Examples
     --------
@@ -177,6 +199,13 @@ class SequenceSource(TextColumnSource):
     column: str = "sequence"
     alphabet: AlphabetName = "any"
     length: int = Field(default=1024, ge=1)
+    canonical: bool = False
+
+    @model_validator(mode="after")
+    def _check_canonical(self) -> Self:
+        if self.canonical and self.alphabet != "smiles":
+            raise ValueError("canonical: is for alphabet: smiles")
+        return self
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the sequences, one a patient, each checked against the alphabet."""
@@ -192,9 +221,13 @@ class SequenceSource(TextColumnSource):
         return self.choose(pd.DataFrame({self.column: [text for _, text in records]}, index), None, modality, ())
 
     def complaint(self, text: str) -> str | None:
-        """Return which characters are not of the alphabet, or None."""
-        return ALPHABETS[self.alphabet].complaint(text)
+        """Return which characters are not of the alphabet, or that it is no molecule, or None."""
+        return ALPHABETS[self.alphabet].complaint(text) or (complaint_of(text) if self.canonical else None)
+
+    def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
+        """Return a hash of each sequence; of molecules in canonical form, however they were written."""
+        return text_fingerprints(frame.iloc[:, 0].map(canonical_smiles) if self.canonical else frame.iloc[:, 0])
 
     def fit(self, frame: pd.DataFrame) -> SequencePreprocessor:
         """Return preprocessing fitted on the sequences of training patients."""
-        return SequencePreprocessor.fit(frame, alphabet=self.alphabet, length=self.length)
+        return SequencePreprocessor.fit(frame, alphabet=self.alphabet, length=self.length, canonical=self.canonical)
