@@ -47,7 +47,6 @@ class EncoderSettings(Section):
     usual: ClassVar[dict[str, dict[str, Any]]] = {
         "snn": {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3},
         "gru": {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5},
-        "gru_d": {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5},
         "time_transformer": {"out_features": 32, "layers": 1, "dropout": 0.5, "input_dropout": 0.5},
     }
 
