@@ -128,26 +128,79 @@ def test_parallel_starts_as_the_merge(rule: str, heads: str) -> None:
     fuse, merge = LegoFuse(blocks, mode="parallel", **options).eval(), LegoMerge(blocks, **options).eval()
     torch.testing.assert_close(fuse(inputs), merge(inputs))
     assert torch.equal(fuse.spectrum(inputs, present), merge.spectrum(inputs, present))
+    torch.testing.assert_close(fuse(inputs, present), merge(inputs, present))
+
+
+MERGED: dict[str, Any] = {"mode": "parallel", "rule": "mean", "heads": "slerp", "weights": "uniform"}
+
+
+@pytest.mark.parametrize("heads", ["linear", "slerp", "ot"])
+@given(st.integers(1, 5), st.integers(1, 4), st.data())
+def test_parallel_starts_as_the_merge_whoever_is_missing(heads: str, count: int, b: int, data: st.DataObject) -> None:
+    """So an untuned fuse keeps the laws of a merge: one modality alone present is that block's own answer."""
+    blocks = [block.double() for block in family(count)]
+    present = flags(blocks, data.draw(strategies.presence(count, b)))
+    inputs = doubled(batch(blocks, b))
+    fuse = LegoFuse(blocks, **{**MERGED, "heads": heads}).double().eval()
+    merge = LegoMerge(blocks, rule="mean", heads=heads, weights="uniform").double().eval()
+    # The head is built in single precision.
+    torch.testing.assert_close(fuse(inputs, present), merge(inputs, present), rtol=1e-6, atol=1e-6)
+
+
+def test_one_modality_alone_present_in_parallel_is_that_blocks_own_answer_until_it_is_tuned() -> None:
+    blocks = family(3)
+    fuse, inputs = LegoFuse(blocks, **MERGED).eval(), batch(blocks, 4)
+    one_each = torch.eye(4, dtype=torch.bool)[:3]
+    one_each[0, 3] = True
+    logits = fuse(inputs, flags(blocks, one_each))
+    for i, block in enumerate([*blocks, blocks[0]]):
+        x = inputs[block.modality][torch.tensor([i])]
+        torch.testing.assert_close(logits[i : i + 1], block(x).logits)
+
+
+def test_in_parallel_tuning_moves_the_head_of_every_pattern_alike() -> None:
+    blocks, more = family(3), torch.tensor([1.0, -2.0, 3.0])
+    fuse, inputs, present = LegoFuse(blocks, **MERGED).eval(), batch(blocks, 4), {"slide": torch.arange(4) > 1}
+    untuned = fuse(inputs, present)
+    with torch.no_grad():
+        fuse.head.linear.bias.add_(more)
+    torch.testing.assert_close(fuse(inputs, present), untuned + more)
+    fuse(inputs, {"slide": torch.zeros(4, dtype=torch.bool)}).square().sum().backward()
+    assert all(parameter.grad.abs().max() > 0 for parameter in fuse.head.parameters())
+    assert all(parameter.grad is None for block in fuse.blocks.values() for parameter in block.head.parameters())
+
+
+def test_in_parallel_heads_and_weights_that_were_loaded_count() -> None:
+    blocks, others = family(3), [trained(block, seed=50) for block in family(3)]
+    inputs, present = batch(blocks, 4), {"slide": torch.tensor([True, False, True, False])}
+    fuse, other = LegoFuse(blocks, **MERGED).eval(), LegoFuse(others, **{**MERGED, "weights": [1, 2, 3]}).eval()
+    with torch.inference_mode():
+        before = fuse(inputs, present).clone()
+    fuse.train()(inputs, present).sum().backward()  # with what was kept in inference
+    fuse.load_state_dict(other.state_dict())
+    assert torch.equal(fuse.eval()(inputs, present), other(inputs, present))
+    assert not torch.allclose(fuse(inputs, present), before)
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_one_block_alone_is_its_own_answer(mode: Any) -> None:
     for block in family(3, plate(channels=7)):
         inputs = batch([block], 3)
-        fuse, expected = LegoFuse([block], mode=mode).eval(), block(inputs[block.modality])
+        fuse, expected = LegoFuse([block], mode=mode, heads="slerp").eval(), block(inputs[block.modality])
         torch.testing.assert_close(fuse(inputs), expected.logits)
         torch.testing.assert_close(fuse.spectrum(inputs), expected.spectrum)
 
 
 @given(modes, st.integers(1, 5), st.data())
 def test_a_missing_modality_is_skipped(mode: Any, count: int, data: st.DataObject) -> None:
-    """As if the model had never had that block, but for the head, which is tuned."""
+    """As if the model had never had that block; but in sequence, one head reads all that comes."""
     blocks = family(count)
     fuse, inputs = LegoFuse(blocks, mode=mode).eval(), batch(blocks, 3)
     present = data.draw(strategies.presence(count, 1))[:, 0]
     here = [block for block, there in zip(blocks, present.tolist(), strict=True) if there]
     without = LegoFuse(here, mode=mode).eval()
-    without.head.load_state_dict(fuse.head.state_dict())
+    if mode != "parallel":
+        without.head.load_state_dict(fuse.head.state_dict())
     part = {block.modality: inputs[block.modality] for block in here}
     torch.testing.assert_close(fuse(part), without(part))
     everywhere = present[:, None].expand(-1, 3)
@@ -170,7 +223,7 @@ def test_every_unfrozen_block_receives_gradient(mode: Any, gaps: bool, share_ste
         steps = {name.split(".")[1] for name in moved if name.startswith("steps.")}
         assert any(name.startswith("encoder.") for name in moved)
         assert steps == ({"0"} if share_steps else {"0", "1"})
-    assert fuse.head.linear.weight.grad is not None
+    assert all(parameter.grad is not None for parameter in fuse.head.parameters())
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -7,10 +7,12 @@ from typing import Literal, Self, get_args
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
 from mmlego.errors import InputError
+from mmlego.merge.heads import HeadTensors
 from mmlego.merge.model import Merging
 from mmlego.merge.rules import Phase
 from mmlego.merge.weights import Weights
@@ -31,7 +33,8 @@ class LegoFuse(Merging):
         Blocks of different modalities on one Baseplate. They are copied and not changed.
     mode
         ``"stack"``: the latent leaves one block and enters the next. ``"weave"``: one step of each block in turn,
-        ``S`` rounds. ``"parallel"``: the merged model itself.
+        ``S`` rounds. ``"parallel"``: the merged model itself, which before tuning answers as ``LegoMerge`` does,
+        whoever is missing; where heads are merged, tuning moves the head of every pattern of presence alike.
     order
         The modalities in the order in which the latent meets them; default: as given. It is stored.
     freeze
@@ -102,6 +105,8 @@ class LegoFuse(Merging):
             raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=order)
         self.order: tuple[str, ...] = tuple(order)
         self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
+        self._built: dict[tuple[bool, ...], HeadTensors] = {}
+        self._built_for: Tensor | None = None
         self.head = Head(self.plate.width, self.task.outputs)
         self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
         like = self.block(self.modalities[0]).head.linear.weight
@@ -126,7 +131,46 @@ class LegoFuse(Merging):
 
     def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
         """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
-        return self.head(self._fused(self.read(inputs, present)).mean())  # type: ignore[no-any-return]
+        batch = self.read(inputs, present)
+        mean = self._fused(batch).mean()  # (b, d)
+        if self.mode == "parallel" and batch.present is not None:
+            return self._by_pattern(mean, batch.present)
+        logits: Tensor = self.head(mean)
+        return logits
+
+    def _by_pattern(self, mean: Tensor, present: Tensor) -> Tensor:
+        """Return logits ``(b, k)`` of means ``(b, d)``, each read by the head of what the sample has."""
+        patterns, which = present.T.unique(dim=0, return_inverse=True)
+        logits = mean.new_empty(len(mean), self.task.outputs)
+        for i, pattern in enumerate(patterns.tolist()):
+            rows = (which == i).nonzero().squeeze(1)
+            answer = functional_call(self.head, self._tuned_head(tuple(pattern)), (mean[rows],))
+            logits = logits.to(answer.dtype).index_copy(0, rows, answer)
+        return logits
+
+    def _tuned_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
+        """Return the merged head of a pattern of presence, moved as far as tuning has moved that of complete samples.
+
+        ``θ_pattern + (θ_tuned − θ_complete)``: untuned, each pattern has its own merged head, as in a LegoMerge.
+        """
+        tuned: HeadTensors = dict(self.head.named_parameters())
+        complete = (True,) * len(pattern)
+        if pattern == complete:
+            return tuned
+        part, whole = self._merged_head(pattern), self._merged_head(complete)
+        return {name: part[name] + (value - whole[name]) for name, value in tuned.items()}
+
+    def _merged_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
+        """Return the merged head of a pattern: built once, for the blocks' own heads are not tuned."""
+        heads = [p.detach().flatten() for name in self.modalities for p in self.block(name).head.parameters()]
+        content = torch.cat([*heads, self.weights.to(heads[0].dtype)])  # they may be loaded, or written to
+        # Kept tensors may take part in training later, so they must not be inference tensors.
+        with torch.inference_mode(False), torch.no_grad():
+            if self._built_for is None or not torch.equal(content, self._built_for):
+                self._built, self._built_for = {}, content.clone()
+            if pattern not in self._built:
+                self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
+        return self._built[pattern]
 
     def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
         """Return the fused spectrum ``(b, c, d)``, complex."""
