@@ -181,6 +181,8 @@ def test_a_saved_one_is_equal_and_JSON() -> None:
     assert read == series
     assert torch.equal(read.transform(TRAIN).nan_to_num(9), series.transform(TRAIN).nan_to_num(9))
     assert read.encoder() == ("gru_d", {"in_features": 4})
+    assert fit(bin_hours=2, horizon=8).encoder() == ("time_transformer", {"in_features": 3})
+    assert fit(bin_hours=2, horizon=9).encoder()[0] == fit(bin_hours=2).encoder()[0] == "gru_d"
     assert tuple(read.blank().shape) == (0, 4)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from mmlego.data.assembly import assemble, check_known, in_order, read_outcome
-from mmlego.data.cohort_splits import By, Duplicates, split_cohort
+from mmlego.data.cohort_splits import By, Duplicates, split_cohort, strata_of
 from mmlego.data.containers import arrays_to_frames, read_container
 from mmlego.data.joins import Dropped, RowRule
 from mmlego.data.manifest import parse_outcome, sources_of_frames
@@ -237,12 +237,22 @@ class Cohort:
             The MuData; the boolean ``obsm[modality]`` says who has a modality, where it is there.
         outcome
             The table of outcomes; the columns of ``obs`` if not given.
-        task, name
-            As :meth:`from_frames` takes them.
         key
             The column of ``obs`` that holds patient ids; None: the names of the observations.
-        kinds
-            By modality, its section of a manifest without ``file``; ``{"kind": "omics"}`` if not given.
+        task, name, kinds
+            As :meth:`from_frames` takes them; of kinds, ``{"kind": "omics"}`` where none is given.
+
+        Raises
+        ------
+        InputError
+            If it is neither, or its values cannot be used.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from anndata import AnnData
+        >>> Cohort.from_mudata(AnnData(np.eye(2)))
+        Cohort(cohort: 2 patients; omics 2)
         """
         frames, obs = read_container(data, key)
         sections = {modality: {"kind": "omics"} for modality in frames} | dict(kinds or {})
@@ -277,26 +287,7 @@ class Cohort:
         InputError
             If the cohort has no outcome.
         """
-        if self.outcome is None or self.outcome_spec is None:
-            raise InputError("a cohort without an outcome has no strata", remedy="Split without strata.")
-        return self.outcome_spec.strata(self.outcome)
-
-    def check_patients(self, patients: Sequence[str]) -> list[str]:
-        """Return patient ids as a list, or say which are not in the cohort.
-
-        Parameters
-        ----------
-        patients
-            Some patient ids.
-
-        Raises
-        ------
-        UnknownNameError
-            If a patient is not in the cohort.
-        InputError
-            If there is none.
-        """
-        return check_known(patients, self.patients, self.name)
+        return strata_of(self)
 
     def subset(self, patients: Sequence[str]) -> Cohort:
         """Return the cohort of some patients, in the order named; modalities that none of them has are left out.
@@ -304,11 +295,10 @@ class Cohort:
         Parameters
         ----------
         patients
-            Some patient ids, each once; as :meth:`check_patients` allows them.
+            Some patient ids, each once.
         """
         chosen = check_known(patients, self.patients, self.name, once=True)
-        frames = {modality: in_order(frame, chosen) for modality, frame in self.frames.items()}
-        frames = {modality: frame for modality, frame in frames.items() if len(frame)}
+        frames = {m: part for m, frame in self.frames.items() if len(part := in_order(frame, chosen))}
         outcome = None if self.outcome is None else self.outcome.loc[chosen]
         return replace(self, patients=tuple(chosen), frames=frames, outcome=outcome)
 

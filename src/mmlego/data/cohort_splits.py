@@ -12,6 +12,8 @@ from mmlego.data.wording import label, listed
 from mmlego.errors import InputError, UnknownNameError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from mmlego.data.cohort import Cohort
 
 By: TypeAlias = Literal["patient", "scaffold"] | Mapping[str, object] | Sequence[object]
@@ -85,6 +87,19 @@ def split_cohort(
         if same == "error":
             check_leakage(cohort, split)
     return splits
+
+
+def strata_of(cohort: Cohort) -> Tensor:
+    """Return the group of each patient ``(n,)`` by outcome.
+
+    Raises
+    ------
+    InputError
+        If the cohort has no outcome.
+    """
+    if cohort.outcome is None or cohort.outcome_spec is None:
+        raise InputError("a cohort without an outcome has no strata", remedy="Split without strata.")
+    return cohort.outcome_spec.strata(cohort.outcome)
 
 
 def _groups(cohort: Cohort, by: By | None) -> list[str] | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mmlego.data.assembly import check_known
 from mmlego.data.checks import check_names
 from mmlego.data.columns import BagColumn, Column, DenseColumn
 from mmlego.data.features import read_column
@@ -80,7 +81,8 @@ class Prepared:
         >>> Cohort.from_frames(frames).prepare(["a", "b"]).data()
         PatientData(2 rows of 2 patients; rna 2; no target)
         """
-        names = self.cohort.check_patients(self.cohort.patients if patients is None else patients)
+        everyone = self.cohort.patients
+        names = check_known(everyone if patients is None else patients, everyone, self.cohort.name)
         columns = {modality: self._column(modality, fitted, names) for modality, fitted in self.preprocessing.items()}
         outcome, spec = self.cohort.outcome, self.cohort.outcome_spec
         target = None
@@ -131,7 +133,7 @@ def prepare_cohort(
     InputError
         If no training patient has a modality.
     """
-    train = cohort.check_patients(train_patients)
+    train = check_known(train_patients, cohort.patients, cohort.name)
     preprocessing = {}
     for name in cohort.modalities if modalities is None else modalities:
         check_names([name], cohort.modalities)

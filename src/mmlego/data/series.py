@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUANTILES = (0.001, 0.999)
+FEW_BINS = 4  # to which a Transformer suits better than a recurrent network
 MOST_BINS = 100_000  # of one patient: a time in the wrong unit must not fill the memory
 
 
@@ -244,8 +245,12 @@ class SeriesPreprocessor:
         return torch.zeros(0, self.out_features)
 
     def encoder(self) -> tuple[str, dict[str, object]]:
-        """Return the name of the encoder that suits series, and the arguments that follow from the data."""
-        return "gru_d", {"in_features": self.out_features}
+        """Return the name of the encoder that suits series, and the arguments that follow from the data.
+
+        Few wide bins are hardly a series any more: they go to a Transformer, many to a recurrent network.
+        """
+        few = self.horizon is not None and count_bins(self.horizon, self.bin_hours) <= FEW_BINS
+        return "time_transformer" if few else "gru_d", {"in_features": self.out_features}
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
