@@ -106,9 +106,12 @@ def test_weights_are_a_word_or_numbers() -> None:
         ),
         (
             "merge.weights=some",
-            "setting 'merge.weights': Input should be 'uniform' or 'evidence'; or: Input should be a valid dictionary",
+            "setting 'merge.weights': Input should be 'auto', 'uniform' or 'evidence'; or: Input should be a valid",
         ),
-        ("merge.weights.rna=much", "setting 'merge.weights': Input should be 'uniform' or 'evidence'; or: Input "),
+        (
+            "merge.weights.rna=much",
+            "setting 'merge.weights': Input should be 'auto', 'uniform' or 'evidence'; or: Input ",
+        ),
         ("fit", r"an override: expected section\.key=value, got 'fit'"),
         ("fit..lr=1", r"an override: expected section\.key=value"),
         ("fit.lr.x=1", "setting 'fit.lr': Input should be a valid number"),
@@ -132,7 +135,7 @@ def test_a_value_is_no_section(file: Path) -> None:
         ("encoder.name=mlp", "unknown encoder: expected one of .*snn.*, got 'mlp'"),
         ("encoders.rna.name=mlp", "unknown encoder"),
         ("merge.rule=median", "unknown merge rule: expected one of harmonic, mean"),
-        ("merge.heads=median", "unknown rule for heads: expected one of linear, ot, slerp"),
+        ("merge.heads=median", "unknown rule for heads: expected one of common, linear, ot, slerp"),
     ],
 )
 def test_unknown_names_are_refused_before_anything_is_trained(override: str, known: str) -> None:

@@ -20,6 +20,10 @@ class Card:
         Licence of the weights.
     validation
         Metrics on the validation part, by name; ``fit`` writes them, evidence weights read them.
+    errors
+        Standard error of the primary metric on the validation part, by name.
+    prior
+        What the block answers to who knows nothing: the logits that fit the training outcomes best, ``k`` numbers.
     patients
         Number of patients trained on and validated on.
     recipe
@@ -36,14 +40,19 @@ class Card:
     data: str = ""
     licence: str = ""
     validation: dict[str, float] = field(default_factory=dict)
+    errors: dict[str, float] = field(default_factory=dict)
+    prior: list[float] = field(default_factory=list)
     patients: dict[str, int] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
     parents: list[str] = field(default_factory=list)
 
     def config(self) -> dict[str, Any]:
         """Return all fields as JSON-able values; scores that are not finite are left out, JSON has no word for them."""
-        scores = {name: float(value) for name, value in self.validation.items() if math.isfinite(value)}
-        return asdict(self) | {"validation": scores}
+        known = {
+            what: {name: float(value) for name, value in getattr(self, what).items() if math.isfinite(value)}
+            for what in ("validation", "errors")
+        }
+        return asdict(self) | known
 
 
 def render_card(config: dict[str, Any]) -> str:

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, Self, get_args
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
 from mmlego.errors import InputError
+from mmlego.merge.common import COMMON
 from mmlego.merge.heads import HeadTensors
-from mmlego.merge.model import Merging
+from mmlego.merge.model import Merging, Strength
 from mmlego.merge.rules import Phase
 from mmlego.merge.weights import Weights
 from mmlego.multimodal import Gaps, Inputs, Presence
@@ -43,7 +44,8 @@ class LegoFuse(Merging):
     modality_dropout
         While training, the probability with which each present modality of a sample is left out; one always stays.
     rule, phase, heads, weights, strength
-        As in ``LegoMerge``; the head starts from the merged head, and ``"parallel"`` merges spectra by the rule.
+        As in ``LegoMerge``; ``"parallel"`` merges spectra by the rule. The head starts from the common read-out
+        (``"parallel"``), or from the merged head.
     allow_mismatch
         Accept blocks of different baseplates, with a warning.
 
@@ -77,11 +79,11 @@ class LegoFuse(Merging):
         freeze: Freeze | None = None,
         modality_dropout: float = 0.0,
         *,
-        rule: str = "harmonic",
+        rule: str = "residual",
         phase: Phase = "circular",
-        heads: str = "slerp",
-        weights: Weights = "uniform",
-        strength: float = 1.0,
+        heads: str = COMMON,
+        weights: Weights = "auto",
+        strength: Strength = "auto",
         allow_mismatch: bool = False,
     ) -> None:
         super().__init__(
@@ -107,16 +109,27 @@ class LegoFuse(Merging):
         self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
         self._built: dict[tuple[bool, ...], HeadTensors] = {}
         self._built_for: Tensor | None = None
-        self.head = Head(self.plate.width, self.task.outputs)
-        self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
+        self.head: nn.Module
+        if self._tunes_joints:
+            self.head = nn.Linear(self.plate.width, self.task.outputs)
+            self.head.load_state_dict({"weight": self.readout, "bias": torch.zeros(self.task.outputs)})
+        else:
+            self.head = Head(self.plate.width, self.task.outputs)
+            self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
         like = self.block(self.modalities[0]).head.linear.weight
         self.head.to(like.device, like.dtype)
         self._freeze()
 
+    @property
+    def _tunes_joints(self) -> bool:
+        """Whether the blocks' heads stay, as the joints before the common read-out."""
+        return self.mode == "parallel" and self.in_common
+
     def _freeze(self) -> None:
         for name in self.modalities:
             block = self.block(name)
-            block.head.requires_grad_(False)  # the fused model has one head of its own
+            if not self._tunes_joints:
+                block.head.requires_grad_(False)  # the fused model has one head of its own
             if self.freeze == "encoders":
                 block.freeze_encoder()
             elif self.freeze == "blocks":
@@ -133,9 +146,11 @@ class LegoFuse(Merging):
         """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
         batch = self.read(inputs, present)
         mean = self._fused(batch).mean()  # (b, d)
-        if self.mode == "parallel" and batch.present is not None:
+        if self.mode == "parallel" and not self._tunes_joints and batch.present is not None:
             return self._by_pattern(mean, batch.present)
         logits: Tensor = self.head(mean)
+        if self._tunes_joints:
+            logits = logits + self.prior_of(self.shares(batch)[1]).to(logits.dtype)
         return logits
 
     def _by_pattern(self, mean: Tensor, present: Tensor) -> Tensor:

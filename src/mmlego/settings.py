@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from mmlego.encoders import encoder_names
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.merge.common import COMMON
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 
@@ -91,11 +92,11 @@ class TuneSettings(FitSettings):
 class MergeSettings(Section):
     """Arguments of ``LegoMerge``."""
 
-    rule: str = "harmonic"
+    rule: str = "residual"
     phase: Literal["mean", "circular"] = "circular"
-    heads: str = "slerp"
-    weights: Literal["uniform", "evidence"] | dict[str, float] = "uniform"
-    strength: float = 1.0
+    heads: str = COMMON
+    weights: Literal["auto", "uniform", "evidence"] | dict[str, float] = "auto"
+    strength: Literal["auto"] | float = "auto"
 
     @field_validator("rule")
     @classmethod
@@ -106,7 +107,7 @@ class MergeSettings(Section):
     @field_validator("heads")
     @classmethod
     def _known_heads(cls, heads: str) -> str:
-        check_head_rule(heads)
+        check_head_rule(heads, COMMON)
         return heads
 
 

@@ -22,8 +22,9 @@ def batch() -> dict[str, torch.Tensor]:
     return {"a": torch.randn(4, 5), "b": torch.randn(4, 3)}
 
 
-def test_an_export_after_training_holds_the_trained_head() -> None:
-    merge, x = LegoMerge(blocks()), batch()
+@pytest.mark.parametrize("heads", ["slerp", "common"])
+def test_an_export_after_training_holds_the_trained_head(heads: str) -> None:
+    merge, x = LegoMerge(blocks(), heads=heads), batch()
     optimiser = torch.optim.SGD(merge.parameters(), 1.0)
     merge(x).square().sum().backward()
     optimiser.step()
@@ -32,11 +33,12 @@ def test_an_export_after_training_holds_the_trained_head() -> None:
     torch.testing.assert_close(exported(x), merge(x))
 
 
-def test_a_write_through_data_reaches_the_head() -> None:
-    merge, x = LegoMerge(blocks()).eval(), batch()
+@pytest.mark.parametrize("heads", ["slerp", "common"])
+def test_a_write_through_data_reaches_the_head(heads: str) -> None:
+    merge, x = LegoMerge(blocks(), heads=heads).eval(), batch()
     with torch.no_grad():
         before = merge(x)
-        merge.block("a").head.linear.weight.data.add_(1.0)
+        merge.block("a").head.linear.weight.data[0].add_(torch.arange(8.0))
         assert not torch.allclose(merge(x), before)
 
 
@@ -52,7 +54,7 @@ def test_huge_weights_are_shares_all_the_same() -> None:
 def test_residual_refuses_blocks_of_different_starts() -> None:
     other = Baseplate(Classification(2), channels=8, width=8, seed=4)
     with pytest.warns(LegoWarning, match="different baseplates"), pytest.raises(MismatchError, match="one start"):
-        LegoMerge(blocks(other), rule="residual", allow_mismatch=True)
+        LegoMerge(blocks(other), rule="residual", heads="slerp", allow_mismatch=True)
 
 
 @pytest.mark.parametrize("strength", [1e39, float("nan"), True, "1"])

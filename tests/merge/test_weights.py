@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlego import LegoFuse, LegoMerge, LegoWarning
-from mmlego.merge.weights import present_weights, resolve_weights
+from mmlego.merge.weights import drawn_together, present_weights, resolve_weights
 from mmlego.tasks import Regression
 from tests import strategies
 from tests.bricks import family, plate
@@ -34,19 +35,45 @@ def test_explicit_weights_are_scaled_to_sum_to_one(weights: Any) -> None:
     assert resolve(weights) == [0.5, 0.25, 0.25]
 
 
-def test_evidence_is_the_score_above_chance() -> None:
+@pytest.mark.parametrize("weights", ["evidence", "auto"])
+def test_evidence_is_the_root_of_the_score_above_chance(weights: str) -> None:
     blocks = family(3)
-    for block, score in zip(blocks, (0.8, 0.6, 0.45), strict=True):
+    for block, score in zip(blocks, (0.86, 0.54, 0.45), strict=True):
         block.card.validation["auroc"] = score
-    merge = LegoMerge(blocks, weights="evidence")
+    merge = LegoMerge(blocks, weights=weights)
     torch.testing.assert_close(merge.weights, torch.tensor([0.75, 0.25, 0.0]))
 
 
 def test_evidence_of_a_regression_counts_from_zero() -> None:
     blocks = family(2, plate(Regression()))
-    for block, score in zip(blocks, (0.6, 0.2), strict=True):
+    for block, score in zip(blocks, (0.36, 0.04), strict=True):
         block.card.validation["r2"] = score
     torch.testing.assert_close(LegoMerge(blocks, weights="evidence").weights, torch.tensor([0.75, 0.25]))
+
+
+def test_scores_with_errors_are_drawn_together() -> None:
+    # By hand, with τ = 0.03: errors of 0.04 leave 9/25 of a score's distance from the mean 0.2.
+    assert drawn_together([0.3, 0.1], [0.04, 0.04]) == pytest.approx([0.236, 0.164])
+    # A score without error stays where it is, one that was not measured goes to the mean of the others.
+    assert drawn_together([0.3, 0.1], [0.0, math.inf]) == pytest.approx([0.3, 0.3])
+    blocks = family(2)
+    for block, score in zip(blocks, (0.8, 0.6), strict=True):
+        block.card.validation["auroc"], block.card.errors["auroc"] = score, 0.04
+    expected = torch.tensor([0.236, 0.164]).sqrt()
+    torch.testing.assert_close(LegoMerge(blocks).weights, expected / expected.sum())
+
+
+@given(st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.0, 1.0)), min_size=1, max_size=6))
+def test_drawing_together_keeps_to_the_range_of_the_scores(measured: list[tuple[float, float]]) -> None:
+    scores, errors = zip(*measured, strict=True)
+    drawn = drawn_together(scores, errors)
+    assert all(min(scores) - 1e-9 <= x <= max(scores) + 1e-9 for x in drawn)
+
+
+def test_without_scores_the_default_is_uniform_and_silent() -> None:
+    blocks = family(3)
+    blocks[0].card.validation["auroc"] = 0.9
+    torch.testing.assert_close(LegoMerge(blocks).weights, torch.full((3,), 1 / 3))
 
 
 @pytest.mark.parametrize("make", [LegoMerge, LegoFuse])

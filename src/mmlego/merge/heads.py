@@ -150,10 +150,11 @@ def head_rules() -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
     return dict(_HEADS)
 
 
-def check_head_rule(name: str) -> None:
-    """Raise an UnknownNameError that lists the known rules if there is none of this name."""
-    if not isinstance(name, str) or name not in _HEADS:
-        raise UnknownNameError("unknown rule for heads", expected=f"one of {', '.join(sorted(_HEADS))}", got=repr(name))
+def check_head_rule(name: str, *more: str) -> None:
+    """Raise an UnknownNameError that lists the known rules, and ``more``, if the name is none of them."""
+    known = sorted([*_HEADS, *more])
+    if not isinstance(name, str) or name not in known:
+        raise UnknownNameError("unknown rule for heads", expected=f"one of {', '.join(known)}", got=repr(name))
 
 
 def merge_heads(heads: Sequence[Mapping[str, Tensor]], weights: Tensor, rule: str = "slerp") -> HeadTensors:

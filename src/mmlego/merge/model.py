@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
-from typing import Self
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.block import LegoBlock
-from mmlego.errors import InputError, MismatchError
+from mmlego.errors import InputError, LegoWarning, MismatchError
+from mmlego.merge.common import COMMON, read_out, to_common
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
 from mmlego.merge.weights import Weights, present_weights, resolve_weights
 from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
 from mmlego.nn.spectral import Spectrum
+
+Strength = float | Literal["auto"]
 
 
 class Merging(Multimodal):
@@ -24,6 +28,8 @@ class Merging(Multimodal):
 
     weights: Tensor
     start: Tensor
+    priors: Tensor
+    readout: Tensor
 
     def __init__(
         self,
@@ -33,27 +39,49 @@ class Merging(Multimodal):
         phase: Phase,
         heads: str,
         weights: Weights,
-        strength: float,
+        strength: Strength,
         allow_mismatch: bool,
     ) -> None:
         super().__init__(blocks, allow_mismatch=allow_mismatch)
         get_rule(rule)
-        check_head_rule(heads)
+        check_head_rule(heads, COMMON)
+        if heads == COMMON and self.task.outputs > self.plate.width:
+            warnings.warn(
+                f"A latent of width {self.plate.width} has no room for a common read-out of {self.task.outputs} "
+                "outputs: heads are merged by slerp. Make a wider Baseplate.",
+                LegoWarning,
+                stacklevel=3,
+            )
+            heads = "slerp"
         if phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
-        number = isinstance(strength, (int, float)) and not isinstance(strength, bool)
-        if not number or not math.isfinite(float(torch.tensor(float(strength), dtype=torch.float32))):
-            raise InputError("strength", expected="a finite number", got=repr(strength))
+        if strength != "auto" and not _is_finite(strength):
+            raise InputError("strength", expected="a finite number, or 'auto'", got=repr(strength))
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
-        if rule == "residual":
+        if rule == "residual" and not self.in_common:
             self._check_one_start()
         like = self.block(self.modalities[0]).latent
         self.register_buffer("weights", torch.tensor(chosen, device=like.device))
+        self.register_buffer("priors", self._priors().to(like.device))
+        if self.in_common:
+            self.register_buffer("readout", read_out(self.plate).to(like.device, like.dtype), persistent=False)
         # The start depends on the plate alone, not on how far a block's latent has moved.
         # As a pair of reals: a complex buffer would lose its imaginary part in .to(dtype).
         start = torch.view_as_real(self.plate.start().rows()).to(like.device)
         self.register_buffer("start", start, persistent=False)
+
+    @property
+    def in_common(self) -> bool:
+        """Whether spectra are merged in the coordinates of one read-out for all blocks."""
+        return self.heads == COMMON
+
+    def _priors(self) -> Tensor:
+        """Return what each block answers who knows nothing, ``(m, k)``; of blocks that do not say, the others' mean."""
+        told = [torch.tensor(self.block(name).card.prior) for name in self.modalities]
+        known = [prior for prior in told if len(prior) == self.task.outputs and bool(torch.isfinite(prior).all())]
+        mean = torch.stack(known).mean(0) if known else torch.zeros(self.task.outputs)
+        return torch.stack([prior if any(prior is one for one in known) else mean for prior in told])
 
     def _check_one_start(self) -> None:
         plates = [self.block(name).plate for name in self.modalities]
@@ -68,33 +96,19 @@ class Merging(Multimodal):
 
     def merged(self, batch: Gaps) -> Spectrum:
         """Return the merged spectrum of a batch that was read."""
-        spectra: list[Tensor | None] = []
-        for name in self.modalities:
-            part = batch.parts.get(name)
-            if part is None:
-                spectra.append(None)
-                continue
-            block = self.block(name)
-            spectrum = block.run(block.tokens(part.x, part.mask))
-            rows = spectrum.rows()
-            if part.rows is not None:
-                rows = rows.new_zeros(batch.size, *rows.shape[1:]).index_copy(0, part.rows, rows)
-            spectra.append(rows)
+        spectra = [self._spectrum_of(name, batch) for name in self.modalities]
         shape = next(rows for rows in spectra if rows is not None)
         stacked = torch.stack([torch.zeros_like(shape) if rows is None else rows for rows in spectra])
-        if batch.present is None:
-            present = torch.ones(len(spectra), 1, dtype=torch.bool, device=shape.device)
-            shares = self.weights[:, None]
-        else:
-            present, shares = batch.present, present_weights(self.weights, batch.present)
+        present, shares = self.shares(batch)
+        start = torch.view_as_complex(self.start.to(stacked.real.dtype))
         merged = combine(
             self.rule,
             stacked,
             shares,
             present,
             phase=self.phase,
-            start=torch.view_as_complex(self.start.to(stacked.real.dtype)),
-            strength=self.strength,
+            start=torch.zeros_like(start) if self.in_common else start,
+            strength=self._strength_of(shares),
         )
         return Spectrum(
             merged.real,
@@ -104,14 +118,51 @@ class Merging(Multimodal):
             mirrored=self.plate.domain == "frequency",
         )
 
+    def _spectrum_of(self, name: str, batch: Gaps) -> Tensor | None:
+        """Return the rows of one block's spectrum, ``(b, r, d)``; zeros for samples that lack the modality."""
+        part = batch.parts.get(name)
+        if part is None:
+            return None
+        block = self.block(name)
+        spectrum = block.run(block.tokens(part.x, part.mask))
+        rows = spectrum.rows()
+        if self.in_common:
+            head = dict(block.head.named_parameters())
+            prior = self.priors[self.modalities.index(name)].to(rows.real.dtype)
+            rows = to_common(rows, spectrum.mean(), head, self.readout, prior)
+        if part.rows is None:
+            return rows
+        return rows.new_zeros(batch.size, *rows.shape[1:]).index_copy(0, part.rows, rows)
+
+    def shares(self, batch: Gaps) -> tuple[Tensor, Tensor]:
+        """Return who has what and how much it counts, ``(m, b)`` each; ``(m, 1)`` if all samples have all."""
+        if batch.present is None:
+            return torch.ones_like(self.weights, dtype=torch.bool)[:, None], self.weights[:, None]
+        return batch.present, present_weights(self.weights, batch.present)
+
+    def _strength_of(self, shares: Tensor) -> float | Tensor:
+        """Return λ; if it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1."""
+        if self.strength != "auto":
+            return self.strength
+        if not self.task.evidence_adds:
+            return 1.0
+        return shares.square().sum(0).rsqrt()[:, None, None]  # (b, 1, 1)
+
+    def prior_of(self, shares: Tensor) -> Tensor:
+        """Return the logits ``(b, k)`` of who knows nothing, by the shares ``(m, b)`` of what is present."""
+        return shares.mT @ self.priors
+
     def merge_heads(self, present: Sequence[bool]) -> HeadTensors:
-        """Return the merged head of one pattern of presence, differentiable in the blocks' heads."""
+        """Return the merged head of one pattern of presence, differentiable in the blocks' heads.
+
+        Where blocks have one read-out in common, nothing is to be merged; a model in sequence starts from ``slerp``.
+        """
         flags = torch.tensor(list(present), device=self.weights.device)[:, None]
         shares = present_weights(self.weights, flags)[:, 0]
         heads = [dict(self.block(name).head.named_parameters()) for name in self.modalities]
         used = shares > 0
         kept = [head for head, keep in zip(heads, used.tolist(), strict=True) if keep]
-        return merge_heads(kept, shares[used], self.heads)
+        return merge_heads(kept, shares[used], "slerp" if self.in_common else self.heads)
 
 
 class LegoMerge(Merging):
@@ -125,16 +176,22 @@ class LegoMerge(Merging):
     blocks
         Blocks of different modalities on one Baseplate. They are copied and not changed.
     rule
-        A name from ``merge_rules()``: ``"harmonic"`` (the paper's), ``"mean"``, ``"sum"``, ``"product"``,
-        ``"residual"``.
+        A name from ``merge_rules()``: ``"residual"``, ``"mean"``, ``"harmonic"`` (the paper's), ``"sum"`` or
+        ``"product"``.
     phase
         For ``"harmonic"``: ``"circular"``, or ``"mean"`` (the paper's).
     heads
-        ``"slerp"``, ``"linear"`` or ``"ot"``.
+        ``"common"``: each block's head moves to its side of the joint, and one read-out serves all, so that nothing is
+        lost by merging. Or the heads are merged by ``"slerp"`` (the paper's), ``"linear"`` or ``"ot"``, one head a
+        pattern of presence, and the spectra as they are.
     weights
-        ``"uniform"``, ``"evidence"``, or one number a block.
+        ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors;
+        ``"uniform"``; one number a block; ``"auto"``: evidence if every card tells a score, else uniform.
     strength
-        λ of ``"residual"``.
+        λ of ``"residual"``, or ``"auto"``: √M for M modalities present (weighted: ``M = 1 / Σ w²``) where log-odds are
+        merged, as sources that know different things add up; 1 for survival and regression.
+    preset
+        ``"paper"``: harmonic, phase ``"mean"``, slerp and uniform weights, whatever the arguments above say.
     allow_mismatch
         Accept blocks of different baseplates, with a warning.
 
@@ -161,14 +218,19 @@ class LegoMerge(Merging):
     def __init__(
         self,
         blocks: Sequence[LegoBlock],
-        rule: str = "harmonic",
+        rule: str = "residual",
         phase: Phase = "circular",
-        heads: str = "slerp",
-        weights: Weights = "uniform",
+        heads: str = COMMON,
+        weights: Weights = "auto",
         *,
-        strength: float = 1.0,
+        strength: Strength = "auto",
+        preset: Literal["paper"] | None = None,
         allow_mismatch: bool = False,
     ) -> None:
+        if preset not in (None, "paper"):
+            raise InputError("preset of a LegoMerge", expected="'paper' or None", got=repr(preset))
+        if preset == "paper":
+            rule, phase, heads, weights, strength = "harmonic", "mean", "slerp", "uniform", 1.0
         super().__init__(
             blocks,
             rule=rule,
@@ -181,6 +243,8 @@ class LegoMerge(Merging):
         self._built: dict[tuple[bool, ...], HeadTensors] = {}
         self._built_for: Tensor | None = None
         self._complete = (True,) * len(self.blocks)
+        if self.in_common:
+            return
         with torch.no_grad():
             for name, value in self.merge_heads(self._complete).items():
                 self.register_buffer(f"head_{name.replace('.', '_')}", value.detach().clone(), persistent=False)
@@ -203,6 +267,9 @@ class LegoMerge(Merging):
         """
         batch = self.read(inputs, present)
         mean = self.merged(batch).mean()  # (b, d)
+        if self.in_common:
+            prior = self.prior_of(self.shares(batch)[1])
+            return F.linear(mean, self.readout.to(mean.dtype)) + prior.to(mean.dtype)
         if batch.present is None:
             return self._apply_head(mean, self._complete)
         patterns, which = batch.present.T.unique(dim=0, return_inverse=True)
@@ -216,7 +283,7 @@ class LegoMerge(Merging):
         return logits
 
     def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
-        """Return the merged spectrum ``(b, c, d)``, complex."""
+        """Return the merged spectrum ``(b, c, d)``, complex; in common coordinates unless heads are merged."""
         return self.merged(self.read(inputs, present)).full()
 
     def _apply_head(self, mean: Tensor, pattern: tuple[bool, ...]) -> Tensor:
@@ -247,7 +314,7 @@ class LegoMerge(Merging):
     def train(self, mode: bool = True) -> Self:
         """Set training mode; in eval mode the head that an exported model holds is up to date."""
         super().train(mode)
-        if not mode:
+        if not mode and not self.in_common:
             self.rebuild_head()
         return self
 
@@ -260,6 +327,12 @@ class LegoMerge(Merging):
     def _complete_head(self) -> HeadTensors:
         names = ("norm.weight", "norm.bias", "linear.weight", "linear.bias")
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
+
+
+def _is_finite(number: object) -> bool:
+    if not isinstance(number, (int, float)) or isinstance(number, bool):
+        return False
+    return math.isfinite(float(torch.tensor(float(number), dtype=torch.float32)))
 
 
 def _exporting() -> bool:

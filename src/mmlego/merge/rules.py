@@ -72,7 +72,7 @@ def combine(
     *,
     phase: Phase = "circular",
     start: Tensor | None = None,
-    strength: float = 1.0,
+    strength: float | Tensor = 1.0,
 ) -> Tensor:
     """Merge spectra by a named rule; a sample with one modality gets that modality's spectrum exactly.
 
@@ -87,7 +87,7 @@ def combine(
     present
         Boolean, shape ``(m, b)`` or ``(m, 1)``.
     phase, start, strength
-        Passed to rules that take them.
+        Passed to rules that take them; ``strength`` is one number, or one a sample, ``(b, 1, 1)``.
 
     Returns
     -------
@@ -136,7 +136,12 @@ def product(spectra: Tensor, weights: Tensor, present: Tensor) -> Tensor:
 
 @register_rule("residual")
 def residual(
-    spectra: Tensor, weights: Tensor, present: Tensor, *, start: Tensor | None = None, strength: float = 1.0
+    spectra: Tensor,
+    weights: Tensor,
+    present: Tensor,
+    *,
+    start: Tensor | None = None,
+    strength: float | Tensor = 1.0,
 ) -> Tensor:
     """Return ``Z0 + λ Σ w_m (Z_m − Z0)``, with ``start`` for Z0 and ``strength`` for λ.
 

@@ -33,6 +33,8 @@ class Task(ABC):
         The key in :meth:`metrics` by which models are compared. Higher is better, for every task.
     chance : float
         The value of the primary metric without any information.
+    evidence_adds : bool
+        Whether log-odds of several sources that know different things are better added than averaged.
 
     Examples
     --------
@@ -44,6 +46,7 @@ class Task(ABC):
     name: ClassVar[str]
     primary_metric: ClassVar[str]
     chance: ClassVar[float]
+    evidence_adds: ClassVar[bool] = False
 
     @property
     @abstractmethod

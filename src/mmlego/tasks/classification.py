@@ -96,6 +96,7 @@ class Classification(Task):
     name: ClassVar[str] = "classification"
     primary_metric: ClassVar[str] = "auroc"
     chance: ClassVar[float] = 0.5
+    evidence_adds: ClassVar[bool] = True
 
     classes: tuple[str, ...]
 

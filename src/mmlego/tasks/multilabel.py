@@ -85,6 +85,7 @@ class MultiLabel(Task):
     name: ClassVar[str] = "multilabel"
     primary_metric: ClassVar[str] = "auroc"
     chance: ClassVar[float] = 0.5
+    evidence_adds: ClassVar[bool] = True
 
     labels: tuple[str, ...]
 

@@ -27,13 +27,25 @@ class KeepBest(pl.Callback):
         Where the history is written after every epoch, and the best weights at the end.
     patience
         Stop after so many epochs without improvement; None: never.
+    start
+        Score and weights before the first epoch, where they are worth keeping: a merged model can do without tuning.
     """
 
-    def __init__(self, monitor: str, *, higher_is_better: bool, folder: Path, patience: int | None = None) -> None:
+    def __init__(
+        self,
+        monitor: str,
+        *,
+        higher_is_better: bool,
+        folder: Path,
+        patience: int | None = None,
+        start: tuple[float, dict[str, Tensor]] | None = None,
+    ) -> None:
         self.monitor, self.sign, self.folder = monitor, 1.0 if higher_is_better else -1.0, folder
         self.patience = patience
         self.score, self.epoch = -math.inf, -1
         self.weights: dict[str, Tensor] = {}
+        if start is not None and math.isfinite(start[0]):
+            self.score, self.weights = self.sign * start[0], _copy(start[1])
         self.rows: list[dict[str, float]] | None = None
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: Any) -> None:

@@ -16,6 +16,8 @@ from mmlego.data import PatientData, check_split, split_patients
 from mmlego.data.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.merge import LegoMerge
+from mmlego.tasks.error import standard_error
+from mmlego.tasks.prior import prior_logits
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 
@@ -273,12 +275,17 @@ def _weighted(train: PatientData, class_weights: str | list[float] | None) -> Pa
 def _write_card(model: Model, train: PatientData, valid: PatientData | None, settings: dict[str, Any]) -> None:
     model.card.recipe = {"method": "fit", **settings}
     model.card.patients = {"training": len(set(train.patients))}
-    model.card.validation = {}
+    model.card.prior = []
+    if train.target is not None:
+        model.card.prior = prior_logits(model.task, train.target, train.weights).tolist()
+    model.card.validation, model.card.errors = {}, {}
     if valid is not None:
         model.card.patients["validation"] = len(set(valid.patients))
-        model.card.validation = _finite(
-            evaluate(model, valid, batch_size=settings["batch_size"], reference=train.target)
-        )
+        scores = _finite(evaluate(model, valid, batch_size=settings["batch_size"], reference=train.target))
+        model.card.validation = scores
+        metric = model.task.primary_metric
+        if metric in scores and valid.target is not None:
+            model.card.errors = {metric: standard_error(model.task, scores[metric], valid.target)}
 
 
 def _finite(scores: dict[str, float]) -> dict[str, float]:

@@ -21,9 +21,10 @@ from torch.multiprocessing.spawn import ProcessRaisedException
 from mmlego import errors
 from mmlego.data import PatientData
 from mmlego.errors import InputError
+from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
 from mmlego.training.callbacks import EpochBar, KeepBest
-from mmlego.training.evaluate import Model
+from mmlego.training.evaluate import Model, evaluate
 from mmlego.training.module import Optimisation, Training, seed_all
 from mmlego.training.resume import SafeCheckpointIO
 from mmlego.training.run import LAST, LOGS
@@ -76,7 +77,11 @@ def train(
     watched = f"validation_{settings['monitor']}"
     higher = settings["monitor"] not in LOWER
     patience = None if valid is None else settings["patience"]
-    best = KeepBest(watched, higher_is_better=higher, folder=folder, patience=patience)
+    start = None
+    if valid is not None and isinstance(model, LegoFuse):  # it answers before any tuning
+        scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target)
+        start = (scores[settings["monitor"]], model.state_dict())
+    best = KeepBest(watched, higher_is_better=higher, folder=folder, patience=patience, start=start)
     callbacks: list[pl.Callback] = [best]
     if resumable:
         name = LAST.removesuffix(".ckpt")
