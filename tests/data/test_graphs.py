@@ -6,11 +6,13 @@ import gzip
 from pathlib import Path
 
 import networkx
+import pandas as pd
 import pytest
 import torch
 
-from mmlego.data import Cohort, duplicates
-from mmlego.errors import InputError
+from mmlego.data import Cohort, GraphPreprocessor, duplicates
+from mmlego.data.edge_tables import graph_of_rows
+from mmlego.errors import CheckpointError, InputError
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
 
@@ -192,3 +194,21 @@ def test_files_of_other_kinds_and_places(tmp_path: Path) -> None:
         cohort(tmp_path, 'file: files.csv, pattern: "graphs/{name}.graphml"')
     first = cohort(tmp_path, 'file: files.csv, pattern: "graphs/{name}.graphml", rows: first')
     assert first.frames["net"]["graph"]["p0"].nodes["size"].tolist() == [1.0, 3.0, 5.0]
+
+
+def test_a_graph_without_nodes_and_columns_without_graphs() -> None:
+    nothing = pd.DataFrame({"source": [], "target": []})
+    with pytest.raises(InputError, match="a graph without nodes: expected at least one"):
+        graph_of_rows(nothing, None, directed=True)
+    alone = graph_of_rows(nothing, pd.DataFrame({"node": ["a"], "size": [2.0]}), directed=False)
+    assert (alone.size, alone.edges.shape, alone.nodes["size"].tolist()) == (1, (2, 0), [2.0])
+    assert repr(alone) == str(alone)
+    blank = GraphPreprocessor(None, None).blank()
+    assert len(blank) == 0
+    absent = blank.blank(2)
+    assert absent.input() is None
+    joined = absent.join(GraphPreprocessor(None, None).transform(pd.DataFrame({"graph": [alone]}, index=["p"])))
+    assert joined.present.tolist() == [False, False, True]
+    assert joined.input().sizes == [0, 0, 1]
+    with pytest.raises(CheckpointError, match="the preprocessing of graphs is damaged at links"):
+        GraphPreprocessor.from_config({"name": "graph", "version": 1, "nodes": None, "links": 3})

@@ -23,13 +23,11 @@ WORDS = "no acute finding mass in the left right lung nodule of mm patient was s
 NOTES = {"a": "No acute finding.", "b": "Malignant mass in the left lung", "c": "benign nodule of the right lung"}
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder with a tiny model and its tokenizer, as save_pretrained writes them."""
+def build_model(folder: Path) -> Path:
+    """Write a tiny model and its tokenizer, as save_pretrained writes them."""
     import tokenizers
     from tokenizers import models, normalizers, pre_tokenizers, processors
 
-    folder = tmp_path_factory.mktemp("models") / "tiny"
     vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
     tokenizer = tokenizers.Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer()
@@ -42,6 +40,11 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     transformers.AutoModel.from_config(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_model(tmp_path_factory.mktemp("models") / "tiny")
 
 
 @pytest.fixture

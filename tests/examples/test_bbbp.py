@@ -1,0 +1,39 @@
+"""The molecules of BBBP from their file to a score of every block and of their merge, split by scaffold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mmlego.data import Cohort, load_splits, scaffold_groups
+from tests.terminal import done
+
+pytest.importorskip("rdkit", reason="needs mmlego[graphs]")
+pytest.importorskip("torch_geometric", reason="needs mmlego[graphs]")
+
+MANIFEST = Path(__file__).parents[2] / "examples" / "bbbp" / "cohort.yaml"
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_bbbp_from_its_file_to_scores(shared: Path, tmp_path: Path) -> None:
+    folder = shared / "data" / "molecules"
+    if not (folder / "BBBP.csv").is_file():
+        pytest.skip("BBBP.csv does not lie in the folder `shared`")
+    run, options = tmp_path / "run", ["-d", MANIFEST, "--data-dir", folder]
+    said = done("train", *options, "-o", run, "--shared-patients", "--no-progress", "-s", "fit.epochs=2").out
+    assert "split by scaffold: 1025 groups" in said
+    done("merge", run)
+    done("evaluate", run, *options, "--json", tmp_path / "scores.json")
+    scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
+    found = {Path(name).name: row["auroc"] for name, row in scores.items()}
+    print(" ".join(f"{name} {auroc:.3f}" for name, auroc in found.items()))
+    assert set(found) == {"graph", "sequence", "fingerprint", "merge"}
+    assert min(found.values()) > 0.6  # of scaffolds that nobody has seen, after two epochs
+    cohort = Cohort.from_manifest(MANIFEST, folder=folder)
+    assert len(cohort) == 2039
+    sides = [{*rows} for rows in load_splits(run / "split.json", cohort.patients)[0].named(cohort.patients).values()]
+    scaffolds = [{*scaffold_groups(sorted(side))} for side in sides]
+    assert sum(map(len, scaffolds)) == len(set.union(*scaffolds)) == 1025
