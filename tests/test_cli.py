@@ -68,6 +68,12 @@ def test_every_option_is_explained(verb: str) -> None:
         assert parameter.help, f"{verb} {parameter.name}"
 
 
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_shows_no_value_where_none_is_taken(verb: str) -> None:
+    shown = [line for line in invoke(verb, "--help", width=120)[1].splitlines() if "<bool>" in line]
+    assert all("--help" in line for line in shown)  # that one is the library's own
+
+
 def test_the_version() -> None:
     assert invoke("--version") == (0, f"mmlego {mmlego.__version__}\n")
 

@@ -37,7 +37,7 @@ Models = Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint, as RUN/merge or RUN/blocks/rna.")],
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write.")],
     data_dir: DataDir = None,

@@ -1,4 +1,7 @@
-"""Options that several verbs share; each has a short name for its value, so that help fits 80 columns."""
+"""Options that several verbs share; each has a short name for its value, so that help fits 80 columns.
+
+The name is empty where an option takes none: without it, help would show a type, as if a value were to follow.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ Overrides = Annotated[
     typer.Option("--set", "-s", metavar="KEY=VALUE", help="A setting, e.g. -s fit.epochs=30 (repeat for more)."),
 ]
 Shared = Annotated[
-    bool, typer.Option("--shared-patients", help="Train all blocks on the same patients, not on disjoint parts.")
+    bool,
+    typer.Option("--shared-patients", metavar="", help="Train all blocks on the same patients, not on disjoint parts."),
 ]
-NoProgress = Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an earlier model there.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", metavar="", help="Show no progress bar.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier model there.")]

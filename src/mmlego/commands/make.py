@@ -45,7 +45,8 @@ def train(
     overrides: Overrides = None,
     no_progress: NoProgress = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Train anew what is there; the split and the baseplate stay.")
+        bool,
+        typer.Option("--overwrite", metavar="", help="Train anew what is there; the split and the baseplate stay."),
     ] = False,
 ) -> None:
     """Train a block for each modality, apart, on one baseplate.
@@ -109,7 +110,9 @@ def merge(
     weights: Annotated[
         str, typer.Option(metavar="TEXT", help="uniform, evidence, or numbers: rna=0.7,clinical=0.3.")
     ] = "uniform",
-    allow_mismatch: Annotated[bool, typer.Option("--allow-mismatch", help="Accept blocks of two baseplates.")] = False,
+    allow_mismatch: Annotated[
+        bool, typer.Option("--allow-mismatch", metavar="", help="Accept blocks of two baseplates.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge blocks into one model, without any training."""
@@ -165,7 +168,8 @@ def fuse(
 ) -> None:
     """Fuse blocks and tune them briefly on the patients who have all modalities.
 
-    Patients that the blocks' runs held back stay held back.
+    Patients that the blocks' runs held back stay held back. Mode, order, freezing, modality dropout and epochs are
+    those of the run's settings unless they are given.
     """
     from mmlego.bench.job import tune_fuse
     from mmlego.checkpoint import save
