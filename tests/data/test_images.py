@@ -191,6 +191,18 @@ def test_changed_while_training_alone_and_by_seed_epoch_and_patient(tmp_path: Pa
     assert torch.equal(bare.batch(draw=Draw(0, 0)).inputs["scan"], plain)
 
 
+def test_a_run_with_other_changes_is_another_run(tmp_path: Path) -> None:
+    write_xrays(tmp_path, 2)
+    first, again, other = (
+        cohort(tmp_path, section).prepare(["p0", "p1"]).preprocessing["scan"]
+        for section in (XRAYS, XRAYS, XRAYS + ", augment: {flip: [w]}")
+    )
+    frame = cohort(tmp_path, XRAYS).frames["scan"]
+    marks = [list(fitted.transform(frame).contents()) for fitted in (first, again, other)]
+    assert marks[0] == marks[1]
+    assert not {*marks[0]} & {*marks[2]}
+
+
 def test_flips_go_along_their_axis() -> None:
     rng = np.random.default_rng(0)
     image, volume = torch.arange(6.0).reshape(1, 2, 3), torch.arange(24.0).reshape(1, 2, 3, 4)

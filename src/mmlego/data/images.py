@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -74,8 +75,9 @@ class PreparedPicture:
         return self.fitted.plan.channels * int(np.prod(self.fitted.plan.size))
 
     def fingerprint(self) -> bytes:
-        """Return what tells it from others."""
-        return self.picture.fingerprint()
+        """Return what tells it from others, also from the same file seen in another way."""
+        seen = json.dumps(self.fitted.config(), sort_keys=True).encode()
+        return hashlib.sha256(self.picture.fingerprint() + seen).digest()
 
 
 class ImageState(BaseModel):
