@@ -47,8 +47,10 @@ def write_patients(folder: Path, numbers: range, *, outcome: bool) -> Path:
     pd.DataFrame({"id": names, "text": texts}).to_csv(folder / "reports.csv", index=False)
     died = ["yes" if i % 2 else "no" for i in numbers]
     pd.DataFrame({"id": names, "died": died}).to_csv(folder / "outcome.csv", index=False)
-    build_model(folder / "models" / "tiny")
-    (folder / "cohort.yaml").write_text(f"key: id\n{OUTCOME if outcome else ''}\n{MODALITIES}")
+    sections = MODALITIES if outcome else MODALITIES.replace(", model: models/tiny", "")  # a block brings its own
+    if outcome:
+        build_model(folder / "models" / "tiny")
+    (folder / "cohort.yaml").write_text(f"key: id\n{OUTCOME if outcome else ''}\n{sections}")
     return folder / "cohort.yaml"
 
 

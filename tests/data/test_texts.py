@@ -213,7 +213,7 @@ def test_weights_in_a_pickle_are_refused(folder: Path) -> None:
 
 SECTIONS = {
     "no such column": ("file: notes.csv, column: report, model: models/tiny", "note: no column 'report'"),
-    "no model": ("file: notes.csv", "'model' is missing"),
+    "no model": ("file: notes.csv", "'note': text names no model: expected model: a folder"),
     "no file": ("model: models/tiny", "note names no file: expected file: .* or pattern:"),
     "concat of rows": ("file: notes.csv, rows: concat, model: models/tiny", "rows: concat is for files"),
     "too long": ("file: notes.csv, length: 99, model: models/tiny", "length is longer .*expected at most 24, got 99"),

@@ -172,7 +172,7 @@ class TextSource(FileSource):
         How text files in UTF-8 are named; beside ``file``, made of the columns of that table.
     model
         The folder of a model of the transformers library and its tokenizer, relative to the manifest or to the folder
-        that the environment variable ``MMLEGO_MODELS`` names.
+        that the environment variable ``MMLEGO_MODELS`` names. Needed for training alone: a block brings its own.
     length
         How many ids of a text count; as many as the model takes, 512 at most, if not given.
     rows
@@ -188,7 +188,7 @@ class TextSource(FileSource):
 
     kind: Literal["text"] = "text"
     column: str = "text"
-    model: str
+    model: str | None = None
     length: int | None = Field(default=None, ge=4)
     rows: Literal["error", "first", "concat"] = "error"
     _folder: list[Path] = PrivateAttr(default_factory=list)
@@ -209,8 +209,7 @@ class TextSource(FileSource):
         InputError
             If the model is not there, or a text cannot be read.
         """
-        outside, models = folder.allow_outside, os.environ.get(MODELS)
-        self._folder[:] = [find_model(self.model, folder.path, allow_outside=outside, models=models)]
+        self._find_model(folder.path, allow_outside=folder.allow_outside)
         if self.pattern is not None:
             return super().read(folder, modality, taken)
         if self.file is None:
@@ -221,8 +220,14 @@ class TextSource(FileSource):
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the texts of a column in memory; the model may then lie anywhere."""
-        self._folder[:] = [find_model(self.model, Path(), allow_outside=True, models=os.environ.get(MODELS))]
+        self._find_model(Path(), allow_outside=True)
         return self._column(frame, key, modality, taken)
+
+    def _find_model(self, folder: Path, *, allow_outside: bool) -> None:
+        self._folder.clear()
+        if self.model is not None:
+            models = os.environ.get(MODELS)
+            self._folder.append(find_model(self.model, folder, allow_outside=allow_outside, models=models))
 
     def _column(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -254,5 +259,13 @@ class TextSource(FileSource):
         return [mark if len(set(text.split())) >= WORDS and often[text] <= most else None for text, mark in marks]
 
     def fit(self, frame: pd.DataFrame) -> TextPreprocessor:
-        """Return the preprocessing of the model that the section names."""
+        """Return the preprocessing of the model that the section names.
+
+        Raises
+        ------
+        InputError
+            If it names none.
+        """
+        if not self._folder:
+            raise InputError("text names no model", expected="model: a folder with config.json and a tokenizer")
         return TextPreprocessor.fit(frame, self._folder[0], length=self.length)
