@@ -157,7 +157,7 @@ def test_what_is_sampled_of_a_bag_is_drawn_anew_each_epoch_and_not_at_all_in_val
 
         encoder = Custom(look, out_features=3, tokenwise=True)
         slides = LazyColumn([Slide(i) for i in range(6)], torch.zeros(0, 3), ragged=True)
-        data = PatientData({"slide": slides}, torch.arange(6) % 2, Classification(2))
+        data = PatientData({"slide": slides}, torch.arange(6) % 2, Classification(2), [str(i) for i in range(6)])
         valid = PatientData({"slide": slides}, data.target, data.task, [f"v{i}" for i in range(6)])
         fit(LegoBlock(encoder, two_classes(), "slide"), data, validation=valid, epochs=2, seed=seed, **QUICK)
         return seen
