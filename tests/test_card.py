@@ -73,7 +73,7 @@ def test_the_card_of_a_model_names_what_it_was_made_of(tmp_path: Path, kind: Any
     assert "- rna: auroc 0.750; site A" in text
     assert "- slide: no validation score" in text
     assert "- weights: [0.25, 0.75]" in text
-    assert "- rule: harmonic" in text
+    assert "- rule: residual" in text
     found = load(tmp_path / "model")
     assert found.card == model.card
     assert found.block("rna").card == blocks[0].card
@@ -122,4 +122,4 @@ def test_a_card_begins_empty_and_is_not_shared() -> None:
     first.validation["auroc"] = 1.0
     first.parents.append("x")
     assert second == Card()
-    assert set(second.config()) == {"data", "licence", "validation", "patients", "recipe", "parents"}
+    assert set(second.config()) == {"data", "licence", "validation", "errors", "prior", "patients", "recipe", "parents"}

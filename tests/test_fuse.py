@@ -259,7 +259,7 @@ def test_the_head_starts_from_the_merged_head() -> None:
     blocks = family(3)
     weights = [1.0, 2.0, 3.0]
     expected = LegoMerge(blocks, weights=weights).merge_heads([True] * 3)
-    fuse = LegoFuse(blocks, weights=weights)
+    fuse = LegoFuse(blocks, mode="stack", weights=weights)
     for name, value in fuse.head.state_dict().items():
         assert torch.equal(value, expected[name])
     assert all(parameter.requires_grad for parameter in fuse.head.parameters())
@@ -319,12 +319,13 @@ def test_what_is_frozen_stays_as_it_is(mode: Any, freeze: Any) -> None:
 def test_nothing_is_frozen_by_default_but_what_was() -> None:
     on = plate()
     frozen = trained(LegoBlock(SNN(5), on, "rna", freeze_encoder=True))
-    fuse = LegoFuse([frozen, normed(on, "cnv")]).train()
-    tuned = {name for name, parameter in fuse.named_parameters() if parameter.requires_grad}
-    assert not any(name.startswith("blocks.rna.encoder.") for name in tuned)
-    assert any(name.startswith("blocks.cnv.encoder.") for name in tuned)
-    # Each block's own head is out of use: the fused model has one.
-    assert not any(name.startswith("blocks.") and ".head." in name for name in tuned)
+    for mode in get_args(Mode):
+        fuse = LegoFuse([frozen, normed(on, "cnv")], mode=mode).train()
+        tuned = {name for name, parameter in fuse.named_parameters() if parameter.requires_grad}
+        assert not any(name.startswith("blocks.rna.encoder.") for name in tuned)
+        assert any(name.startswith("blocks.cnv.encoder.") for name in tuned)
+        # In sequence each block's own head is out of use; in parallel it is the joint before the common read-out.
+        assert any(name.startswith("blocks.") and ".head." in name for name in tuned) == (mode == "parallel")
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -26,16 +26,16 @@ Freeze = Literal["encoders", "blocks"]
 
 
 class LegoFuse(Merging):
-    """Stack blocks into one model, to be tuned briefly with ``fit``.
+    """Blocks as one model, to be tuned briefly with ``fit`` on patients who have several modalities.
 
     Parameters
     ----------
     blocks
         Blocks of different modalities on one Baseplate. They are copied and not changed.
     mode
-        ``"stack"``: the latent leaves one block and enters the next. ``"weave"``: one step of each block in turn,
-        ``S`` rounds. ``"parallel"``: the merged model itself, which before tuning answers as ``LegoMerge`` does,
-        whoever is missing; where heads are merged, tuning moves the head of every pattern of presence alike.
+        ``"parallel"``: the merged model itself, which before tuning answers as ``LegoMerge`` does, whoever is missing;
+        where heads are merged, tuning moves the head of every pattern of presence alike. ``"stack"``: the latent leaves
+        one block and enters the next. ``"weave"``: one step of each block in turn, ``S`` rounds.
     order
         The modalities in the order in which the latent meets them; default: as given. It is stored.
     freeze
@@ -74,7 +74,7 @@ class LegoFuse(Merging):
     def __init__(
         self,
         blocks: Sequence[LegoBlock],
-        mode: Mode = "stack",
+        mode: Mode = "parallel",
         order: Sequence[str] | None = None,
         freeze: Freeze | None = None,
         modality_dropout: float = 0.0,

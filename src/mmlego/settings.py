@@ -85,7 +85,7 @@ class TuneSettings(FitSettings):
     """Arguments of ``fit`` for the short tuning of a fused model."""
 
     epochs: int = Field(default=5, ge=1)
-    lr: float = Field(default=5e-4, gt=0)
+    lr: float = Field(default=1e-4, gt=0)
     patience: int | None = Field(default=None, ge=1)
 
 
@@ -114,7 +114,7 @@ class MergeSettings(Section):
 class FuseSettings(Section):
     """Arguments of ``LegoFuse`` and of its short tuning."""
 
-    mode: Literal["stack", "weave", "parallel"] = "stack"
+    mode: Literal["stack", "weave", "parallel"] = "parallel"
     order: list[str] | None = None
     freeze: Literal["encoders", "blocks"] | None = None
     modality_dropout: float = Field(default=0.0, ge=0, lt=1)

@@ -206,7 +206,7 @@ def test_settings_reach_their_places(cohort: Cohort, parts: dict[str, list[str]]
     widths = {name: block.encoder.config["hidden"] for name, block in made.blocks.items()}
     assert widths == {"rna": [3], "clinical": [3], "labs": [7]}
     assert made.blocks["rna"].card.recipe["lr"] == 0.02
-    assert made.fuse.card.recipe["lr"] == 5e-4
+    assert made.fuse.card.recipe["lr"] == 1e-4
     assert (made.merge.rule, made.merge.heads) == ("mean", "linear")
     assert made.merge.weights.tolist() == pytest.approx([0.5, 0.25, 0.25])
     assert (made.fuse.mode, made.fuse.order, made.fuse.freeze) == ("weave", ("labs", "rna", "clinical"), "encoders")

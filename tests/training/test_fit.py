@@ -207,7 +207,22 @@ def test_a_model_in_eval_mode_is_trained_in_training_mode_and_comes_back_as_it_w
     assert not model.block("labs").training
     modes.clear()
     fit(model, patients(), epochs=1, **QUICK)
-    assert modes == [True] * 2 + [False] * 2  # two batches each; the second validation is that of the card
+    # The model as it is, two batches, and the validation of the epoch and of the card.
+    assert modes == [False] + [True] * 2 + [False] * 2
+
+
+def test_tuning_that_does_harm_leaves_the_fuse_as_it_was() -> None:
+    x, y = table(80)
+    blocks = [block("labs")]
+    fit(blocks[0], (x, y), epochs=10, lr=1e-2, **QUICK)
+    for mode in ("parallel", "stack"):
+        model = LegoFuse(blocks, mode=mode)
+        before, known = snapshot(model), evaluate(model, (x, y))["loss"]
+        # Tuned on the opposite of what is true, and watched on the truth.
+        history = fit(model, (x, 1 - y), validation=(x, y), epochs=2, lr=1e-2, progress=False)
+        assert history["validation_loss"].min() > known
+        assert_same(before, snapshot(model))
+        assert model.card.validation["log_loss"] == pytest.approx(known, rel=1e-4)
 
 
 def test_a_frozen_encoder_stays_as_it_is_and_in_eval_mode() -> None:

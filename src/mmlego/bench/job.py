@@ -142,7 +142,7 @@ def train_block(
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     table = prepared.preprocessing[name]
     with _seeded(seed):
-        encoder = _encoder_for(table, name, settings)
+        encoder = encoder_for(table, name, settings)
         block = LegoBlock(encoder, plate, name)
     block.preprocessing = table
     block.card.data = f"{cohort.name}, modality {name}"
@@ -154,7 +154,7 @@ def train_block(
     return block
 
 
-def _encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
+def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
     """Return the encoder that the settings choose, or else the one that suits the kind of data."""
     suited, given = fitted.encoder()
     common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)

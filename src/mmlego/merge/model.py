@@ -63,7 +63,8 @@ class Merging(Multimodal):
             self._check_one_start()
         like = self.block(self.modalities[0]).latent
         self.register_buffer("weights", torch.tensor(chosen, device=like.device))
-        self.register_buffer("priors", self._priors().to(like.device))
+        # Merged heads have no use for it.
+        self.register_buffer("priors", self._priors().to(like.device), persistent=self.in_common)
         if self.in_common:
             self.register_buffer("readout", read_out(self.plate).to(like.device, like.dtype), persistent=False)
         # The start depends on the plate alone, not on how far a block's latent has moved.

@@ -1,0 +1,247 @@
+"""All that is measured on one split: blocks, ensembles, merges, fused models and their rivals."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rivals import rival
+from torch import Tensor
+
+from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, LegoWarning, fit
+from mmlego.bench.job import data_of, encoder_for, having, parts_of, train_block
+from mmlego.bench.score import ensemble_logits
+from mmlego.data import Cohort, PatientData, Split
+from mmlego.settings import Settings
+from mmlego.training.evaluate import Model, all_logits
+
+MERGES: dict[str, dict[str, Any]] = {
+    "LegoMerge": {},
+    "uniform weights": {"weights": "uniform"},
+    "strength 1": {"strength": 1.0},
+    "uniform, strength 1": {"weights": "uniform", "strength": 1.0},
+    "paper": {"preset": "paper"},
+    "harmonic, circular, slerp": {"rule": "harmonic", "heads": "slerp", "weights": "uniform"},
+    "harmonic, circular, common": {"rule": "harmonic", "heads": "common", "weights": "uniform"},
+    "mean, slerp": {"rule": "mean", "heads": "slerp", "weights": "uniform"},
+    "mean, slerp, evidence": {"rule": "mean", "heads": "slerp", "weights": "evidence"},
+    "mean, linear": {"rule": "mean", "heads": "linear", "weights": "uniform"},
+    "mean, ot": {"rule": "mean", "heads": "ot", "weights": "uniform"},
+    "residual 1.5, slerp": {"rule": "residual", "heads": "slerp", "weights": "uniform", "strength": 1.5},
+}
+SHARES = (0.05, 0.1, 0.25, 1.0)
+RIVALS = ("concatenation", "sequential")
+FUSES: dict[str, dict[str, Any]] = {"LegoFuse": {}}
+FEWEST = 8  # patients with all modalities, below which nothing is tuned or trained
+
+
+@dataclass(frozen=True)
+class Case:
+    """One split of one cohort.
+
+    Parameters
+    ----------
+    cohort
+        The patients.
+    split
+        Their rows.
+    settings
+        Of blocks, plate and training.
+    seed
+        Of weights and training.
+    """
+
+    cohort: Cohort
+    split: Split
+    settings: Settings
+    seed: int
+
+    def ids(self, part: str) -> list[str]:
+        """Return the patients of a part."""
+        return [self.cohort.patients[row] for row in getattr(self.split, part)]
+
+
+def measure(case: Case, *, shares: Sequence[float] = SHARES, disjoint: bool = True) -> dict[str, Any]:
+    """Return all scores of one split, by name."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LegoWarning)
+        return _measure(case, shares, disjoint=disjoint)
+
+
+def _measure(case: Case, shares: Sequence[float], *, disjoint: bool) -> dict[str, Any]:
+    train, validation = case.ids("train"), case.ids("validation")
+    started = time.perf_counter()
+    blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
+    result: dict[str, Any] = {"seconds": {"blocks": time.perf_counter() - started}, "parameters": {}}
+    merge = LegoMerge(list(blocks.values()))
+    test = data_of(merge, case.cohort, case.ids("test"))
+    score = _scorer(merge, data_of(merge, case.cohort, train), test)
+    alone = {name: _present(all_logits, block, test.only([name])) for name, block in blocks.items()}
+    result["blocks"] = {name: _scores_of_present(merge, *found, test.only([name])) for name, found in alone.items()}
+    result["temperature"] = {name: _after_temperature(case, blocks[name], test) for name in blocks}
+    result["ensemble"] = score(ensemble_logits(blocks, test))
+    merges = {name: LegoMerge(list(blocks.values()), **way) for name, way in MERGES.items()}
+    result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
+    result["weights"] = merge.weights.tolist()
+    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
+    result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
+    if disjoint:
+        result["disjoint"] = _disjoint(case, test, score)
+    return result
+
+
+def train_blocks(case: Case, parts: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> dict[str, LegoBlock]:
+    """Train a block a modality, each on its own part of the patients."""
+    task = case.cohort.outcome_spec.fit_task(case.cohort.outcome.loc[case.ids("train")])  # type: ignore[union-attr]
+    plate = Baseplate(task, **case.settings.plate.model_dump())
+    return {
+        name: train_block(case.cohort, name, plate, *parts[name], case.settings, seed=case.seed + i)
+        for i, name in enumerate(case.cohort.modalities)
+    }
+
+
+def _scorer(model: Model, seen: PatientData, data: PatientData) -> Callable[[Tensor], dict[str, float]]:
+    task = model.task
+
+    def score(logits: Tensor) -> dict[str, float]:
+        reference = seen.target if task.name == "survival" else None
+        found = task.metrics(logits, data.target, reference=reference)
+        kept = {"score": found[task.primary_metric], "loss": float(task.loss(logits, data.target))}
+        return kept | ({"ece": found["ece"]} if "ece" in found else {})
+
+    return score
+
+
+def _present(run: Any, block: LegoBlock, data: PatientData) -> tuple[Tensor, Tensor]:
+    here = data.present[block.modality]
+    return here, run(block, data.subset(here), 256)
+
+
+def _scores_of_present(model: Model, here: Tensor, logits: Tensor, data: PatientData) -> dict[str, float]:
+    return _scorer(model, data, data.subset(here))(logits)
+
+
+def _after_temperature(case: Case, block: LegoBlock, test: PatientData) -> dict[str, float]:
+    """Return a block's scores after its logits were divided by the temperature that fits the validation part best."""
+    watched = having(case.cohort, [block.modality], case.ids("validation"))
+    data = data_of(block, case.cohort, watched)
+    logits = all_logits(block, data, 256)
+    scales = torch.logspace(-1, 0.5, 61).tolist()
+    best = min(scales, key=lambda scale: float(block.task.loss(logits * scale, data.target)))
+    here, own = _present(all_logits, block, test.only([block.modality]))
+    return _scores_of_present(block, here, own * best, test.only([block.modality])) | {"scale": best}
+
+
+def _tune(
+    case: Case,
+    blocks: Mapping[str, LegoBlock],
+    share: float,
+    test: PatientData,
+    score: Callable[[Tensor], dict[str, float]],
+    result: dict[str, Any],
+) -> dict[str, Any]:
+    """Tune LegoFuse, and train its rivals, on a share of the patients who have all modalities."""
+    frames = case.cohort.frames
+    complete = set(case.cohort.patients).intersection(*(frames[name].index for name in blocks))
+    rng = np.random.default_rng([case.seed, 17])
+    found = []
+    for part in ("train", "validation"):
+        ids = [patient for patient in case.ids(part) if patient in complete]
+        order = [ids[i] for i in rng.permutation(len(ids))]
+        found.append(order[: max(2, round(share * len(order)))])
+    scores: dict[str, Any] = {"pairs": len(found[0])}
+    if len(found[0]) < FEWEST:
+        return scores
+    task = next(iter(blocks.values())).task
+    pairs = [data_of(LegoMerge(list(blocks.values())), case.cohort, ids) for ids in found]
+    if task.name == "classification" and len(set(pairs[0].target.tolist())) < 2:  # type: ignore[union-attr]
+        return scores
+    seconds = result["seconds"]
+    for name, way in FUSES.items():
+        options = {"mode": case.settings.fuse.mode, **way}
+        model = LegoFuse(list(blocks.values()), **options)
+        scores[name] = _fitted(model, pairs, case.settings.fuse.fit.model_dump(), case.seed, test, score, seconds, name)
+        result["parameters"][name] = _count(model)
+    if share == 1.0:
+        dropped = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode, modality_dropout=0.3)
+        fit(
+            dropped,
+            pairs[0],
+            validation=pairs[1],
+            seed=case.seed,
+            progress=False,
+            **case.settings.fuse.fit.model_dump(),
+        )
+        result["dropped"] = dropped
+    for name in RIVALS:
+        fresh = [_fresh(case, block) for block in blocks.values()]
+        model = rival(name, fresh, case.settings.plate.dropout)
+        scores[name] = _fitted(model, pairs, case.settings.fit.model_dump(), case.seed, test, score, seconds, name)
+        result["parameters"][name] = _count(model)
+    return scores
+
+
+def _fitted(
+    model: LegoFuse,
+    pairs: Sequence[PatientData],
+    settings: dict[str, Any],
+    seed: int,
+    test: PatientData,
+    score: Callable[[Tensor], dict[str, float]],
+    seconds: dict[str, float],
+    name: str,
+) -> dict[str, float]:
+    started = time.perf_counter()
+    fit(model, pairs[0], validation=pairs[1], seed=seed, progress=False, **settings)
+    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+    return score(all_logits(model, test, 256))
+
+
+def _fresh(case: Case, block: LegoBlock) -> LegoBlock:
+    """Return an untrained block with the same preprocessing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(case.seed)
+        fresh = LegoBlock(encoder_for(block.preprocessing, block.modality, case.settings), block.plate, block.modality)
+    fresh.preprocessing = block.preprocessing
+    return fresh
+
+
+def _count(model: torch.nn.Module) -> int:
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def _missing(
+    blocks: Mapping[str, LegoBlock], merge: LegoMerge, dropped: LegoFuse | None, test: PatientData
+) -> dict[str, dict[str, float]]:
+    """Score ensemble, merge and fuse on the test patients who have all, of whom only some modalities are shown."""
+    whole = torch.stack([test.present[name] for name in blocks]).all(0)
+    data = test.subset(whole)
+    found: dict[str, dict[str, float]] = {}
+    for count in range(1, len(blocks) + 1):
+        for shown in itertools.combinations(blocks, count):
+            part = data.only(list(shown))
+            score = _scorer(merge, data, part)
+            scores = {
+                "ensemble": score(ensemble_logits({name: blocks[name] for name in shown}, part))["score"],
+                "LegoMerge": score(all_logits(merge, part, 256))["score"],
+            }
+            if dropped is not None:
+                scores["LegoFuse"] = score(all_logits(dropped, part, 256))["score"]
+            found["+".join(shown)] = scores
+    return found
+
+
+def _disjoint(case: Case, test: PatientData, score: Callable[[Tensor], dict[str, float]]) -> dict[str, float]:
+    """Score LegoMerge of blocks that share no patient against blocks that share as many patients as each had."""
+    names = case.cohort.modalities
+    parts = [parts_of(case.cohort, case.ids(part), len(names), case.seed) for part in ("train", "validation")]
+    apart = train_blocks(case, {name: (parts[0][i], parts[1][i]) for i, name in enumerate(names)})
+    found = {"apart": score(all_logits(LegoMerge(list(apart.values())), test, 256))["score"]}
+    shared = train_blocks(case, dict.fromkeys(names, (parts[0][0], parts[1][0])))
+    return found | {"shared": score(all_logits(LegoMerge(list(shared.values())), test, 256))["score"]}
