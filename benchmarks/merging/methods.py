@@ -92,7 +92,7 @@ def _measure(case: Case, shares: Sequence[float], *, disjoint: bool) -> dict[str
     result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
     if disjoint:
-        result["disjoint"] = _disjoint(case, test, score)
+        result["disjoint"] = _disjoint(case)
     return result
 
 
@@ -237,11 +237,15 @@ def _missing(
     return found
 
 
-def _disjoint(case: Case, test: PatientData, score: Callable[[Tensor], dict[str, float]]) -> dict[str, float]:
+def _disjoint(case: Case) -> dict[str, float]:
     """Score LegoMerge of blocks that share no patient against blocks that share as many patients as each had."""
     names = case.cohort.modalities
     parts = [parts_of(case.cohort, case.ids(part), len(names), case.seed) for part in ("train", "validation")]
-    apart = train_blocks(case, {name: (parts[0][i], parts[1][i]) for i, name in enumerate(names)})
-    found = {"apart": score(all_logits(LegoMerge(list(apart.values())), test, 256))["score"]}
-    shared = train_blocks(case, dict.fromkeys(names, (parts[0][0], parts[1][0])))
-    return found | {"shared": score(all_logits(LegoMerge(list(shared.values())), test, 256))["score"]}
+    found = {}
+    for way, chosen in (("apart", range(len(names))), ("shared", [0] * len(names))):
+        blocks = train_blocks(case, {name: (parts[0][i], parts[1][i]) for i, name in zip(chosen, names, strict=True)})
+        model = LegoMerge(list(blocks.values()))
+        # What is learnt of the columns is each block's own.
+        seen, test = (data_of(model, case.cohort, case.ids(part)) for part in ("train", "test"))
+        found[way] = _scorer(model, seen, test)(all_logits(model, test, 256))["score"]
+    return found

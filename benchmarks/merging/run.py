@@ -53,9 +53,19 @@ def main() -> None:
     started = time.perf_counter()
     with Progress(console=console) as progress, ProcessPoolExecutor(chosen.jobs) as pool:
         task = progress.add_task("splits", total=len(jobs))
-        for done in as_completed([pool.submit(one, *job) for job in jobs]):
-            progress.console.print(done.result())
+        running = {pool.submit(one, *job): job[:2] for job in jobs}
+        failed = 0
+        for done in as_completed(running):
+            error = done.exception()
+            if error is not None:
+                failed += 1
+                name, index = running[done]
+                progress.console.print(f"{name} {index}: {type(error).__name__}: {error}", markup=False)
+            else:
+                progress.console.print(done.result())
             progress.advance(task)
+    if failed:
+        raise SystemExit(f"{failed} of {len(jobs)} splits failed; what is done is in {chosen.out}")
     console.print(f"{len(jobs)} splits in {(time.perf_counter() - started) / 60:.1f} min; results in {chosen.out}")
 
 

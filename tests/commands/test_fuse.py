@@ -119,7 +119,7 @@ def test_options(run: Path, site: Path) -> None:
     fused = mmlego.load(run / "other")
     assert (fused.mode, fused.order, fused.freeze) == ("weave", ("labs", "rna", "clinical"), "blocks")
     assert fused.modality_dropout == 0.3
-    assert (fused.card.recipe["epochs"], fused.card.recipe["lr"]) == (2, 5e-4)
+    assert (fused.card.recipe["epochs"], fused.card.recipe["lr"]) == (2, 1e-4)
 
 
 def test_options_win_over_settings_and_settings_over_the_run_s(run: Path, site: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import mmlego
 from mmlego import LegoMerge, LegoWarning
 from mmlego.bench.job import data_of
 from mmlego.data import Cohort
+from mmlego.merge.weights import drawn_together
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
 from tests.terminal import done, inside, refused
@@ -23,7 +24,7 @@ Train = Callable[..., Path]
 def test_a_run_folder_is_merged_in_its_own_place(finished: Path, site: Path) -> None:
     merged = mmlego.load(finished / "merge")
     assert merged.modalities == ("clinical", "labs", "rna")
-    assert (merged.rule, merged.phase, merged.heads) == ("harmonic", "circular", "slerp")
+    assert (merged.rule, merged.phase, merged.heads) == ("residual", "circular", "common")
     cohort = Cohort.from_manifest(site / "cohort.yaml")
     blocks = [mmlego.load(finished / "blocks" / name) for name in merged.modalities]
     by_hand = LegoMerge(blocks)
@@ -47,9 +48,16 @@ def test_weights(finished: Path, tmp_path: Path, weights: str, shown: str) -> No
 def test_weights_by_evidence_are_those_of_the_cards(finished: Path, tmp_path: Path) -> None:
     done("merge", finished, "-o", tmp_path / "merge", "--weights", "evidence")
     names = ("clinical", "labs", "rna")
-    scores = [mmlego.load(finished / "blocks" / name).card.validation["c_index"] for name in names]
-    gains = torch.tensor([max(score - 0.5, 0) for score in scores])
+    cards = [mmlego.load(finished / "blocks" / name).card for name in names]
+    scores, errors = ([getattr(card, what)["c_index"] for card in cards] for what in ("validation", "errors"))
+    gains = torch.tensor([max(score, 0) ** 0.5 for score in drawn_together([s - 0.5 for s in scores], errors)])
     torch.testing.assert_close(mmlego.load(tmp_path / "merge").weights, gains / gains.sum())
+
+
+def test_the_preset_of_the_paper(finished: Path, tmp_path: Path) -> None:
+    done("merge", finished, "-o", tmp_path / "merge", "--preset", "paper")
+    merged = mmlego.load(tmp_path / "merge")
+    assert (merged.rule, merged.phase, merged.heads) == ("harmonic", "mean", "slerp")
 
 
 def test_rule_phase_and_heads(finished: Path, tmp_path: Path) -> None:
@@ -99,12 +107,13 @@ def test_nothing_but_a_checkpoint_is_overwritten(run: Path, tmp_path: Path) -> N
             ["--rule", "median"],
             "unknown merge rule: expected one of harmonic, mean, product, residual, sum, got 'median'",
         ),
+        (["--preset", "papers"], "preset of a LegoMerge: expected 'paper' or None, got 'papers'"),
         (["--phase", "odd"], "phase: expected 'mean' or 'circular', got 'odd'"),
-        (["--heads", "median"], "unknown rule for heads: expected one of linear, ot, slerp, got 'median'"),
-        (["--weights", "many"], "weights: expected 'uniform', 'evidence', or one number a block, got 'many'"),
-        (["--weights", "rna=x"], "--weights: expected uniform, evidence, or name=number,name=number, got rna=x"),
-        (["--weights", "rna=1=2"], "--weights: expected uniform, evidence, or name=number,name=number"),
-        (["--weights", "rna=1,"], "--weights: expected uniform, evidence, or name=number,name=number"),
+        (["--heads", "median"], "unknown rule for heads: expected one of common, linear, ot, slerp, got 'median'"),
+        (["--weights", "many"], "weights: expected 'auto', 'uniform', 'evidence', or one number a block, got 'many'"),
+        (["--weights", "rna=x"], "--weights: expected auto, uniform, evidence, or name=number,name=number, got rna=x"),
+        (["--weights", "rna=1=2"], "--weights: expected auto, uniform, evidence, or name=number,name=number"),
+        (["--weights", "rna=1,"], "--weights: expected auto, uniform, evidence, or name=number,name=number"),
         (["--weights", "rna=-1,clinical=1,labs=1"], "weights: expected one number ≥ 0 for each of"),
         (["--weights", "rna=1"], "weights: expected one number ≥ 0 for each of"),
         (

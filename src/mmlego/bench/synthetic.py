@@ -32,9 +32,9 @@ def write_synthetic(folder: Path, *, patients: int = 400, seed: int = 0) -> Path
     """Write the files of a synthetic cohort, and its manifest.
 
     Three hidden numbers a patient, standard normal and independent; the odds of a relapse are the exponential of twice
-    their sum. Each modality tells one of them, with noise: two columns of a table; how fast the pulse rises and how often
-    lactate is measured; which share of a slide's patches is of another kind. One patient in ten lacks a modality, at
-    random; nobody lacks all.
+    their sum. Each modality tells one of them, with noise: two columns of a table; how fast the pulse rises and how
+    often lactate is measured; which share of a slide's patches is of another kind. One patient in ten lacks a modality,
+    at random; nobody lacks all.
 
     Parameters
     ----------

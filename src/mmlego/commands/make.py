@@ -104,12 +104,17 @@ def merge(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where to save; default: RUN/merge.")
     ] = None,
-    rule: Annotated[str, typer.Option(metavar="NAME", help="harmonic, mean, sum, product or residual.")] = "harmonic",
+    rule: Annotated[str, typer.Option(metavar="NAME", help="residual, mean, harmonic, sum or product.")] = "residual",
     phase: Annotated[str, typer.Option(metavar="NAME", help="For harmonic: circular or mean.")] = "circular",
-    heads: Annotated[str, typer.Option(metavar="NAME", help="slerp, linear or ot.")] = "slerp",
+    heads: Annotated[
+        str, typer.Option(metavar="NAME", help="common (one read-out for all), slerp, linear or ot.")
+    ] = "common",
     weights: Annotated[
-        str, typer.Option(metavar="TEXT", help="uniform, evidence, or numbers: rna=0.7,clinical=0.3.")
-    ] = "uniform",
+        str, typer.Option(metavar="TEXT", help="auto, uniform, evidence, or numbers: rna=0.7,clinical=0.3.")
+    ] = "auto",
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="paper: rule, heads and weights as published.")
+    ] = None,
     allow_mismatch: Annotated[
         bool, typer.Option("--allow-mismatch", metavar="", help="Accept blocks of two baseplates.")
     ] = False,
@@ -128,6 +133,7 @@ def merge(
             phase=chosen,
             heads=heads,
             weights=_weights(weights),
+            preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )
         save(model, place, overwrite=overwrite)
@@ -274,4 +280,6 @@ def _weights(text: str) -> Any:
     try:
         return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
     except ValueError as error:
-        raise InputError("--weights", expected="uniform, evidence, or name=number,name=number", got=text) from error
+        raise InputError(
+            "--weights", expected="auto, uniform, evidence, or name=number,name=number", got=text
+        ) from error
