@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow check format benchmark benchmark-loading clean
+.PHONY: help setup demo test test-fast test-slow check format benchmark benchmark-loading benchmark-merging clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,12 @@ benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratio
 DATA ?= ../shared/data/physionet2012
 benchmark-loading: $(VENV)/.dev  ## seconds to load the ICU stays of the PhysioNet 2012 challenge, in the folder DATA
 	$(BIN)/python benchmarks/loading/run.py $(DATA)
+
+COHORTS ?= ../shared/data
+benchmark-merging: $(VENV)/.dev  ## merging and fusing against ensembles and end-to-end models, on the folders in COHORTS
+	$(BIN)/python benchmarks/merging/run.py --data $(COHORTS)
+	$(BIN)/python benchmarks/merging/ablation.py --data $(COHORTS)
+	$(BIN)/python benchmarks/merging/report.py
 
 clean:  ## remove the environment and everything made by runs
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist

@@ -73,7 +73,7 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
     """Measure one split, unless its file is there; return a line about it."""
     torch.set_num_threads(1)
     settings = settings_of(name, SMOKE if smoke else ())
-    stamp = hashlib.sha256(f"{write_settings(settings)} {seed} {smoke}".encode()).hexdigest()[:8]
+    stamp = hashlib.sha256(f"{write_settings(settings)} {seed} {smoke} {SHARES}".encode()).hexdigest()[:8]
     file = out / f"{name}-{stamp}" / f"{index:02d}.json"
     if file.is_file():
         return f"{name} {index}: done before"

@@ -1,0 +1,139 @@
+"""What the parts of a block are good for: each variant trains its blocks anew; one JSON a variant, cohort and split.
+
+From the repository: ``python benchmarks/merging/ablation.py --data FOLDER``, resumable; prints the tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import warnings
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from methods import Case
+from rich.progress import Progress
+
+from cohorts import ROOT, cohort_of, settings_of
+from mmlego import Baseplate, LegoMerge, LegoWarning
+from mmlego.bench.job import data_of, train_block
+from mmlego.bench.score import ensemble_logits
+from mmlego.bench.statistics import compare
+from mmlego.files import write_atomically
+from mmlego.training.evaluate import all_logits
+
+SEED = 1
+FOLDS = 5
+COHORTS = ("gse7390", "kirp", "synthetic")
+SMALL: dict[str, Any] = {"channels": 8, "width": 16}
+LARGE: dict[str, Any] = {"channels": 32, "width": 64}
+PLATES: dict[str, dict[str, Any]] = {
+    "default (frequency, complex, 16 × 32, S = 2)": {},
+    "spatial": {"domain": "spatial"},
+    "state untracked": {"state": "untracked"},
+    "not normalised": {"normalise": False},
+    "steps apart": {"share_steps": False},
+    "S = 1": {"steps": 1},
+    "S = 4": {"steps": 4},
+    "8 × 16": SMALL,
+    "32 × 64": LARGE,
+}
+STARTS = ("no baseplate", "latent and head", "all but the encoder")
+MERGES: dict[str, dict[str, Any]] = {"LegoMerge": {}, "merged heads": {"rule": "mean", "heads": "slerp"}}
+
+
+def main() -> None:
+    """Run what is not there yet, and print the tables."""
+    parser = argparse.ArgumentParser(description="Variants of blocks and of their common start.")
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "ablation")
+    parser.add_argument("--cohorts", nargs="+", default=list(COHORTS))
+    parser.add_argument("--folds", type=int, default=FOLDS)
+    parser.add_argument("--jobs", type=int, default=2)
+    chosen = parser.parse_args()
+    jobs = [
+        (name, fold, variant, chosen.data, chosen.out)
+        for fold in range(chosen.folds)
+        for name in chosen.cohorts
+        for variant in (*PLATES, *STARTS[:2])
+    ]
+    with Progress() as progress, ProcessPoolExecutor(chosen.jobs) as pool:
+        task = progress.add_task("variants", total=len(jobs))
+        for done in as_completed([pool.submit(one, *job) for job in jobs]):
+            done.result()
+            progress.advance(task)
+    for title, variants in (("block", tuple(PLATES)), ("start", STARTS)):
+        print(f"### Variants of the {title}\n")
+        print(table(chosen.out, chosen.cohorts, variants), end="\n\n")
+
+
+def one(name: str, fold: int, variant: str, data: Path, out: Path) -> None:
+    """Measure a variant on one split."""
+    torch.set_num_threads(1)
+    file = _file(out, name, variant, fold)
+    if file.is_file():
+        return
+    warnings.simplefilter("ignore", LegoWarning)
+    cohort, settings = cohort_of(name, data), settings_of(name)
+    split = cohort.split(folds=FOLDS, validation=0.2, seed=SEED)[fold]
+    case = Case(cohort, split, settings, seed=10_000 * SEED + 100 * fold)
+    train, validation, test = (case.ids(part) for part in ("train", "validation", "test"))
+    task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])  # type: ignore[union-attr]
+    options = {**settings.plate.model_dump(), **PLATES.get(variant, {})}
+    blocks = {
+        modality: train_block(
+            cohort, modality, _plate(task, options, variant, i), train, validation, settings, seed=case.seed + i
+        )
+        for i, modality in enumerate(cohort.modalities)
+    }
+    merges = {way: LegoMerge(list(blocks.values()), allow_mismatch=True, **how) for way, how in MERGES.items()}
+    merge = merges["LegoMerge"]
+    seen, shown = data_of(merge, cohort, train), data_of(merge, cohort, test)
+    reference = seen.target if task.name == "survival" else None
+
+    def score(logits: torch.Tensor) -> float:
+        return float(task.metrics(logits, shown.target, reference=reference)[task.primary_metric])
+
+    result = {"ensemble": score(ensemble_logits(blocks, shown))}
+    result |= {way: score(all_logits(model, shown, 256)) for way, model in merges.items()}
+    write_atomically(file, json.dumps(result) + "\n")
+
+
+def _plate(task: Any, options: Mapping[str, Any], variant: str, index: int) -> Baseplate:
+    """Return the plate of the ``index``-th block; of how little they have in common the variant tells."""
+    shared = Baseplate(task, **options)
+    if variant not in STARTS[:2]:
+        return shared
+    own = Baseplate(task, **{**options, "seed": 1000 + index})
+    kept = ("latent", "head.") if variant == STARTS[1] else ()
+    initial = {name: (shared if name.startswith(kept) else own).initial[name] for name in own.initial} if kept else None
+    return own if initial is None else Baseplate(task, **options, initial=initial)
+
+
+def _file(out: Path, name: str, variant: str, fold: int) -> Path:
+    stem = variant if variant != STARTS[2] else next(iter(PLATES))  # that is the default
+    return out / name / f"{''.join(c if c.isalnum() else '-' for c in stem)}-{fold}.json"
+
+
+def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
+    """Return scores by variant: ensemble, merge and its difference to the ensemble, merged heads likewise."""
+    lines = ["| | " + " | ".join(cohorts) + " |", "|---|" + "---|" * len(cohorts)]
+    for variant in variants:
+        cells = []
+        for name in cohorts:
+            files = [_file(out, name, variant, fold) for fold in range(FOLDS)]
+            got = [json.loads(file.read_text()) for file in files if file.is_file()]
+            ensemble, merge, heads = ([run[way] for run in got] for way in ("ensemble", "LegoMerge", "merged heads"))
+            found = [compare(part, ensemble, test_share=1 / FOLDS) for part in (merge, heads)]
+            spread = " ".join(f"{part.difference:+.3f}" for part in found)
+            cells.append(f"{np.mean(ensemble):.3f} {spread}")
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The merging benchmark's plumbing: tiny models on one split, from files to tables and pictures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = ROOT / "benchmarks" / "merging"
+
+
+def run(script: str, *arguments: object) -> str:
+    command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
+    options = ("--smoke", "--jobs", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
+    assert "2 splits in" in run("run.py", *options)
+    files = sorted((tmp_path / "runs").glob("*/*.json"))
+    assert len(files) == 2
+    found = json.loads(files[0].read_text())
+    assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
+    assert set(found["pairs"]["1.0"]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
+    assert len(found["missing"]) == 3
+    # A second run finds everything done.
+    assert run("run.py", *options).count("done before") == 2
+    tables = run("report.py", "--results", tmp_path / "runs", "--pictures", tmp_path)
+    for title in ("Merging", "Ways of merging", "Fusing, by pairs", "Modalities missing", "Calibration", "Cost"):
+        assert f"### {title}" in tables
+    assert "| synthetic |" in tables
+    for name in ("merging_pairs.png", "merging_missing.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_a_variant_of_a_block(tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
+        "from pathlib import Path\n"
+        "import ablation\n"
+        "from mmlego.settings import read_settings\n"
+        'ablation.settings_of = lambda _: read_settings(None, ["fit.epochs=1"])\n'
+        f"out = Path({str(tmp_path)!r})\n"
+        'variants = ("spatial", "no baseplate", "latent and head")\n'
+        "for variant in variants:\n"
+        '    ablation.one("gse7390", 0, variant, Path(), out)\n'
+        'print(ablation.table(out, ["gse7390"], variants))\n'
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| 0.") == 3
