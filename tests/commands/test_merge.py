@@ -13,7 +13,7 @@ import mmlego
 from mmlego import LegoMerge, LegoWarning
 from mmlego.bench.job import data_of
 from mmlego.data import Cohort
-from mmlego.merge.weights import drawn_together
+from mmlego.merge.weights import believed_gains
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
 from tests.terminal import done, inside, refused
@@ -50,7 +50,7 @@ def test_weights_by_evidence_are_those_of_the_cards(finished: Path, tmp_path: Pa
     names = ("clinical", "labs", "rna")
     cards = [mmlego.load(finished / "blocks" / name).card for name in names]
     scores, errors = ([getattr(card, what)["c_index"] for card in cards] for what in ("validation", "errors"))
-    gains = torch.tensor([max(score, 0) ** 0.5 for score in drawn_together([s - 0.5 for s in scores], errors)])
+    gains = torch.tensor(believed_gains([score - 0.5 for score in scores], errors)).sqrt()
     torch.testing.assert_close(mmlego.load(tmp_path / "merge").weights, gains / gains.sum())
 
 

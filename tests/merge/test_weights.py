@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlego import LegoFuse, LegoMerge, LegoWarning
-from mmlego.merge.weights import drawn_together, present_weights, resolve_weights
+from mmlego.merge.weights import believed_gains, present_weights, resolve_weights
 from mmlego.tasks import Regression
 from tests import strategies
 from tests.bricks import family, plate
@@ -51,23 +52,36 @@ def test_evidence_of_a_regression_counts_from_zero() -> None:
     torch.testing.assert_close(LegoMerge(blocks, weights="evidence").weights, torch.tensor([0.75, 0.25]))
 
 
-def test_scores_with_errors_are_drawn_together() -> None:
-    # By hand, with τ = 0.03: errors of 0.04 leave 9/25 of a score's distance from the mean 0.2.
-    assert drawn_together([0.3, 0.1], [0.04, 0.04]) == pytest.approx([0.236, 0.164])
-    # A score without error stays where it is, one that was not measured goes to the mean of the others.
-    assert drawn_together([0.3, 0.1], [0.0, math.inf]) == pytest.approx([0.3, 0.3])
+def test_gains_with_errors_are_drawn_together() -> None:
+    # By hand, with τ = 0.03 and s = 0.04: of a score's distance from the mean 0.2, 9/25 is left; its variance is that
+    # about the mean, 0.64 · 0.03², and of the mean, 0.64² · 0.05² / 2.
+    variance = 0.64 * 0.03**2 + 0.64**2 * 0.05**2 / 2
+    expected = [math.sqrt(0.236**2 + variance), math.sqrt(0.164**2 + variance)]
+    assert believed_gains([0.3, 0.1], [0.04, 0.04]) == pytest.approx(expected)
     blocks = family(2)
     for block, score in zip(blocks, (0.8, 0.6), strict=True):
         block.card.validation["auroc"], block.card.errors["auroc"] = score, 0.04
-    expected = torch.tensor([0.236, 0.164]).sqrt()
-    torch.testing.assert_close(LegoMerge(blocks).weights, expected / expected.sum())
+    roots = torch.tensor(expected).sqrt()
+    torch.testing.assert_close(LegoMerge(blocks).weights, roots / roots.sum())
+
+
+def test_a_score_that_was_not_measured_is_believed_to_be_as_the_others() -> None:
+    known, unknown = believed_gains([0.3, -0.4], [0.0, math.inf])
+    assert known == pytest.approx(0.3)
+    assert unknown == pytest.approx(math.hypot(0.3, 0.03 * math.sqrt(2)))
+    assert believed_gains([0.1, 0.2], [math.inf, math.inf]) == pytest.approx([0.03, 0.03])
+
+
+def test_near_chance_a_little_difference_decides_nothing() -> None:
+    first, second = believed_gains([0.04, -0.04], [0.12, 0.12])
+    assert first / second == pytest.approx(1.0, abs=0.05)
 
 
 @given(st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.0, 1.0)), min_size=1, max_size=6))
-def test_drawing_together_keeps_to_the_range_of_the_scores(measured: list[tuple[float, float]]) -> None:
-    scores, errors = zip(*measured, strict=True)
-    drawn = drawn_together(scores, errors)
-    assert all(min(scores) - 1e-9 <= x <= max(scores) + 1e-9 for x in drawn)
+def test_better_scores_of_equal_error_never_weigh_less(measured: list[tuple[float, float]]) -> None:
+    scores, error = sorted(x for x, _ in measured), measured[0][1]
+    gains = believed_gains(scores, [error] * len(scores))
+    assert all(a <= b + 1e-12 for a, b in itertools.pairwise(gains))
 
 
 def test_without_scores_the_default_is_uniform_and_silent() -> None:

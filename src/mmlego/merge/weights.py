@@ -78,7 +78,7 @@ def _scored(block: LegoBlock) -> bool:
 
 
 def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
-    """Return weights in proportion to ``√(θ̂_m − chance)``, with ``θ̂`` the scores drawn together by their errors."""
+    """Return weights in proportion to the root of what the blocks are believed to gain over chance."""
     scores, errors = [], []
     for name, block in blocks.items():
         metric = block.task.primary_metric
@@ -92,7 +92,7 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
         scores.append(block.card.validation[metric] - block.task.chance)
         error = block.card.errors.get(metric, 0.0)
         errors.append(error if math.isfinite(error) else math.inf)
-    gains = [math.sqrt(max(score, 0.0)) for score in drawn_together(scores, errors)]
+    gains = [math.sqrt(gain) for gain in believed_gains(scores, errors)]
     if sum(gains) == 0:
         if warn:
             warnings.warn(
@@ -104,16 +104,18 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
     return [gain / sum(gains) for gain in gains]
 
 
-def drawn_together(scores: Sequence[float], errors: Sequence[float], spread: float = SPREAD) -> list[float]:
-    """Return what is to be believed of scores that were measured with errors: each is drawn towards their mean.
+def believed_gains(scores: Sequence[float], errors: Sequence[float], spread: float = SPREAD) -> list[float]:
+    """Return what is to be believed of gains over chance that were measured with errors.
 
-    The posterior means of ``θ_m ~ N(μ, τ²)`` given ``x_m ~ N(θ_m, s_m²)``, with ``μ`` the mean weighted by
-    ``1 / (τ² + s_m²)`` (empirical Bayes; Efron and Morris 1975).
+    Each is drawn towards their mean, and what is not known of it counts as well: ``√(max(θ̂_m, 0)² + v_m)``, with
+    ``θ̂_m`` and ``v_m`` mean and variance of ``θ_m ~ N(μ, τ²)`` given ``x_m ~ N(θ_m, s_m²)``, and ``μ`` the mean weighted by
+    ``1 / (τ² + s_m²)`` (empirical Bayes; Efron and Morris 1975). With few validation patients all gains are nearly
+    alike, with many they are as measured.
 
     Parameters
     ----------
     scores
-        ``x_m``.
+        ``x_m``, less the score of chance.
     errors
         ``s_m``, their standard errors; infinite: not measured.
     spread
@@ -121,15 +123,20 @@ def drawn_together(scores: Sequence[float], errors: Sequence[float], spread: flo
 
     Examples
     --------
-    >>> [round(x, 3) for x in drawn_together([0.3, 0.1], [0.001, 0.001])]
-    [0.3, 0.1]
-    >>> [round(x, 3) for x in drawn_together([0.3, 0.1], [0.1, 0.1])]
-    [0.208, 0.192]
+    >>> [round(x, 3) for x in believed_gains([0.3, 0.1, -0.1], [0.0, 0.0, 0.0])]
+    [0.3, 0.1, 0.0]
+    >>> [round(x, 3) for x in believed_gains([0.3, 0.1], [0.1, 0.1])]
+    [0.221, 0.205]
     """
     precision = [1 / (spread**2 + error**2) for error in errors]
     total = sum(precision)
     mean = sum(p * x for p, x in zip(precision, scores, strict=True)) / total if total else 0.0
-    return [mean + (x - mean) * spread**2 * p for p, x in zip(precision, scores, strict=True)]
+    gains = []
+    for p, x, error in zip(precision, scores, errors, strict=True):
+        shrink = error**2 * p if math.isfinite(error) else 1.0  # how much of it is the mean
+        variance = shrink * spread**2 + shrink**2 / total if total else spread**2
+        gains.append(math.sqrt(max(x + (mean - x) * shrink, 0.0) ** 2 + variance))
+    return gains
 
 
 def present_weights(weights: Tensor, present: Tensor) -> Tensor:
