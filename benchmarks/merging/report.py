@@ -26,19 +26,26 @@ TITLES = {
     "synthetic": "synthetic",
 }
 TEST_SHARE = 0.2
+MARKS = ("<!-- made by benchmarks/merging/report.py -->", "<!-- end -->")
 
 
 def main() -> None:
-    """Print the tables, and write the pictures."""
+    """Print the tables, or put them into the page, and write the pictures."""
     parser = argparse.ArgumentParser(description="Tables and pictures of docs/merging.md.")
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "merging")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
+    parser.add_argument("--page", type=Path, help="a page whose part between the two marks is replaced")
     chosen = parser.parse_args()
     runs = read(chosen.results)
     if not runs:
         raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    for part in (overview, merges, fusing, missing, apart, calibration, costs):
-        print(part(runs), end="\n\n")
+    text = "\n\n".join(part(runs) for part in (overview, merges, fusing, missing, apart, calibration, costs))
+    if chosen.page is None:
+        print(text)
+    else:
+        before, rest = chosen.page.read_text().split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        chosen.page.write_text(f"{before}{MARKS[0]}\n{text}\n{MARKS[1]}{after}")
     draw_pairs(runs, chosen.pictures / "merging_pairs.png")
     draw_missing(runs, chosen.pictures / "merging_missing.png")
 
@@ -111,19 +118,27 @@ def fusing(runs: dict[str, list[Run]]) -> str:
 
 
 def missing(runs: dict[str, list[Run]]) -> str:
-    """Scores when only some modalities are shown."""
+    """Differences to the ensemble of what is shown, over all patterns of presence: the mean, and the worst pattern."""
     rows = []
     for name, splits in runs.items():
-        for pattern in splits[0]["missing"]:
-            ensemble, merge, fuse = (
-                _values(splits, lambda run, way=way, pattern=pattern: run["missing"][pattern].get(way, math.nan))
-                for way in ("ensemble", "LegoMerge", "LegoFuse")
-            )
-            differences = (_difference(merge, ensemble), _difference(fuse, ensemble))
-            rows.append([TITLES[name], pattern.replace("+", ", "), _mean(ensemble), *differences])
-    return "### Modalities missing at prediction\n\n" + _table(
-        ["cohort", "shown", "ensemble of what is shown", "LegoMerge −", "LegoFuse −"], rows
-    )
+        row = [TITLES[name], str(len(splits[0]["missing"]))]
+        for way in ("LegoMerge", "LegoFuse"):
+            means = {
+                pattern: float(np.nanmean([_of_missing(run, pattern, way) for run in splits]))
+                for pattern in splits[0]["missing"]
+            }
+            worst = min(means, key=lambda pattern: means[pattern])
+            row.append(f"{np.mean(list(means.values())):+.3f}")
+            against = [np.array([_of_missing(run, worst, way) for run in splits]), np.zeros(len(splits))]
+            row.append(f"{worst.replace('+', ', ')} {_difference(*against)}")
+        rows.append(row)
+    head = ["cohort", "patterns", "LegoMerge − ensemble, mean", "worst", "LegoFuse − ensemble, mean", "worst"]
+    return "### Modalities missing at prediction\n\n" + _table(head, rows)
+
+
+def _of_missing(run: Run, pattern: str, way: str) -> float:
+    found = run["missing"][pattern]
+    return float(found.get(way, math.nan)) - float(found["ensemble"])
 
 
 def apart(runs: dict[str, list[Run]]) -> str:

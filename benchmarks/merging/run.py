@@ -23,8 +23,8 @@ from cohorts import BUDGET, ROOT, cohort_of, settings_of
 from mmlego.files import write_atomically
 from mmlego.settings import write_settings
 
-# The defaults were chosen on splits of seed 0; what is reported comes from others.
-SEED = 1
+# The defaults were chosen on splits of seeds 0 and 1; what is reported comes from others.
+SEED = 2
 COHORTS = {"gse7390": 3, "blca": 2, "kirp": 2, "icu": 1, "bbbp": 1, "clintox": 1, "synthetic": 1}
 FOLDS = 5
 FEW_SHARES = (0.1, 1.0)  # where training is slow
