@@ -107,10 +107,10 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
 def believed_gains(scores: Sequence[float], errors: Sequence[float], spread: float = SPREAD) -> list[float]:
     """Return what is to be believed of gains over chance that were measured with errors.
 
-    Each is drawn towards their mean, and what is not known of it counts as well: ``√(max(θ̂_m, 0)² + v_m)``, with
-    ``θ̂_m`` and ``v_m`` mean and variance of ``θ_m ~ N(μ, τ²)`` given ``x_m ~ N(θ_m, s_m²)``, and ``μ`` the mean weighted
-    by ``1 / (τ² + s_m²)`` (empirical Bayes; Efron and Morris 1975). With few validation patients all gains are nearly
-    alike, with many they are as measured.
+    Each is drawn towards their mean, and what is not known of it counts as well: ``√(max(θ̂_m, 0)² + v_m)``. Here
+    ``θ̂_m`` and ``v_m`` are mean and variance of ``θ_m ~ N(μ, τ²)`` given ``x_m ~ N(θ_m, s_m²)``, and ``μ`` is the mean
+    weighted by ``1 / (τ² + s_m²)`` (empirical Bayes; Efron and Morris 1975). With few validation patients all gains are
+    nearly alike, with many they are as measured.
 
     Parameters
     ----------
