@@ -37,3 +37,15 @@ def test_bbbp_from_its_file_to_scores(shared: Path, tmp_path: Path) -> None:
     sides = [{*rows} for rows in load_splits(run / "split.json", cohort.patients)[0].named(cohort.patients).values()]
     scaffolds = [{*scaffold_groups(sorted(side))} for side in sides]
     assert sum(map(len, scaffolds)) == len(set.union(*scaffolds)) == 1025
+
+
+def test_clintox_is_read_and_split_by_scaffold(shared: Path) -> None:
+    folder = shared / "data" / "molecules"
+    if not (folder / "clintox.csv").is_file():
+        pytest.skip("clintox.csv does not lie in the folder `shared`")
+    cohort = Cohort.from_manifest(MANIFEST.parents[1] / "clintox" / "cohort.yaml", folder=folder)
+    assert (len(cohort), list(cohort.modalities)) == (1480, ["graph", "sequence", "fingerprint"])
+    split = cohort.split(folds=5, validation=0.2, seed=0)[0]
+    sides = [{*rows} for rows in split.named(cohort.patients).values()]
+    scaffolds = [{*scaffold_groups(sorted(side))} for side in sides]
+    assert sum(map(len, scaffolds)) == len(set.union(*scaffolds)) == 784
