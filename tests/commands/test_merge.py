@@ -13,7 +13,7 @@ import mmlego
 from mmlego import LegoMerge, LegoWarning
 from mmlego.bench.job import data_of
 from mmlego.data import Cohort
-from mmlego.merge.weights import believed_gains
+from mmlego.merge.weights import believed_gain
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
 from tests.terminal import done, inside, refused
@@ -50,8 +50,14 @@ def test_weights_by_evidence_are_those_of_the_cards(finished: Path, tmp_path: Pa
     names = ("clinical", "labs", "rna")
     cards = [mmlego.load(finished / "blocks" / name).card for name in names]
     scores, errors = ([getattr(card, what)["c_index"] for card in cards] for what in ("validation", "errors"))
-    gains = torch.tensor(believed_gains([score - 0.5 for score in scores], errors)).sqrt()
+    gains = torch.tensor([believed_gain(x - 0.5, error) for x, error in zip(scores, errors, strict=True)]).sqrt()
     torch.testing.assert_close(mmlego.load(tmp_path / "merge").weights, gains / gains.sum())
+
+
+def test_strength(finished: Path, tmp_path: Path) -> None:
+    done("merge", finished, "-o", tmp_path / "merge", "--strength", "1.5")
+    assert mmlego.load(tmp_path / "merge").strength == 1.5
+    assert mmlego.load(finished / "merge").strength == "auto"
 
 
 def test_the_preset_of_the_paper(finished: Path, tmp_path: Path) -> None:
@@ -107,6 +113,7 @@ def test_nothing_but_a_checkpoint_is_overwritten(run: Path, tmp_path: Path) -> N
             ["--rule", "median"],
             "unknown merge rule: expected one of harmonic, mean, product, residual, sum, got 'median'",
         ),
+        (["--strength", "much"], "strength: expected a number between 0 and 1e+06, or 'auto', got 'much'"),
         (["--preset", "papers"], "preset of a LegoMerge: expected 'paper' or None, got 'papers'"),
         (["--phase", "odd"], "phase: expected 'mean' or 'circular', got 'odd'"),
         (["--heads", "median"], "unknown rule for heads: expected one of common, linear, ot, slerp, got 'median'"),

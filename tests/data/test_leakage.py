@@ -110,6 +110,23 @@ def test_preprocessing_must_not_have_seen_the_other_side() -> None:
             check_leakage(made, split, leaky)
 
 
+def test_time_bins_must_not_have_seen_the_other_side() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"p{i}" for i in range(60)]
+    outcome = pd.DataFrame({"months": rng.exponential(10, 60), "died": rng.integers(0, 2, 60)}, index=names)
+    task = {"task": "survival", "time": "months", "event": "died", "event_when": 1, "bins": 4}
+    rna = pd.DataFrame(rng.normal(size=(60, 6)), index=names)
+    cohort = Cohort.from_frames({"rna": rna}, outcome=outcome, task=task)
+    split = cohort.split(folds=3, validation=0.2)[0]
+    train = split.named(cohort.patients)["train"]
+    check_leakage(cohort, split, cohort.prepare(train))
+    # Of a part of the training patients, with the bins of all of them: as for blocks of one baseplate.
+    check_leakage(cohort, split, cohort.prepare(train[:20], task=cohort.prepare(train).task))
+    everybody = cohort.prepare(cohort.patients).task
+    with pytest.raises(InputError, match=r"leakage: the task was fitted on all patients of cohort \(cuts: "):
+        check_leakage(cohort, split, cohort.prepare(train, task=everybody))
+
+
 def test_subsets_and_loaders() -> None:
     made = cohort()
     part = made.subset(["p05", "p01", "p09"])

@@ -70,6 +70,16 @@ def test_bad_files(case: str, tmp_path: Path) -> None:
         load_splits(path, PATIENTS)
 
 
+def test_splits_that_were_changed_are_refused(tmp_path: Path) -> None:
+    patients = [f"p{i}" for i in range(6)]
+    path = save_splits([Split([0, 1, 2], [3], [4, 5])], patients, tmp_path / "splits.json")
+    content = json.loads(path.read_text())
+    content["splits"][0]["train"].append(content["splits"][0]["test"].pop())
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"the splits in .*splits.json were changed"):
+        load_splits(path, patients)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"cannot read the splits .*none\.json"):
         load_splits(tmp_path / "none.json", PATIENTS)

@@ -150,11 +150,14 @@ def test_tuned_in_parallel_it_starts_as_the_merge_for_every_pattern() -> None:
     assert all(f"blocks.{block.modality}.head.linear.weight" in moved for block in blocks)
 
 
-def test_blocks_that_do_not_say_their_prior_have_that_of_the_others() -> None:
+def test_blocks_that_do_not_say_their_prior_have_that_of_their_head() -> None:
     blocks = family(3)
-    blocks[0].card.prior, blocks[1].card.prior = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]
-    torch.testing.assert_close(LegoMerge(blocks).priors[2], torch.tensor([0.5, 0.5, 0.0]))
-    assert not LegoMerge(family(3)).priors.any()
+    blocks[0].card.prior, blocks[1].card.prior = [1, 0, 0], ["no", "number", "at all"]
+    priors = LegoMerge(blocks).priors
+    torch.testing.assert_close(priors[0], torch.tensor([1.0, 0.0, 0.0]))
+    for i in (1, 2):
+        head = blocks[i].head
+        torch.testing.assert_close(priors[i], head(torch.full((1, 8), 0.7))[0].detach())
 
 
 def test_more_outputs_than_columns_fall_back_to_merged_heads() -> None:

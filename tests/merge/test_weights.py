@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 from typing import Any
@@ -13,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlego import LegoFuse, LegoMerge, LegoWarning
-from mmlego.merge.weights import believed_gains, present_weights, resolve_weights
+from mmlego.merge.weights import believed_gain, present_weights, resolve_weights
 from mmlego.tasks import Regression
 from tests import strategies
-from tests.bricks import family, plate
+from tests.bricks import batch, doubled, family, plate
 
 
 def resolve(weights: Any, count: int = 3) -> list[float]:
@@ -52,12 +51,11 @@ def test_evidence_of_a_regression_counts_from_zero() -> None:
     torch.testing.assert_close(LegoMerge(blocks, weights="evidence").weights, torch.tensor([0.75, 0.25]))
 
 
-def test_gains_with_errors_are_drawn_together() -> None:
-    # By hand, with τ = 0.03 and s = 0.04: of a score's distance from the mean 0.2, 9/25 is left; its variance is that
-    # about the mean, 0.64 · 0.03², and of the mean, 0.64² · 0.05² / 2.
-    variance = 0.64 * 0.03**2 + 0.64**2 * 0.05**2 / 2
-    expected = [math.sqrt(0.236**2 + variance), math.sqrt(0.164**2 + variance)]
-    assert believed_gains([0.3, 0.1], [0.04, 0.04]) == pytest.approx(expected)
+def test_gains_with_errors_are_drawn_towards_what_is_typical() -> None:
+    # By hand, μ = 0.15, τ = 0.03, s = 0.04: 9/25 of the distance from 0.15 is left; the variance is 0.024².
+    expected = [math.hypot(0.204, 0.024), math.hypot(0.132, 0.024)]
+    assert [believed_gain(x, 0.04) for x in (0.3, 0.1)] == pytest.approx(expected)
+    assert believed_gain(0.3, math.inf) == believed_gain(-0.4, math.inf) == pytest.approx(math.hypot(0.15, 0.03))
     blocks = family(2)
     for block, score in zip(blocks, (0.8, 0.6), strict=True):
         block.card.validation["auroc"], block.card.errors["auroc"] = score, 0.04
@@ -65,23 +63,35 @@ def test_gains_with_errors_are_drawn_together() -> None:
     torch.testing.assert_close(LegoMerge(blocks).weights, roots / roots.sum())
 
 
-def test_a_score_that_was_not_measured_is_believed_to_be_as_the_others() -> None:
-    known, unknown = believed_gains([0.3, -0.4], [0.0, math.inf])
-    assert known == pytest.approx(0.3)
-    assert unknown == pytest.approx(math.hypot(0.3, 0.03 * math.sqrt(2)))
-    assert believed_gains([0.1, 0.2], [math.inf, math.inf]) == pytest.approx([0.03, 0.03])
+def test_with_few_patients_a_difference_decides_little_and_with_many_a_useless_block_loses_its_weight() -> None:
+    assert believed_gain(0.1, 0.12) / believed_gain(-0.04, 0.12) == pytest.approx(1.0, abs=0.1)
+    assert believed_gain(0.2, 0.005) / believed_gain(-0.01, 0.005) > 20
+    # The worst of scores of r² does not drag the others down with it.
+    assert believed_gain(-10.0, 0.02) < 0.05
+    assert believed_gain(0.6, 0.02) > 0.4
 
 
-def test_near_chance_a_little_difference_decides_nothing() -> None:
-    first, second = believed_gains([0.04, -0.04], [0.12, 0.12])
-    assert first / second == pytest.approx(1.0, abs=0.05)
+@given(st.lists(st.floats(-0.5, 0.5), min_size=2, max_size=2), st.floats(0.0, 1.0))
+def test_a_better_score_of_equal_error_never_weighs_less(scores: list[float], error: float) -> None:
+    worse, better = sorted(scores)
+    assert believed_gain(worse, error) <= believed_gain(better, error) + 1e-12
 
 
-@given(st.lists(st.tuples(st.floats(-0.5, 0.5), st.floats(0.0, 1.0)), min_size=1, max_size=6))
-def test_better_scores_of_equal_error_never_weigh_less(measured: list[tuple[float, float]]) -> None:
-    scores, error = sorted(x for x, _ in measured), measured[0][1]
-    gains = believed_gains(scores, [error] * len(scores))
-    assert all(a <= b + 1e-12 for a, b in itertools.pairwise(gains))
+@given(st.integers(2, 5), st.data())
+def test_by_evidence_too_a_missing_modality_equals_a_merge_without_it(count: int, data: st.DataObject) -> None:
+    blocks = family(count)
+    for i, block in enumerate(blocks):
+        block.card.validation["auroc"] = data.draw(st.floats(0.4, 0.9))
+        block.card.errors["auroc"] = data.draw(st.floats(0.0, 0.2))
+        if i % 2:
+            block.card.prior = [0.5, 0.0, -0.5]
+    present = data.draw(strategies.presence(count, 1))[:, 0].tolist()
+    here = [block for block, there in zip(blocks, present, strict=True) if there]
+    inputs = doubled(batch(here, 3))
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore", LegoWarning)
+        whole, without = (LegoMerge(part, weights="auto").eval().double() for part in (blocks, here))
+        torch.testing.assert_close(whole(inputs), without(inputs), rtol=1e-5, atol=1e-6)
 
 
 def test_without_scores_the_default_is_uniform_and_silent() -> None:

@@ -112,6 +112,7 @@ def merge(
     weights: Annotated[
         str, typer.Option(metavar="TEXT", help="auto, uniform, evidence, or numbers: rna=0.7,clinical=0.3.")
     ] = "auto",
+    strength: Annotated[str, typer.Option(metavar="NUMBER", help="Of residual: a number, or auto.")] = "auto",
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="paper: rule, heads and weights as published.")
     ] = None,
@@ -133,6 +134,7 @@ def merge(
             phase=chosen,
             heads=heads,
             weights=_weights(weights),
+            strength=_strength(strength),
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )
@@ -283,3 +285,10 @@ def _weights(text: str) -> Any:
         raise InputError(
             "--weights", expected="auto, uniform, evidence, or name=number,name=number", got=text
         ) from error
+
+
+def _strength(text: str) -> Any:
+    try:
+        return float(text)
+    except ValueError:
+        return text  # checked by LegoMerge

@@ -89,6 +89,7 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
                 )
     if prepared is not None:
         _check_fitted(prepared.train, sides)
+        _check_bins(cohort, prepared)
 
 
 def _check_groups(cohort: Cohort, split: Split) -> None:
@@ -114,6 +115,20 @@ def _check_fitted(train: Sequence[str], sides: dict[str, set[str]]) -> None:
                 f"({listed(seen)})",
                 remedy="Fit it on the training part alone: cohort.prepare(split.named(cohort.patients)['train']).",
             )
+
+
+def _check_bins(cohort: Cohort, prepared: Prepared) -> None:
+    """Refuse time bins and scales of targets that more than the patients of the preprocessing have shaped."""
+    if cohort.outcome is None or cohort.outcome_spec is None or prepared.task is None or not prepared.train:
+        return
+    own = cohort.outcome_spec.fit_task(cohort.outcome.loc[list(prepared.train)])
+    differences = own.differences(prepared.task)
+    whole = cohort.outcome_spec.fit_task(cohort.outcome)
+    if differences and not whole.differences(prepared.task):
+        raise InputError(
+            f"leakage: the task was fitted on all patients of {cohort.name} ({'; '.join(differences)})",
+            remedy="Fit it on the training part alone: cohort.prepare(train) does, where task= is left out.",
+        )
 
 
 def merge_groups(patients: Sequence[str], groups: Sequence[str], sets: Sequence[Sequence[str]]) -> list[str]:

@@ -67,12 +67,14 @@ def save_splits(splits: Sequence[Split], patients: Sequence[str], path: str | os
     """
     for split in splits:
         check_split(split, patients)
+    parts = [{name: rows.tolist() for name, rows in split.parts().items()} for split in splits]
     content = {
         "format": FORMAT,
         "version": VERSION,
         "rows": len(patients),
         "patients_sha256": hash_patients(patients),
-        "splits": [{name: rows.tolist() for name, rows in split.parts().items()} for split in splits],
+        "splits_sha256": _hash_parts(parts),
+        "splits": parts,
     }
     target = Path(path)
     write_atomically(target, json.dumps(content))
@@ -97,7 +99,7 @@ def load_splits(path: str | os.PathLike[str], patients: Sequence[str]) -> list[S
     Raises
     ------
     InputError
-        If the file is missing, damaged or not one of ours, the patients are others, or a split leaks.
+        If the file is missing, damaged, changed or not one of ours, the patients are others, or a split leaks.
     VersionError
         If a newer version wrote it.
 
@@ -129,6 +131,13 @@ def load_splits(path: str | os.PathLike[str], patients: Sequence[str]) -> list[S
             got=f"{len(patients)} rows with another",
             remedy="Give the patients in the same order, or make the splits again.",
         )
+    if "splits_sha256" in content and content["splits_sha256"] != _hash_parts(content.get("splits")):
+        raise InputError(
+            f"the splits in {source} were changed",
+            expected="splits with the hash in the file",
+            got="others",
+            remedy="Take the file as it was written, or make the splits again.",
+        )
     try:
         splits = [Split(part["train"], part["validation"], part["test"]) for part in content["splits"]]
     except (KeyError, TypeError) as error:
@@ -136,3 +145,7 @@ def load_splits(path: str | os.PathLike[str], patients: Sequence[str]) -> list[S
     for split in splits:
         check_split(split, patients)
     return splits
+
+
+def _hash_parts(parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from typing import Literal, Self
@@ -21,6 +20,7 @@ from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
 from mmlego.nn.spectral import Spectrum
 
 Strength = float | Literal["auto"]
+MOST = 1e6  # of strength
 
 
 class Merging(Multimodal):
@@ -55,8 +55,8 @@ class Merging(Multimodal):
             heads = "slerp"
         if phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
-        if strength != "auto" and not _is_finite(strength):
-            raise InputError("strength", expected="a finite number, or 'auto'", got=repr(strength))
+        if strength != "auto" and not _is_strength(strength):
+            raise InputError("strength", expected=f"a number between 0 and {MOST:g}, or 'auto'", got=repr(strength))
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
         if rule == "residual" and not self.in_common:
@@ -78,11 +78,19 @@ class Merging(Multimodal):
         return self.heads == COMMON
 
     def _priors(self) -> Tensor:
-        """Return what each block answers who knows nothing, ``(m, k)``; of blocks that do not say, the others' mean."""
-        told = [torch.tensor(self.block(name).card.prior) for name in self.modalities]
-        known = [prior for prior in told if len(prior) == self.task.outputs and bool(torch.isfinite(prior).all())]
-        mean = torch.stack(known).mean(0) if known else torch.zeros(self.task.outputs)
-        return torch.stack([prior if any(prior is one for one in known) else mean for prior in told])
+        """Return what each block answers who knows nothing, ``(m, k)``.
+
+        Of a block whose card does not tell, it is what its head makes of a latent that is the same in every column.
+        """
+        priors = []
+        for name in self.modalities:
+            block = self.block(name)
+            told = _as_floats(block.card.prior)
+            if told is None or len(told) != self.task.outputs:
+                with torch.no_grad():
+                    told = block.head.linear(block.head.norm.bias).float().cpu()
+            priors.append(told)
+        return torch.stack(priors)
 
     def _check_one_start(self) -> None:
         plates = [self.block(name).plate for name in self.modalities]
@@ -330,10 +338,18 @@ class LegoMerge(Merging):
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
 
 
-def _is_finite(number: object) -> bool:
-    if not isinstance(number, (int, float)) or isinstance(number, bool):
-        return False
-    return math.isfinite(float(torch.tensor(float(number), dtype=torch.float32)))
+def _is_strength(number: object) -> bool:
+    # What is far beyond the number of modalities is a slip, and would overflow in the end.
+    return isinstance(number, (int, float)) and not isinstance(number, bool) and 0 <= number <= MOST
+
+
+def _as_floats(values: object) -> Tensor | None:
+    """Return numbers of a card as a tensor; None if they are no finite numbers."""
+    try:
+        found = torch.tensor(values, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError):
+        return None
+    return found if found.ndim == 1 and bool(torch.isfinite(found).all()) else None
 
 
 def _exporting() -> bool:

@@ -15,7 +15,7 @@ from mmlego.block import LegoBlock
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
-SPREAD = 0.03
+TYPICAL, SPREAD = 0.15, 0.03
 
 Weights = str | Mapping[str, float] | Sequence[float]
 
@@ -92,7 +92,7 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
         scores.append(block.card.validation[metric] - block.task.chance)
         error = block.card.errors.get(metric, 0.0)
         errors.append(error if math.isfinite(error) else math.inf)
-    gains = [math.sqrt(gain) for gain in believed_gains(scores, errors)]
+    gains = [math.sqrt(believed_gain(score, error)) for score, error in zip(scores, errors, strict=True)]
     if sum(gains) == 0:
         if warn:
             warnings.warn(
@@ -104,39 +104,35 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
     return [gain / sum(gains) for gain in gains]
 
 
-def believed_gains(scores: Sequence[float], errors: Sequence[float], spread: float = SPREAD) -> list[float]:
-    """Return what is to be believed of gains over chance that were measured with errors.
+def believed_gain(score: float, error: float, typical: float = TYPICAL, spread: float = SPREAD) -> float:
+    """Return what is to be believed of a gain over chance that was measured with an error.
 
-    Each is drawn towards their mean, and what is not known of it counts as well: ``√(max(θ̂_m, 0)² + v_m)``. Here
-    ``θ̂_m`` and ``v_m`` are mean and variance of ``θ_m ~ N(μ, τ²)`` given ``x_m ~ N(θ_m, s_m²)``, and ``μ`` is the mean
-    weighted by ``1 / (τ² + s_m²)`` (empirical Bayes; Efron and Morris 1975). With few validation patients all gains are
-    nearly alike, with many they are as measured.
+    It is drawn towards what modalities gain typically, and what is not known of it counts as well:
+    ``√(max(θ̂, 0)² + v)`` with ``θ̂`` and ``v`` the mean and variance of ``θ ~ N(μ, τ²)`` given ``x ~ N(θ, s²)``. With
+    few validation patients all blocks count nearly alike, with many as they measure. No block's gain hangs on that of
+    another, so that a merge without a block weighs the others as the whole one does where its modality is missing.
 
     Parameters
     ----------
-    scores
-        ``x_m``, less the score of chance.
-    errors
-        ``s_m``, their standard errors; infinite: not measured.
-    spread
-        ``τ``, how far apart scores are thought to lie before they are measured.
+    score
+        ``x``, less the score of chance.
+    error
+        ``s``, its standard error; infinite: not measured.
+    typical, spread
+        ``μ`` and ``τ``: what is thought of the gain before it is measured.
 
     Examples
     --------
-    >>> [round(x, 3) for x in believed_gains([0.3, 0.1, -0.1], [0.0, 0.0, 0.0])]
+    >>> [round(believed_gain(x, 0.0), 3) for x in (0.3, 0.1, -0.1)]
     [0.3, 0.1, 0.0]
-    >>> [round(x, 3) for x in believed_gains([0.3, 0.1], [0.1, 0.1])]
-    [0.221, 0.205]
+    >>> [round(believed_gain(x, 0.1), 3) for x in (0.3, 0.1)]
+    [0.165, 0.149]
     """
-    precision = [1 / (spread**2 + error**2) for error in errors]
-    total = sum(precision)
-    mean = sum(p * x for p, x in zip(precision, scores, strict=True)) / total if total else 0.0
-    gains = []
-    for p, x, error in zip(precision, scores, errors, strict=True):
-        shrink = error**2 * p if math.isfinite(error) else 1.0  # how much of it is the mean
-        variance = shrink * spread**2 + shrink**2 / total if total else spread**2
-        gains.append(math.sqrt(max(x + (mean - x) * shrink, 0.0) ** 2 + variance))
-    return gains
+    if not math.isfinite(error):
+        return math.hypot(typical, spread)
+    total = spread**2 + error**2
+    mean = (spread**2 * score + error**2 * typical) / total
+    return math.hypot(max(mean, 0.0), spread * error / math.sqrt(total))
 
 
 def present_weights(weights: Tensor, present: Tensor) -> Tensor:
