@@ -190,7 +190,7 @@ def test_preprocessing_of_a_newer_format(tmp_path: Path) -> None:
     config = config_of(folder)
     config["blocks"][0]["preprocessing"]["version"] = 99
     rewrite(folder, config)
-    with pytest.raises(VersionError, match="preprocessing of a newer format"):
+    with pytest.raises(VersionError, match="preprocessing of a table of a newer format"):
         load(folder)
 
 

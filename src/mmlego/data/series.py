@@ -279,7 +279,7 @@ class SeriesPreprocessor:
         version = config.get("version")
         if isinstance(version, int) and version > 1:
             remedy = "Install a newer mmlego."
-            raise VersionError("a preprocessing of a newer format", expected=1, got=version, remedy=remedy)
+            raise VersionError("a preprocessing of series of a newer format", expected=1, got=version, remedy=remedy)
         try:
             state = SeriesState.model_validate(dict(config))
         except ValidationError as error:

@@ -276,7 +276,7 @@ class TablePreprocessor:
         version = config.get("version")
         if isinstance(version, int) and version > 1:
             remedy = "Install a newer mmlego."
-            raise VersionError("a preprocessing of a newer format", expected=1, got=version, remedy=remedy)
+            raise VersionError("a preprocessing of a table of a newer format", expected=1, got=version, remedy=remedy)
         try:
             state = TableState.model_validate(dict(config))
         except ValidationError as error:
