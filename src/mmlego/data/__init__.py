@@ -6,6 +6,7 @@ from mmlego.data.bags import Bag, BagPreprocessor, BagSource
 from mmlego.data.batch import Batch
 from mmlego.data.chance import Draw
 from mmlego.data.cohort import Cohort
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.graph_sources import GraphSource
 from mmlego.data.graphs import GraphPreprocessor
 from mmlego.data.image_sources import ImageSource, VolumeSource
@@ -18,7 +19,7 @@ from mmlego.data.molecules import scaffold_groups
 from mmlego.data.omics import OmicsPreprocessor, OmicsSource
 from mmlego.data.patients import PatientData
 from mmlego.data.prepared import Prepared
-from mmlego.data.preprocessing import Preprocessing, preprocessing_from_config, preprocessing_names
+from mmlego.data.preprocessing import preprocessing_from_config, preprocessing_names
 from mmlego.data.sampler import ShuffledRows
 from mmlego.data.sequences import SequencePreprocessor, SequenceSource
 from mmlego.data.series import SeriesPreprocessor

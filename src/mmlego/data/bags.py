@@ -16,8 +16,8 @@ from torch import Tensor
 
 from mmlego.data.bag_files import BagFile, Numbers
 from mmlego.data.file_sources import FileSource, files_of
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.lazy import LazyColumn
-from mmlego.data.states import read_state
 from mmlego.data.wording import counted, listed
 from mmlego.errors import InputError, ShapeError
 
@@ -149,7 +149,7 @@ class BagState(BaseModel):
 
 
 @dataclass(frozen=True)
-class BagPreprocessor:
+class BagPreprocessor(Preprocessing):
     """Files of patch features → bags ``(n, f)``, which stay in their files until a batch needs them.
 
     Parameters
@@ -167,7 +167,8 @@ class BagPreprocessor:
 
     name: ClassVar[str] = "bag"
     ragged: ClassVar[bool] = True
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = BagState
+    called: ClassVar[str] = "bags"
 
     width: int
     sample: int | None = SAMPLE
@@ -206,10 +207,6 @@ class BagPreprocessor:
         items = [SampledBag(bag, self.sample) for bag in bags.values()]
         return LazyColumn(items, torch.zeros(0, self.width), ragged=True)
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no file is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> LazyColumn:
         """Return the bags of nobody."""
         return LazyColumn([], torch.zeros(0, self.width), ragged=True)
@@ -223,22 +220,7 @@ class BagPreprocessor:
         return BagState(width=self.width, sample=self.sample).model_dump()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(BagState, config, "bags")
+    def _restored(cls, state: BagState) -> Self:
         return cls(state.width, state.sample)
 
     def _check(self, bags: Mapping[str, Bag]) -> None:

@@ -13,9 +13,9 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mmlego.data.file_sources import files_of
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.graph_column import GraphColumn
 from mmlego.data.raw_graphs import RawGraph
-from mmlego.data.states import read_state
 from mmlego.data.tables import TablePreprocessor
 from mmlego.errors import CheckpointError, InputError, LegoError
 from mmlego.nn.graphs import Graph
@@ -45,7 +45,7 @@ class GraphState(BaseModel):
 
 
 @dataclass(frozen=True)
-class GraphPreprocessor:
+class GraphPreprocessor(Preprocessing):
     """Graphs with named attributes → graphs with features of nodes and edges.
 
     Numbers are scaled, categories become one feature a value, as in a table
@@ -73,7 +73,8 @@ class GraphPreprocessor:
 
     name: ClassVar[str] = "graph"
     ragged: ClassVar[bool] = True
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = GraphState
+    called: ClassVar[str] = "graphs"
 
     nodes: TablePreprocessor | None
     links: TablePreprocessor | None
@@ -126,10 +127,6 @@ class GraphPreprocessor:
         made = [Graph(x, torch.from_numpy(graph.edges), e) for x, graph, e in parts]
         return GraphColumn(made, torch.ones(len(made), dtype=torch.bool))
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no graph is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> GraphColumn:
         """Return a column of nobody, which knows its widths."""
         features = None if self.links is None else torch.zeros(0, self.links.out_features)
@@ -151,22 +148,7 @@ class GraphPreprocessor:
         return GraphState(nodes=parts[0], links=parts[1]).model_dump()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(GraphState, config, "graphs")
+    def _restored(cls, state: GraphState) -> Self:
         parts = (state.nodes, state.links)
         try:
             nodes, links = (None if part is None else TablePreprocessor.from_config(part) for part in parts)

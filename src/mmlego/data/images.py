@@ -14,10 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveFloat, m
 from torch import Tensor
 
 from mmlego.data.file_sources import files_of
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.image_files import ImageFile
 from mmlego.data.image_plan import ImagePlan
 from mmlego.data.lazy import LazyColumn
-from mmlego.data.states import read_state
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class ImageState(BaseModel):
 
 
 @dataclass(frozen=True)
-class ImagePreprocessor:
+class ImagePreprocessor(Preprocessing):
     """Files of images ``(ch, h, w)`` or volumes ``(1, d, h, w)``, of one size, standardised: ``(x − mean) / sd``.
 
     They stay in their files until a batch needs them; the change at random is made while training alone, by seed, epoch
@@ -125,8 +125,8 @@ class ImagePreprocessor:
     """
 
     name: ClassVar[str] = "image"
-    ragged: ClassVar[bool] = False
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = ImageState
+    called: ClassVar[str] = "images"
 
     plan: ImagePlan
     mean: tuple[float, ...]
@@ -181,10 +181,6 @@ class ImagePreprocessor:
         items = [PreparedPicture(picture, self) for picture in _pictures(frame).values()]
         return LazyColumn(items, self._nobody(), ragged=False)
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no file is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> LazyColumn:
         """Return the images of nobody."""
         return LazyColumn([], self._nobody(), ragged=False)
@@ -201,22 +197,7 @@ class ImagePreprocessor:
         return ImageState(plan=self.plan, mean=list(self.mean), deviation=list(self.deviation)).model_dump(mode="json")
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(ImageState, config, "images")
+    def _restored(cls, state: ImageState) -> Self:
         return cls(state.plan, tuple(state.mean), tuple(state.deviation))
 
 

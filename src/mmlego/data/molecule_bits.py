@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -12,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from mmlego.data.fingerprints import text_fingerprints
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.molecules import EXTRA, canonical, complaint_of, read_molecule
-from mmlego.data.states import read_state
 from mmlego.data.text_tables import TextColumnSource
 from mmlego.data.wording import counted, listed
 from mmlego.errors import InputError
@@ -43,7 +42,7 @@ class FingerprintState(BaseModel):
 
 
 @dataclass(frozen=True)
-class FingerprintPreprocessor:
+class FingerprintPreprocessor(Preprocessing):
     """SMILES → bits of the Morgan fingerprint (ECFP), 0 or 1.
 
     Each atom with all that lies up to ``radius`` bonds away is hashed to one of so many bits (Rogers & Hahn 2010,
@@ -65,8 +64,8 @@ class FingerprintPreprocessor:
     """
 
     name: ClassVar[str] = "fingerprint"
-    ragged: ClassVar[bool] = False
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = FingerprintState
+    called: ClassVar[str] = "fingerprints"
 
     radius: int = 2
     bits: int = 2048
@@ -97,10 +96,6 @@ class FingerprintPreprocessor:
         stacked = np.stack(rows) if rows else np.zeros((0, self.bits))
         return torch.from_numpy(stacked.astype(np.float32))
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no molecule is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> Tensor:
         """Return the bits of nobody."""
         return torch.zeros(0, self.bits)
@@ -114,22 +109,7 @@ class FingerprintPreprocessor:
         return FingerprintState(radius=self.radius, bits=self.bits).model_dump()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(FingerprintState, config, "fingerprints")
+    def _restored(cls, state: FingerprintState) -> Self:
         return cls(state.radius, state.bits)
 
 

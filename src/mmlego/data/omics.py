@@ -15,10 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PrivateAttr, mod
 from torch import Tensor
 
 from mmlego.data.container_files import read_h5ad, read_h5mu
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.gene_sets import GeneSets, read_gmt, sets_of_columns
 from mmlego.data.joins import Dropped, RowRule, choose_rows
 from mmlego.data.source import Folder, Source
-from mmlego.data.states import read_state
 from mmlego.data.wording import counted, listed, meant
 from mmlego.errors import InputError, LegoWarning
 
@@ -59,7 +59,7 @@ class OmicsState(BaseModel):
 
 
 @dataclass(frozen=True)
-class OmicsPreprocessor:
+class OmicsPreprocessor(Preprocessing):
     """A wide matrix → float32 features: ``log(1 + x)`` if wanted, then ``(x − mean) / sd`` of training; missing is 0.
 
     Parameters
@@ -85,8 +85,8 @@ class OmicsPreprocessor:
     """
 
     name: ClassVar[str] = "omics"
-    ragged: ClassVar[bool] = False
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = OmicsState
+    called: ClassVar[str] = "omics"
 
     columns: tuple[str, ...]
     centre: tuple[float, ...]
@@ -200,22 +200,7 @@ class OmicsPreprocessor:
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(OmicsState, config, "omics")
+    def _restored(cls, state: OmicsState) -> Self:
         sets = {name: tuple(genes) for name, genes in state.sets}
         return cls(tuple(state.columns), tuple(state.centre), tuple(state.scale), state.log1p, sets)
 

@@ -13,8 +13,8 @@ from mmlego.data.assembly import check_known
 from mmlego.data.checks import check_names
 from mmlego.data.columns import BagColumn, Column, DenseColumn
 from mmlego.data.features import read_column
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.patients import PatientData
-from mmlego.data.preprocessing import Preprocessing
 from mmlego.errors import InputError
 from mmlego.tasks import Task
 

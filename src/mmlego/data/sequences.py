@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -13,11 +13,11 @@ from torch import Tensor
 
 from mmlego.data.alphabets import ALPHABETS, AlphabetName, read_fasta
 from mmlego.data.fingerprints import text_fingerprints
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.joins import Dropped
 from mmlego.data.molecules import canonical as canonical_smiles
 from mmlego.data.molecules import complaint_of
 from mmlego.data.source import Folder
-from mmlego.data.states import read_state
 from mmlego.data.text_tables import TextColumnSource
 from mmlego.data.wording import counted
 from mmlego.errors import InputError, LegoWarning
@@ -55,7 +55,7 @@ class SequenceState(BaseModel):
 
 
 @dataclass(frozen=True)
-class SequencePreprocessor:
+class SequencePreprocessor(Preprocessing):
     """Sequences → ids of characters, int64 ``(n_i,)``: from 1 on for those of training patients, 0 for any other.
 
     Parameters
@@ -79,7 +79,8 @@ class SequencePreprocessor:
 
     name: ClassVar[str] = "sequence"
     ragged: ClassVar[bool] = True
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = SequenceState
+    called: ClassVar[str] = "sequences"
 
     alphabet: AlphabetName
     length: int
@@ -128,10 +129,6 @@ class SequencePreprocessor:
         cut = (text[: self.length] for text in _cut(frame, self.alphabet, self.canonical))
         return [torch.tensor([place.get(character, UNKNOWN) for character in text]) for text in cut]
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no sequence is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> Tensor:
         """Return a sequence without characters."""
         return torch.zeros(0, dtype=torch.int64)
@@ -148,22 +145,7 @@ class SequencePreprocessor:
         return state.model_dump()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(SequenceState, config, "sequences")
+    def _restored(cls, state: SequenceState) -> Self:
         return cls(state.alphabet, state.length, tuple(state.characters), state.canonical)
 
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from mmlego.data.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.series_choices import check_patterns, declared, fits
 from mmlego.data.series_state import ColumnState, SeriesState
 from mmlego.data.skewness import calls_for_log
 from mmlego.data.stays import COLUMN, Stay
 from mmlego.data.wording import counted, listed
-from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
+from mmlego.errors import InputError, LegoWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +39,7 @@ class _Flat(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SeriesPreprocessor:
+class SeriesPreprocessor(Preprocessing):
     """Measurements over time → float32 steps ``(t, 1 + f)``; made by :meth:`fit` or :meth:`from_config`.
 
     Column 0 is the time at which a bin begins, in hours. The others: values are clipped to ``[low, high]``, several
@@ -72,6 +74,8 @@ class SeriesPreprocessor:
     name: ClassVar[str] = "series"
     ragged: ClassVar[bool] = True
     accepts_missing: ClassVar[bool] = True
+    saved_as: ClassVar[type[BaseModel]] = SeriesState
+    called: ClassVar[str] = "series"
 
     columns: tuple[ColumnState, ...]
     bin_hours: float
@@ -259,33 +263,7 @@ class SeriesPreprocessor:
         return {"name": self.name, "version": 1, "columns": columns, **settings, "dropped": dict(self.dropped)}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        from pydantic import ValidationError
-
-        version = config.get("version")
-        if isinstance(version, int) and version > 1:
-            remedy = "Install a newer mmlego."
-            raise VersionError("a preprocessing of series of a newer format", expected=1, got=version, remedy=remedy)
-        try:
-            state = SeriesState.model_validate(dict(config))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise CheckpointError(f"the preprocessing of series is damaged at {where} ({first['msg']})") from error
+    def _restored(cls, state: SeriesState) -> Self:
         return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped)
 
     def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> _Flat:

@@ -17,7 +17,7 @@ from mmlego.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmlego.data.preprocessing import Preprocessing
+    from mmlego.data.fitted import Preprocessing
 
 
 class Folder:

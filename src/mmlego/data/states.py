@@ -10,9 +10,10 @@ from pydantic import BaseModel, ValidationError
 from mmlego.errors import CheckpointError, VersionError
 
 M = TypeVar("M", bound=BaseModel)
+NEWEST = 1  # version that can be read
 
 
-def read_state(model: type[M], config: Mapping[str, object], what: str, newest: int = 1) -> M:
+def read_state(model: type[M], config: Mapping[str, object], what: str) -> M:
     """Check a saved configuration against its model.
 
     Parameters
@@ -23,8 +24,6 @@ def read_state(model: type[M], config: Mapping[str, object], what: str, newest: 
         What ``config()`` returned.
     what
         Whose it is, for messages, as ``"a table"``.
-    newest
-        The newest version that can be read.
 
     Raises
     ------
@@ -43,9 +42,9 @@ def read_state(model: type[M], config: Mapping[str, object], what: str, newest: 
     mmlego.errors.CheckpointError: the preprocessing of bags is damaged at width (Input should be a valid integer, ...
     """
     version = config.get("version")
-    if isinstance(version, int) and version > newest:
+    if isinstance(version, int) and version > NEWEST:
         remedy = "Install a newer mmlego."
-        raise VersionError(f"a preprocessing of {what} of a newer format", expected=newest, got=version, remedy=remedy)
+        raise VersionError(f"a preprocessing of {what} of a newer format", expected=NEWEST, got=version, remedy=remedy)
     try:
         return model.model_validate(dict(config))
     except ValidationError as error:

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from torch import Tensor
 
+from mmlego.data.fitted import Preprocessing
+from mmlego.data.table_state import TableState
 from mmlego.data.wording import counted, label, listed, meant
-from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
+from mmlego.errors import InputError, LegoWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +26,7 @@ MOST_CATEGORIES = 64
 
 
 @dataclass(frozen=True)
-class TablePreprocessor:
+class TablePreprocessor(Preprocessing):
     """Columns of a table → float32 features; made by :meth:`fit` or :meth:`from_config`.
 
     Numbers and booleans: missing values become the training median, then x ↦ (x − mean) / sd with the mean and
@@ -53,8 +56,8 @@ class TablePreprocessor:
     """
 
     name: ClassVar[str] = "table"
-    ragged: ClassVar[bool] = False
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = TableState
+    called: ClassVar[str] = "a table"
 
     numeric: tuple[str, ...]
     fill: tuple[float, ...]
@@ -254,35 +257,7 @@ class TablePreprocessor:
         }
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        from pydantic import ValidationError
-
-        from mmlego.data.table_state import TableState
-
-        version = config.get("version")
-        if isinstance(version, int) and version > 1:
-            remedy = "Install a newer mmlego."
-            raise VersionError("a preprocessing of a table of a newer format", expected=1, got=version, remedy=remedy)
-        try:
-            state = TableState.model_validate(dict(config))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "the whole"
-            raise CheckpointError(f"the preprocessing of a table is damaged at {where} ({first['msg']})") from error
+    def _restored(cls, state: TableState) -> Self:
         return cls(
             numeric=tuple(state.numeric),
             fill=tuple(state.fill),

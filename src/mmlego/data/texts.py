@@ -19,10 +19,10 @@ from mmlego.data.file_names import NamePattern
 from mmlego.data.file_sources import FileSource
 from mmlego.data.files import read_lines
 from mmlego.data.fingerprints import text_fingerprints
+from mmlego.data.fitted import Preprocessing
 from mmlego.data.joins import Dropped
 from mmlego.data.sequences import SequenceSource
 from mmlego.data.source import Folder
-from mmlego.data.states import read_state
 from mmlego.data.tokenizing import LocalTokenizer, find_model, open_tokenizer
 from mmlego.data.wording import counted
 from mmlego.encoders.hugging_face import describe_hugging_face
@@ -57,7 +57,7 @@ class TextState(BaseModel):
 
 
 @dataclass(frozen=True)
-class TextPreprocessor:
+class TextPreprocessor(Preprocessing):
     """Texts → ids of word pieces, int64 ``(n_i,)``, by the tokenizer of the model that reads them.
 
     Nothing is learnt from patients. Tokenizer and configuration of the model are saved with the block, so that a
@@ -77,7 +77,8 @@ class TextPreprocessor:
 
     name: ClassVar[str] = "text"
     ragged: ClassVar[bool] = True
-    accepts_missing: ClassVar[bool] = False
+    saved_as: ClassVar[type[BaseModel]] = TextState
+    called: ClassVar[str] = "texts"
 
     tokenizer: LocalTokenizer = field(repr=False)
     length: int
@@ -125,10 +126,6 @@ class TextPreprocessor:
         ids, _ = self.tokenizer.ids([str(text) for text in frame.iloc[:, 0]], self.length)
         return [torch.tensor(text, dtype=torch.int64) for text in ids]
 
-    def observed(self, frame: pd.DataFrame) -> Tensor:
-        """Return true for everyone: who has no text is not in the frame."""
-        return torch.ones(len(frame), dtype=torch.bool)
-
     def blank(self) -> Tensor:
         """Return a text without words."""
         return torch.zeros(0, dtype=torch.int64)
@@ -142,22 +139,7 @@ class TextPreprocessor:
         return TextState(tokenizer=self.tokenizer.text, length=self.length, model=dict(self.model)).model_dump()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Return the preprocessing that :meth:`config` described.
-
-        Parameters
-        ----------
-        config
-            What :meth:`config` returned.
-
-        Raises
-        ------
-        CheckpointError
-            If it is damaged.
-        VersionError
-            If a newer version wrote it.
-        """
-        state = read_state(TextState, config, "texts")
+    def _restored(cls, state: TextState) -> Self:
         return cls(LocalTokenizer(state.tokenizer), state.length, state.model)
 
 
