@@ -66,9 +66,14 @@ def run(code: str, where: str) -> None:
 
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 @pytest.mark.parametrize(("page", "line", "code"), named([(README, *block) for block in blocks(README, "python")]))
-def test_python_of_the_readme_runs(page: Path, line: int, code: str, tmp_path: Path) -> None:
+def test_python_of_the_readme_runs(
+    page: Path, line: int, code: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with inside(tmp_path):
         run(code, f"{page.name}:{line}")
+    printed = capsys.readouterr().out
+    assert bool(printed) == ("print(" in code)
+    assert ("c_index" in printed) == ("mmlego.evaluate" in code)
 
 
 @pytest.mark.parametrize(

@@ -107,8 +107,6 @@ class LegoFuse(Merging):
             raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=order)
         self.order: tuple[str, ...] = tuple(order)
         self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
-        self._built: dict[tuple[bool, ...], HeadTensors] = {}
-        self._built_for: Tensor | None = None
         self.head: nn.Module
         if self._tunes_joints:
             self.head = nn.Linear(self.plate.width, self.task.outputs)
@@ -147,20 +145,15 @@ class LegoFuse(Merging):
         batch = self.read(inputs, present)
         mean = self._fused(batch).mean()  # (b, d)
         if self.mode == "parallel" and not self._tunes_joints and batch.present is not None:
-            return self._by_pattern(mean, batch.present)
+            return self.by_pattern(mean, batch.present, self._answer)
         logits: Tensor = self.head(mean)
         if self._tunes_joints:
             logits = logits + self.prior_of(self.shares(batch)[1]).to(logits.dtype)
         return logits
 
-    def _by_pattern(self, mean: Tensor, present: Tensor) -> Tensor:
-        """Return logits ``(b, k)`` of means ``(b, d)``, each read by the head of what the sample has."""
-        patterns, which = present.T.unique(dim=0, return_inverse=True)
-        logits = mean.new_empty(len(mean), self.task.outputs)
-        for i, pattern in enumerate(patterns.tolist()):
-            rows = (which == i).nonzero().squeeze(1)
-            answer = functional_call(self.head, self._tuned_head(tuple(pattern)), (mean[rows],))
-            logits = logits.to(answer.dtype).index_copy(0, rows, answer)
+    def _answer(self, mean: Tensor, pattern: tuple[bool, ...]) -> Tensor:
+        """Return the logits of means ``(b, d)`` by the head of what the samples have."""
+        logits: Tensor = functional_call(self.head, self._tuned_head(pattern), (mean,))
         return logits
 
     def _tuned_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
@@ -172,20 +165,8 @@ class LegoFuse(Merging):
         complete = (True,) * len(pattern)
         if pattern == complete:
             return tuned
-        part, whole = self._merged_head(pattern), self._merged_head(complete)
+        part, whole = self.kept_head(pattern), self.kept_head(complete)
         return {name: part[name] + (value - whole[name]) for name, value in tuned.items()}
-
-    def _merged_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
-        """Return the merged head of a pattern: built once, for the blocks' own heads are not tuned."""
-        heads = [p.detach().flatten() for name in self.modalities for p in self.block(name).head.parameters()]
-        content = torch.cat([*heads, self.weights.to(heads[0].dtype)])  # they may be loaded, or written to
-        # Kept tensors may take part in training later, so they must not be inference tensors.
-        with torch.inference_mode(False), torch.no_grad():
-            if self._built_for is None or not torch.equal(content, self._built_for):
-                self._built, self._built_for = {}, content.clone()
-            if pattern not in self._built:
-                self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
-        return self._built[pattern]
 
     def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
         """Return the fused spectrum ``(b, c, d)``, complex."""

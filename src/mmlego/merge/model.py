@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, Self
 
 import torch
@@ -43,6 +43,8 @@ class Merging(Multimodal):
         allow_mismatch: bool,
     ) -> None:
         super().__init__(blocks, allow_mismatch=allow_mismatch)
+        self._built: dict[tuple[bool, ...], HeadTensors] = {}
+        self._built_for: Tensor | None = None
         get_rule(rule)
         check_head_rule(heads, COMMON)
         if heads == COMMON and self.task.outputs > self.plate.width:
@@ -91,6 +93,35 @@ class Merging(Multimodal):
                     told = block.head.linear(block.head.norm.bias).float().cpu()
             priors.append(told)
         return torch.stack(priors)
+
+    def kept_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
+        """Return the merged head of a pattern of presence: built once, and again when heads or weights have changed."""
+        # By content: heads are small, and neither address nor version tells of writes through ``.data``.
+        heads = [p.detach().flatten() for name in self.modalities for p in self.block(name).head.parameters()]
+        content = torch.cat([*heads, self.weights.to(heads[0].dtype)])
+        # Kept tensors may take part in training later, so they must not be inference tensors.
+        with torch.inference_mode(False), torch.no_grad():
+            if self._built_for is None or not torch.equal(content, self._built_for):
+                self._built, self._built_for = {}, content.clone()
+                self.rebuild_head()
+            if pattern not in self._built:
+                self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
+        return self._built[pattern]
+
+    def rebuild_head(self) -> None:
+        """Merge again what is kept beside the blocks; nothing is, unless a model says so."""
+
+    def by_pattern(self, mean: Tensor, present: Tensor, answer: Callable[[Tensor, tuple[bool, ...]], Tensor]) -> Tensor:
+        """Return logits ``(b, k)`` of means ``(b, d)``, samples of one pattern of presence answered together."""
+        patterns, which = present.T.unique(dim=0, return_inverse=True)
+        if len(patterns) == 1:
+            return answer(mean, tuple(patterns[0].tolist()))
+        logits = mean.new_empty(len(mean), self.task.outputs)
+        for i, pattern in enumerate(patterns.tolist()):
+            rows = (which == i).nonzero().squeeze(1)
+            part = answer(mean[rows], tuple(pattern))
+            logits = logits.to(part.dtype).index_copy(0, rows, part)
+        return logits
 
     def _check_one_start(self) -> None:
         plates = [self.block(name).plate for name in self.modalities]
@@ -249,8 +280,6 @@ class LegoMerge(Merging):
             strength=strength,
             allow_mismatch=allow_mismatch,
         )
-        self._built: dict[tuple[bool, ...], HeadTensors] = {}
-        self._built_for: Tensor | None = None
         self._complete = (True,) * len(self.blocks)
         if self.in_common:
             return
@@ -281,15 +310,7 @@ class LegoMerge(Merging):
             return F.linear(mean, self.readout.to(mean.dtype)) + prior.to(mean.dtype)
         if batch.present is None:
             return self._apply_head(mean, self._complete)
-        patterns, which = batch.present.T.unique(dim=0, return_inverse=True)
-        if len(patterns) == 1:
-            return self._apply_head(mean, tuple(patterns[0].tolist()))
-        logits = mean.new_empty(len(mean), self.task.outputs)
-        for i, pattern in enumerate(patterns.tolist()):
-            rows = (which == i).nonzero().squeeze(1)
-            answer = self._apply_head(mean[rows], tuple(pattern))
-            logits = logits.to(answer.dtype).index_copy(0, rows, answer)
-        return logits
+        return self.by_pattern(mean, batch.present, self._apply_head)
 
     def spectrum(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
         """Return the merged spectrum ``(b, c, d)``, complex; in common coordinates unless heads are merged."""
@@ -307,29 +328,20 @@ class LegoMerge(Merging):
         parameters = [p for name in self.modalities for p in self.block(name).head.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return self.merge_heads(pattern)
-        # By content: heads are small, and neither address nor version tells of writes through ``.data``.
-        content = torch.cat([p.detach().flatten() for p in parameters])
-        if self._built_for is None or not torch.equal(content, self._built_for):
-            self._built, self._built_for = {}, content
-            self.rebuild_head()
-        if pattern == self._complete:
-            return self._complete_head()
-        if pattern not in self._built:
-            # Kept tensors may take part in training later, so they must not be inference tensors.
-            with torch.inference_mode(False), torch.no_grad():
-                self._built[pattern] = {name: value.clone() for name, value in self.merge_heads(pattern).items()}
-        return self._built[pattern]
+        return self.kept_head(pattern)
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode; in eval mode the head that an exported model holds is up to date."""
         super().train(mode)
-        if not mode and not self.in_common:
+        if not mode:
             self.rebuild_head()
         return self
 
     @torch.no_grad()
     def rebuild_head(self) -> None:
         """Merge the head for complete samples again, which an exported model holds as a constant."""
+        if self.in_common:
+            return
         for name, value in self.merge_heads(self._complete).items():
             getattr(self, f"head_{name.replace('.', '_')}").copy_(value)
 
