@@ -137,13 +137,32 @@ def test_every_public_name_has_a_docstring() -> None:
         assert name == "__version__" or getattr(mmlego, name).__doc__
 
 
+NUMBER = re.compile(r"\[?(-?\d+(?:\.\d+)?)[\],]*")
+
+
+def numbers(words: list[str]) -> list[float]:
+    return [float(match[1]) for word in words if (match := NUMBER.fullmatch(word))]
+
+
+def texts(words: list[str]) -> list[str]:
+    return [word for word in words if not NUMBER.fullmatch(word)]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
-def test_the_worked_example_runs(tmp_path: Path) -> None:
+def test_the_worked_example_prints_what_the_page_shows(tmp_path: Path) -> None:
     start = EXAMPLE.read_text(encoding="utf-8").split("## Two hospitals")[0].count("\n")
+    printed: list[list[str]] = []
     with inside(tmp_path):
         for line, code in blocks(EXAMPLE, "python"):
             run(code, f"{EXAMPLE.name}:{line}")
         for line, words in commands(EXAMPLE):
             if line > start:
-                done(*words[1:])
+                printed += [text.split() for text in done(*words[1:], width=120).out.splitlines()]
+    shown = [text.split() for line, block in blocks(EXAMPLE, "text") if line > start for text in block.splitlines()]
+    assert shown
+    for words in shown:
+        alike = [said for said in printed if texts(said) == texts(words) and len(said) == len(words)]
+        assert alike, words
+        # Another processor may round otherwise, and training goes on from there.
+        assert any(numbers(said) == pytest.approx(numbers(words), abs=0.02) for said in alike), (words, alike)
