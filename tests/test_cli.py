@@ -153,12 +153,25 @@ def test_a_run_as_a_process_warns_of_nothing(site: Path) -> None:
     assert said.stdout.endswith("Blocks in run/blocks, their baseplate in run/plate.\n")
 
 
+def hears_interrupts() -> None:
+    """As in a terminal: what a shell starts in the background is deaf to Ctrl-C, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def begun(site: Path, epochs: int, at: int) -> tuple[subprocess.Popen[str], list[object]]:
     """Start training in a process of its own; return once some epochs are done."""
     more = ["-c", "quick.yaml", "--no-progress", "-s", f"fit.epochs={epochs}", "-s", "fit.patience=null", "-m", "rna"]
     arguments: list[object] = ["train", "-d", "cohort.yaml", "-o", "run", *more]
     command = [sys.executable, "-m", "mmlego", *map(str, arguments)]
-    running = subprocess.Popen(command, cwd=site, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command,
+        cwd=site,
+        env=CLEAN,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hears_interrupts,
+    )
     history = site / "run" / "fits" / "rna" / "history.csv"
     for _ in range(1200):
         if history.is_file() and len(history.read_text().splitlines()) > at:

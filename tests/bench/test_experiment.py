@@ -203,3 +203,18 @@ def test_an_experiment_needs_an_outcome(cohort: Cohort, experiment: Experiment, 
 def test_wrong_experiments_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Experiment.model_validate(wrong)
+
+
+def test_a_patient_under_two_ids_is_not_trained_and_tested_on(cohort: Cohort, tmp_path: Path) -> None:
+    frames = {name: frame.copy() for name, frame in cohort.frames.items()}
+    first, second = cohort.patients[:2]
+    for frame in frames.values():
+        if {first, second} <= set(frame.index):
+            frame.loc[second] = frame.loc[first]
+    doubled = dataclasses.replace(cohort, frames=frames)
+    with pytest.raises(InputError, match=f"{first} = {second}.*--duplicates"):
+        run_experiment(doubled, Experiment(folds=len(cohort) // 4, repeats=1), tmp_path)
+    assert not list(tmp_path.iterdir())
+    settings = doubled.split(folds=3, repeats=1, duplicates="together", validation=0.2)
+    for split in settings:
+        assert sum(bool({first, second} & set(part)) for part in split.named(cohort.patients).values()) == 1

@@ -10,12 +10,13 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
 import mmlego
 from mmlego.bench import job
-from mmlego.data import Cohort, load_splits
+from mmlego.data import Cohort, Split, load_splits
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import CLASSES, write_cohort, write_quick
 from tests.terminal import done, refused
@@ -286,3 +287,42 @@ def test_what_is_shown(site: Path, run: Path, width: int) -> None:
         str(card.patients["validation"]),
         f"{card.validation['c_index']:.4f}",
     ]
+
+
+@pytest.fixture
+def twice(site: Path, tmp_path: Path) -> Path:
+    """The site's cohort, in which one patient stands under two ids in every table; the manifest."""
+    folder = Path(shutil.copytree(site, tmp_path / "twice"))
+    for name in ("rna", "clinical", "labs"):
+        table = pd.read_csv(folder / f"{name}.csv", dtype=str).set_index("patient_id")
+        table.loc["031"] = table.loc["030"]
+        table.to_csv(folder / f"{name}.csv")
+    return folder / "cohort.yaml"
+
+
+def test_a_patient_under_two_ids_is_not_trained_and_tested_on(
+    twice: Path, train: Train, tmp_path: Path, fitted: dict[str, set[str]]
+) -> None:
+    cohort = Cohort.from_manifest(twice)
+    shares = {"fractions": (0.6, 0.2, 0.2)}
+    splits = (cohort.split(**shares, seed=seed, duplicates="allow") for seed in range(20))
+    across = next(seed for seed, found in enumerate(splits) if _sides(found, cohort) > 1)
+    line = ("train", "-d", twice, "-c", twice.parent / "quick.yaml", "--no-progress", "-s", f"seed={across}")
+    said = refused(*line, "-o", tmp_path / "run")
+    assert "031 = 030" in said or "030 = 031" in said
+    assert "--duplicates" in said
+    assert not (tmp_path / "run" / "split.json").exists()
+    train(tmp_path / "together", "-s", f"seed={across}", "--duplicates", "together", data=twice)
+    assert _sides(load_splits(tmp_path / "together" / "split.json", cohort.patients), cohort) == 1
+    train(tmp_path / "allowed", "-s", f"seed={across}", "--duplicates", "allow", "-m", "rna", data=twice)
+    assert _sides(load_splits(tmp_path / "allowed" / "split.json", cohort.patients), cohort) == 2
+
+
+def _sides(splits: list[Split], cohort: Cohort) -> int:
+    return sum(bool({"030", "031"} & set(patients)) for patients in splits[0].named(cohort.patients).values())
+
+
+def test_a_rule_for_duplicates_that_is_none_is_refused(site: Path, tmp_path: Path) -> None:
+    said = command("train", "-d", site / "cohort.yaml", "-o", tmp_path / "run", "--duplicates", "perhaps")
+    assert said.code == 2
+    assert "'perhaps' is not one of" in said.error

@@ -197,12 +197,15 @@ def test_ctrl_c_is_a_keyboard_interrupt_and_can_be_pressed_again(monkeypatch: py
     def press(self: Training, *_: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
-    handler = signal.getsignal(signal.SIGINT)
-    monkeypatch.setattr(Training, "training_step", press)
-    model = block().eval()
-    with pytest.raises(KeyboardInterrupt):
-        fit(model, patients(), epochs=1, **QUICK)
-    assert signal.getsignal(signal.SIGINT) is handler
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell it is ignored
+    try:
+        monkeypatch.setattr(Training, "training_step", press)
+        model = block().eval()
+        with pytest.raises(KeyboardInterrupt):
+            fit(model, patients(), epochs=1, **QUICK)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert not model.training
 
 

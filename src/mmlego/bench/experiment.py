@@ -17,7 +17,8 @@ from pydantic import Field
 from mmlego.bench.job import build_bricks
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
-from mmlego.data import Cohort, check_split, split_patients
+from mmlego.data import Cohort
+from mmlego.data.cohort_splits import Duplicates
 from mmlego.data.split_rules import declared_groups
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
@@ -36,6 +37,8 @@ class Experiment(Section):
         Share of the other patients that early stopping sees.
     disjoint
         Whether each block is trained on patients of its own.
+    duplicates
+        What to do about equal features under two ids, as ``Cohort.split`` takes it.
     settings
         Of all parts.
     """
@@ -44,6 +47,7 @@ class Experiment(Section):
     repeats: int = Field(default=2, ge=1)
     validation: float = Field(default=0.2, gt=0, lt=1)
     disjoint: bool = True
+    duplicates: Duplicates = "error"
     settings: Settings = Settings()
 
 
@@ -71,11 +75,8 @@ def run_experiment(
     if cohort.outcome is None or cohort.outcome_spec is None:
         raise InputError("an experiment needs an outcome", remedy="Add outcome: to the manifest.")
     settings = experiment.settings
-    strata = cohort.strata()
-    splits = split_patients(
-        cohort.patients,
-        strata,
-        groups=declared_groups(cohort),
+    splits = cohort.split(
+        duplicates=experiment.duplicates,
         folds=experiment.folds,
         repeats=experiment.repeats,
         validation=experiment.validation,
@@ -87,7 +88,6 @@ def run_experiment(
     write_atomically(out / "settings.yaml", write_settings(settings))
     results: list[dict[str, Any]] = []
     for i, split in enumerate(splits):
-        check_split(split, cohort.patients, declared_groups(cohort))
         file = out / "splits" / f"{stamp}-{i:03d}.json"
         if file.is_file():
             results.append(json.loads(file.read_text()))

@@ -8,8 +8,7 @@ from pathlib import Path
 from mmlego.bench.experiment import Experiment
 from mmlego.bench.job import Bricks, build_bricks
 from mmlego.checkpoint import save
-from mmlego.data import Cohort, split_patients
-from mmlego.data.split_rules import declared_groups
+from mmlego.data import Cohort
 
 
 def train_final(
@@ -32,9 +31,7 @@ def train_final(
         The checkpoints.
     """
     share, seed = experiment.validation, experiment.settings.seed
-    groups = declared_groups(cohort)
-    shares = (1 - share, share, 0.0)
-    split = split_patients(cohort.patients, cohort.strata(), groups=groups, fractions=shares, seed=seed)[0]
+    split = cohort.split(duplicates=experiment.duplicates, fractions=(1 - share, share, 0.0), seed=seed)[0]
     train, validation = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
     bricks = build_bricks(
         cohort, train, validation, experiment.settings, disjoint=experiment.disjoint, seed=seed, advance=advance

@@ -6,7 +6,7 @@ The name is empty where an option takes none: without it, help would show a type
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,12 @@ Overrides = Annotated[
 Shared = Annotated[
     bool,
     typer.Option("--shared-patients", metavar="", help="Train all blocks on the same patients, not on disjoint parts."),
+]
+SameFeatures = Annotated[
+    Literal["error", "together", "allow"],
+    typer.Option(
+        "--duplicates", metavar="RULE", help="Equal features under two ids: error, together (one side) or allow."
+    ),
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", metavar="", help="Show no progress bar.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier model there.")]

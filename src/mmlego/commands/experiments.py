@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, Overrides, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, Overrides, SameFeatures, Shared
 from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
@@ -21,6 +21,7 @@ def bench(
         float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Share that early stopping watches.")
     ] = 0.2,
     shared_patients: Shared = False,
+    duplicates: SameFeatures = "error",
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
@@ -37,7 +38,12 @@ def bench(
         cohort = Cohort.from_manifest(data, folder=data_dir)
         show.print(cohort.summary())
         experiment = Experiment(
-            folds=folds, repeats=repeats, validation=validation, disjoint=not shared_patients, settings=settings
+            folds=folds,
+            repeats=repeats,
+            validation=validation,
+            disjoint=not shared_patients,
+            duplicates=duplicates,
+            settings=settings,
         )
         with stages(folds * repeats * stages_of(cohort), cohort.name) as advance:
             results = run_experiment(cohort, experiment, out, advance=advance)

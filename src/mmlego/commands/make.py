@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, SameFeatures, Shared
 from mmlego.commands.runs import SETTINGS, keep_split, load_blocks, make_split, plate_of, read_cohort, runs_of, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
@@ -41,6 +41,7 @@ def train(
         float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Share that early stopping watches, in a new run.")
     ] = 0.2,
     shared_patients: Shared = False,
+    duplicates: SameFeatures = "error",
     config: Config = None,
     overrides: Overrides = None,
     no_progress: NoProgress = False,
@@ -66,7 +67,7 @@ def train(
         show.print(cohort.summary())
         names = _chosen(cohort, modality)
         _warn_of_unknown(list(settings.encoders), cohort)
-        split = make_split(cohort, out, test, validation, settings.seed)
+        split = make_split(cohort, out, test, validation, settings.seed, duplicates)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
         shared = plate_of(cohort, train_ids, plate, out, settings)
         in_force = {name: value for name, value in shared.config().items() if name != "task"}
@@ -169,6 +170,7 @@ def fuse(
             min=0, max=0.9, metavar="SHARE", help="Share held back for evaluation, if no run has split the cohort."
         ),
     ] = 0.0,
+    duplicates: SameFeatures = "error",
     config: Config = None,
     overrides: Overrides = None,
     no_progress: NoProgress = False,
@@ -207,7 +209,7 @@ def fuse(
             )
         split = split_of(runs_of([*sources, place]), cohort)
         if split is None:
-            split = make_split(cohort, place.parent, test, 0.2, settings.seed)
+            split = make_split(cohort, place.parent, test, 0.2, settings.seed, duplicates)
         keep_split(split, cohort, place.parent)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
         model = tune_fuse(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
     from mmlego.block import LegoBlock
     from mmlego.data import Cohort, Split
+    from mmlego.data.cohort_splits import Duplicates
     from mmlego.settings import PlateSettings, Settings
     from mmlego.training.evaluate import Model
 
@@ -90,17 +91,14 @@ def read_split(run: Path, cohort: Cohort) -> Split | None:
     return split
 
 
-def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: int) -> Split:
+def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: int, duplicates: Duplicates) -> Split:
     """Return the split of a run folder; make and keep it if there is none.
 
     Raises
     ------
     InputError
-        If the folder's split was made for other patients, or the shares leave nobody to train on.
+        If the folder's split was made for other patients, the shares leave nobody to train on, or it would leak.
     """
-    from mmlego.data import split_patients
-    from mmlego.data.split_rules import declared_groups
-
     if (run / SPLIT).is_file():
         split = read_split(run, cohort)
         if split is None:
@@ -116,9 +114,7 @@ def make_split(cohort: Cohort, run: Path, test: float, validation: float, seed: 
         raise InputError(
             "--test and --validation leave nobody to train on", expected="a sum below 1", got=test + validation
         )
-    groups = declared_groups(cohort)
-    shares = (train, validation, test)
-    split = split_patients(cohort.patients, cohort.strata(), groups=groups, fractions=shares, seed=seed)[0]
+    split = cohort.split(duplicates=duplicates, fractions=(train, validation, test), seed=seed)[0]
     keep_split(split, cohort, run)
     return split
 

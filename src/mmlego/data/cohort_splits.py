@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mmlego.data.leakage import check_leakage, duplicates, merge_groups
+from mmlego.data.leakage import check_features, duplicates, merge_groups
 from mmlego.data.split_rules import declared_groups, scaffolds_of
 from mmlego.data.splits import Groups, Split, check_split, split_patients
 from mmlego.data.wording import label, listed
@@ -63,8 +63,9 @@ def split_cohort(
     if same not in ("error", "together", "allow"):
         raise UnknownNameError("unknown rule for duplicates", expected="error, together or allow", got=repr(same))
     groups = _groups(cohort, by)
+    found = {} if same == "allow" else duplicates(cohort)
     if same == "together":
-        sets = [patients for found in duplicates(cohort).values() for patients in found]
+        sets = [patients for those in found.values() for patients in those]
         groups = merge_groups(cohort.patients, groups or list(cohort.patients), sets)
     if isinstance(stratify, str):
         if stratify != "outcome":
@@ -85,7 +86,7 @@ def split_cohort(
     for split in splits:
         check_split(split, cohort.patients, groups)
         if same == "error":
-            check_leakage(cohort, split)
+            check_features(cohort, split, found)
     return splits
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmlego.data.split_rules import declared_groups
@@ -74,10 +74,31 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
     ...
     mmlego.errors.InputError: leakage: preprocessing was fitted on 1 patient of the test part (c). Fit it ...
     """
+    check_features(cohort, split, duplicates(cohort))
+    if prepared is not None:
+        _check_fitted(prepared.train, {name: set(rows) for name, rows in split.named(cohort.patients).items()})
+        _check_bins(cohort, prepared)
+
+
+def check_features(cohort: Cohort, split: Split, found: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """Refuse a split with one patient, one group or the same features on two sides.
+
+    Parameters
+    ----------
+    cohort, split
+        As :func:`check_leakage` takes them.
+    found
+        What :func:`duplicates` returned, which reads all features: for several splits it is found once.
+
+    Raises
+    ------
+    InputError
+        As :func:`check_leakage` does.
+    """
     check_split(split, cohort.patients)
     _check_groups(cohort, split)
     sides = {name: set(patients) for name, patients in split.named(cohort.patients).items()}
-    for modality, sets in duplicates(cohort).items():
+    for modality, sets in found.items():
         for names in sides.values():
             across = [same for same in sets if 0 < sum(patient in names for patient in same) < _used(same, sides)]
             if across:
@@ -85,11 +106,8 @@ def check_leakage(cohort: Cohort, split: Split, prepared: Prepared | None = None
                 raise InputError(
                     f"leakage: {modality} has the same features under several ids on two sides ({pairs})",
                     remedy="If they are one patient, drop all but one; else split with duplicates='together' "
-                    "or duplicates='allow'.",
+                    "or duplicates='allow' (--duplicates).",
                 )
-    if prepared is not None:
-        _check_fitted(prepared.train, sides)
-        _check_bins(cohort, prepared)
 
 
 def _check_groups(cohort: Cohort, split: Split) -> None:
