@@ -34,6 +34,7 @@ LARGE: dict[str, Any] = {"channels": 32, "width": 64}
 PLATES: dict[str, dict[str, Any]] = {
     "default (frequency, complex, 16 × 32, S = 2)": {},
     "spatial": {"domain": "spatial"},
+    "state real": {"state": "real"},
     "state untracked": {"state": "untracked"},
     "not normalised": {"normalise": False},
     "steps apart": {"share_steps": False},

@@ -14,11 +14,12 @@ import torch
 from rivals import rival
 from torch import Tensor
 
-from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, LegoWarning, fit
+from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, LegoWarning, calibrate, fit
 from mmlego.bench.job import data_of, encoder_for, having, parts_of, train_block
 from mmlego.bench.score import ensemble_logits
 from mmlego.data import Cohort, PatientData, Split
 from mmlego.settings import Settings
+from mmlego.tasks.scores import calibration_error
 from mmlego.training.evaluate import Model, all_logits
 
 MERGES: dict[str, dict[str, Any]] = {
@@ -86,7 +87,10 @@ def _measure(case: Case, shares: Sequence[float], *, disjoint: bool) -> dict[str
     result["blocks"] = {name: _scores_of_present(merge, *found, test.only([name])) for name, found in alone.items()}
     result["temperature"] = {name: _after_temperature(case, blocks[name], test) for name in blocks}
     result["ensemble"] = score(ensemble_logits(blocks, test))
+    result["weighted ensemble"] = score(weighted_logits(blocks, test))
     merges = {name: LegoMerge(list(blocks.values()), **way) for name, way in MERGES.items()}
+    merges["LegoMerge, calibrated"] = LegoMerge(list(blocks.values()))
+    result["scale"] = calibrate(merges["LegoMerge, calibrated"], data_of(merge, case.cohort, validation))
     result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
     result["weights"] = merge.weights.tolist()
     result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
@@ -113,9 +117,36 @@ def _scorer(model: Model, seen: PatientData, data: PatientData) -> Callable[[Ten
         reference = seen.target if task.name == "survival" else None
         found = task.metrics(logits, data.target, reference=reference)
         kept = {"score": found[task.primary_metric], "loss": float(task.loss(logits, data.target))}
-        return kept | ({"ece": found["ece"]} if "ece" in found else {})
+        if "ece" not in found:
+            return kept
+        return kept | {"ece": found["ece"], "ece_by_chance": ece_by_chance(logits)}
 
     return score
+
+
+def ece_by_chance(logits: Tensor, draws: int = 50) -> float:
+    """Return the calibration error that probabilities of two classes have on so many patients if they are the truth.
+
+    The error is a mean of absolute differences, so that it is above zero for anybody, and the more so the more the
+    probabilities are spread: what is above this number is the model's.
+    """
+    chance = logits.float().softmax(1)[:, 1]
+    draw = torch.Generator().manual_seed(0)
+    found = [calibration_error(chance, (torch.rand(len(chance), generator=draw) < chance).long()) for _ in range(draws)]
+    return float(np.mean(found))
+
+
+def weighted_logits(blocks: Mapping[str, LegoBlock], data: PatientData) -> Tensor:
+    """Return the mean of the blocks' logits, each weighed by what its validation score is above chance."""
+    total = torch.zeros(len(data), next(iter(blocks.values())).task.outputs)
+    weights = torch.zeros(len(data), 1)
+    for name, block in blocks.items():
+        task = block.task
+        weight = max(block.card.validation.get(task.primary_metric, task.chance) - task.chance, 1e-3)
+        here, logits = _present(all_logits, block, data.only([name]))
+        total[here] += weight * logits
+        weights[here] += weight
+    return total / weights
 
 
 def _present(run: Any, block: LegoBlock, data: PatientData) -> tuple[Tensor, Tensor]:

@@ -19,7 +19,7 @@ from mmlego.errors import (
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge, merge_rules
 from mmlego.nn import Ragged
-from mmlego.training import evaluate, fit, predict
+from mmlego.training import calibrate, evaluate, fit, predict
 from mmlego.version import __version__
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "UnknownNameError",
     "VersionError",
     "__version__",
+    "calibrate",
     "data",
     "encoders",
     "evaluate",

@@ -12,7 +12,7 @@ import torch
 import mmlego
 from mmlego import LegoMerge, LegoWarning
 from mmlego.bench.job import data_of
-from mmlego.data import Cohort
+from mmlego.data import Cohort, load_splits
 from mmlego.merge.weights import believed_gain
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
@@ -175,3 +175,26 @@ def test_a_mismatch_can_be_allowed_where_shapes_agree(finished: Path, train: Tra
     assert said.error.startswith("warning: 'rna' and 'clinical' stand on different baseplates")
     with pytest.warns(LegoWarning, match="merging may destroy what they learned"):
         assert mmlego.load(tmp_path / "merge").modalities == ("rna", "clinical")
+
+
+def test_a_merge_is_calibrated_on_the_validation_part_alone(finished: Path, site: Path, tmp_path: Path) -> None:
+    said = done("merge", finished, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    parts = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    by_hand = mmlego.load(finished / "merge")
+    scale = mmlego.calibrate(by_hand, data_of(by_hand, cohort, parts["validation"]))
+    assert f", calibrated by a factor of {scale:.2f}. Saved in" in said.text
+    merged = mmlego.load(tmp_path / "merge")
+    assert merged.card.recipe["calibration"] == by_hand.card.recipe["calibration"]
+    data = data_of(merged, cohort)
+    torch.testing.assert_close(all_logits(merged, data, 64), all_logits(by_hand, data, 64))
+    assert not torch.equal(all_logits(mmlego.load(finished / "merge"), data, 64), all_logits(merged, data, 64))
+
+
+def test_nobody_to_calibrate_on(finished: Path, tmp_path: Path) -> None:
+    other = write_cohort(tmp_path / "other", ("rna", "clinical", "labs"), first=500, seed=3)
+    said = refused("merge", finished, "-o", tmp_path / "merge", "--calibrate", other)
+    assert "nobody to calibrate on" in said
+    assert not (tmp_path / "merge").exists()
+    said = refused("merge", finished, "-o", tmp_path / "merge", "--preset", "paper", "--calibrate", other)
+    assert "nobody to calibrate on" in said

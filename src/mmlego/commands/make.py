@@ -15,6 +15,7 @@ from mmlego.errors import InputError, LegoWarning, UnknownNameError
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort
+    from mmlego.merge import LegoMerge
 
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
 _SCORED = "Patients trained and validated on, and scores on the latter"
@@ -120,9 +121,19 @@ def merge(
     allow_mismatch: Annotated[
         bool, typer.Option("--allow-mismatch", metavar="", help="Accept blocks of two baseplates.")
     ] = False,
+    watched: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate", metavar="MANIFEST", help="Calibrate on the validation part of this cohort, split by the run."
+        ),
+    ] = None,
+    data_dir: DataDir = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Merge blocks into one model, without any training."""
+    """Merge blocks into one model, without any training.
+
+    Calibrated, its probabilities fit patients with several modalities; who is more at risk than whom stays as it is.
+    """
     from mmlego.checkpoint import save
     from mmlego.merge import LegoMerge
 
@@ -139,9 +150,28 @@ def merge(
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )
+        scale = None if watched is None else _calibrate(model, sources, watched, data_dir)
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
-    say(f"Merged {shares}. Saved in {short(place)}.")
+    calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
+    say(f"Merged {shares}{calibrated}. Saved in {short(place)}.")
+
+
+def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path | None) -> float:
+    """Calibrate a merge on the patients that early stopping watched, never on those who are held back."""
+    from mmlego.bench.job import data_of
+    from mmlego.training import calibrate
+
+    cohort = read_cohort(data, folder, "calibration")
+    split = split_of(runs_of(sources), cohort)
+    if split is None or not len(split.validation):
+        raise InputError(
+            "nobody to calibrate on",
+            expected=f"blocks of a run that has split {cohort.name}, with a validation part",
+            got="none" if split is None else "a split without one",
+            remedy="In Python, mmlego.calibrate takes any patients whom no block was trained on.",
+        )
+    return calibrate(model, data_of(model, cohort, [cohort.patients[row] for row in split.validation]))
 
 
 def fuse(

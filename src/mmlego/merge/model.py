@@ -80,19 +80,8 @@ class Merging(Multimodal):
         return self.heads == COMMON
 
     def _priors(self) -> Tensor:
-        """Return what each block answers who knows nothing, ``(m, k)``.
-
-        Of a block whose card does not tell, it is what its head makes of a latent that is the same in every column.
-        """
-        priors = []
-        for name in self.modalities:
-            block = self.block(name)
-            told = _as_floats(block.card.prior)
-            if told is None or len(told) != self.task.outputs:
-                with torch.no_grad():
-                    told = block.head.linear(block.head.norm.bias).float().cpu()
-            priors.append(told)
-        return torch.stack(priors)
+        """Return what each block answers to who knows nothing, ``(m, k)``."""
+        return torch.stack([prior_of_block(self.block(name)) for name in self.modalities])
 
     def kept_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
         """Return the merged head of a pattern of presence: built once, and again when heads or weights have changed."""
@@ -348,6 +337,19 @@ class LegoMerge(Merging):
     def _complete_head(self) -> HeadTensors:
         names = ("norm.weight", "norm.bias", "linear.weight", "linear.bias")
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
+
+
+def prior_of_block(block: LegoBlock) -> Tensor:
+    """Return what a block answers to who knows nothing, ``(k,)``, float32 on the CPU.
+
+    Of a block whose card does not tell, it is what its head makes of a latent that is the same in every column.
+    """
+    told = _as_floats(block.card.prior)
+    if told is not None and len(told) == block.plate.task.outputs:
+        return told
+    with torch.no_grad():
+        made: Tensor = block.head.linear(block.head.norm.bias).float().cpu()
+    return made
 
 
 def _is_strength(number: object) -> bool:

@@ -1,0 +1,208 @@
+"""Calibration: the scale that fits best, around the prior, written into the head of every kind of model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+import mmlego
+from mmlego import InputError, LegoBlock, LegoFuse, LegoMerge, calibrate, evaluate, fit
+from mmlego.data import PatientData
+from mmlego.encoders import SNN
+from mmlego.tasks import Classification, MultiLabel, Regression, Survival
+from mmlego.training.evaluate import all_logits
+from tests.bricks import assert_same, plate, snapshot
+from tests.training.cases import QUICK, block, fuse, gapped, table, two_classes
+
+Model = LegoBlock | LegoMerge | LegoFuse
+NAMES = ("labs", "slide", "vitals")
+
+
+def blocks() -> list[LegoBlock]:
+    on = two_classes()
+    made = [block(name, on, seed=i) for i, name in enumerate(NAMES)]
+    for i, one in enumerate(made):
+        one.card.prior = [0.1 * i, -0.2 * i]
+    return made
+
+
+MODELS: dict[str, Callable[[], Model]] = {
+    "block": lambda: blocks()[0],
+    "merge": lambda: LegoMerge(blocks()),
+    "merge with weights": lambda: LegoMerge(blocks(), weights=[0.6, 0.1, 0.3], strength=1.3),
+    "merge by the harmonic rule": lambda: LegoMerge(blocks(), rule="mean"),
+    "fuse, parallel": lambda: LegoFuse(blocks()),
+    "fuse, stack": lambda: LegoFuse(blocks(), mode="stack"),
+    "fuse, weave, merged heads": lambda: LegoFuse(blocks(), mode="weave", heads="linear"),
+}
+
+
+def data_of(model: Model, seed: int = 0, n: int = 60) -> PatientData:
+    return gapped(n, seed).only(list(model.modalities)).with_any()
+
+
+def priors_of(model: Model, data: PatientData) -> Tensor:
+    """What each patient is told who has no evidence, written anew."""
+    if isinstance(model, LegoBlock):
+        return torch.tensor(model.card.prior).expand(len(data), 2).double()
+    rows = []
+    sequence = isinstance(model, LegoFuse) and model.mode != "parallel"
+    for i in range(len(data)):
+        here = [sequence or bool(data.present[name][i]) for name in model.modalities]
+        weights = [float(w) if there else 0.0 for w, there in zip(model.weights, here, strict=True)]
+        told = [torch.tensor(model.block(name).card.prior).double() for name in model.modalities]
+        rows.append(sum(w / sum(weights) * prior for w, prior in zip(weights, told, strict=True)))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_evidence_is_scaled_around_the_prior_for_every_pattern_of_presence(kind: str) -> None:
+    model = MODELS[kind]()
+    data = data_of(model)
+    before, prior = all_logits(model, data, 16).double(), priors_of(model, data)
+    scale = calibrate(model, data)
+    after = all_logits(model, data, 16).double()
+    assert abs(math.log(scale)) > 1e-3
+    torch.testing.assert_close(after, prior + scale * (before - prior), rtol=1e-4, atol=1e-5)
+    assert model.card.recipe["calibration"] == {"scale": round(scale, 6), "patients": len(data)}
+
+
+@pytest.mark.parametrize("spread", [0.1, 0.25, math.inf])
+@pytest.mark.parametrize("kind", ["block", "merge", "fuse, stack"])
+def test_no_other_scale_fits_better(kind: str, spread: float) -> None:
+    model = MODELS[kind]()
+    data = data_of(model)
+    before, prior = all_logits(model, data, 16).double(), priors_of(model, data)
+
+    def cost(log: float) -> float:
+        fit_of = torch.nn.functional.cross_entropy(prior + math.exp(log) * (before - prior), data.target)
+        return len(data) * float(fit_of) + (log / spread) ** 2 / 2
+
+    best = minimize_scalar(cost, bounds=(-3, 3), method="bounded").x
+    assert math.log(calibrate(model, data, spread=spread)) == pytest.approx(best, abs=1e-3)
+
+
+def test_a_model_that_is_too_sure_learns_to_doubt_and_the_order_of_patients_stays() -> None:
+    model = block()
+    fit(model, table(80), epochs=20, **QUICK)
+    with torch.no_grad():
+        model.head.linear.weight.mul_(8)
+    watched, judged = table(400, 5), table(400, 6)
+    before, order = evaluate(model, judged), all_logits(model, PatientData({"labs": judged[0]}), 64)
+    assert calibrate(model, watched) < 0.5
+    after = evaluate(model, judged)
+    assert after["loss"] < before["loss"]
+    assert after["auroc"] == before["auroc"]
+    now = all_logits(model, PatientData({"labs": judged[0]}), 64)
+    assert torch.equal((order[:, 1] - order[:, 0]).argsort(), (now[:, 1] - now[:, 0]).argsort())
+
+
+def test_twice_is_as_once() -> None:
+    model = LegoMerge(blocks())
+    data = data_of(model, n=400)
+    calibrate(model, data, spread=math.inf)
+    assert calibrate(model, data, spread=math.inf) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_few_patients_say_little() -> None:
+    scales = []
+    for n in (6, 60, 600):
+        model = LegoMerge(blocks())
+        scales.append(abs(math.log(calibrate(model, data_of(model, n=n)))))
+    assert scales[0] < scales[1] < scales[2]
+
+
+@pytest.mark.parametrize("task", [MultiLabel(("liver", "skin")), Survival((1.0, 2.0))], ids=lambda task: task.name)
+def test_other_tasks_with_probabilities(task: Any) -> None:
+    x, y = table(120)
+    target = torch.stack([y, 1 - y if task.name == "multilabel" else 2.5 - y], 1).float()
+    on = plate(task)
+    model = LegoMerge([LegoBlock(SNN(4, hidden=(6,)), on, name) for name in ("labs", "clinical")])
+    data = PatientData({"labs": x, "clinical": x.flip(1)}, target, task)
+    before = evaluate(model, data)["loss"]
+    assert calibrate(model, data) != 1.0
+    assert evaluate(model, data)["loss"] < before
+
+
+def test_what_is_saved_is_calibrated(tmp_path: Path) -> None:
+    for kind, make in MODELS.items():
+        model = make()
+        data = data_of(model)
+        calibrate(model, data)
+        mmlego.save(model, tmp_path / kind)
+        again = mmlego.load(tmp_path / kind)
+        torch.testing.assert_close(all_logits(again, data, 16), all_logits(model, data, 16))
+        assert again.card.recipe["calibration"] == model.card.recipe["calibration"]
+
+
+def test_a_fuse_is_calibrated_before_it_is_tuned() -> None:
+    data = gapped(80)
+    first, second = fuse(), fuse()
+    train, valid = data.subset(range(64)), data.subset(range(64, 80))
+    fit(first, train, validation=valid, **QUICK)
+    scale = calibrate(second, valid)
+    fit(second, train, validation=valid, calibrated=False, **QUICK)
+    assert first.card.recipe["scale"] == scale != 1.0
+    assert_same(snapshot(first), snapshot(second))
+
+
+def test_a_block_is_calibrated_after_training_if_asked_to() -> None:
+    train, valid = table(60), table(40, 5)
+    first, second = block(), block()
+    fit(first, train, validation=valid, epochs=3, calibrated=True, **QUICK)
+    fit(second, train, validation=valid, epochs=3, **QUICK)
+    assert "scale" not in second.card.recipe
+    assert calibrate(second, valid) == pytest.approx(first.card.recipe["scale"], rel=1e-5)
+    assert first.card.recipe["scale"] != 1.0
+    for name, value in snapshot(first).items():
+        torch.testing.assert_close(value, snapshot(second)[name])
+
+
+def test_who_weighs_classes_or_names_no_validation_part_is_not_calibrated() -> None:
+    data = gapped(80)
+    train, valid = data.subset(range(64)), data.subset(range(64, 80))
+    for options in ({"class_weights": "balanced", "validation": valid}, {"validation": None}, {"validation": 0.3}):
+        model = fuse()
+        fit(model, train, epochs=1, **options, **QUICK)
+        assert "scale" not in model.card.recipe
+
+
+def test_a_finished_run_comes_back_calibrated(tmp_path: Path) -> None:
+    first, second = fuse(), fuse()
+    for model in (first, second):
+        fit(model, gapped(80), out=tmp_path, calibrated=True, **QUICK)
+    assert second.card.recipe["scale"] == first.card.recipe["scale"]
+    assert_same(snapshot(first), snapshot(second))
+
+
+def test_what_cannot_be_calibrated() -> None:
+    data = gapped()
+    merged = LegoMerge(blocks(), preset="paper")
+    with pytest.raises(InputError, match="calibrate needs one read-out for all patterns"):
+        calibrate(merged, data)
+    values = LegoBlock(block().encoder, plate(Regression()), "labs")
+    with pytest.raises(InputError, match="a regression has no probabilities"):
+        calibrate(values, (torch.randn(5, 4), torch.randn(5)))
+    with pytest.raises(InputError, match="spread of calibrate: expected a number > 0"):
+        calibrate(LegoMerge(blocks()), data, spread=0)
+    with pytest.raises(InputError, match="the data has no target"):
+        calibrate(LegoMerge(blocks()), PatientData({"labs": torch.randn(5, 4)}, task=Classification(2)))
+    with pytest.raises(InputError, match="model of calibrate"):
+        calibrate(torch.nn.Linear(2, 2), data)  # type: ignore[arg-type]
+
+
+def test_survival_is_calibrated_only_if_asked_to() -> None:
+    x, y = table(60)
+    target = torch.stack([y, 2.5 - y], 1).float()
+    on = plate(Survival((1.0, 2.0)))
+    for asked, found in ((None, False), (True, True)):
+        model = LegoFuse([LegoBlock(SNN(4, hidden=(6,)), on, "labs")])
+        fit(model, (x[:40], target[:40]), validation=(x[40:], target[40:]), epochs=1, calibrated=asked, **QUICK)
+        assert ("scale" in model.card.recipe) is found
