@@ -12,7 +12,7 @@ import torch
 import yaml
 from torch import nn
 
-from mmlego import Card, LegoBlock, LegoFuse, LegoMerge, __version__, fit, load, save
+from mmlego import Card, LegoBlock, LegoFuse, LegoMerge, __version__, calibrate, fit, load, save
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival, task_names
 from tests.bricks import family, plate, table_block
 
@@ -123,3 +123,9 @@ def test_a_card_begins_empty_and_is_not_shared() -> None:
     first.parents.append("x")
     assert second == Card()
     assert set(second.config()) == {"data", "licence", "validation", "errors", "prior", "patients", "recipe", "parents"}
+
+
+def test_a_calibration_is_told_in_words(tmp_path: Path) -> None:
+    block = table_block(plate(Classification(["well", "ill"])))
+    scale = calibrate(block, (torch.randn(20, 5), torch.tensor([0, 1] * 10)))
+    assert f"- calibration: scale {round(scale, 6)}, patients 20\n" in card_of(block, tmp_path)

@@ -95,11 +95,15 @@ def render_card(config: dict[str, Any]) -> str:
     if card.parents:
         lines += ["", "## Made of", "", *(f"- {_one_line(parent)}" for parent in card.parents)]
     if card.recipe:
-        lines += ["", "## Recipe", "", *(f"- {name}: {_one_line(str(value))}" for name, value in card.recipe.items())]
+        lines += ["", "## Recipe", "", *(f"- {name}: {_one_line(_told(value))}" for name, value in card.recipe.items())]
     foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block["encoder"]]
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]
     return "\n".join(lines)
+
+
+def _told(value: Any) -> str:
+    return ", ".join(f"{name} {part}" for name, part in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _one_line(text: str) -> str:

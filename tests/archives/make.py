@@ -14,10 +14,10 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, Ragged, __version__, save
+from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, Ragged, __version__, calibrate, save
 from mmlego.data import TablePreprocessor
 from mmlego.encoders import SNN, GRUEncoder, PatchMLP
-from mmlego.tasks import Survival
+from mmlego.tasks import Classification, Survival
 
 HERE = Path(__file__).parent
 FRAME = pd.DataFrame({"age": [40.0, None, 61.5], "crp": [0.1, 1 / 3, 2e-3], "sex": ["f", "m", None]})
@@ -56,6 +56,23 @@ def make() -> dict[str, Any]:
     return {"baseplate": plate, "block": clinical, "merge": merge, "fuse": fuse}
 
 
+def make_common() -> dict[str, Any]:
+    """Return a merge and a fuse as they are by default, on two classes, stirred and calibrated."""
+    torch.manual_seed(3)
+    plate = Baseplate(Classification(["no", "yes"]), channels=3, width=4, heads=1, head_width=3, expansion=1, seed=8)
+    blocks = [LegoBlock(SNN(4, hidden=(3,)), plate, "clinical"), LegoBlock(PatchMLP(3, 3, 3), plate, "slide")]
+    for i, block in enumerate(blocks):
+        _stir(block)
+        block.card.validation, block.card.errors = {"auroc": 0.7 + 0.1 * i}, {"auroc": 0.05}
+        block.card.prior = [0.3, -0.3 * i]
+    merge, fuse = LegoMerge(blocks), LegoFuse(blocks)
+    _stir(fuse)
+    features = {name: value for name, value in inputs().items() if name in merge.modalities}
+    bags = list(features["slide"].split([1, 4, 2, 1]))
+    calibrate(merge, ({**features, "slide": bags}, torch.tensor([0, 1, 1, 0])))
+    return {"common-merge": merge, "common-fuse": fuse}
+
+
 def inputs() -> dict[str, Tensor]:
     """Return features of four patients by modality; the bags of ``slide`` end to end."""
     draw = torch.Generator().manual_seed(1)
@@ -65,19 +82,26 @@ def inputs() -> dict[str, Tensor]:
 
 def answers(models: dict[str, Any], features: dict[str, Tensor]) -> dict[str, Tensor]:
     """Return what the models say of the features, some of them missing."""
-    given: dict[str, Any] = {**features, "slide": Ragged(features["slide"], [1, 4, 2, 1])}
-    gap = torch.tensor([True, False, True, True])
     said: dict[str, Tensor] = {"baseplate.start": torch.view_as_real(models["baseplate"].start().full())}
     with torch.no_grad():
-        spectrum, said["block.logits"] = models["block"].eval()(given["clinical"])
+        spectrum, said["block.logits"] = models["block"].eval()(features["clinical"])
         said["block.spectrum"] = torch.view_as_real(spectrum)
-        for kind in ("merge", "fuse"):
-            model = models[kind].eval()
-            known = {name: given[name] for name in model.modalities}
+    said |= answers_of_several({kind: models[kind] for kind in ("merge", "fuse")}, features)
+    said["block.features"] = models["block"].preprocessing.transform(FRAME)
+    return {name: value.contiguous() for name, value in said.items()}
+
+
+def answers_of_several(models: dict[str, Any], features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return what models of several modalities say."""
+    given: dict[str, Any] = {**features, "slide": Ragged(features["slide"], [1, 4, 2, 1])}
+    gap = torch.tensor([True, False, True, True])
+    said: dict[str, Tensor] = {}
+    with torch.no_grad():
+        for kind, model in models.items():
+            known = {name: given[name] for name in model.eval().modalities}
             said[f"{kind}.logits"] = model(known)
             said[f"{kind}.logits of gaps"] = model(known, {"slide": gap})
             said[f"{kind}.spectrum"] = torch.view_as_real(model.spectrum(known))
-    said["block.features"] = models["block"].preprocessing.transform(FRAME)
     return {name: value.contiguous() for name, value in said.items()}
 
 
@@ -89,13 +113,19 @@ def _stir(module: nn.Module) -> None:
 
 def main() -> None:
     folder = HERE / f"v{__version__}"
-    models, features = make(), inputs()
-    for kind, model in models.items():
-        described = None if kind == "baseplate" else "No patients: numbers drawn at random."
-        save(model, folder / kind, data=described)
-    content = {f"input.{name}": value for name, value in features.items()}
-    content |= {f"output.{name}": value for name, value in answers(models, features).items()}
-    save_file(content, folder / "expected.safetensors")
+    features = inputs()
+    for models, said, file in (
+        (make(), answers, "expected.safetensors"),
+        (make_common(), answers_of_several, "common.safetensors"),
+    ):
+        if (folder / file).exists():
+            continue
+        for kind, model in models.items():
+            described = None if kind == "baseplate" else "No patients: numbers drawn at random."
+            save(model, folder / kind, data=described)
+        content = {f"input.{name}": value for name, value in features.items()}
+        content |= {f"output.{name}": value for name, value in said(models, features).items()}
+        save_file(content, folder / file)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, load
 from mmlego.checkpoint import read_config
-from tests.archives.make import Foreign, answers
+from tests.archives.make import Foreign, answers, answers_of_several
 
 VERSIONS = sorted(Path(__file__).parent.glob("v*"))
 
@@ -30,11 +31,25 @@ def models_of(archive: Path) -> dict[str, Any]:
     return {kind: load(archive / kind, encoders=needed.get(kind)) for kind in ("baseplate", "block", "merge", "fuse")}
 
 
-def test_old_checkpoints_give_the_same_numbers(archive: Path) -> None:
-    expected = load_file(archive / "expected.safetensors")
-    features = {name.removeprefix("input."): v for name, v in expected.items() if name.startswith("input.")}
-    outputs = {name.removeprefix("output."): v for name, v in expected.items() if name.startswith("output.")}
-    found = answers(models_of(archive), features)
+def expected_of(file: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    expected = load_file(file)
+    return tuple(  # type: ignore[return-value]
+        {name.removeprefix(start): v for name, v in expected.items() if name.startswith(start)}
+        for start in ("input.", "output.")
+    )
+
+
+def common_of(archive: Path) -> dict[str, Any]:
+    return {kind: load(archive / kind) for kind in ("common-merge", "common-fuse")}
+
+
+@pytest.mark.parametrize("what", ["expected", "common"])
+def test_old_checkpoints_give_the_same_numbers(archive: Path, what: str) -> None:
+    features, outputs = expected_of(archive / f"{what}.safetensors")
+    if what == "common":
+        found = answers_of_several(common_of(archive), features)
+    else:
+        found = answers(models_of(archive), features)
     assert found.keys() == outputs.keys()
     for name, value in outputs.items():
         torch.testing.assert_close(
@@ -62,6 +77,15 @@ def test_old_checkpoints_are_what_they_were(archive: Path) -> None:
     )
 
 
+def test_what_was_merged_in_common_is_what_it_was(archive: Path) -> None:
+    models = common_of(archive)
+    merge, fuse = models["common-merge"], models["common-fuse"]
+    assert (merge.heads, merge.rule, merge.strength, fuse.mode) == ("common", "residual", "auto", "parallel")
+    assert merge.weights[1] > merge.weights[0] > 0.4
+    assert merge.priors.tolist() == [pytest.approx([0.3, 0.0]), pytest.approx([0.3, -0.3])]
+    assert 0 < merge.card.recipe["calibration"]["scale"] != 1.0
+
+
 def test_old_blocks_still_merge_with_new_ones(archive: Path) -> None:
     models = models_of(archive)
     new = LegoBlock(torch.nn.Linear(3, 4), models["baseplate"], "new", out_features=4)
@@ -70,4 +94,4 @@ def test_old_blocks_still_merge_with_new_ones(archive: Path) -> None:
 
 
 def test_an_archive_is_small(archive: Path) -> None:
-    assert sum(file.stat().st_size for file in archive.rglob("*") if file.is_file()) < 64 * 1024
+    assert sum(file.stat().st_size for file in archive.rglob("*") if file.is_file()) < 96 * 1024
