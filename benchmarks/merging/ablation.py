@@ -51,7 +51,7 @@ def main() -> None:
     """Run what is not there yet, and print the tables."""
     parser = argparse.ArgumentParser(description="Variants of blocks and of their common start.")
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
-    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "ablation")
+    parser.add_argument("--out", type=Path, default=ROOT / "runs" / "merging" / "ablation")
     parser.add_argument("--cohorts", nargs="+", default=list(COHORTS))
     parser.add_argument("--folds", type=int, default=FOLDS)
     parser.add_argument("--jobs", type=int, default=2)
@@ -122,7 +122,7 @@ def _file(out: Path, name: str, variant: str, fold: int) -> Path:
 
 def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
     """Return scores by variant: ensemble, merge and its difference to the ensemble, merged heads likewise."""
-    lines = ["| | " + " | ".join(cohorts) + " |", "|---|" + "---|" * len(cohorts)]
+    lines = ["|  | " + " | ".join(cohorts) + " |", "|---|" + "---|" * len(cohorts)]
     for variant in variants:
         cells = []
         for name in cohorts:

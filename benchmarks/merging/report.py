@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from ablation import COHORTS as ABLATED
+from ablation import PLATES, STARTS, table
 
 from cohorts import HELD_OUT, ROOT
 from mmlego.bench.statistics import Comparison, compare
@@ -33,13 +35,15 @@ def main() -> None:
     """Print the tables, or put them into the page, and write the pictures."""
     parser = argparse.ArgumentParser(description="Tables and pictures of docs/merging.md.")
     parser.add_argument("--results", type=Path, default=ROOT / "runs" / "merging")
+    parser.add_argument("--ablation", type=Path, help="results of ablation.py; default: ablation/ in the results")
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--page", type=Path, help="a page whose part between the two marks is replaced")
     chosen = parser.parse_args()
     runs = read(chosen.results)
     if not runs:
         raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    text = "\n\n".join(part(runs) for part in (overview, merges, fusing, missing, apart, calibration, costs))
+    parts = [part(runs) for part in (overview, merges, fusing, missing, apart, calibration, costs)]
+    text = "\n\n".join([*parts, *variants(chosen.ablation or chosen.results / "ablation")])
     if chosen.page is None:
         print(text)
     else:
@@ -93,6 +97,11 @@ def merges(runs: dict[str, list[Run]]) -> str:
             values = _values(splits, _merge(way)) - _values(splits, lambda run: run["ensemble"]["score"])
             row.append(f"{np.nanmean(values):+.3f}")
         rows.append(row)
+    weighted = ["weighted ensemble"]
+    for splits in runs.values():
+        values = [run["weighted ensemble"]["score"] - run["ensemble"]["score"] for run in splits]
+        weighted.append(f"{np.nanmean(values):+.3f}")
+    rows.append(weighted)
     return "### Ways of merging, against the logit ensemble\n\n" + _table(["", *(TITLES[name] for name in runs)], rows)
 
 
@@ -153,25 +162,41 @@ def apart(runs: dict[str, list[Run]]) -> str:
 
 
 def calibration(runs: dict[str, list[Run]]) -> str:
-    """Calibration error and log-loss."""
+    """Calibration error, what of it is chance, and log-loss."""
     rows = []
     for name, splits in runs.items():
         best = _best_block(splits)
-        heated = [run["temperature"][best] for run in splits]
-        for way in ("ece", "loss"):
-            if way not in heated[0]:
+        for way in ("ece", "ece_by_chance", "loss"):
+            if way not in splits[0]["ensemble"]:
                 continue
-            ensemble, merge = (
-                np.mean([part[way] for part in parts])
+            heated, ensemble, merge, scaled, weighed = (
+                np.array([part[way] for part in parts])
                 for parts in (
+                    [run["temperature"][best] for run in splits],
                     [run["ensemble"] for run in splits],
                     [run["merges"]["LegoMerge"] for run in splits],
+                    [run["merges"]["LegoMerge, calibrated"] for run in splits],
+                    [run["pairs"]["1.0"]["LegoFuse"] for run in splits],
                 )
             )
-            own = np.mean([part[way] for part in heated])
-            rows.append([TITLES[name], way, f"{best} {own:.3f}", f"{ensemble:.3f}", f"{merge:.3f}"])
-    head = ["cohort", "", "best block after temperature", "ensemble", "LegoMerge"]
-    return "### Calibration\n\n" + _table(head, rows)
+            means = [f"{np.mean(part):.3f}" for part in (ensemble, merge, scaled, weighed)]
+            against = "" if way == "ece_by_chance" else _difference(scaled, heated)
+            title = {"ece": "error", "ece_by_chance": "of it chance", "loss": "log-loss"}[way]
+            rows.append([TITLES[name], title, f"{best} {np.mean(heated):.3f}", *means, against])
+    head = ["cohort", "", "best block after temperature", "ensemble", "LegoMerge", "calibrated", "LegoFuse"]
+    return "### Calibration\n\n" + _table([*head, "calibrated − best block"], rows)
+
+
+def variants(folder: Path) -> list[str]:
+    """Return the tables of ``ablation.py``: ensemble, and what the merge and merged heads differ from it by."""
+    if not folder.is_dir():
+        return []
+    cohorts = [name for name in ABLATED if (folder / name).is_dir()]
+    note = "Ensemble of the blocks; LegoMerge − ensemble; merged heads (mean, slerp) − ensemble; five splits each."
+    return [
+        "### Variants of the block\n\n" + note + "\n\n" + table(folder, cohorts, tuple(PLATES)),
+        "### Variants of the common start\n\n" + table(folder, cohorts, STARTS),
+    ]
 
 
 def costs(runs: dict[str, list[Run]]) -> str:
