@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 from collections.abc import Callable
@@ -42,7 +43,7 @@ def main() -> None:
     runs = read(chosen.results)
     if not runs:
         raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    parts = [part(runs) for part in (overview, merges, fusing, missing, apart, calibration, costs)]
+    parts = [part(runs) for part in (goals, overview, merges, fusing, missing, apart, calibration, costs)]
     text = "\n\n".join([*parts, *variants(chosen.ablation or chosen.results / "ablation")])
     if chosen.page is None:
         print(text)
@@ -62,6 +63,68 @@ def read(folder: Path) -> dict[str, list[Run]]:
         if files:
             found[name] = sorted((json.loads(file.read_text()) for file in files), key=lambda run: run["index"])
     return found
+
+
+def goals(runs: dict[str, list[Run]]) -> str:
+    """Mean differences beside what they should be at least; what is short of it stands in brackets."""
+    few = [share for share in next(iter(runs.values()))[0]["pairs"] if float(share) < 1]
+
+    def fused(share: str, rival: str) -> Score:
+        return lambda run: run["pairs"][share]["LegoFuse"]["score"] - run["pairs"][share][rival]["score"]
+
+    def calibrated(way: str) -> Score:
+        return lambda run: run["temperature"][_best_block(runs[run["cohort"]])]["ece"] - run["merges"][way]["ece"]
+
+    wanted: list[tuple[str, float, list[Score]]] = [
+        ("LegoMerge − ensemble", -0.003, [lambda run: _merge("LegoMerge")(run) - run["ensemble"]["score"]]),
+        (
+            "LegoMerge − best block",
+            -0.005,
+            [lambda run: _merge("LegoMerge")(run) - run["blocks"][_best_block(runs[run["cohort"]])]["score"]],
+        ),
+        (
+            "LegoFuse, all pairs − ensemble",
+            0.0,
+            [lambda run: run["pairs"]["1.0"]["LegoFuse"]["score"] - run["ensemble"]["score"]],
+        ),
+        *((f"LegoFuse, all pairs − {rival}", 0.0, [fused("1.0", rival)]) for rival in ("concatenation", "sequential")),
+        *(
+            (f"LegoFuse, few pairs − {rival}, least", 0.0, [fused(share, rival) for share in few])
+            for rival in ("concatenation", "sequential")
+        ),
+        ("patients apart − shared", -0.01, [lambda run: run["disjoint"]["apart"] - run["disjoint"]["shared"]]),
+        *(
+            (f"modalities missing, {way} − ensemble, mean", 0.0, [lambda run, way=way: _missing_mean(run, way)])
+            for way in ("LegoMerge", "LegoFuse")
+        ),
+        *(
+            (f"calibration error, best block − {way}", 0.0, [calibrated(way)])
+            for way in ("LegoMerge", "LegoMerge, calibrated")
+        ),
+    ]
+    rows = []
+    for title, least, scores in wanted:
+        cells = []
+        for splits in runs.values():
+            values = [value for score in scores if (value := _mean_of(splits, score)) is not None]
+            found = f"{min(values):+.3f}" if values else ""
+            cells.append(f"({found})" if values and round(min(values), 3) < least else found)
+        rows.append([title, f"{least:g}", *cells])
+    head = ["mean difference", "at least", *(TITLES[name] for name in runs)]
+    return "### Goals\n\n" + _table(head, rows)
+
+
+def _mean_of(splits: list[Run], score: Score) -> float | None:
+    """Return the mean over the splits in which there is a score."""
+    found = []
+    for run in splits:
+        with contextlib.suppress(KeyError):
+            found.append(score(run))
+    return float(np.nanmean(found)) if found else None
+
+
+def _missing_mean(run: Run, way: str) -> float:
+    return float(np.nanmean([_of_missing(run, pattern, way) for pattern in run["missing"]]))
 
 
 def overview(runs: dict[str, list[Run]]) -> str:
