@@ -68,14 +68,16 @@ class Case:
         return [self.cohort.patients[row] for row in getattr(self.split, part)]
 
 
-def measure(case: Case, *, shares: Sequence[float] = SHARES, disjoint: bool = True) -> dict[str, Any]:
+def measure(
+    case: Case, *, shares: Sequence[float] = SHARES, rivals: Sequence[str] = RIVALS, disjoint: bool = True
+) -> dict[str, Any]:
     """Return all scores of one split, by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LegoWarning)
-        return _measure(case, shares, disjoint=disjoint)
+        return _measure(case, shares, rivals, disjoint=disjoint)
 
 
-def _measure(case: Case, shares: Sequence[float], *, disjoint: bool) -> dict[str, Any]:
+def _measure(case: Case, shares: Sequence[float], rivals: Sequence[str], *, disjoint: bool) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
     started = time.perf_counter()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
@@ -93,7 +95,8 @@ def _measure(case: Case, shares: Sequence[float], *, disjoint: bool) -> dict[str
     result["scale"] = calibrate(merges["LegoMerge, calibrated"], data_of(merge, case.cohort, validation))
     result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
     result["weights"] = merge.weights.tolist()
-    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
+    result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
+    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result, rivals) for share in shares}
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
     if disjoint:
         result["disjoint"] = _disjoint(case)
@@ -128,7 +131,7 @@ def ece_by_chance(logits: Tensor, draws: int = 50) -> float:
     """Return the calibration error that probabilities of two classes have on so many patients if they are the truth.
 
     The error is a mean of absolute differences, so that it is above zero for anybody, and the more so the more the
-    probabilities are spread: what is above this number is the model's.
+    probabilities are spread. It does not add to what a model does wrong; it tells what nobody can be better than.
     """
     chance = logits.float().softmax(1)[:, 1]
     draw = torch.Generator().manual_seed(0)
@@ -169,6 +172,13 @@ def _after_temperature(case: Case, block: LegoBlock, test: PatientData) -> dict[
     return _scores_of_present(block, here, own * best, test.only([block.modality])) | {"scale": best}
 
 
+def _on_patients_of(name: str, merges: Mapping[str, LegoMerge], test: PatientData) -> dict[str, dict[str, float]]:
+    """Score merges on the patients who have a modality: those on whom its block can be judged."""
+    data = test.subset(test.present[name])
+    ways = ("LegoMerge", "LegoMerge, calibrated")
+    return {way: _scorer(merges[way], data, data)(all_logits(merges[way], data, 256)) for way in ways}
+
+
 def _tune(
     case: Case,
     blocks: Mapping[str, LegoBlock],
@@ -176,44 +186,44 @@ def _tune(
     test: PatientData,
     score: Callable[[Tensor], dict[str, float]],
     result: dict[str, Any],
+    rivals: Sequence[str],
 ) -> dict[str, Any]:
-    """Tune LegoFuse, and train its rivals, on a share of the patients who have all modalities."""
+    """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
+
+    All watch the whole validation part, as the blocks did. The rivals take as many steps, and have as much patience, as
+    with all pairs: they see each of few pairs the more often.
+    """
     frames = case.cohort.frames
     complete = set(case.cohort.patients).intersection(*(frames[name].index for name in blocks))
     rng = np.random.default_rng([case.seed, 17])
-    found = []
-    for part in ("train", "validation"):
-        ids = [patient for patient in case.ids(part) if patient in complete]
-        order = [ids[i] for i in rng.permutation(len(ids))]
-        found.append(order[: max(2, round(share * len(order)))])
-    scores: dict[str, Any] = {"pairs": len(found[0])}
-    if len(found[0]) < FEWEST:
+    ids = [patient for patient in case.ids("train") if patient in complete]
+    order = [ids[i] for i in rng.permutation(len(ids))]
+    few = order[: max(2, round(share * len(order)))]
+    scores: dict[str, Any] = {"pairs": len(few)}
+    if len(few) < FEWEST:
         return scores
     task = next(iter(blocks.values())).task
-    pairs = [data_of(LegoMerge(list(blocks.values())), case.cohort, ids) for ids in found]
-    if task.name == "classification" and len(set(pairs[0].target.tolist())) < 2:  # type: ignore[union-attr]
+    whole = LegoMerge(list(blocks.values()))
+    pairs = data_of(whole, case.cohort, few)
+    watched = data_of(whole, case.cohort, [patient for patient in case.ids("validation") if patient in complete])
+    if task.name == "classification" and len(set(pairs.target.tolist())) < 2:  # type: ignore[union-attr]
         return scores
     seconds = result["seconds"]
+    tuning = case.settings.fuse.fit.model_dump()
     for name, way in FUSES.items():
-        options = {"mode": case.settings.fuse.mode, **way}
-        model = LegoFuse(list(blocks.values()), **options)
-        scores[name] = _fitted(model, pairs, case.settings.fuse.fit.model_dump(), case.seed, test, score, seconds, name)
+        model = LegoFuse(list(blocks.values()), **{"mode": case.settings.fuse.mode, **way})
+        scores[name] = _fitted(model, (pairs, watched), tuning, case.seed, test, score, seconds, name)
         result["parameters"][name] = _count(model)
     if share == 1.0:
         dropped = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode, modality_dropout=0.3)
-        fit(
-            dropped,
-            pairs[0],
-            validation=pairs[1],
-            seed=case.seed,
-            progress=False,
-            **case.settings.fuse.fit.model_dump(),
-        )
+        fit(dropped, pairs, validation=watched, seed=case.seed, progress=False, **tuning)
         result["dropped"] = dropped
-    for name in RIVALS:
+    again = pairs.subset([row % len(few) for row in range(len(order))])
+    for name in rivals:
         fresh = [_fresh(case, block) for block in blocks.values()]
         model = rival(name, fresh, case.settings.plate.dropout)
-        scores[name] = _fitted(model, pairs, case.settings.fit.model_dump(), case.seed, test, score, seconds, name)
+        training = case.settings.fit.model_dump()
+        scores[name] = _fitted(model, (again, watched), training, case.seed, test, score, seconds, name)
         result["parameters"][name] = _count(model)
     return scores
 

@@ -29,6 +29,7 @@ TITLES = {
     "synthetic": "synthetic",
 }
 TEST_SHARE = 0.2
+SHARES = ("0.05", "0.1", "0.25", "1.0")
 MARKS = ("<!-- made by benchmarks/merging/report.py -->", "<!-- end -->")
 
 
@@ -60,6 +61,8 @@ def read(folder: Path) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for name in TITLES:
         files = sorted(folder.glob(f"{name}-*/*.json"))
+        if len({file.parent for file in files}) > 1:
+            raise SystemExit(f"results of several settings in {folder}/{name}-*: move all but one away")
         if files:
             found[name] = sorted((json.loads(file.read_text()) for file in files), key=lambda run: run["index"])
     return found
@@ -67,34 +70,39 @@ def read(folder: Path) -> dict[str, list[Run]]:
 
 def goals(runs: dict[str, list[Run]]) -> str:
     """Mean differences beside what they should be at least; what is short of it stands in brackets."""
-    few = [share for share in next(iter(runs.values()))[0]["pairs"] if float(share) < 1]
+    few = [share for share in SHARES if float(share) < 1]
+
+    def best(run: Run) -> str:
+        return _best_block(runs[run["cohort"]])
+
+    def over_best(run: Run) -> float:
+        return float(run["on patients of"][best(run)]["LegoMerge"]["score"] - run["blocks"][best(run)]["score"])
 
     def fused(share: str, rival: str) -> Score:
         return lambda run: run["pairs"][share]["LegoFuse"]["score"] - run["pairs"][share][rival]["score"]
 
-    def calibrated(way: str) -> Score:
-        return lambda run: run["temperature"][_best_block(runs[run["cohort"]])]["ece"] - run["merges"][way]["ece"]
+    def over_ensemble(share: str) -> Score:
+        return lambda run: run["pairs"][share]["LegoFuse"]["score"] - run["ensemble"]["score"]
 
+    def calibrated(way: str) -> Score:
+        return lambda run: run["temperature"][best(run)]["ece"] - run["on patients of"][best(run)][way]["ece"]
+
+    rivals = ("concatenation", "sequential")
+    patterns = {pattern for splits in runs.values() for pattern in splits[0]["missing"]}
     wanted: list[tuple[str, float, list[Score]]] = [
         ("LegoMerge − ensemble", -0.003, [lambda run: _merge("LegoMerge")(run) - run["ensemble"]["score"]]),
-        (
-            "LegoMerge − best block",
-            -0.005,
-            [lambda run: _merge("LegoMerge")(run) - run["blocks"][_best_block(runs[run["cohort"]])]["score"]],
-        ),
-        (
-            "LegoFuse, all pairs − ensemble",
-            0.0,
-            [lambda run: run["pairs"]["1.0"]["LegoFuse"]["score"] - run["ensemble"]["score"]],
-        ),
-        *((f"LegoFuse, all pairs − {rival}", 0.0, [fused("1.0", rival)]) for rival in ("concatenation", "sequential")),
-        *(
-            (f"LegoFuse, few pairs − {rival}, least", 0.0, [fused(share, rival) for share in few])
-            for rival in ("concatenation", "sequential")
-        ),
+        ("LegoMerge − best block", -0.005, [over_best]),
+        ("LegoFuse, all pairs − ensemble", 0.0, [over_ensemble("1.0")]),
+        *((f"LegoFuse, all pairs − {rival}", 0.0, [fused("1.0", rival)]) for rival in rivals),
+        ("LegoFuse, few pairs − ensemble, least", 0.0, [over_ensemble(share) for share in few]),
+        *((f"LegoFuse, few pairs − {rival}, least", 0.0, [fused(share, rival) for share in few]) for rival in rivals),
         ("patients apart − shared", -0.01, [lambda run: run["disjoint"]["apart"] - run["disjoint"]["shared"]]),
         *(
-            (f"modalities missing, {way} − ensemble, mean", 0.0, [lambda run, way=way: _missing_mean(run, way)])
+            (
+                f"modalities missing, {way} − ensemble, worst pattern",
+                0.0,
+                [lambda run, pattern=pattern, way=way: _of_missing(run, pattern, way) for pattern in patterns],
+            )
             for way in ("LegoMerge", "LegoFuse")
         ),
         *(
@@ -123,10 +131,6 @@ def _mean_of(splits: list[Run], score: Score) -> float | None:
     return float(np.nanmean(found)) if found else None
 
 
-def _missing_mean(run: Run, way: str) -> float:
-    return float(np.nanmean([_of_missing(run, pattern, way) for pattern in run["missing"]]))
-
-
 def overview(runs: dict[str, list[Run]]) -> str:
     """Blocks, ensemble, merge: scores, and the differences that the goals are about."""
     rows = []
@@ -134,6 +138,7 @@ def overview(runs: dict[str, list[Run]]) -> str:
         best = _best_block(splits)
         merge, ensemble = (_values(splits, key) for key in (_merge("LegoMerge"), lambda run: run["ensemble"]["score"]))
         single = _values(splits, lambda run, best=best: run["blocks"][best]["score"])
+        same = _values(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
         rows.append(
             [
                 TITLES[name] + ("" if name in HELD_OUT else " ¹"),
@@ -143,7 +148,7 @@ def overview(runs: dict[str, list[Run]]) -> str:
                 _mean(_values(splits, _merge("paper"))),
                 _mean(merge),
                 _difference(merge, ensemble),
-                _difference(merge, single),
+                _difference(same, single),
             ]
         )
     head = ["cohort", "splits", "best block", "logit ensemble", "paper", "LegoMerge", "− ensemble", "− best block"]
@@ -173,7 +178,7 @@ def fusing(runs: dict[str, list[Run]]) -> str:
     rows = []
     for name, splits in runs.items():
         for share in splits[0]["pairs"]:
-            got = [run for run in splits if "LegoFuse" in run["pairs"][share]]
+            got = [run for run in splits if "concatenation" in run["pairs"][share]]
             if not got:
                 continue
             fuse, *others = (
@@ -232,7 +237,7 @@ def calibration(runs: dict[str, list[Run]]) -> str:
         for way in ("ece", "ece_by_chance", "loss"):
             if way not in splits[0]["ensemble"]:
                 continue
-            heated, ensemble, merge, scaled, weighed = (
+            heated, ensemble, merge, scaled, tuned, same = (
                 np.array([part[way] for part in parts])
                 for parts in (
                     [run["temperature"][best] for run in splits],
@@ -240,10 +245,11 @@ def calibration(runs: dict[str, list[Run]]) -> str:
                     [run["merges"]["LegoMerge"] for run in splits],
                     [run["merges"]["LegoMerge, calibrated"] for run in splits],
                     [run["pairs"]["1.0"]["LegoFuse"] for run in splits],
+                    [run["on patients of"][best]["LegoMerge, calibrated"] for run in splits],
                 )
             )
-            means = [f"{np.mean(part):.3f}" for part in (ensemble, merge, scaled, weighed)]
-            against = "" if way == "ece_by_chance" else _difference(scaled, heated)
+            means = [f"{np.mean(part):.3f}" for part in (ensemble, merge, scaled, tuned)]
+            against = "" if way == "ece_by_chance" else _difference(same, heated)
             title = {"ece": "error", "ece_by_chance": "of it chance", "loss": "log-loss"}[way]
             rows.append([TITLES[name], title, f"{best} {np.mean(heated):.3f}", *means, against])
     head = ["cohort", "", "best block after temperature", "ensemble", "LegoMerge", "calibrated", "LegoFuse"]
@@ -266,10 +272,12 @@ def costs(runs: dict[str, list[Run]]) -> str:
     """Wall time and parameters."""
     rows = []
     for name, splits in runs.items():
-        seconds = [np.mean([run["seconds"][way] for run in splits]) for way in ("blocks", "LegoFuse", "concatenation")]
+        whole = [run for run in splits if "concatenation" in run["seconds"]]
+        ways = ("blocks", "LegoFuse", "concatenation", "sequential")
+        seconds = [np.mean([run["seconds"][way] for run in whole]) for way in ways]
         parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", "concatenation", "sequential")]
         rows.append([TITLES[name], *(f"{value:.0f}" for value in seconds), *(f"{value:,}" for value in parameters)])
-    head = ["cohort", "blocks, s", "LegoFuse, s", "concatenation, s", "parameters: LegoFuse", "concat.", "sequential"]
+    head = ["cohort", "blocks, s", "LegoFuse", "concatenation", "sequential", "parameters: LegoFuse", "concat.", "seq."]
     return "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + _table(head, rows)
 
 
@@ -278,12 +286,13 @@ def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
     ways = {"LegoFuse": "C0", "concatenation": "C1", "sequential": "C2"}
 
     def panel(axes: Any, splits: list[Run]) -> None:
-        ensemble = np.nanmean(_values(splits, lambda run: run["ensemble"]["score"]))
+        whole = [run for run in splits if "concatenation" in run["pairs"]["1.0"]]
+        ensemble = np.nanmean(_values(whole, lambda run: run["ensemble"]["score"]))
         axes.axhline(ensemble, color="0.4", linestyle="--", label="logit ensemble")
         for way, colour in ways.items():
             points = []
             for share in splits[0]["pairs"]:
-                got = [run["pairs"][share][way]["score"] for run in splits if way in run["pairs"][share]]
+                got = [run["pairs"][share][way]["score"] for run in whole if way in run["pairs"][share]]
                 if got:
                     points.append((100 * float(share), np.nanmean(got), np.nanstd(got) / math.sqrt(len(got))))
             x, y, error = zip(*points, strict=True)

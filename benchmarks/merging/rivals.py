@@ -14,7 +14,13 @@ from mmlego.multimodal import Inputs, Presence
 HIDDEN = 64
 
 
-class Concatenation(LegoFuse):
+class EndToEnd(LegoFuse):
+    """What is trained from scratch: before training it knows nothing, and is no candidate for the best epoch."""
+
+    keep_untuned = False
+
+
+class Concatenation(EndToEnd):
     """Late fusion: the latents of all modalities side by side, read by a small network; trained end to end.
 
     Encoders and latents are those of the blocks, so that features, encoders and capacity are the same for all methods.
@@ -57,10 +63,14 @@ class Concatenation(LegoFuse):
 
 
 def rival(name: str, blocks: Sequence[LegoBlock], dropout: float) -> LegoFuse:
-    """Return an untrained rival over fresh blocks: ``"concatenation"`` or ``"sequential"`` (as HEALNet attends)."""
+    """Return an untrained rival over fresh blocks: ``"concatenation"`` or ``"sequential"``.
+
+    The latter has one latent that attends to the modalities in turn, in several rounds, in the manner of HEALNet; with
+    the attention, the encoders and the latent of the blocks.
+    """
     makers: dict[str, Any] = {
         "concatenation": lambda: Concatenation(blocks, dropout),
-        "sequential": lambda: LegoFuse(blocks, mode="weave", heads="linear", weights="uniform"),
+        "sequential": lambda: EndToEnd(blocks, mode="weave", heads="linear", weights="uniform"),
     }
     model: LegoFuse = makers[name]()
     return model

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, Self, get_args
+from typing import ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +70,8 @@ class LegoFuse(Merging):
     >>> fuse({"rna": torch.randn(4, 5), "clinical": torch.randn(4, 3)}).shape
     torch.Size([4, 2])
     """
+
+    keep_untuned: ClassVar[bool] = True  # whether the model before tuning is a candidate for the best epoch
 
     def __init__(
         self,

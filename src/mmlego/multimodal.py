@@ -220,9 +220,10 @@ def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool)
             expected="one Baseplate for all blocks",
             got="; ".join(lines),
             remedy="Train all blocks from one shared Baseplate"
-            + ("." if fatal else ", or pass allow_mismatch=True and expect a worse merge."),
+            + ("." if fatal else ", or pass allow_mismatch=True, with the common read-out alone."),
         )
-    warnings.warn(f"{pair} ({'; '.join(lines)}): merging may destroy what they learned.", LegoWarning, stacklevel=6)
+    text = f"{pair} ({'; '.join(lines)}): only the common read-out merges them without loss."
+    warnings.warn(text, LegoWarning, stacklevel=6)
 
 
 def _parent_line(block: LegoBlock) -> str:

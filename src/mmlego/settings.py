@@ -79,7 +79,6 @@ class FitSettings(Section):
     monitor: str = "loss"
     class_weights: Literal["balanced"] | list[float] | None = None
     gradient_clip: float | None = Field(default=1.0, gt=0)
-    calibrated: bool | None = None
 
 
 class TuneSettings(FitSettings):

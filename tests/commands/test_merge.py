@@ -170,10 +170,10 @@ def test_a_mismatch_can_be_allowed_where_shapes_agree(finished: Path, train: Tra
     sources = (finished / "blocks" / "rna", other)
     message = refused("merge", *sources, "-o", tmp_path / "merge")
     assert "initial values of" in message
-    assert message.endswith("or pass --allow-mismatch and expect a worse merge.")
+    assert message.endswith("or pass --allow-mismatch, with the common read-out alone.")
     said = done("merge", *sources, "-o", tmp_path / "merge", "--allow-mismatch")
     assert said.error.startswith("warning: 'rna' and 'clinical' stand on different baseplates")
-    with pytest.warns(LegoWarning, match="merging may destroy what they learned"):
+    with pytest.warns(LegoWarning, match="only the common read-out merges them without loss"):
         assert mmlego.load(tmp_path / "merge").modalities == ("rna", "clinical")
 
 
@@ -191,10 +191,23 @@ def test_a_merge_is_calibrated_on_the_validation_part_alone(finished: Path, site
     assert not torch.equal(all_logits(mmlego.load(finished / "merge"), data, 64), all_logits(merged, data, 64))
 
 
-def test_nobody_to_calibrate_on(finished: Path, tmp_path: Path) -> None:
+def test_nobody_to_calibrate_on(finished: Path, site: Path, tmp_path: Path) -> None:
     other = write_cohort(tmp_path / "other", ("rna", "clinical", "labs"), first=500, seed=3)
     said = refused("merge", finished, "-o", tmp_path / "merge", "--calibrate", other)
     assert "nobody to calibrate on" in said
     assert not (tmp_path / "merge").exists()
-    said = refused("merge", finished, "-o", tmp_path / "merge", "--preset", "paper", "--calibrate", other)
-    assert "nobody to calibrate on" in said
+    said = refused(
+        "merge", finished, "-o", tmp_path / "merge", "--preset", "paper", "--calibrate", site / "cohort.yaml"
+    )
+    assert "calibrate needs one read-out" in said
+
+
+def test_blocks_of_a_run_on_other_patients_may_have_seen_those_to_calibrate_on(
+    finished: Path, site: Path, train: Train, tmp_path: Path
+) -> None:
+    fewer = write_cohort(tmp_path / "fewer", ("rna",), n=50)
+    run = train(tmp_path / "run", "-m", "rna", "--plate", finished / "plate", "-s", "plate={}", data=fewer)
+    sources = [finished / "blocks" / "clinical", run / "blocks" / "rna"]
+    said = refused("merge", *sources, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
+    assert "split other patients than those of trial" in said
+    assert "mmlego.calibrate takes any patients whom no block was trained on" in said

@@ -154,7 +154,7 @@ BAD_USE = {
         InputError,
         "no rows are left",
     ),
-    "batch size": (lambda: one().loader(0), InputError, "batch size is not positive"),
+    "batch size": (lambda: one().loader(0), InputError, "batch_size of a loader: expected an int ≥ 1, got 0"),
     "unknown weights": (lambda: one().with_weights("balance"), InputError, "'balanced', a tensor or None"),
     "nothing to balance": (lambda: one().with_weights("balanced"), InputError, "without a target"),
     "concat of nothing": (lambda: PatientData.concat([]), InputError, "nothing to put together"),

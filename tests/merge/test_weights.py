@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlego import LegoFuse, LegoMerge, LegoWarning
+from mmlego import LegoFuse, LegoMerge, LegoWarning, load, save
 from mmlego.merge.weights import believed_gain, present_weights, resolve_weights
 from mmlego.tasks import Regression
 from tests import strategies
@@ -39,7 +40,7 @@ def test_explicit_weights_are_scaled_to_sum_to_one(weights: Any) -> None:
 def test_evidence_is_the_root_of_the_score_above_chance(weights: str) -> None:
     blocks = family(3)
     for block, score in zip(blocks, (0.86, 0.54, 0.45), strict=True):
-        block.card.validation["auroc"] = score
+        block.card.validation["auroc"], block.card.errors["auroc"] = score, 0.0
     merge = LegoMerge(blocks, weights=weights)
     torch.testing.assert_close(merge.weights, torch.tensor([0.75, 0.25, 0.0]))
 
@@ -47,7 +48,7 @@ def test_evidence_is_the_root_of_the_score_above_chance(weights: str) -> None:
 def test_evidence_of_a_regression_counts_from_zero() -> None:
     blocks = family(2, plate(Regression()))
     for block, score in zip(blocks, (0.36, 0.04), strict=True):
-        block.card.validation["r2"] = score
+        block.card.validation["r2"], block.card.errors["r2"] = score, 0.0
     torch.testing.assert_close(LegoMerge(blocks, weights="evidence").weights, torch.tensor([0.75, 0.25]))
 
 
@@ -61,6 +62,28 @@ def test_gains_with_errors_are_drawn_towards_what_is_typical() -> None:
         block.card.validation["auroc"], block.card.errors["auroc"] = score, 0.04
     roots = torch.tensor(expected).sqrt()
     torch.testing.assert_close(LegoMerge(blocks).weights, roots / roots.sum())
+
+
+@pytest.mark.parametrize("error", [0.05, math.nan, None])
+def test_weights_are_the_same_after_saving(tmp_path: Path, error: float | None) -> None:
+    blocks = family(2)
+    for block, score in zip(blocks, (0.9, 0.6), strict=True):
+        block.card.validation["auroc"] = score
+        if error is not None:
+            block.card.errors["auroc"] = error
+    again = [load(save(block, tmp_path / block.modality)) for block in blocks]
+    expected = LegoMerge(blocks).weights
+    torch.testing.assert_close(LegoMerge(again).weights, expected)
+    assert (float(expected[0]) == 0.5) is (error is None or math.isnan(error))
+
+
+def test_a_score_of_which_no_error_is_told_is_not_believed() -> None:
+    blocks = family(2)
+    for block, score in zip(blocks, (0.9, 0.6), strict=True):
+        block.card.validation["auroc"] = score
+    with pytest.warns(LegoWarning, match="tells no standard error of auroc: its score is not believed"):
+        merge = LegoMerge(blocks, weights="evidence")
+    assert merge.weights.tolist() == [0.5, 0.5]
 
 
 def test_with_few_patients_a_difference_decides_little_and_with_many_a_useless_block_loses_its_weight() -> None:
@@ -104,7 +127,7 @@ def test_without_scores_the_default_is_uniform_and_silent() -> None:
 def test_without_any_evidence_weights_are_uniform_with_a_warning_that_points_at_the_caller(make: Any) -> None:
     blocks = family(2)
     for block in blocks:
-        block.card.validation["auroc"] = 0.4
+        block.card.validation["auroc"], block.card.errors["auroc"] = 0.4, 0.0
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         model = make(blocks, weights="evidence")

@@ -18,8 +18,8 @@ from mmlego.data import PatientData
 from mmlego.encoders import SNN
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
 from mmlego.training.evaluate import all_logits
-from tests.bricks import assert_same, plate, snapshot
-from tests.training.cases import QUICK, block, fuse, gapped, table, two_classes
+from tests.bricks import plate
+from tests.training.cases import QUICK, block, gapped, table, two_classes
 
 Model = LegoBlock | LegoMerge | LegoFuse
 NAMES = ("labs", "slide", "vitals")
@@ -37,7 +37,9 @@ MODELS: dict[str, Callable[[], Model]] = {
     "block": lambda: blocks()[0],
     "merge": lambda: LegoMerge(blocks()),
     "merge with weights": lambda: LegoMerge(blocks(), weights=[0.6, 0.1, 0.3], strength=1.3),
-    "merge by the harmonic rule": lambda: LegoMerge(blocks(), rule="mean"),
+    "merge by the mean": lambda: LegoMerge(blocks(), rule="mean"),
+    "merge by the sum": lambda: LegoMerge(blocks(), rule="sum"),
+    "fuse, parallel, by the harmonic rule": lambda: LegoFuse(blocks(), rule="harmonic"),
     "fuse, parallel": lambda: LegoFuse(blocks()),
     "fuse, stack": lambda: LegoFuse(blocks(), mode="stack"),
     "fuse, weave, merged heads": lambda: LegoFuse(blocks(), mode="weave", heads="linear"),
@@ -142,44 +144,24 @@ def test_what_is_saved_is_calibrated(tmp_path: Path) -> None:
         assert again.card.recipe["calibration"] == model.card.recipe["calibration"]
 
 
-def test_a_fuse_is_calibrated_before_it_is_tuned() -> None:
-    data = gapped(80)
-    first, second = fuse(), fuse()
-    train, valid = data.subset(range(64)), data.subset(range(64, 80))
-    fit(first, train, validation=valid, **QUICK)
-    scale = calibrate(second, valid)
-    fit(second, train, validation=valid, calibrated=False, **QUICK)
-    assert first.card.recipe["scale"] == scale != 1.0
-    assert_same(snapshot(first), snapshot(second))
+def test_calibrated_in_parts_is_calibrated_once() -> None:
+    first, second = LegoMerge(blocks()), LegoMerge(blocks())
+    data = data_of(first)
+    scale = calibrate(first, data)
+    assert calibrate(first, data) == pytest.approx(1.0, abs=1e-3)
+    assert calibrate(second, data_of(second, seed=7)) != 1.0
+    calibrate(second, data)
+    assert second.card.recipe["calibration"]["scale"] == pytest.approx(scale, abs=1e-3)
+    torch.testing.assert_close(all_logits(second, data, 60), all_logits(first, data, 60), rtol=1e-3, atol=1e-3)
 
 
-def test_a_block_is_calibrated_after_training_if_asked_to() -> None:
-    train, valid = table(60), table(40, 5)
-    first, second = block(), block()
-    fit(first, train, validation=valid, epochs=3, calibrated=True, **QUICK)
-    fit(second, train, validation=valid, epochs=3, **QUICK)
-    assert "scale" not in second.card.recipe
-    assert calibrate(second, valid) == pytest.approx(first.card.recipe["scale"], rel=1e-5)
-    assert first.card.recipe["scale"] != 1.0
-    for name, value in snapshot(first).items():
-        torch.testing.assert_close(value, snapshot(second)[name])
-
-
-def test_who_weighs_classes_or_names_no_validation_part_is_not_calibrated() -> None:
-    data = gapped(80)
-    train, valid = data.subset(range(64)), data.subset(range(64, 80))
-    for options in ({"class_weights": "balanced", "validation": valid}, {"validation": None}, {"validation": 0.3}):
-        model = fuse()
-        fit(model, train, epochs=1, **options, **QUICK)
-        assert "scale" not in model.card.recipe
-
-
-def test_a_finished_run_comes_back_calibrated(tmp_path: Path) -> None:
-    first, second = fuse(), fuse()
-    for model in (first, second):
-        fit(model, gapped(80), out=tmp_path, calibrated=True, **QUICK)
-    assert second.card.recipe["scale"] == first.card.recipe["scale"]
-    assert_same(snapshot(first), snapshot(second))
+def test_scores_that_hang_on_the_scale_leave_the_card() -> None:
+    model = block()
+    fit(model, table(), epochs=1, **QUICK)
+    known = dict(model.card.validation)
+    calibrate(model, table(40, 5))
+    assert known.keys() - model.card.validation.keys() == {"log_loss", "brier", "ece"}
+    assert model.card.validation["auroc"] == known["auroc"]
 
 
 def test_what_cannot_be_calibrated() -> None:
@@ -187,6 +169,16 @@ def test_what_cannot_be_calibrated() -> None:
     merged = LegoMerge(blocks(), preset="paper")
     with pytest.raises(InputError, match="calibrate needs one read-out for all patterns"):
         calibrate(merged, data)
+    for rule in ("harmonic", "product"):
+        with pytest.raises(InputError, match="calibrate needs a rule by which evidence adds"):
+            calibrate(LegoMerge(blocks(), rule=rule), data)
+    own = LegoFuse(blocks(), mode="stack")
+    own.head = torch.nn.Sequential(torch.nn.LayerNorm(4), torch.nn.Linear(4, 2))
+    with pytest.raises(InputError, match="the head of a model to be calibrated"):
+        calibrate(own, data)
+    for size in (0, 2.5, "a"):
+        with pytest.raises(InputError, match="batch_size"):
+            calibrate(LegoMerge(blocks()), data, batch_size=size)  # type: ignore[arg-type]
     values = LegoBlock(block().encoder, plate(Regression()), "labs")
     with pytest.raises(InputError, match="a regression has no probabilities"):
         calibrate(values, (torch.randn(5, 4), torch.randn(5)))
@@ -196,13 +188,3 @@ def test_what_cannot_be_calibrated() -> None:
         calibrate(LegoMerge(blocks()), PatientData({"labs": torch.randn(5, 4)}, task=Classification(2)))
     with pytest.raises(InputError, match="model of calibrate"):
         calibrate(torch.nn.Linear(2, 2), data)  # type: ignore[arg-type]
-
-
-def test_survival_is_calibrated_only_if_asked_to() -> None:
-    x, y = table(60)
-    target = torch.stack([y, 2.5 - y], 1).float()
-    on = plate(Survival((1.0, 2.0)))
-    for asked, found in ((None, False), (True, True)):
-        model = LegoFuse([LegoBlock(SNN(4, hidden=(6,)), on, "labs")])
-        fit(model, (x[:40], target[:40]), validation=(x[40:], target[40:]), epochs=1, calibrated=asked, **QUICK)
-        assert ("scale" in model.card.recipe) is found

@@ -59,7 +59,7 @@ def test_the_model_ends_with_the_weights_of_the_best_epoch(epochs: list[dict[str
 
 def test_the_best_weights_of_a_fuse(epochs: list[dict[str, Tensor]]) -> None:
     model = fuse(modality_dropout=0.3)
-    history = fit(model, gapped(), epochs=6, patience=None, calibrated=False, **RESTLESS)
+    history = fit(model, gapped(), epochs=6, patience=None, **RESTLESS)
     assert_same(snapshot(model), epochs[int(history["validation_loss"].idxmin())])
 
 

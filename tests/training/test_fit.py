@@ -219,7 +219,7 @@ def test_tuning_that_does_harm_leaves_the_fuse_as_it_was() -> None:
         model = LegoFuse(blocks, mode=mode)
         before, known = snapshot(model), evaluate(model, (x, y))["loss"]
         # Tuned on the opposite of what is true, and watched on the truth.
-        history = fit(model, (x, 1 - y), validation=(x, y), epochs=2, lr=1e-2, progress=False, calibrated=False)
+        history = fit(model, (x, 1 - y), validation=(x, y), epochs=2, lr=1e-2, progress=False)
         assert history["validation_loss"].min() > known
         assert_same(before, snapshot(model))
         assert model.card.validation["log_loss"] == pytest.approx(known, rel=1e-4)

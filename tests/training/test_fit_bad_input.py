@@ -34,7 +34,6 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "a negative weight decay": ({"weight_decay": -0.1}, "weight_decay of fit: expected a number ≥ 0"),
     "no patience": ({"patience": 0}, "patience of fit"),
     "a gradient clip of zero": ({"gradient_clip": 0.0}, "gradient_clip of fit"),
-    "a calibration that is neither": ({"calibrated": "yes"}, "calibrated of fit: expected True, False or None"),
     "a negative seed": ({"seed": -1}, "seed of fit: expected an int ≥ 0, got -1"),
     "a seed as text": ({"seed": "a"}, "seed of fit"),
     "an unknown metric": ({"monitor": "f1"}, "monitor of fit: expected one of loss, auroc.*got 'f1'"),

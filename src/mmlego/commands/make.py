@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, SameFeatures, Shared
-from mmlego.commands.runs import SETTINGS, keep_split, load_blocks, make_split, plate_of, read_cohort, runs_of, split_of
+from mmlego.commands.runs import (
+    SETTINGS,
+    keep_split,
+    load_blocks,
+    make_split,
+    plate_of,
+    read_cohort,
+    read_split,
+    runs_of,
+    split_of,
+)
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 
@@ -130,10 +140,7 @@ def merge(
     data_dir: DataDir = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Merge blocks into one model, without any training.
-
-    Calibrated, its probabilities fit patients with several modalities; who is more at risk than whom stays as it is.
-    """
+    """Merge blocks into one model, without any training."""
     from mmlego.checkpoint import save
     from mmlego.merge import LegoMerge
 
@@ -163,7 +170,16 @@ def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path |
     from mmlego.training import calibrate
 
     cohort = read_cohort(data, folder, "calibration")
-    split = split_of(runs_of(sources), cohort)
+    runs = runs_of(sources)
+    others = [str(run) for run in runs if read_split(run, cohort) is None]
+    split = split_of(runs, cohort)
+    if split is not None and others:
+        raise InputError(
+            f"{', '.join(others)} split other patients than those of {cohort.name}",
+            expected="runs on the patients to calibrate on",
+            got="a run whose training patients may be among them",
+            remedy="In Python, mmlego.calibrate takes any patients whom no block was trained on.",
+        )
     if split is None or not len(split.validation):
         raise InputError(
             "nobody to calibrate on",

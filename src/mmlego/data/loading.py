@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import TypeAlias, cast
 
 import torch
@@ -41,7 +42,7 @@ def make_loader(
     Raises
     ------
     InputError
-        If the batch size is not positive.
+        If the batch size is no number of rows.
 
     Examples
     --------
@@ -50,8 +51,8 @@ def make_loader(
     >>> [batch.patients for batch in make_loader(make, torch.ones(3, dtype=torch.int64), 2)]
     [['p0', 'p1'], ['p2']]
     """
-    if batch_size < 1:
-        raise InputError("the batch size is not positive", expected="an int ≥ 1", got=batch_size)
+    if not isinstance(batch_size, Integral) or isinstance(batch_size, bool) or batch_size < 1:
+        raise InputError("batch_size of a loader", expected="an int ≥ 1", got=repr(batch_size))
     order = ShuffledRows(len(sizes), seed, shuffle=shuffle)
 
     def batch(shown: list[Shown]) -> Batch:

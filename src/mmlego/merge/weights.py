@@ -90,7 +90,10 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
                 remedy="Fit the block with validation data, or pass weights='uniform' or numbers.",
             )
         scores.append(block.card.validation[metric] - block.task.chance)
-        error = block.card.errors.get(metric, 0.0)
+        error = block.card.errors.get(metric, math.inf)  # a saved card leaves out what is not finite
+        if warn and not math.isfinite(error):
+            text = f"The card of {name!r} tells no standard error of {metric}: its score is not believed."
+            warnings.warn(text, LegoWarning, stacklevel=5)
         errors.append(error if math.isfinite(error) else math.inf)
     gains = [math.sqrt(believed_gain(score, error)) for score, error in zip(scores, errors, strict=True)]
     if sum(gains) == 0:

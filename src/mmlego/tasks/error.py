@@ -13,8 +13,9 @@ def standard_error(task: Task, score: float, target: Tensor) -> float:
     """Return the standard error of a task's primary metric.
 
     For areas under the ROC curve that of Hanley and McNeil (1982); for Harrell's c-index the same with events against
-    patients without; for ``r²`` that of Olkin and Finn (1995) with one predictor. Of several classes, labels or targets
-    the mean of the variances: they are measured on the same patients, so that little of the error averages out.
+    patients without, where these are fewer against as many events; for ``r²`` that of Olkin and Finn (1995) with one
+    predictor. Of several classes, labels or targets the mean of the variances: they are measured on the same patients,
+    so that little of the error averages out.
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def _yes_and_no(task: Task, target: Tensor) -> list[tuple[int, int]]:
     """Return for each yes-or-no question of a task how many samples have which answer."""
     if task.name == "survival":
         events = int((target[:, 0] > 0).sum())
-        return [(events, len(target) - events)]
+        return [(events, max(events, len(target) - events))]  # events are compared with each other, too
     if task.name == "multilabel":
         return [(int((label == 1).sum()), int((label == 0).sum())) for label in target.unbind(1)]
     return [(count, len(target) - count) for count in target.bincount(minlength=task.outputs).tolist()]

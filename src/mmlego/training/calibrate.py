@@ -22,6 +22,8 @@ from mmlego.training.evaluate import Data, Model, all_logits, data_for
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 SPREAD = 0.25
 MOST = 3.0  # of |ln s|
+_LINEAR = ("residual", "mean", "sum")
+_OF_SCALE = ("log_loss", "brier", "ece", "ibs")
 
 
 def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: int = 64) -> float:
@@ -33,12 +35,13 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     classes the order of patients who have the same modalities stays as it is. The number is written into the head.
 
     For a ``LegoMerge`` it tells how far the modalities repeat each other, which blocks alone cannot know: patients
-    with several modalities are needed, some dozens of them.
+    with several modalities are needed, some dozens of them. Calibrated again, a model starts from what it was before:
+    ``s`` counts from there in the first term, from 1 in the second. Scores that hang on the scale leave the card.
 
     Parameters
     ----------
     model
-        A LegoBlock, a LegoMerge with the common read-out, or a LegoFuse.
+        A LegoBlock; a LegoMerge with the common read-out and the rule ``residual``, ``mean`` or ``sum``; a LegoFuse.
     data
         Patients whom the model was not trained on: the validation part; never those on whom it will be judged.
     spread
@@ -49,7 +52,7 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     Returns
     -------
     float
-        ``s``; below 1 if the model was too sure. Also in the card, as ``calibration`` of the recipe.
+        ``s``; below 1 if the model was too sure. All such numbers multiplied are in the card, as ``calibration``.
 
     Raises
     ------
@@ -68,30 +71,38 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     """
     if not isinstance(spread, Real) or isinstance(spread, bool) or not spread > 0:
         raise InputError("spread of calibrate", expected="a number > 0", got=repr(spread))
-    if not can_calibrate(model):
-        if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse)):
-            raise InputError("model of calibrate", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model))
-        if model.task.name == "regression":
-            raise InputError("a regression has no probabilities to calibrate", got=model.task)
-        raise InputError("calibrate needs one read-out for all patterns of presence", expected="heads='common'")
+    _check_model(model)
     patients = data_for(model, data, with_target=True)
     prior = _prior(model, patients)
     evidence = all_logits(model, patients, batch_size).double() - prior
     if not bool(torch.isfinite(evidence).all()):
         raise InputError("the model answers NaN or infinity", expected="finite logits")
-    scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), float(spread))
+    before = float(model.card.recipe.get("calibration", {}).get("scale", 1.0))
+    scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), float(spread), before)
     _rescale(model, scale)
-    model.card.recipe["calibration"] = {"scale": round(scale, 6), "patients": len(set(patients.patients))}
+    model.card.recipe["calibration"] = {"scale": round(before * scale, 6), "patients": len(set(patients.patients))}
+    for name in _OF_SCALE:
+        model.card.validation.pop(name, None)
     return scale
 
 
-def can_calibrate(model: Model) -> bool:
-    """Return whether a model's answers are probabilities, read by one head."""
-    if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse)) or model.task.name == "regression":
-        return False
-    if isinstance(model, LegoBlock) or (isinstance(model, LegoFuse) and model.mode != "parallel"):
-        return True
-    return model.in_common
+def _check_model(model: Model) -> None:
+    if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse)):
+        raise InputError("model of calibrate", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
+    if model.task.name == "regression":
+        raise InputError("a regression has no probabilities to calibrate", got=model.task)
+    if isinstance(model, LegoBlock):
+        return
+    if isinstance(model, LegoFuse) and model.mode != "parallel":
+        if type(model.head) is not Head:
+            raise InputError("the head of a model to be calibrated", expected="that of a LegoFuse", got=model.head)
+        return
+    if not model.in_common:
+        raise InputError(
+            "calibrate needs one read-out for all patterns of presence", expected="heads='common'", got=model.heads
+        )
+    if isinstance(model, LegoMerge) and model.rule not in _LINEAR:
+        raise InputError("calibrate needs a rule by which evidence adds", expected=f"one of {_LINEAR}", got=model.rule)
 
 
 def _prior(model: Model, data: PatientData) -> Tensor:
@@ -106,12 +117,12 @@ def _prior(model: Model, data: PatientData) -> Tensor:
     return present_weights(weights, present).mT @ priors
 
 
-def _best_scale(model: Model, prior: Tensor, evidence: Tensor, target: Tensor, spread: float) -> float:
+def _best_scale(model: Model, prior: Tensor, evidence: Tensor, target: Tensor, spread: float, before: float) -> float:
     from scipy.optimize import minimize_scalar
 
     def cost(log: float) -> float:
         loss = float(model.task.loss(prior + math.exp(log) * evidence, target))
-        return len(evidence) * loss + 0.5 * (log / spread) ** 2
+        return len(evidence) * loss + 0.5 * ((log + math.log(before)) / spread) ** 2
 
     found = minimize_scalar(cost, bounds=(-MOST, MOST), method="bounded", options={"xatol": 1e-4})
     return math.exp(found.x) if cost(found.x) < cost(0.0) else 1.0

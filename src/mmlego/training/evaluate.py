@@ -12,6 +12,7 @@ from mmlego.data import Batch, PatientData
 from mmlego.errors import InputError, MismatchError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
+from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 
 Model: TypeAlias = LegoBlock | LegoMerge | LegoFuse
@@ -42,10 +43,12 @@ def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
     Raises
     ------
     InputError
-        If the data lacks a modality or the target.
+        If the model is of another kind, or the data lacks a modality or the target.
     MismatchError
         If the data's task is not the model's.
     """
+    if not isinstance(model, (LegoBlock, Multimodal)):
+        raise InputError("the model", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if not isinstance(data, PatientData):
         data = _from_pair(model, data)
     missing = [name for name in model.modalities if name not in data.modalities]

@@ -20,7 +20,6 @@ from mmlego.merge import LegoMerge
 from mmlego.settings import FitSettings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
-from mmlego.training.calibrate import calibrate, can_calibrate
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 
@@ -39,7 +38,6 @@ def fit(
     weight_decay: float = 1e-2,
     patience: int | None = 10,
     monitor: str = "loss",
-    calibrated: bool | None = None,
     class_weights: str | Sequence[float] | None = None,
     gradient_clip: float | None = 1.0,
     seed: int = 0,
@@ -77,11 +75,6 @@ def fit(
         Stop after so many epochs without improvement; None: never.
     monitor
         What must improve on the validation part: ``"loss"``, or the name of a metric, which counts in its direction.
-    calibrated
-        Whether to :func:`calibrate` on the validation part, where there is one and the task has probabilities: a
-        LegoFuse before it is tuned, so that tuning need not find out how sure to be, and a block after training.
-        None: a LegoFuse of classes or labels, if ``validation`` is data (of a share of ``data`` nobody knows whether
-        the blocks have seen it) and no class is weighed.
     class_weights
         ``"balanced"``, one number a class, or None.
     gradient_clip
@@ -131,7 +124,6 @@ def fit(
             "weight_decay": weight_decay,
             "patience": patience,
             "monitor": monitor,
-            "calibrated": _is_usual(model, validation, class_weights) if calibrated is None else calibrated,
             "class_weights": class_weights,
             "gradient_clip": gradient_clip,
             "seed": seed,
@@ -145,12 +137,7 @@ def fit(
     train = _weighted(train, settings["class_weights"])
     with run_folder(out) as folder:
         run = {} if out is None else describe_run(model, train, valid, settings)
-        finished = open_run(folder, run, resume=resume)
-        watched = valid if settings["calibrated"] and can_calibrate(model) else None
-        scale: dict[str, float] = {}
-        if watched is not None and isinstance(model, LegoFuse):
-            scale = {"scale": calibrate(model, watched, batch_size=settings["batch_size"])}
-        if finished:
+        if open_run(folder, run, resume=resume):
             history = read_result(model, folder)
         else:
             trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
@@ -167,10 +154,7 @@ def fit(
             )
             history = read_result(model, folder) if rows is None else history_frame(rows)
             close_run(folder, run)
-    _tell_prior(model, train)
-    if watched is not None and not scale:
-        scale = {"scale": calibrate(model, watched, batch_size=settings["batch_size"])}
-    _write_card(model, train, valid, settings | scale)
+    _write_card(model, train, valid, settings)
     return history
 
 
@@ -199,7 +183,9 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if not _is_number(value) or value < 0 or (positive and value == 0):
             raise InputError(f"{name} of fit", expected=f"a number {'>' if positive else '≥'} 0", got=repr(value))
         settings[name] = float(value)
-    _check_flags(settings)
+    seed = settings["seed"]
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
+        raise InputError("seed of fit", expected="an int ≥ 0", got=repr(seed))
     weights = settings["class_weights"]
     if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
         if isinstance(weights, str) or not isinstance(weights, Iterable) or not all(map(_is_number, weights)):
@@ -212,22 +198,7 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
             got=repr(settings["precision"]),
             remedy="Weights are kept in full precision; use the mixed one.",
         )
-    return settings | {"seed": int(settings["seed"]), "precision": str(settings["precision"])}
-
-
-def _is_usual(model: Model, validation: object, class_weights: object) -> bool:
-    """Return whether a model is calibrated if nobody says so: how far modalities repeat each other is seen in pairs."""
-    adds = isinstance(model, LegoFuse) and model.task.evidence_adds
-    unseen = validation is not None and not isinstance(validation, Real)
-    return adds and unseen and class_weights is None  # who weighs classes wants some overrated
-
-
-def _check_flags(settings: dict[str, Any]) -> None:
-    if not isinstance(settings["calibrated"], bool):
-        raise InputError("calibrated of fit", expected="True, False or None", got=repr(settings["calibrated"]))
-    seed = settings["seed"]
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise InputError("seed of fit", expected="an int ≥ 0", got=repr(seed))
+    return settings | {"seed": int(seed), "precision": str(settings["precision"])}
 
 
 def _is_number(value: object) -> bool:
@@ -304,15 +275,12 @@ def _weighted(train: PatientData, class_weights: str | list[float] | None) -> Pa
     return train.with_weights(weights / weights.mean())
 
 
-def _tell_prior(model: Model, train: PatientData) -> None:
-    model.card.prior = []
-    if train.target is not None:
-        model.card.prior = prior_logits(model.task, train.target, train.weights).tolist()
-
-
 def _write_card(model: Model, train: PatientData, valid: PatientData | None, settings: dict[str, Any]) -> None:
     model.card.recipe = {"method": "fit", **settings}
     model.card.patients = {"training": len(set(train.patients))}
+    model.card.prior = []
+    if train.target is not None:
+        model.card.prior = prior_logits(model.task, train.target, train.weights).tolist()
     model.card.validation, model.card.errors = {}, {}
     if valid is not None:
         model.card.patients["validation"] = len(set(valid.patients))

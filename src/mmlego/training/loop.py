@@ -78,7 +78,7 @@ def train(
     higher = settings["monitor"] not in LOWER
     patience = None if valid is None else settings["patience"]
     start = None
-    if valid is not None and isinstance(model, LegoFuse):  # it answers before any tuning
+    if valid is not None and isinstance(model, LegoFuse) and model.keep_untuned:  # it answers before any tuning
         scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target)
         start = (scores[settings["monitor"]], model.state_dict())
     best = KeepBest(watched, higher_is_better=higher, folder=folder, patience=patience, start=start)
