@@ -264,7 +264,8 @@ def variants(folder: Path) -> list[str]:
     note = "Ensemble of the blocks; LegoMerge − ensemble; merged heads (mean, slerp) − ensemble; five splits each."
     return [
         "### Variants of the block\n\n" + note + "\n\n" + table(folder, cohorts, tuple(PLATES)),
-        "### Variants of the common start\n\n" + table(folder, cohorts, STARTS),
+        "### Variants of the common start\n\nWith the common read-out, merging needs no common start: what one is good "
+        "for shows in merged heads.\n\n" + table(folder, cohorts, STARTS),
     ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,20 +25,37 @@ def run(script: str, *arguments: object) -> str:
 def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     options = ("--smoke", "--jobs", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
     assert "2 splits in" in run("run.py", *options)
-    files = sorted((tmp_path / "runs").glob("*/*.json"))
+    runs = tmp_path / "runs" / "smoke"  # never among results
+    files = sorted(runs.glob("*/*.json"))
     assert len(files) == 2
     found = json.loads(files[0].read_text())
     assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
     assert set(found["pairs"]["1.0"]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
     assert len(found["missing"]) == 3
+    assert found["scale"] > 0
+    assert found["on patients of"].keys() == found["blocks"].keys()
     # A second run finds everything done.
     assert run("run.py", *options).count("done before") == 2
-    tables = run("report.py", "--results", tmp_path / "runs", "--pictures", tmp_path)
-    for title in ("Merging", "Ways of merging", "Fusing, by pairs", "Modalities missing", "Calibration", "Cost"):
+    tables = run("report.py", "--results", runs, "--pictures", tmp_path)
+    for title in (
+        "Goals",
+        "Merging",
+        "Ways of merging",
+        "Fusing, by pairs",
+        "Modalities missing",
+        "Calibration",
+        "Cost",
+    ):
         assert f"### {title}" in tables
     assert "| synthetic |" in tables
     for name in ("merging_pairs.png", "merging_missing.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+    # Results of other settings are not mixed in.
+    shutil.copytree(files[0].parent, runs / "gse7390-other")
+    command = [sys.executable, str(SCRIPTS / "report.py"), "--results", str(runs), "--pictures", str(tmp_path)]
+    refused = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert refused.returncode == 1
+    assert "results of several settings" in refused.stderr
 
 
 @pytest.mark.slow
