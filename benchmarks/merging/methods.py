@@ -131,7 +131,7 @@ def ece_by_chance(logits: Tensor, draws: int = 50) -> float:
     """Return the calibration error that probabilities of two classes have on so many patients if they are the truth.
 
     The error is a mean of absolute differences, so that it is above zero for anybody, and the more so the more the
-    probabilities are spread. It does not add to what a model does wrong; it tells what nobody can be better than.
+    probabilities are spread. What a model does wrong does not simply add to it.
     """
     chance = logits.float().softmax(1)[:, 1]
     draw = torch.Generator().manual_seed(0)
@@ -190,8 +190,8 @@ def _tune(
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
-    All watch the whole validation part, as the blocks did. The rivals take as many steps, and have as much patience, as
-    with all pairs: they see each of few pairs the more often.
+    All watch the whole validation part, as far as it has all modalities. The rivals take as many steps, and have as
+    much patience, as with all pairs: they see each of few pairs the more often.
     """
     frames = case.cohort.frames
     complete = set(case.cohort.patients).intersection(*(frames[name].index for name in blocks))
@@ -221,7 +221,9 @@ def _tune(
     again = pairs.subset([row % len(few) for row in range(len(order))])
     for name in rivals:
         fresh = [_fresh(case, block) for block in blocks.values()]
-        model = rival(name, fresh, case.settings.plate.dropout)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(case.seed)
+            model = rival(name, fresh, case.settings.plate.dropout)
         training = case.settings.fit.model_dump()
         scores[name] = _fitted(model, (again, watched), training, case.seed, test, score, seconds, name)
         result["parameters"][name] = _count(model)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,23 +11,23 @@ from typing import Any
 import numpy as np
 from ablation import COHORTS as ABLATED
 from ablation import PLATES, STARTS, table
+from goals import goals
+from tables import (
+    TITLES,
+    Run,
+    best_block,
+    difference,
+    gaps,
+    markdown,
+    merged_score,
+    missing_difference,
+    read,
+    scores_of,
+    spread,
+)
 
 from cohorts import HELD_OUT, ROOT
-from mmlego.bench.statistics import Comparison, compare
 
-Run = dict[str, Any]
-Score = Callable[[Run], float]
-TITLES = {
-    "gse7390": "GSE7390",
-    "blca": "TCGA-BLCA",
-    "kirp": "TCGA-KIRP",
-    "icu": "ICU mortality",
-    "bbbp": "BBBP",
-    "clintox": "ClinTox",
-    "synthetic": "synthetic",
-}
-TEST_SHARE = 0.2
-SHARES = ("0.05", "0.1", "0.25", "1.0")
 MARKS = ("<!-- made by benchmarks/merging/report.py -->", "<!-- end -->")
 
 
@@ -56,103 +54,30 @@ def main() -> None:
     draw_missing(runs, chosen.pictures / "merging_missing.png")
 
 
-def read(folder: Path) -> dict[str, list[Run]]:
-    """Return the splits of each cohort, in order."""
-    found: dict[str, list[Run]] = {}
-    for name in TITLES:
-        files = sorted(folder.glob(f"{name}-*/*.json"))
-        if len({file.parent for file in files}) > 1:
-            raise SystemExit(f"results of several settings in {folder}/{name}-*: move all but one away")
-        if files:
-            found[name] = sorted((json.loads(file.read_text()) for file in files), key=lambda run: run["index"])
-    return found
-
-
-def goals(runs: dict[str, list[Run]]) -> str:
-    """Mean differences beside what they should be at least; what is short of it stands in brackets."""
-    few = [share for share in SHARES if float(share) < 1]
-
-    def best(run: Run) -> str:
-        return _best_block(runs[run["cohort"]])
-
-    def over_best(run: Run) -> float:
-        return float(run["on patients of"][best(run)]["LegoMerge"]["score"] - run["blocks"][best(run)]["score"])
-
-    def fused(share: str, rival: str) -> Score:
-        return lambda run: run["pairs"][share]["LegoFuse"]["score"] - run["pairs"][share][rival]["score"]
-
-    def over_ensemble(share: str) -> Score:
-        return lambda run: run["pairs"][share]["LegoFuse"]["score"] - run["ensemble"]["score"]
-
-    def calibrated(way: str) -> Score:
-        return lambda run: run["temperature"][best(run)]["ece"] - run["on patients of"][best(run)][way]["ece"]
-
-    rivals = ("concatenation", "sequential")
-    patterns = {pattern for splits in runs.values() for pattern in splits[0]["missing"]}
-    wanted: list[tuple[str, float, list[Score]]] = [
-        ("LegoMerge − ensemble", -0.003, [lambda run: _merge("LegoMerge")(run) - run["ensemble"]["score"]]),
-        ("LegoMerge − best block", -0.005, [over_best]),
-        ("LegoFuse, all pairs − ensemble", 0.0, [over_ensemble("1.0")]),
-        *((f"LegoFuse, all pairs − {rival}", 0.0, [fused("1.0", rival)]) for rival in rivals),
-        ("LegoFuse, few pairs − ensemble, least", 0.0, [over_ensemble(share) for share in few]),
-        *((f"LegoFuse, few pairs − {rival}, least", 0.0, [fused(share, rival) for share in few]) for rival in rivals),
-        ("patients apart − shared", -0.01, [lambda run: run["disjoint"]["apart"] - run["disjoint"]["shared"]]),
-        *(
-            (
-                f"modalities missing, {way} − ensemble, worst pattern",
-                0.0,
-                [lambda run, pattern=pattern, way=way: _of_missing(run, pattern, way) for pattern in patterns],
-            )
-            for way in ("LegoMerge", "LegoFuse")
-        ),
-        *(
-            (f"calibration error, best block − {way}", 0.0, [calibrated(way)])
-            for way in ("LegoMerge", "LegoMerge, calibrated")
-        ),
-    ]
-    rows = []
-    for title, least, scores in wanted:
-        cells = []
-        for splits in runs.values():
-            values = [value for score in scores if (value := _mean_of(splits, score)) is not None]
-            found = f"{min(values):+.3f}" if values else ""
-            cells.append(f"({found})" if values and round(min(values), 3) < least else found)
-        rows.append([title, f"{least:g}", *cells])
-    head = ["mean difference", "at least", *(TITLES[name] for name in runs)]
-    return "### Goals\n\n" + _table(head, rows)
-
-
-def _mean_of(splits: list[Run], score: Score) -> float | None:
-    """Return the mean over the splits in which there is a score."""
-    found = []
-    for run in splits:
-        with contextlib.suppress(KeyError):
-            found.append(score(run))
-    return float(np.nanmean(found)) if found else None
-
-
 def overview(runs: dict[str, list[Run]]) -> str:
     """Blocks, ensemble, merge: scores, and the differences that the goals are about."""
     rows = []
     for name, splits in runs.items():
-        best = _best_block(splits)
-        merge, ensemble = (_values(splits, key) for key in (_merge("LegoMerge"), lambda run: run["ensemble"]["score"]))
-        single = _values(splits, lambda run, best=best: run["blocks"][best]["score"])
-        same = _values(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
+        best = best_block(splits)
+        merge, ensemble = (
+            scores_of(splits, key) for key in (merged_score("LegoMerge"), lambda run: run["ensemble"]["score"])
+        )
+        single = scores_of(splits, lambda run, best=best: run["blocks"][best]["score"])
+        same = scores_of(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
         rows.append(
             [
                 TITLES[name] + ("" if name in HELD_OUT else " ¹"),
                 str(len(splits)),
-                f"{best} {_mean(single)}",
-                _mean(ensemble),
-                _mean(_values(splits, _merge("paper"))),
-                _mean(merge),
-                _difference(merge, ensemble),
-                _difference(same, single),
+                f"{best} {spread(single)}",
+                spread(ensemble),
+                spread(scores_of(splits, merged_score("paper"))),
+                spread(merge),
+                difference(merge, ensemble),
+                difference(same, single),
             ]
         )
     head = ["cohort", "splits", "best block", "logit ensemble", "paper", "LegoMerge", "− ensemble", "− best block"]
-    return "### Merging\n\n" + _table(head, rows)
+    return "### Merging\n\n" + markdown(head, rows)
 
 
 def merges(runs: dict[str, list[Run]]) -> str:
@@ -162,7 +87,7 @@ def merges(runs: dict[str, list[Run]]) -> str:
     for way in ways:
         row = [way]
         for splits in runs.values():
-            values = _values(splits, _merge(way)) - _values(splits, lambda run: run["ensemble"]["score"])
+            values = scores_of(splits, merged_score(way)) - scores_of(splits, lambda run: run["ensemble"]["score"])
             row.append(f"{np.nanmean(values):+.3f}")
         rows.append(row)
     weighted = ["weighted ensemble"]
@@ -170,7 +95,9 @@ def merges(runs: dict[str, list[Run]]) -> str:
         values = [run["weighted ensemble"]["score"] - run["ensemble"]["score"] for run in splits]
         weighted.append(f"{np.nanmean(values):+.3f}")
     rows.append(weighted)
-    return "### Ways of merging, against the logit ensemble\n\n" + _table(["", *(TITLES[name] for name in runs)], rows)
+    return "### Ways of merging, against the logit ensemble\n\n" + markdown(
+        ["", *(TITLES[name] for name in runs)], rows
+    )
 
 
 def fusing(runs: dict[str, list[Run]]) -> str:
@@ -182,40 +109,47 @@ def fusing(runs: dict[str, list[Run]]) -> str:
             if not got:
                 continue
             fuse, *others = (
-                _values(got, lambda run, way=way, share=share: run["pairs"][share][way]["score"])
+                scores_of(got, lambda run, way=way, share=share: run["pairs"][share][way]["score"])
                 for way in ("LegoFuse", "concatenation", "sequential")
             )
-            ensemble = _values(got, lambda run: run["ensemble"]["score"])
+            ensemble = scores_of(got, lambda run: run["ensemble"]["score"])
             pairs = round(np.mean([run["pairs"][share]["pairs"] for run in got]))
-            scores = [_mean(values) for values in (ensemble, fuse, *others)]
-            against = [_difference(fuse, other) for other in (ensemble, *others)]
-            rows.append([TITLES[name], f"{float(share):.0%} ({pairs})", *scores, *against])
-    head = ["cohort", "pairs", "ensemble", "LegoFuse", "concatenation", "sequential", "− ens.", "− concat.", "− seq."]
-    return "### Fusing, by pairs\n\n" + _table(head, rows)
+            scores = [spread(values) for values in (ensemble, fuse, *others)]
+            against = [difference(fuse, other) for other in (ensemble, *others)]
+            rows.append([TITLES[name], str(len(got)), f"{float(share):.0%} ({pairs})", *scores, *against])
+    head = [
+        "cohort",
+        "splits",
+        "pairs",
+        "ensemble",
+        "LegoFuse",
+        "concatenation",
+        "sequential",
+        "− ens.",
+        "− concat.",
+        "− seq.",
+    ]
+    return "### Fusing, by pairs\n\n" + markdown(head, rows)
 
 
 def missing(runs: dict[str, list[Run]]) -> str:
     """Differences to the ensemble of what is shown, over all patterns of presence: the mean, and the worst pattern."""
     rows = []
     for name, splits in runs.items():
-        row = [TITLES[name], str(len(splits[0]["missing"]))]
+        row = [TITLES[name], str(len(gaps(splits[0])))]
         for way in ("LegoMerge", "LegoFuse"):
             means = {
-                pattern: float(np.nanmean([_of_missing(run, pattern, way) for run in splits]))
-                for pattern in splits[0]["missing"]
+                pattern: float(np.nanmean([missing_difference(run, pattern, way) for run in splits]))
+                for pattern in gaps(splits[0])
             }
             worst = min(means, key=lambda pattern: means[pattern])
             row.append(f"{np.mean(list(means.values())):+.3f}")
-            against = [np.array([_of_missing(run, worst, way) for run in splits]), np.zeros(len(splits))]
-            row.append(f"{worst.replace('+', ', ')} {_difference(*against)}")
+            against = [np.array([missing_difference(run, worst, way) for run in splits]), np.zeros(len(splits))]
+            row.append(f"{worst.replace('+', ', ')} {difference(*against)}")
         rows.append(row)
     head = ["cohort", "patterns", "LegoMerge − ensemble, mean", "worst", "LegoFuse − ensemble, mean", "worst"]
-    return "### Modalities missing at prediction\n\n" + _table(head, rows)
-
-
-def _of_missing(run: Run, pattern: str, way: str) -> float:
-    found = run["missing"][pattern]
-    return float(found.get(way, math.nan)) - float(found["ensemble"])
+    note = "LegoFuse is tuned here with `modality_dropout=0.3`, on all pairs."
+    return f"### Modalities missing at prediction\n\n{note}\n\n" + markdown(head, rows)
 
 
 def apart(runs: dict[str, list[Run]]) -> str:
@@ -224,16 +158,16 @@ def apart(runs: dict[str, list[Run]]) -> str:
     for name, splits in runs.items():
         got = [run for run in splits if "disjoint" in run]
         if got:
-            values = [_values(got, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
-            rows.append([TITLES[name], *map(_mean, values), _difference(*values)])
-    return "### Patients apart\n\n" + _table(["cohort", "disjoint patients", "shared patients", "difference"], rows)
+            values = [scores_of(got, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
+            rows.append([TITLES[name], *map(spread, values), difference(*values)])
+    return "### Patients apart\n\n" + markdown(["cohort", "disjoint patients", "shared patients", "difference"], rows)
 
 
 def calibration(runs: dict[str, list[Run]]) -> str:
     """Calibration error, what of it is chance, and log-loss."""
     rows = []
     for name, splits in runs.items():
-        best = _best_block(splits)
+        best = best_block(splits)
         for way in ("ece", "ece_by_chance", "loss"):
             if way not in splits[0]["ensemble"]:
                 continue
@@ -249,11 +183,11 @@ def calibration(runs: dict[str, list[Run]]) -> str:
                 )
             )
             means = [f"{np.mean(part):.3f}" for part in (ensemble, merge, scaled, tuned)]
-            against = "" if way == "ece_by_chance" else _difference(same, heated)
-            title = {"ece": "error", "ece_by_chance": "of it chance", "loss": "log-loss"}[way]
+            against = "" if way == "ece_by_chance" else difference(heated, same)
+            title = {"ece": "error", "ece_by_chance": "error if true", "loss": "log-loss"}[way]
             rows.append([TITLES[name], title, f"{best} {np.mean(heated):.3f}", *means, against])
     head = ["cohort", "", "best block after temperature", "ensemble", "LegoMerge", "calibrated", "LegoFuse"]
-    return "### Calibration\n\n" + _table([*head, "calibrated − best block"], rows)
+    return "### Calibration\n\n" + markdown([*head, "best block − calibrated"], rows)
 
 
 def variants(folder: Path) -> list[str]:
@@ -279,7 +213,7 @@ def costs(runs: dict[str, list[Run]]) -> str:
         parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", "concatenation", "sequential")]
         rows.append([TITLES[name], *(f"{value:.0f}" for value in seconds), *(f"{value:,}" for value in parameters)])
     head = ["cohort", "blocks, s", "LegoFuse", "concatenation", "sequential", "parameters: LegoFuse", "concat.", "seq."]
-    return "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + _table(head, rows)
+    return "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + markdown(head, rows)
 
 
 def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
@@ -288,7 +222,7 @@ def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
 
     def panel(axes: Any, splits: list[Run]) -> None:
         whole = [run for run in splits if "concatenation" in run["pairs"]["1.0"]]
-        ensemble = np.nanmean(_values(whole, lambda run: run["ensemble"]["score"]))
+        ensemble = np.nanmean(scores_of(whole, lambda run: run["ensemble"]["score"]))
         axes.axhline(ensemble, color="0.4", linestyle="--", label="logit ensemble")
         for way, colour in ways.items():
             points = []
@@ -345,34 +279,6 @@ def _panels(runs: dict[str, list[Run]], file: Path, draw: Callable[[Any, list[Ru
     file.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(file, dpi=150)
     plt.close(figure)
-
-
-def _merge(way: str) -> Score:
-    return lambda run: run["merges"][way]["score"]
-
-
-def _values(splits: list[Run], score: Score) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.array([score(run) for run in splits], dtype=np.float64)
-
-
-def _best_block(splits: list[Run]) -> str:
-    """Return the block that is best on average, on test patients: nobody could have known, so it is a hard rival."""
-    names = list(splits[0]["blocks"])
-    return max(names, key=lambda name: float(np.nanmean([run["blocks"][name]["score"] for run in splits])))
-
-
-def _mean(values: np.ndarray[Any, Any]) -> str:
-    return f"{np.nanmean(values):.3f} ± {np.nanstd(values, ddof=1) if len(values) > 1 else 0.0:.3f}"
-
-
-def _difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> str:
-    found: Comparison = compare(list(first), list(second), test_share=TEST_SHARE)
-    return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
 
 
 if __name__ == "__main__":

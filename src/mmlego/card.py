@@ -19,7 +19,7 @@ class Card:
     licence
         Licence of the weights.
     validation
-        Metrics on the validation part, by name; ``fit`` writes them, evidence weights read them.
+        Metrics on the validation part, by name; ``fit`` writes them, evidence weights read the primary one.
     errors
         Standard error of the primary metric on the validation part, by name.
     prior

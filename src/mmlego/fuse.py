@@ -1,4 +1,4 @@
-"""LegoFuse: blocks in sequence, tuned briefly on patients that have several modalities."""
+"""LegoFuse: blocks in parallel or in sequence, tuned briefly on patients who have several modalities."""
 
 from __future__ import annotations
 

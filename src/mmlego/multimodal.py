@@ -220,9 +220,9 @@ def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool)
             expected="one Baseplate for all blocks",
             got="; ".join(lines),
             remedy="Train all blocks from one shared Baseplate"
-            + ("." if fatal else ", or pass allow_mismatch=True, with the common read-out alone."),
+            + ("." if fatal else ", or pass allow_mismatch=True; only the common read-out bears it."),
         )
-    text = f"{pair} ({'; '.join(lines)}): only the common read-out merges them without loss."
+    text = f"{pair} ({'; '.join(lines)}): only heads='common' bears it, in a LegoMerge or in a LegoFuse in parallel."
     warnings.warn(text, LegoWarning, stacklevel=6)
 
 

@@ -30,7 +30,9 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert len(files) == 2
     found = json.loads(files[0].read_text())
     assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
-    assert set(found["pairs"]["1.0"]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
+    for share in ("0.25", "1.0"):
+        assert set(found["pairs"][share]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
+    assert found["pairs"]["0.25"]["pairs"] == pytest.approx(found["pairs"]["1.0"]["pairs"] / 4, abs=1)
     assert len(found["missing"]) == 3
     assert found["scale"] > 0
     assert found["on patients of"].keys() == found["blocks"].keys()

@@ -170,10 +170,10 @@ def test_a_mismatch_can_be_allowed_where_shapes_agree(finished: Path, train: Tra
     sources = (finished / "blocks" / "rna", other)
     message = refused("merge", *sources, "-o", tmp_path / "merge")
     assert "initial values of" in message
-    assert message.endswith("or pass --allow-mismatch, with the common read-out alone.")
+    assert message.endswith("or pass --allow-mismatch; only the common read-out bears it.")
     said = done("merge", *sources, "-o", tmp_path / "merge", "--allow-mismatch")
     assert said.error.startswith("warning: 'rna' and 'clinical' stand on different baseplates")
-    with pytest.warns(LegoWarning, match="only the common read-out merges them without loss"):
+    with pytest.warns(LegoWarning, match="only heads=.common. bears it"):
         assert mmlego.load(tmp_path / "merge").modalities == ("rna", "clinical")
 
 
@@ -209,5 +209,9 @@ def test_blocks_of_a_run_on_other_patients_may_have_seen_those_to_calibrate_on(
     run = train(tmp_path / "run", "-m", "rna", "--plate", finished / "plate", "-s", "plate={}", data=fewer)
     sources = [finished / "blocks" / "clinical", run / "blocks" / "rna"]
     said = refused("merge", *sources, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
-    assert "split other patients than those of trial" in said
+    assert f"{sources[1]} come from no run on the patients of trial" in said
     assert "mmlego.calibrate takes any patients whom no block was trained on" in said
+    copied = shutil.copytree(finished / "blocks" / "rna", tmp_path / "elsewhere" / "rna")  # without its run
+    sources[1] = copied
+    said = refused("merge", *sources, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
+    assert f"{copied} come from no run on the patients of trial" in said

@@ -19,7 +19,7 @@ from mmlego.encoders import SNN
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
 from mmlego.training.evaluate import all_logits
 from tests.bricks import plate
-from tests.training.cases import QUICK, block, gapped, table, two_classes
+from tests.training.cases import QUICK, block, fuse, gapped, table, two_classes
 
 Model = LegoBlock | LegoMerge | LegoFuse
 NAMES = ("labs", "slide", "vitals")
@@ -160,8 +160,28 @@ def test_scores_that_hang_on_the_scale_leave_the_card() -> None:
     fit(model, table(), epochs=1, **QUICK)
     known = dict(model.card.validation)
     calibrate(model, table(40, 5))
-    assert known.keys() - model.card.validation.keys() == {"log_loss", "brier", "ece"}
-    assert model.card.validation["auroc"] == known["auroc"]
+    assert model.card.validation == {"auroc": known["auroc"], "auprc": known["auprc"]}
+    survival = LegoBlock(SNN(4, hidden=(6,)), plate(Survival((1.0, 2.0))), "labs")
+    x, y = table()
+    fit(survival, (x, torch.stack([y, 2.5 - y], 1).float()), epochs=1, **QUICK)
+    assert len(survival.card.validation) > 1
+    calibrate(survival, (x, torch.stack([y, 2.5 - y], 1).float()))
+    assert survival.card.validation.keys() == {"c_index"}  # by which evidence is weighed
+
+
+@pytest.mark.parametrize("told", [None, 3, {}, {"scale": 0}, {"scale": "x"}, {"scale": -1.0}, {"scale": math.inf}])
+def test_what_a_card_tells_of_calibrations_may_be_anything(told: Any) -> None:
+    model, plain = blocks()[0], blocks()[0]
+    model.card.recipe["calibration"] = told
+    data = data_of(model)
+    assert calibrate(model, data) == calibrate(plain, data)
+
+
+def test_tuning_keeps_what_was_calibrated_before() -> None:
+    model = fuse()
+    scale = calibrate(model, gapped(40, 5))
+    fit(model, gapped(80), epochs=1, **QUICK)
+    assert model.card.recipe["calibration"]["scale"] == pytest.approx(scale, abs=1e-6)
 
 
 def test_what_cannot_be_calibrated() -> None:
@@ -172,10 +192,11 @@ def test_what_cannot_be_calibrated() -> None:
     for rule in ("harmonic", "product"):
         with pytest.raises(InputError, match="calibrate needs a rule by which evidence adds"):
             calibrate(LegoMerge(blocks(), rule=rule), data)
-    own = LegoFuse(blocks(), mode="stack")
-    own.head = torch.nn.Sequential(torch.nn.LayerNorm(4), torch.nn.Linear(4, 2))
-    with pytest.raises(InputError, match="the head of a model to be calibrated"):
-        calibrate(own, data)
+    for make in (lambda: LegoFuse(blocks(), mode="stack"), lambda: LegoFuse(blocks()), lambda: blocks()[0]):
+        own = make()
+        own.head = torch.nn.Sequential(torch.nn.LayerNorm(own.plate.width), torch.nn.Linear(own.plate.width, 2))
+        with pytest.raises(InputError, match="the head of a model to be calibrated"):
+            calibrate(own, data)
     for size in (0, 2.5, "a"):
         with pytest.raises(InputError, match="batch_size"):
             calibrate(LegoMerge(blocks()), data, batch_size=size)  # type: ignore[arg-type]

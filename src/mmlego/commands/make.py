@@ -170,14 +170,14 @@ def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path |
     from mmlego.training import calibrate
 
     cohort = read_cohort(data, folder, "calibration")
-    runs = runs_of(sources)
-    others = [str(run) for run in runs if read_split(run, cohort) is None]
-    split = split_of(runs, cohort)
-    if split is not None and others:
+    # Nobody knows whom a block was trained on that comes without a run, or from one on another list of patients.
+    strange = [str(source) for source in sources if all(read_split(run, cohort) is None for run in runs_of([source]))]
+    split = split_of(runs_of(sources), cohort)
+    if split is not None and strange:
         raise InputError(
-            f"{', '.join(others)} split other patients than those of {cohort.name}",
-            expected="runs on the patients to calibrate on",
-            got="a run whose training patients may be among them",
+            f"{', '.join(strange)} come from no run on the patients of {cohort.name}",
+            expected="blocks of runs that have split them",
+            got="blocks that may have been trained on those to calibrate on",
             remedy="In Python, mmlego.calibrate takes any patients whom no block was trained on.",
         )
     if split is None or not len(split.validation):

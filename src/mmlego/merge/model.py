@@ -214,7 +214,8 @@ class LegoMerge(Merging):
         lost by merging. Or the heads are merged by ``"slerp"`` (the paper's), ``"linear"`` or ``"ot"``, one head a
         pattern of presence, and the spectra as they are.
     weights
-        ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors;
+        ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors (a score whose
+        error the card does not tell counts as not measured);
         ``"uniform"``; one number a block; ``"auto"``: evidence if every card tells a score, else uniform.
     strength
         λ of ``"residual"``, or ``"auto"``: √M for M modalities present (weighted: ``M = 1 / Σ w²``) where log-odds are

@@ -13,7 +13,7 @@ def standard_error(task: Task, score: float, target: Tensor) -> float:
     """Return the standard error of a task's primary metric.
 
     For areas under the ROC curve that of Hanley and McNeil (1982); for Harrell's c-index the same with events against
-    patients without, where these are fewer against as many events; for ``r²`` that of Olkin and Finn (1995) with one
+    patients without, or against as many, if events are the majority; for ``r²`` that of Olkin and Finn (1995) with one
     predictor. Of several classes, labels or targets the mean of the variances: they are measured on the same patients,
     so that little of the error averages out.
 

@@ -7,7 +7,7 @@ from numbers import Real
 from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
@@ -23,7 +23,6 @@ from mmlego.training.evaluate import Data, Model, all_logits, data_for
 SPREAD = 0.25
 MOST = 3.0  # of |ln s|
 _LINEAR = ("residual", "mean", "sum")
-_OF_SCALE = ("log_loss", "brier", "ece", "ibs")
 
 
 def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: int = 64) -> float:
@@ -36,7 +35,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
 
     For a ``LegoMerge`` it tells how far the modalities repeat each other, which blocks alone cannot know: patients
     with several modalities are needed, some dozens of them. Calibrated again, a model starts from what it was before:
-    ``s`` counts from there in the first term, from 1 in the second. Scores that hang on the scale leave the card.
+    ``s`` counts from there in the first term, from 1 in the second. Scores that may hang on the scale leave the card,
+    but for the primary one, by which evidence is weighed.
 
     Parameters
     ----------
@@ -57,7 +57,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     Raises
     ------
     InputError
-        If the task has no probabilities, the model's heads are merged, or an argument is wrong.
+        If the task has no probabilities, the heads of a merge (or of a fuse in parallel) are merged, its rule is not
+        one of those above, a head is not as mmlego made it, or an argument is wrong.
 
     Examples
     --------
@@ -77,13 +78,26 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     evidence = all_logits(model, patients, batch_size).double() - prior
     if not bool(torch.isfinite(evidence).all()):
         raise InputError("the model answers NaN or infinity", expected="finite logits")
-    before = float(model.card.recipe.get("calibration", {}).get("scale", 1.0))
+    before = _scale_so_far(model)
     scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), float(spread), before)
     _rescale(model, scale)
     model.card.recipe["calibration"] = {"scale": round(before * scale, 6), "patients": len(set(patients.patients))}
-    for name in _OF_SCALE:
-        model.card.validation.pop(name, None)
+    kept = ("auroc", "auprc") if _ranks_stay(model) else (model.task.primary_metric,)
+    model.card.validation = {name: value for name, value in model.card.validation.items() if name in kept}
     return scale
+
+
+def _scale_so_far(model: Model) -> float:
+    """Return what the card tells of calibrations before, 1 if that is no positive number."""
+    told = model.card.recipe.get("calibration")
+    scale = told.get("scale") if isinstance(told, dict) else None
+    known = isinstance(scale, (int, float)) and not isinstance(scale, bool) and 0 < scale < math.inf
+    return float(cast(float, scale)) if known else 1.0
+
+
+def _ranks_stay(model: Model) -> bool:
+    """Return whether each answer is one number, whose order no scale changes."""
+    return model.task.name == "multilabel" or (model.task.name == "classification" and model.task.outputs == 2)
 
 
 def _check_model(model: Model) -> None:
@@ -91,16 +105,15 @@ def _check_model(model: Model) -> None:
         raise InputError("model of calibrate", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if model.task.name == "regression":
         raise InputError("a regression has no probabilities to calibrate", got=model.task)
-    if isinstance(model, LegoBlock):
-        return
-    if isinstance(model, LegoFuse) and model.mode != "parallel":
-        if type(model.head) is not Head:
-            raise InputError("the head of a model to be calibrated", expected="that of a LegoFuse", got=model.head)
-        return
-    if not model.in_common:
+    sequence = isinstance(model, LegoFuse) and model.mode != "parallel"
+    if not isinstance(model, LegoBlock) and not sequence and not model.in_common:
         raise InputError(
             "calibrate needs one read-out for all patterns of presence", expected="heads='common'", got=model.heads
         )
+    own = [model.block(name).head for name in model.modalities] if isinstance(model, LegoMerge) else [model.head]
+    known = nn.Linear if isinstance(model, LegoFuse) and not sequence else Head
+    if any(type(head) is not known for head in own):
+        raise InputError("the head of a model to be calibrated", expected="as mmlego made it", got="another")
     if isinstance(model, LegoMerge) and model.rule not in _LINEAR:
         raise InputError("calibrate needs a rule by which evidence adds", expected=f"one of {_LINEAR}", got=model.rule)
 

@@ -53,7 +53,8 @@ def fit(
     """Train a block, tune a fused model, or evaluate a merge, in place.
 
     Early stopping watches the validation part; the model ends with a copy of the best epoch's weights, and its card
-    with the validation scores. Needs no knowledge of Lightning, on which it runs.
+    with the validation scores. Of a LegoFuse the model as it comes counts as an epoch, too. Needs no knowledge of
+    Lightning, on which it runs.
 
     Parameters
     ----------
@@ -276,7 +277,8 @@ def _weighted(train: PatientData, class_weights: str | list[float] | None) -> Pa
 
 
 def _write_card(model: Model, train: PatientData, valid: PatientData | None, settings: dict[str, Any]) -> None:
-    model.card.recipe = {"method": "fit", **settings}
+    calibrated = {name: value for name, value in model.card.recipe.items() if name == "calibration"}
+    model.card.recipe = {"method": "fit", **settings, **calibrated}
     model.card.patients = {"training": len(set(train.patients))}
     model.card.prior = []
     if train.target is not None:

@@ -1,0 +1,111 @@
+"""The goals of merging and fusing beside what was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from methods import RIVALS, SHARES
+from tables import TITLES, Run, best_block, gaps, markdown, merged_score, missing_difference
+
+Perhaps = Callable[[Run], float | None]
+
+
+def goals(runs: dict[str, list[Run]]) -> str:
+    """Mean differences beside what they should be at least; what falls short is marked with a cross."""
+    rows = []
+    for title, least, scores in wanted(runs):
+        cells = []
+        for splits in runs.values():
+            found = [mean for score in scores if (mean := mean_of(splits, score)) is not None]
+            cell = f"{min(found):+.3f}" if found else ""
+            cells.append(f"{cell} ✗" if found and round(min(found), 3) < least else cell)
+        rows.append([title, f"{least:g}", *cells])
+    head = ["mean difference", "at least", *(TITLES[name] for name in runs)]
+    note = "Means over all splits; ✗ where the mean falls short, whatever the interval in the tables below."
+    return f"### Goals\n\n{note}\n\n" + markdown(head, rows)
+
+
+def wanted(runs: dict[str, list[Run]]) -> list[tuple[str, float, list[Perhaps]]]:
+    """Return each goal: its title, the least difference, and the scores of which the worst counts."""
+    few = [str(share) for share in SHARES if share < 1]
+    best = {name: best_block(splits) for name, splits in runs.items()}
+    patterns = sorted({pattern for splits in runs.values() for pattern in gaps(splits[0])})
+    rows: list[tuple[str, float, list[Perhaps]]] = [
+        ("LegoMerge − ensemble", -0.003, [lambda run: merged_score("LegoMerge")(run) - run["ensemble"]["score"]]),
+        ("LegoMerge − best block", -0.005, [over_block(best)]),
+        ("LegoFuse, all pairs − ensemble", 0.0, [over_ensemble("1.0")]),
+    ]
+    rows += [(f"LegoFuse, all pairs − {rival}", 0.0, [over_rival("1.0", rival)]) for rival in RIVALS]
+    rows.append(("LegoFuse, few pairs − ensemble, worst share", 0.0, [over_ensemble(share) for share in few]))
+    rows += [
+        (f"LegoFuse, few pairs − {rival}, worst share", 0.0, [over_rival(share, rival) for share in few])
+        for rival in RIVALS
+    ]
+    rows.append(("patients apart − shared", -0.01, [apart_or_shared]))
+    rows += [
+        (f"modalities missing, {way} − ensemble, worst pattern", 0.0, [with_gaps(one, way) for one in patterns])
+        for way in ("LegoMerge", "LegoFuse")
+    ]
+    rows += [
+        (f"calibration error, best block after temperature − {way}", 0.0, [calibration(best, way)])
+        for way in ("LegoMerge", "LegoMerge, calibrated")
+    ]
+    return rows
+
+
+def over_block(best: dict[str, str]) -> Perhaps:
+    """Return what compares the merge with a cohort's best block, on the patients who have its modality."""
+
+    def score(run: Run) -> float:
+        name = best[run["cohort"]]
+        return float(run["on patients of"][name]["LegoMerge"]["score"] - run["blocks"][name]["score"])
+
+    return score
+
+
+def over_rival(share: str, rival: str) -> Perhaps:
+    """Return what compares LegoFuse with a rival, where both were trained."""
+
+    def score(run: Run) -> float | None:
+        found = run["pairs"].get(share, {})
+        return found["LegoFuse"]["score"] - found[rival]["score"] if rival in found else None
+
+    return score
+
+
+def over_ensemble(share: str) -> Perhaps:
+    """Return what compares LegoFuse with the ensemble."""
+
+    def score(run: Run) -> float | None:
+        found = run["pairs"].get(share, {})
+        return found["LegoFuse"]["score"] - run["ensemble"]["score"] if "LegoFuse" in found else None
+
+    return score
+
+
+def apart_or_shared(run: Run) -> float | None:
+    """Compare blocks of disjoint patients with blocks of shared ones."""
+    return run["disjoint"]["apart"] - run["disjoint"]["shared"] if "disjoint" in run else None
+
+
+def with_gaps(pattern: str, way: str) -> Perhaps:
+    """Return what compares a model with the ensemble where only some modalities are shown."""
+    return lambda run: missing_difference(run, pattern, way) if pattern in run["missing"] else None
+
+
+def calibration(best: dict[str, str], way: str) -> Perhaps:
+    """Return by how much a merge is better calibrated than a cohort's best block after its temperature."""
+
+    def score(run: Run) -> float | None:
+        name = best[run["cohort"]]
+        heated, same = run["temperature"][name], run["on patients of"][name][way]
+        return heated["ece"] - same["ece"] if "ece" in heated else None
+
+    return score
+
+
+def mean_of(splits: list[Run], score: Perhaps) -> float | None:
+    """Return the mean over the splits in which there is a score."""
+    found = [value for run in splits if (value := score(run)) is not None]
+    return float(np.nanmean(found)) if found else None

@@ -1,0 +1,83 @@
+"""What all tables of the merging benchmark are made of: results, means, intervals, rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mmlego.bench.statistics import Comparison, compare
+
+Run = dict[str, Any]
+Score = Callable[[Run], float]
+TITLES = {
+    "gse7390": "GSE7390",
+    "blca": "TCGA-BLCA",
+    "kirp": "TCGA-KIRP",
+    "icu": "ICU mortality",
+    "bbbp": "BBBP",
+    "clintox": "ClinTox",
+    "synthetic": "synthetic",
+}
+TEST_SHARE = 0.2
+
+
+def read(folder: Path) -> dict[str, list[Run]]:
+    """Return the splits of each cohort, in order."""
+    found: dict[str, list[Run]] = {}
+    for name in TITLES:
+        files = sorted(folder.glob(f"{name}-*/*.json"))
+        if len({file.parent for file in files}) > 1:
+            raise SystemExit(f"results of several settings in {folder}/{name}-*: move all but one away")
+        if files:
+            found[name] = sorted((json.loads(file.read_text()) for file in files), key=lambda run: run["index"])
+    return found
+
+
+def merged_score(way: str) -> Score:
+    """Return what reads the score of a way of merging."""
+    return lambda run: run["merges"][way]["score"]
+
+
+def scores_of(splits: list[Run], score: Score) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Return a score of each split."""
+    return np.array([score(run) for run in splits], dtype=np.float64)
+
+
+def best_block(splits: list[Run]) -> str:
+    """Return the block that is best on average, on test patients: nobody could have known, so it is a hard rival."""
+    names = list(splits[0]["blocks"])
+    return max(names, key=lambda name: float(np.nanmean([run["blocks"][name]["score"] for run in splits])))
+
+
+def spread(values: np.ndarray[Any, Any]) -> str:
+    """Return mean and standard deviation as text."""
+    return f"{np.nanmean(values):.3f} ± {np.nanstd(values, ddof=1) if len(values) > 1 else 0.0:.3f}"
+
+
+def difference(first: np.ndarray[Any, Any], second: np.ndarray[Any, Any]) -> str:
+    """Return the mean paired difference with its interval as text."""
+    found: Comparison = compare(list(first), list(second), test_share=TEST_SHARE)
+    return f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+def markdown(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(row) + " |" for row in rows])
+
+
+def missing_difference(run: Run, pattern: str, way: str) -> float:
+    """Return by how much a model is above the ensemble where only some modalities are shown."""
+    found = run["missing"][pattern]
+    return float(found.get(way, math.nan)) - float(found["ensemble"])
+
+
+def gaps(run: Run) -> list[str]:
+    """Return the patterns in which something is missing."""
+    whole = max(run["missing"], key=lambda pattern: pattern.count("+"))
+    return [pattern for pattern in run["missing"] if pattern != whole]
