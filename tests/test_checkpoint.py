@@ -243,7 +243,7 @@ def test_weights_come_back_bit_by_bit_however_often(make: Any, weights: Any, tmp
 def test_evidence_of_loaded_blocks_still_weighs(tmp_path: Path) -> None:
     blocks = family(2)
     for block, score in zip(blocks, (0.54, 0.86), strict=True):
-        block.card.validation = {"auroc": score}
+        block.card.validation, block.card.errors = {"auroc": score}, {"auroc": 0.0}
     loaded = [round_trip(block, tmp_path / block.modality) for block in blocks]
     model = LegoMerge(loaded, weights="evidence")
     assert model.weights.tolist() == pytest.approx([0.25, 0.75])

@@ -58,7 +58,7 @@ def test_runs_and_experiments_keep_them_together(tmp_path: Path) -> None:
     cohort = sites(tmp_path)
     groups = declared_groups(cohort)
     assert groups is not None
-    made = make_split(cohort, tmp_path / "run", 0.2, 0.2, 0)
+    made = make_split(cohort, tmp_path / "run", 0.2, 0.2, 0, "error")
     assert not torn(made, groups)
     assert read_split(tmp_path / "run", cohort) == made
     by_patient = split_patients(cohort.patients, cohort.strata(), fractions=(0.6, 0.2, 0.2))
@@ -130,7 +130,7 @@ def test_scaffolds_that_the_manifest_declares(tmp_path: Path) -> None:
     for splits in (cohort.split(folds=3, validation=0.3), cohort.split(by="scaffold", folds=3, validation=0.3)):
         assert [torn(split, groups) for split in splits] == [set()] * 3
         assert sorted(row for split in splits for row in split.test) == list(range(48))
-    assert not torn(make_split(cohort, tmp_path / "run", 0.2, 0.2, 0), groups)
+    assert not torn(make_split(cohort, tmp_path / "run", 0.2, 0.2, 0, "error"), groups)
 
 
 @pytest.mark.parametrize("kind", ["graph", "fingerprint", "sequence, alphabet: smiles"])
