@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from methods import Case
 from rich.progress import Progress
+from tables import TITLES
 
 from cohorts import ROOT, cohort_of, settings_of
 from mmlego import Baseplate, LegoMerge, LegoWarning
@@ -122,7 +123,7 @@ def _file(out: Path, name: str, variant: str, fold: int) -> Path:
 
 def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
     """Return scores by variant: ensemble, merge and its difference to the ensemble, merged heads likewise."""
-    lines = ["|  | " + " | ".join(cohorts) + " |", "|---|" + "---|" * len(cohorts)]
+    lines = ["|  | " + " | ".join(TITLES[name] for name in cohorts) + " |", "|---|" + "---|" * len(cohorts)]
     for variant in variants:
         cells = []
         for name in cohorts:
