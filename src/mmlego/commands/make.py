@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mmlego.merge import LegoMerge
 
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
+_BY_HAND = "In Python, mmlego.calibrate takes any patients whom no block was trained on."
 _SCORED = "Patients trained and validated on, and scores on the latter"
 
 
@@ -178,14 +179,14 @@ def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path |
             f"{', '.join(strange)} come from no run on the patients of {cohort.name}",
             expected="blocks of runs that have split them",
             got="blocks that may have been trained on those to calibrate on",
-            remedy="In Python, mmlego.calibrate takes any patients whom no block was trained on.",
+            remedy=_BY_HAND,
         )
     if split is None or not len(split.validation):
         raise InputError(
             "nobody to calibrate on",
             expected=f"blocks of a run that has split {cohort.name}, with a validation part",
             got="none" if split is None else "a split without one",
-            remedy="In Python, mmlego.calibrate takes any patients whom no block was trained on.",
+            remedy=_BY_HAND,
         )
     return calibrate(model, data_of(model, cohort, [cohort.patients[row] for row in split.validation]))
 

@@ -91,8 +91,9 @@ def _scale_so_far(model: Model) -> float:
     """Return what the card tells of calibrations before, 1 if that is no positive number."""
     told = model.card.recipe.get("calibration")
     scale = told.get("scale") if isinstance(told, dict) else None
-    known = isinstance(scale, (int, float)) and not isinstance(scale, bool) and 0 < scale < math.inf
-    return float(cast(float, scale)) if known else 1.0
+    if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not 0 < scale < math.inf:
+        return 1.0
+    return float(scale)
 
 
 def _ranks_stay(model: Model) -> bool:
@@ -105,13 +106,12 @@ def _check_model(model: Model) -> None:
         raise InputError("model of calibrate", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if model.task.name == "regression":
         raise InputError("a regression has no probabilities to calibrate", got=model.task)
-    sequence = isinstance(model, LegoFuse) and model.mode != "parallel"
-    if not isinstance(model, LegoBlock) and not sequence and not model.in_common:
+    if not isinstance(model, LegoBlock) and not _in_sequence(model) and not model.in_common:
         raise InputError(
             "calibrate needs one read-out for all patterns of presence", expected="heads='common'", got=model.heads
         )
     own = [model.block(name).head for name in model.modalities] if isinstance(model, LegoMerge) else [model.head]
-    known = nn.Linear if isinstance(model, LegoFuse) and not sequence else Head
+    known = nn.Linear if isinstance(model, LegoFuse) and not _in_sequence(model) else Head
     if any(type(head) is not known for head in own):
         raise InputError("the head of a model to be calibrated", expected="as mmlego made it", got="another")
     if isinstance(model, LegoMerge) and model.rule not in _LINEAR:
@@ -122,12 +122,21 @@ def _prior(model: Model, data: PatientData) -> Tensor:
     """Return what each patient is told who has no evidence, ``(n, k)`` or ``(k,)``, in double precision."""
     if isinstance(model, LegoBlock):
         return prior_of_block(model).double()
-    priors, weights = model.priors.cpu().double(), model.weights.cpu().double()
-    if isinstance(model, LegoFuse) and model.mode != "parallel":
-        return weights @ priors
+    if _in_sequence(model):
+        return _prior_of_all(model).cpu().double()
     nobody = torch.zeros(len(data), dtype=torch.bool)
     present = torch.stack([data.present.get(name, nobody) for name in model.modalities])
-    return present_weights(weights, present).mT @ priors
+    return present_weights(model.weights.cpu().double(), present).mT @ model.priors.cpu().double()
+
+
+def _in_sequence(model: Model) -> bool:
+    """Return whether one head of its own reads every pattern of presence, the prior included."""
+    return isinstance(model, LegoFuse) and model.mode != "parallel"
+
+
+def _prior_of_all(model: Merging) -> Tensor:
+    """Return the prior ``(k,)`` of those who have all modalities."""
+    return model.weights @ model.priors
 
 
 def _best_scale(model: Model, prior: Tensor, evidence: Tensor, target: Tensor, spread: float, before: float) -> float:
@@ -145,14 +154,13 @@ def _best_scale(model: Model, prior: Tensor, evidence: Tensor, target: Tensor, s
 def _rescale(model: Model, scale: float) -> None:
     if isinstance(model, LegoBlock):
         _rescale_head(model.head, prior_of_block(model), scale)
-    elif isinstance(model, LegoFuse):
-        if isinstance(model.head, Head):
-            _rescale_head(model.head, model.weights @ model.priors, scale)
-        else:  # of evidence alone: the prior is added to what it reads
-            for value in model.head.parameters():
-                value.mul_(scale)
+    elif _in_sequence(model):
+        _rescale_head(cast(Head, model.head), _prior_of_all(model), scale)
+    elif isinstance(model, LegoFuse):  # its head reads evidence alone: the prior is added afterwards
+        for value in model.head.parameters():
+            value.mul_(scale)
     else:
-        for name, prior in zip(model.modalities, cast(Merging, model).priors, strict=True):
+        for name, prior in zip(model.modalities, model.priors, strict=True):
             _rescale_head(model.block(name).head, prior, scale)
 
 
