@@ -132,7 +132,7 @@ def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
             ensemble, merge, heads = ([run[way] for run in got] for way in ("ensemble", "LegoMerge", "merged heads"))
             found = [compare(part, ensemble, test_share=1 / FOLDS) for part in (merge, heads)]
             spread = " ".join(f"{part.difference:+.3f}" for part in found)
-            cells.append(f"{np.mean(ensemble):.3f} {spread}")
+            cells.append(f"{np.mean(ensemble):.3f} ± {np.std(ensemble, ddof=1) if len(got) > 1 else 0.0:.3f} {spread}")
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

@@ -129,7 +129,8 @@ def fusing(runs: dict[str, list[Run]]) -> str:
         "− concat.",
         "− seq.",
     ]
-    return "### Fusing, by pairs\n\n" + markdown(head, rows)
+    note = "The splits in which end-to-end models were trained: the first repeat. The goals above count all splits."
+    return f"### Fusing, by pairs\n\n{note}\n\n" + markdown(head, rows)
 
 
 def missing(runs: dict[str, list[Run]]) -> str:
@@ -171,22 +172,32 @@ def calibration(runs: dict[str, list[Run]]) -> str:
         for way in ("ece", "ece_by_chance", "loss"):
             if way not in splits[0]["ensemble"]:
                 continue
-            heated, ensemble, merge, scaled, tuned, same = (
+            heated, ensemble, timid, merge, scaled, tuned, same = (
                 np.array([part[way] for part in parts])
                 for parts in (
                     [run["temperature"][best] for run in splits],
                     [run["ensemble"] for run in splits],
+                    [run["merges"]["strength 1"] for run in splits],
                     [run["merges"]["LegoMerge"] for run in splits],
                     [run["merges"]["LegoMerge, calibrated"] for run in splits],
                     [run["pairs"]["1.0"]["LegoFuse"] for run in splits],
                     [run["on patients of"][best]["LegoMerge, calibrated"] for run in splits],
                 )
             )
-            means = [f"{np.mean(part):.3f}" for part in (ensemble, merge, scaled, tuned)]
+            means = [f"{np.mean(part):.3f}" for part in (ensemble, timid, merge, scaled, tuned)]
             against = "" if way == "ece_by_chance" else difference(heated, same)
             title = {"ece": "error", "ece_by_chance": "error if true", "loss": "log-loss"}[way]
             rows.append([TITLES[name], title, f"{best} {np.mean(heated):.3f}", *means, against])
-    head = ["cohort", "", "best block after temperature", "ensemble", "LegoMerge", "calibrated", "LegoFuse"]
+    head = [
+        "cohort",
+        "",
+        "best block after temperature",
+        "ensemble",
+        "strength 1",
+        "LegoMerge",
+        "calibrated",
+        "LegoFuse",
+    ]
     return "### Calibration\n\n" + markdown([*head, "best block − calibrated"], rows)
 
 

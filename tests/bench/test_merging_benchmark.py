@@ -39,6 +39,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     # A second run finds everything done.
     assert run("run.py", *options).count("done before") == 2
     tables = run("report.py", "--results", runs, "--pictures", tmp_path)
+    assert "| synthetic | error |" in tables  # classes are calibrated, too
     for title in (
         "Goals",
         "Merging",
@@ -77,3 +78,5 @@ def test_a_variant_of_a_block(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("| 0.") == 3
+    found = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("*/*.json"))]
+    assert len({json.dumps(one) for one in found}) == 3  # each is a variant of its own

@@ -55,7 +55,7 @@ class Merging(Multimodal):
                 stacklevel=3,
             )
             heads = "slerp"
-        if phase not in ("mean", "circular"):
+        if not isinstance(phase, str) or phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
         if strength != "auto" and not _is_strength(strength):
             raise InputError("strength", expected=f"a number between 0 and {MOST:g}, or 'auto'", got=repr(strength))

@@ -47,7 +47,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
         if weights == "auto":
             return [1 / len(names)] * len(names)
         raise InputError("weights", expected="'auto', 'uniform', 'evidence', or one number a block", got=repr(weights))
-    if not isinstance(weights, Iterable):
+    if not isinstance(weights, Iterable) or (isinstance(weights, Tensor) and weights.ndim == 0):
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=repr(weights))
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in blocks]
@@ -70,7 +70,10 @@ def _number(value: Any) -> float:
     """Return a number as a float, NaN for anything else."""
     if isinstance(value, Tensor) and value.numel() == 1:
         value = value.item()
-    return float(value) if isinstance(value, Real) else math.nan
+    try:
+        return float(value) if isinstance(value, Real) else math.nan
+    except OverflowError:
+        return math.inf
 
 
 def _scored(block: LegoBlock) -> bool:

@@ -21,6 +21,7 @@ from mmlego.training.evaluate import Data, Model, all_logits, data_for
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 SPREAD = 0.25
+LEAST = 1e-6  # of spread
 MOST = 3.0  # of |ln s|
 _LINEAR = ("residual", "mean", "sum")
 
@@ -70,8 +71,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     >>> calibrate(block, (x, y)) <= 1.0  # it knows nothing yet, and should say less
     True
     """
-    if not isinstance(spread, Real) or isinstance(spread, bool) or not spread > 0:
-        raise InputError("spread of calibrate", expected="a number > 0", got=repr(spread))
+    if not isinstance(spread, Real) or isinstance(spread, bool) or not spread >= LEAST:
+        raise InputError("spread of calibrate", expected=f"a number ≥ {LEAST:g}", got=repr(spread))
     _check_model(model)
     patients = data_for(model, data, with_target=True)
     prior = _prior(model, patients)
@@ -91,7 +92,7 @@ def _scale_so_far(model: Model) -> float:
     """Return what the card tells of calibrations before, 1 if that is no positive number."""
     told = model.card.recipe.get("calibration")
     scale = told.get("scale") if isinstance(told, dict) else None
-    if not isinstance(scale, (int, float)) or isinstance(scale, bool) or not 0 < scale < math.inf:
+    if not isinstance(scale, float | int) or isinstance(scale, bool) or not 1e-100 < scale < 1e100:
         return 1.0
     return float(scale)
 

@@ -185,8 +185,8 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
             raise InputError(f"{name} of fit", expected=f"a number {'>' if positive else '≥'} 0", got=repr(value))
         settings[name] = float(value)
     seed = settings["seed"]
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0:
-        raise InputError("seed of fit", expected="an int ≥ 0", got=repr(seed))
+    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**63:
+        raise InputError("seed of fit", expected="an int ≥ 0, below 2⁶³", got=repr(seed))
     weights = settings["class_weights"]
     if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
         if isinstance(weights, str) or not isinstance(weights, Iterable) or not all(map(_is_number, weights)):

@@ -14,6 +14,7 @@ from typing import Any
 import lightning.pytorch as pl
 import numpy as np
 import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
 from torch.multiprocessing.spawn import ProcessRaisedException
@@ -93,7 +94,8 @@ def train(
     with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible(), _own_errors():
         model.train()
         seed_all(settings["seed"])
-        lightning = pl.Trainer(
+        lightning = _trainer(
+            trainer,
             max_epochs=settings["epochs"],
             gradient_clip_val=settings["gradient_clip"],
             callbacks=callbacks,
@@ -106,7 +108,6 @@ def train(
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
             log_every_n_steps=1,
-            **(trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}),
         )
         if min(settings["batch_size"], len(data)) < lightning.world_size:
             raise InputError(
@@ -117,6 +118,16 @@ def train(
         last = folder / LAST
         lightning.fit(wrapped, ckpt_path=last if last.is_file() else None)
     return best.rows
+
+
+def _trainer(given: dict[str, Any], **own: Any) -> pl.Trainer:
+    """Return Lightning's trainer, or say in one error what it cannot do with what it was given."""
+    try:
+        return pl.Trainer(**own, **(given | {"strategy": _strategy(given["strategy"], given["devices"])}))
+    except (ValueError, TypeError, MisconfigurationException) as error:
+        raise InputError(
+            f"{', '.join(given)} of fit", expected="what Lightning's Trainer takes", got=f"{given}: {error}"
+        ) from error
 
 
 def _strategy(strategy: Any, devices: int | str | list[int]) -> Any:

@@ -44,6 +44,8 @@ def run_folder(out: str | Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="mmlego-") as folder:
             yield Path(folder)
         return
+    if not isinstance(out, (str, Path)):
+        raise InputError("out of fit", expected="a folder", got=repr(out))
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
