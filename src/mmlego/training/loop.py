@@ -94,21 +94,22 @@ def train(
     with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible(), _own_errors():
         model.train()
         seed_all(settings["seed"])
-        lightning = _trainer(
-            trainer,
-            max_epochs=settings["epochs"],
-            gradient_clip_val=settings["gradient_clip"],
-            callbacks=callbacks,
-            plugins=[SafeCheckpointIO()],
-            logger=_tensorboard(folder) if tensorboard else False,
-            default_root_dir=folder,
-            enable_checkpointing=resumable,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            log_every_n_steps=1,
-        )
+        with _trainer_errors(trainer):
+            lightning = pl.Trainer(
+                **(trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}),
+                max_epochs=settings["epochs"],
+                gradient_clip_val=settings["gradient_clip"],
+                callbacks=callbacks,
+                plugins=[SafeCheckpointIO()],
+                logger=_tensorboard(folder) if tensorboard else False,
+                default_root_dir=folder,
+                enable_checkpointing=resumable,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                num_sanity_val_steps=0,
+                use_distributed_sampler=False,
+                log_every_n_steps=1,
+            )
         if min(settings["batch_size"], len(data)) < lightning.world_size:
             raise InputError(
                 "a batch cannot be dealt out to all processes",
@@ -120,10 +121,11 @@ def train(
     return best.rows
 
 
-def _trainer(given: dict[str, Any], **own: Any) -> pl.Trainer:
-    """Return Lightning's trainer, or say in one error what it cannot do with what it was given."""
+@contextmanager
+def _trainer_errors(given: dict[str, Any]) -> Iterator[None]:
+    """Say in one error what Lightning's trainer cannot do with what it was given."""
     try:
-        return pl.Trainer(**own, **(given | {"strategy": _strategy(given["strategy"], given["devices"])}))
+        yield
     except (ValueError, TypeError, MisconfigurationException) as error:
         raise InputError(
             f"{', '.join(given)} of fit", expected="what Lightning's Trainer takes", got=f"{given}: {error}"
