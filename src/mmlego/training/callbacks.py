@@ -11,7 +11,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from mmlego.files import write_atomically
-from mmlego.training.run import BEST, HISTORY, history_frame
+from mmlego.training.run import BEST, HISTORY, history_text
 
 
 class KeepBest(pl.Callback):
@@ -80,7 +80,7 @@ class KeepBest(pl.Callback):
 
     def _write_history(self, trainer: pl.Trainer, pl_module: Any) -> None:
         if trainer.is_global_zero and pl_module.rows:
-            write_atomically(self.folder / HISTORY, history_frame(pl_module.rows).to_csv(index=False))
+            write_atomically(self.folder / HISTORY, history_text(pl_module.rows))
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a resumed run needs."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import json
+import math
 import re
 import shutil
 import tempfile
@@ -164,6 +166,28 @@ def history_frame(rows: list[dict[str, float]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows).astype({"epoch": int})
+
+
+def history_text(rows: list[dict[str, float]]) -> str:
+    """Return the history as the text of a CSV file; what is not a number, or not there, is empty.
+
+    Written after every epoch, which may be short: a data frame would take a tenth of it.
+
+    Examples
+    --------
+    >>> print(history_text([{"epoch": 0.0, "train_loss": 0.5}, {"epoch": 1.0, "train_loss": float("nan")}]), end="")
+    epoch,train_loss
+    0,0.5
+    1,
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    for row in rows:
+        values = {name: "" if math.isnan(value) else repr(float(value)) for name, value in row.items()}
+        writer.writerow([{**values, "epoch": int(row["epoch"])}.get(name, "") for name in names])
+    return text.getvalue()
 
 
 def _read_run(file: Path) -> dict[str, Any]:
