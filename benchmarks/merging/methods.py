@@ -281,14 +281,24 @@ def _missing(
 
 
 def _disjoint(case: Case) -> dict[str, float]:
-    """Score LegoMerge of blocks that share no patient against blocks that share as many patients as each had."""
+    """Score LegoMerge of blocks that share no patient against blocks that share all of theirs.
+
+    The patients are cut into as many parts as there are modalities, and a block of each modality is trained on each
+    part. Every block is in one merge of the first kind and in one of the second, so that what is compared is not which
+    part a block happened to get.
+    """
     names = case.cohort.modalities
-    parts = [parts_of(case.cohort, case.ids(part), len(names), case.seed) for part in ("train", "validation")]
+    count = len(names)
+    parts = [parts_of(case.cohort, case.ids(part), count, case.seed) for part in ("train", "validation")]
+    trained = [train_blocks(case, dict.fromkeys(names, (parts[0][i], parts[1][i]))) for i in range(count)]
     found = {}
-    for way, chosen in (("apart", range(len(names))), ("shared", [0] * len(names))):
-        blocks = train_blocks(case, {name: (parts[0][i], parts[1][i]) for i, name in zip(chosen, names, strict=True)})
-        model = LegoMerge(list(blocks.values()))
-        # What is learnt of the columns is each block's own.
-        seen, test = (data_of(model, case.cohort, case.ids(part)) for part in ("train", "test"))
-        found[way] = _scorer(model, seen, test)(all_logits(model, test, 256))["score"]
+    for way, shift in (("apart", 1), ("shared", 0)):
+        scores = []
+        for first in range(count):
+            blocks = [trained[(first + shift * i) % count][name] for i, name in enumerate(names)]
+            model = LegoMerge(blocks)
+            # What is learnt of the columns is each block's own.
+            seen, test = (data_of(model, case.cohort, case.ids(part)) for part in ("train", "test"))
+            scores.append(_scorer(model, seen, test)(all_logits(model, test, 256))["score"])
+        found[way] = float(np.mean(scores))
     return found

@@ -35,6 +35,8 @@ def read(folder: Path) -> dict[str, list[Run]]:
             raise SystemExit(f"results of several settings in {folder}/{name}-*: move all but one away")
         if files:
             found[name] = sorted((json.loads(file.read_text()) for file in files), key=lambda run: run["index"])
+            if len({run["cohort_sha256"] for run in found[name]}) > 1:
+                raise SystemExit(f"results of several lists of patients in {folder}/{name}-*: move all but one away")
     return found
 
 
