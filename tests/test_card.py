@@ -13,6 +13,7 @@ import yaml
 from torch import nn
 
 from mmlego import Card, LegoBlock, LegoFuse, LegoMerge, __version__, calibrate, fit, load, save
+from mmlego.errors import InputError
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival, task_names
 from tests.bricks import family, plate, table_block
 
@@ -129,3 +130,22 @@ def test_a_calibration_is_told_in_words(tmp_path: Path) -> None:
     block = table_block(plate(Classification(["well", "ill"])))
     scale = calibrate(block, (torch.randn(20, 5), torch.tensor([0, 1] * 10)))
     assert f"- calibration: scale {round(scale, 6)}, patients 20\n" in card_of(block, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("validation", None), ("errors", "x"), ("recipe", 3), ("data", 1), ("prior", 0.5)]
+)
+def test_a_card_refuses_values_of_another_kind(field: str, value: Any) -> None:
+    with pytest.raises(InputError, match=f"{field} of a card: expected a "):
+        setattr(Card(), field, value)
+    with pytest.raises(InputError, match=f"{field} of a card: expected a "):
+        Card(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["validation", "errors"])
+def test_a_score_that_is_no_number_is_refused_where_the_card_is_read(field: str, tmp_path: Path) -> None:
+    block = table_block(plate(Classification(["well", "ill"])))
+    getattr(block.card, field)["auroc"] = "high"
+    for read in (lambda: LegoMerge([block]), lambda: save(block, tmp_path / "block")):
+        with pytest.raises(InputError, match=f"{field} of a card: expected a number for each name, got {{'auroc'"):
+            read()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field
+from numbers import Real
 from typing import Any
+
+from mmlego.errors import InputError
 
 
 @dataclass
@@ -31,6 +34,11 @@ class Card:
     parents
         What the model was made of, a line each (merged and fused models).
 
+    Raises
+    ------
+    InputError
+        If a field is given or set to a value of another kind.
+
     Examples
     --------
     >>> Card(data="Cohort A, 2010–2015").data
@@ -46,13 +54,36 @@ class Card:
     recipe: dict[str, Any] = field(default_factory=dict)
     parents: list[str] = field(default_factory=list)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set a field, if the value is of its kind."""
+        kind = _KINDS.get(name, object)
+        if not isinstance(value, kind):
+            raise InputError(f"{name} of a card", expected=f"a {kind.__name__}", got=repr(value))
+        super().__setattr__(name, value)
+
     def config(self) -> dict[str, Any]:
-        """Return all fields as JSON-able values; scores that are not finite are left out, JSON has no word for them."""
+        """Return all fields as JSON-able values; scores that are not finite are left out, JSON has no word for them.
+
+        Raises
+        ------
+        InputError
+            If a score or its error is no number.
+        """
+        for what in ("validation", "errors"):
+            if not all(isinstance(value, Real) for value in getattr(self, what).values()):
+                raise InputError(f"{what} of a card", expected="a number for each name", got=getattr(self, what))
         known = {
             what: {name: float(value) for name, value in getattr(self, what).items() if math.isfinite(value)}
             for what in ("validation", "errors")
         }
         return asdict(self) | known
+
+
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("data", "licence"), str),
+    **dict.fromkeys(("validation", "errors", "patients", "recipe"), dict),
+    **dict.fromkeys(("prior", "parents"), list),
+}
 
 
 def render_card(config: dict[str, Any]) -> str:

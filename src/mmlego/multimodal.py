@@ -227,5 +227,5 @@ def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool)
 
 
 def _parent_line(block: LegoBlock) -> str:
-    scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.validation.items())
+    scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.config()["validation"].items())
     return f"{block.modality}: {scores or 'no validation score'}" + (f"; {block.card.data}" if block.card.data else "")
