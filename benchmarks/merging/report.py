@@ -129,7 +129,10 @@ def fusing(runs: dict[str, list[Run]]) -> str:
         "− concat.",
         "− seq.",
     ]
-    note = "The splits in which end-to-end models were trained: the first repeat. The goals above count all splits."
+    note = (
+        "The splits in which end-to-end models were trained: all of GSE7390, TCGA and the molecules, otherwise the "
+        "first repeat. The goals above count all splits."
+    )
     return f"### Fusing, by pairs\n\n{note}\n\n" + markdown(head, rows)
 
 
@@ -161,7 +164,9 @@ def apart(runs: dict[str, list[Run]]) -> str:
         if got:
             values = [scores_of(got, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
             rows.append([TITLES[name], *map(spread, values), difference(*values)])
-    return "### Patients apart\n\n" + markdown(["cohort", "disjoint patients", "shared patients", "difference"], rows)
+    note = "Patients cut into as many parts as modalities; means over merges; each block is in one of either kind."
+    head = ["cohort", "disjoint patients", "shared patients", "difference"]
+    return f"### Patients apart\n\n{note}\n\n" + markdown(head, rows)
 
 
 def calibration(runs: dict[str, list[Run]]) -> str:
