@@ -68,16 +68,14 @@ class Case:
         return [self.cohort.patients[row] for row in getattr(self.split, part)]
 
 
-def measure(
-    case: Case, *, shares: Sequence[float] = SHARES, rivals: Sequence[str] = RIVALS, disjoint: bool = True
-) -> dict[str, Any]:
+def measure(case: Case, shares: Sequence[float] = SHARES) -> dict[str, Any]:
     """Return all scores of one split, by name."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LegoWarning)
-        return _measure(case, shares, rivals, disjoint=disjoint)
+        return _measure(case, shares)
 
 
-def _measure(case: Case, shares: Sequence[float], rivals: Sequence[str], *, disjoint: bool) -> dict[str, Any]:
+def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
     started = time.perf_counter()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
@@ -96,10 +94,9 @@ def _measure(case: Case, shares: Sequence[float], rivals: Sequence[str], *, disj
     result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
     result["weights"] = merge.weights.tolist()
     result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
-    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result, rivals) for share in shares}
+    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
-    if disjoint:
-        result["disjoint"] = _disjoint(case)
+    result["disjoint"] = _disjoint(case)
     return result
 
 
@@ -186,7 +183,6 @@ def _tune(
     test: PatientData,
     score: Callable[[Tensor], dict[str, float]],
     result: dict[str, Any],
-    rivals: Sequence[str],
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
@@ -219,7 +215,7 @@ def _tune(
         fit(dropped, pairs, validation=watched, seed=case.seed, progress=False, **tuning)
         result["dropped"] = dropped
     again = pairs.subset([row % len(few) for row in range(len(order))])
-    for name in rivals:
+    for name in RIVALS:
         fresh = [_fresh(case, block) for block in blocks.values()]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(case.seed)

@@ -16,11 +16,11 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import torch
-from methods import RIVALS, SHARES, Case, measure
+from methods import SHARES, Case, measure
 from rich.console import Console
 from rich.progress import Progress
 
-from cohorts import BUDGET, ROOT, cohort_of, settings_of
+from cohorts import ROOT, cohort_of, settings_of
 from mmlego import __version__
 from mmlego.files import write_atomically
 from mmlego.settings import write_settings
@@ -28,7 +28,6 @@ from mmlego.settings import write_settings
 # The defaults were chosen on splits of seeds 0 and 1; what is reported comes from others.
 SEED = 2
 COHORTS = {"gse7390": 3, "blca": 3, "kirp": 3, "icu": 2, "bbbp": 1, "clintox": 1, "synthetic": 2}
-REPEATS = {"icu": 1, "synthetic": 1}  # of training end to end, which costs most; otherwise as many as of the rest
 FOLDS = 5
 # What was measured by other code is measured again; whoever changes the library starts with an empty folder.
 PARTS = ("run", "methods", "rivals", "cohorts")
@@ -89,8 +88,7 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
     case = Case(cohort, split, settings, seed=10_000 * seed + 100 * index)
     started = time.perf_counter()
     shares = (0.25, 1.0) if smoke else SHARES
-    rivals = RIVALS if repeat < REPEATS.get(name, COHORTS[name]) else ()
-    result = measure(case, shares=shares, rivals=rivals, disjoint=name not in BUDGET)
+    result = measure(case, shares=shares)
     seconds = time.perf_counter() - started
     task = cohort.outcome_spec.fit_task(cohort.outcome)  # type: ignore[union-attr]
     facts = {
