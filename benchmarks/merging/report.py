@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from ablation import COHORTS as ABLATED
 from ablation import PLATES, STARTS, table
-from goals import goals
+from goals import goals, over_cohorts
 from tables import (
     TITLES,
     Run,
@@ -42,7 +42,7 @@ def main() -> None:
     runs = read(chosen.results)
     if not runs:
         raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    parts = [part(runs) for part in (goals, overview, merges, fusing, missing, apart, calibration, costs)]
+    parts = [part(runs) for part in (goals, over_cohorts, overview, merges, fusing, missing, apart, calibration, costs)]
     text = "\n\n".join([*parts, *variants(chosen.ablation or chosen.results / "ablation")])
     if chosen.page is None:
         print(text)
@@ -129,11 +129,7 @@ def fusing(runs: dict[str, list[Run]]) -> str:
         "− concat.",
         "− seq.",
     ]
-    note = (
-        "The splits in which end-to-end models were trained: all of GSE7390, TCGA and the molecules, otherwise the "
-        "first repeat. The goals above count all splits."
-    )
-    return f"### Fusing, by pairs\n\n{note}\n\n" + markdown(head, rows)
+    return "### Fusing, by pairs\n\n" + markdown(head, rows)
 
 
 def missing(runs: dict[str, list[Run]]) -> str:
@@ -157,13 +153,11 @@ def missing(runs: dict[str, list[Run]]) -> str:
 
 
 def apart(runs: dict[str, list[Run]]) -> str:
-    """Blocks of disjoint patients against blocks of as many shared ones."""
+    """Patients apart: merges of blocks that share no patient against merges of blocks that share all of theirs."""
     rows = []
     for name, splits in runs.items():
-        got = [run for run in splits if "disjoint" in run]
-        if got:
-            values = [scores_of(got, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
-            rows.append([TITLES[name], *map(spread, values), difference(*values)])
+        values = [scores_of(splits, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
+        rows.append([TITLES[name], *map(spread, values), difference(*values)])
     note = "Patients cut into as many parts as modalities; means over merges; each block is in one of either kind."
     head = ["cohort", "disjoint patients", "shared patients", "difference"]
     return f"### Patients apart\n\n{note}\n\n" + markdown(head, rows)
@@ -223,9 +217,8 @@ def costs(runs: dict[str, list[Run]]) -> str:
     """Wall time and parameters."""
     rows = []
     for name, splits in runs.items():
-        whole = [run for run in splits if "concatenation" in run["seconds"]]
         ways = ("blocks", "LegoFuse", "concatenation", "sequential")
-        seconds = [np.mean([run["seconds"][way] for run in whole]) for way in ways]
+        seconds = [np.mean([run["seconds"][way] for run in splits]) for way in ways]
         parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", "concatenation", "sequential")]
         rows.append([TITLES[name], *(f"{value:.0f}" for value in seconds), *(f"{value:,}" for value in parameters)])
     head = ["cohort", "blocks, s", "LegoFuse", "concatenation", "sequential", "parameters: LegoFuse", "concat.", "seq."]
@@ -237,13 +230,12 @@ def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
     ways = {"LegoFuse": "C0", "concatenation": "C1", "sequential": "C2"}
 
     def panel(axes: Any, splits: list[Run]) -> None:
-        whole = [run for run in splits if "concatenation" in run["pairs"]["1.0"]]
-        ensemble = np.nanmean(scores_of(whole, lambda run: run["ensemble"]["score"]))
+        ensemble = np.nanmean(scores_of(splits, lambda run: run["ensemble"]["score"]))
         axes.axhline(ensemble, color="0.4", linestyle="--", label="logit ensemble")
         for way, colour in ways.items():
             points = []
             for share in splits[0]["pairs"]:
-                got = [run["pairs"][share][way]["score"] for run in whole if way in run["pairs"][share]]
+                got = [run["pairs"][share][way]["score"] for run in splits if way in run["pairs"][share]]
                 if got:
                     points.append((100 * float(share), np.nanmean(got), np.nanstd(got) / math.sqrt(len(got))))
             x, y, error = zip(*points, strict=True)

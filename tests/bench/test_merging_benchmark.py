@@ -46,6 +46,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
         "Merging",
         "Ways of merging",
         "Fusing, by pairs",
+        "Over all cohorts",
         "Modalities missing",
         "Patients apart",
         "Calibration",
