@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import time
 import warnings
@@ -86,11 +87,14 @@ def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     alone = {name: _present(all_logits, block, test.only([name])) for name, block in blocks.items()}
     result["blocks"] = {name: _scores_of_present(merge, *found, test.only([name])) for name, found in alone.items()}
     result["temperature"] = {name: _after_temperature(case, blocks[name], test) for name in blocks}
+    result["calibrated"] = {name: _calibrated(case, blocks[name], test) for name in blocks}
     result["ensemble"] = score(ensemble_logits(blocks, test))
     result["weighted ensemble"] = score(weighted_logits(blocks, test))
     merges = {name: LegoMerge(list(blocks.values()), **way) for name, way in MERGES.items()}
     merges["LegoMerge, calibrated"] = LegoMerge(list(blocks.values()))
-    result["scale"] = calibrate(merges["LegoMerge, calibrated"], data_of(merge, case.cohort, validation))
+    merges["uniform, strength 1, calibrated"] = LegoMerge(list(blocks.values()), weights="uniform", strength=1.0)
+    seen = data_of(merge, case.cohort, validation)
+    result["scale"] = {way: calibrate(model, seen) for way, model in merges.items() if way.endswith("calibrated")}
     result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
     result["weights"] = merge.weights.tolist()
     result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
@@ -167,6 +171,15 @@ def _after_temperature(case: Case, block: LegoBlock, test: PatientData) -> dict[
     best = min(scales, key=lambda scale: float(block.task.loss(logits * scale, data.target)))
     here, own = _present(all_logits, block, test.only([block.modality]))
     return _scores_of_present(block, here, own * best, test.only([block.modality])) | {"scale": best}
+
+
+def _calibrated(case: Case, block: LegoBlock, test: PatientData) -> dict[str, float]:
+    """Return a block's scores after ``calibrate``, the rule that merges are calibrated by."""
+    block = copy.deepcopy(block)
+    watched = having(case.cohort, [block.modality], case.ids("validation"))
+    scale = calibrate(block, data_of(block, case.cohort, watched))
+    found = _present(all_logits, block, test.only([block.modality]))
+    return _scores_of_present(block, *found, test.only([block.modality])) | {"scale": scale}
 
 
 def _on_patients_of(name: str, merges: Mapping[str, LegoMerge], test: PatientData) -> dict[str, dict[str, float]]:
@@ -276,7 +289,7 @@ def _missing(
     return found
 
 
-def _disjoint(case: Case) -> dict[str, float]:
+def _disjoint(case: Case) -> dict[str, Any]:
     """Score LegoMerge of blocks that share no patient against blocks that share all of theirs.
 
     The patients are cut into as many parts as there are modalities, and a block of each modality is trained on each
@@ -287,7 +300,7 @@ def _disjoint(case: Case) -> dict[str, float]:
     count = len(names)
     parts = [parts_of(case.cohort, case.ids(part), count, case.seed) for part in ("train", "validation")]
     trained = [train_blocks(case, dict.fromkeys(names, (parts[0][i], parts[1][i]))) for i in range(count)]
-    found = {}
+    found: dict[str, Any] = {}
     for way, shift in (("apart", 1), ("shared", 0)):
         scores = []
         for first in range(count):
@@ -297,4 +310,4 @@ def _disjoint(case: Case) -> dict[str, float]:
             seen, test = (data_of(model, case.cohort, case.ids(part)) for part in ("train", "test"))
             scores.append(_scorer(model, seen, test)(all_logits(model, test, 256))["score"])
         found[way] = float(np.mean(scores))
-    return found
+    return found | {"patients": len(parts[0][0]), "validation patients": len(parts[1][0])}

@@ -95,7 +95,7 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
         "cohort": name,
         "index": index,
         "seed": seed,
-        "cohort_sha256": hashlib.sha256("\n".join(cohort.patients).encode()).hexdigest()[:8],
+        "cohort_sha256": hashlib.sha256(cohort.outcome.to_csv().encode()).hexdigest()[:8],
         "metric": task.primary_metric,
         "patients": {part: len(case.ids(part)) for part in ("train", "validation", "test")},
         "total_seconds": round(seconds, 1),

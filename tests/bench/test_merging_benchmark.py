@@ -34,8 +34,9 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
         assert set(found["pairs"][share]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
     assert found["pairs"]["0.25"]["pairs"] == pytest.approx(found["pairs"]["1.0"]["pairs"] / 4, abs=1)
     assert len(found["missing"]) == 3
-    assert found["scale"] > 0
-    assert found["disjoint"].keys() == {"apart", "shared"}
+    assert min(found["scale"].values()) > 0
+    assert found["calibrated"].keys() == found["blocks"].keys()
+    assert found["disjoint"].keys() == {"apart", "shared", "patients", "validation patients"}
     assert found["on patients of"].keys() == found["blocks"].keys()
     # A second run finds everything done.
     assert run("run.py", *options).count("done before") == 2
