@@ -149,3 +149,14 @@ def test_a_score_that_is_no_number_is_refused_where_the_card_is_read(field: str,
     for read in (lambda: LegoMerge([block]), lambda: save(block, tmp_path / "block")):
         with pytest.raises(InputError, match=f"{field} of a card: expected a number for each name, got {{'auroc'"):
             read()
+
+
+def test_numbers_of_other_packages_and_what_json_cannot_say(tmp_path: Path) -> None:
+    block = table_block(plate(Classification(["well", "ill"])))
+    block.card.validation = {"auroc": torch.tensor(0.75), "auprc": math.nan, "brier": 10**400}
+    block.card.prior = (0.5, 10**400)
+    assert block.card.config()["validation"] == {"auroc": 0.75}
+    assert load(save(LegoMerge([block]), tmp_path / "merge")).block("rna").card.validation == {"auroc": 0.75}
+    block.card.parents = [3]
+    with pytest.raises(InputError, match=r"parents of a card: expected a line for each, got \[3\]"):
+        save(block, tmp_path / "block")

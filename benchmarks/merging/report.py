@@ -20,6 +20,7 @@ from tables import (
     gaps,
     markdown,
     merged_score,
+    mildest,
     missing_difference,
     read,
     scores_of,
@@ -157,47 +158,51 @@ def apart(runs: dict[str, list[Run]]) -> str:
     rows = []
     for name, splits in runs.items():
         values = [scores_of(splits, lambda run, way=way: run["disjoint"][way]) for way in ("apart", "shared")]
-        rows.append([TITLES[name], *map(spread, values), difference(*values)])
-    note = "Patients cut into as many parts as modalities; means over merges; each block is in one of either kind."
-    head = ["cohort", "disjoint patients", "shared patients", "difference"]
+        counts = [
+            round(np.mean([run["disjoint"][key] for run in splits])) for key in ("patients", "validation patients")
+        ]
+        whole = spread(scores_of(splits, merged_score("LegoMerge")))
+        sizes = " + ".join(map(str, counts))
+        rows.append([TITLES[name], sizes, *map(spread, values), difference(*values), whole])
+    note = (
+        "The patients are cut into as many parts as there are modalities, and a block of each modality is trained"
+        " on each part. Merges of blocks of different parts against merges of blocks of one part, means over the "
+        "merges of a split; every block is in one merge of each kind. Blocks that share no patient have seen more"
+        " patients together, which helps a merge as it helps any ensemble: what is measured is both. Last, the "
+        "merge of blocks that were all trained on everybody."
+    )
+    head = ["cohort", "patients a part, training + validation", "disjoint", "shared", "difference", "everybody"]
     return f"### Patients apart\n\n{note}\n\n" + markdown(head, rows)
 
 
 def calibration(runs: dict[str, list[Run]]) -> str:
     """Calibration error, what of it is chance, and log-loss."""
+    titles = {"ece": "error", "ece_by_chance": "error if true", "loss": "log-loss"}
+    done = {"blocks": "as it is", "temperature": "temperature", "calibrated": "calibrated"}
     rows = []
     for name, splits in runs.items():
-        best = best_block(splits)
-        for way in ("ece", "ece_by_chance", "loss"):
-            if way not in splits[0]["ensemble"]:
+        for score, title in titles.items():
+            if score not in splits[0]["ensemble"]:
                 continue
-            heated, ensemble, timid, merge, scaled, tuned, same = (
-                np.array([part[way] for part in parts])
-                for parts in (
-                    [run["temperature"][best] for run in splits],
-                    [run["ensemble"] for run in splits],
-                    [run["merges"]["strength 1"] for run in splits],
-                    [run["merges"]["LegoMerge"] for run in splits],
-                    [run["merges"]["LegoMerge, calibrated"] for run in splits],
-                    [run["pairs"]["1.0"]["LegoFuse"] for run in splits],
-                    [run["on patients of"][best]["LegoMerge, calibrated"] for run in splits],
-                )
-            )
-            means = [f"{np.mean(part):.3f}" for part in (ensemble, timid, merge, scaled, tuned)]
-            against = "" if way == "ece_by_chance" else difference(heated, same)
-            title = {"ece": "error", "ece_by_chance": "error if true", "loss": "log-loss"}[way]
-            rows.append([TITLES[name], title, f"{best} {np.mean(heated):.3f}", *means, against])
-    head = [
-        "cohort",
-        "",
-        "best block after temperature",
-        "ensemble",
-        "strength 1",
-        "LegoMerge",
-        "calibrated",
-        "LegoFuse",
-    ]
-    return "### Calibration\n\n" + markdown([*head, "best block − calibrated"], rows)
+            way, best = mildest(splits) if score == "loss" else ("temperature", best_block(splits))
+            single = scores_of(splits, lambda run, way=way, best=best, score=score: run[way][best][score])
+            same = [run["on patients of"][best]["LegoMerge, calibrated"][score] for run in splits]
+            merged = ("uniform, strength 1, calibrated", "strength 1", "LegoMerge", "LegoMerge, calibrated")
+            columns = [
+                [run["ensemble"][score] for run in splits],
+                *([run["merges"][one][score] for run in splits] for one in merged),
+                [run["pairs"]["1.0"]["LegoFuse"][score] for run in splits],
+            ]
+            against = "" if score == "ece_by_chance" else difference(single, np.array(same))
+            means = [f"{np.mean(column):.3f}" for column in columns]
+            rows.append([TITLES[name], title, f"{best}, {done[way]} {np.mean(single):.3f}", *means, against])
+    note = (
+        "Of the errors the best block is that of the scores above, after its temperature; of log-loss it is the "
+        "block that comes closest to the calibrated merge, as it is, after its temperature, or calibrated by the "
+        "rule of the merges."
+    )
+    head = ["cohort", "", "best block", "ensemble", "ensemble, calibrated", "strength 1", "LegoMerge", "calibrated"]
+    return f"### Calibration\n\n{note}\n\n" + markdown([*head, "LegoFuse", "best block − calibrated"], rows)
 
 
 def variants(folder: Path) -> list[str]:
@@ -205,7 +210,7 @@ def variants(folder: Path) -> list[str]:
     if not folder.is_dir():
         return []
     cohorts = [name for name in ABLATED if (folder / name).is_dir()]
-    note = "Ensemble of the blocks; LegoMerge − ensemble; merged heads (mean, slerp) − ensemble; five splits each."
+    note = "Ensemble of the blocks (mean ± sd over five splits); LegoMerge − ensemble; merged heads (slerp) − ensemble."
     return [
         "### Variants of the block\n\n" + note + "\n\n" + table(folder, cohorts, tuple(PLATES)),
         "### Variants of the common start\n\nWith the common read-out, merging needs no common start: what one is good "

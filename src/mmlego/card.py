@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any
 
 from mmlego.errors import InputError
+from mmlego.scalars import as_number
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Card:
     Raises
     ------
     InputError
-        If a field is given or set to a value of another kind.
+        If a field is set to a value of another kind.
 
     Examples
     --------
@@ -58,7 +59,8 @@ class Card:
         """Set a field, if the value is of its kind."""
         kind = _KINDS.get(name, object)
         if not isinstance(value, kind):
-            raise InputError(f"{name} of a card", expected=f"a {kind.__name__}", got=repr(value))
+            expected = "a " + " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+            raise InputError(f"{name} of a card", expected=expected, got=repr(value))
         super().__setattr__(name, value)
 
     def config(self) -> dict[str, Any]:
@@ -67,22 +69,24 @@ class Card:
         Raises
         ------
         InputError
-            If a score or its error is no number.
+            If a score or its error is no number, or a parent no text.
         """
-        for what in ("validation", "errors"):
-            if not all(isinstance(value, Real) for value in getattr(self, what).values()):
-                raise InputError(f"{what} of a card", expected="a number for each name", got=getattr(self, what))
-        known = {
-            what: {name: float(value) for name, value in getattr(self, what).items() if math.isfinite(value)}
-            for what in ("validation", "errors")
-        }
-        return asdict(self) | known
+        if not all(isinstance(line, str) for line in self.parents):
+            raise InputError("parents of a card", expected="a line for each", got=self.parents)
+        return asdict(self) | {what: self._numbers(what) for what in ("validation", "errors")}
+
+    def _numbers(self, what: str) -> dict[str, float]:
+        given = getattr(self, what)
+        numbers = {name: as_number(value) for name, value in given.items()}
+        if any(math.isnan(number) and not isinstance(given[name], Real) for name, number in numbers.items()):
+            raise InputError(f"{what} of a card", expected="a number for each name", got=given)
+        return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
-_KINDS: dict[str, type] = {
+_KINDS: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("data", "licence"), str),
     **dict.fromkeys(("validation", "errors", "patients", "recipe"), dict),
-    **dict.fromkeys(("prior", "parents"), list),
+    **dict.fromkeys(("prior", "parents"), (list, tuple)),
 }
 
 

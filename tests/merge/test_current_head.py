@@ -57,7 +57,7 @@ def test_residual_refuses_blocks_of_different_starts() -> None:
         LegoMerge(blocks(other), rule="residual", heads="slerp", allow_mismatch=True)
 
 
-@pytest.mark.parametrize("strength", [1e39, -0.5, float("nan"), True, "1"])
+@pytest.mark.parametrize("strength", [1e39, -0.5, float("nan"), True, "1", 10**400, torch.ones(2)])
 def test_a_strength_that_is_no_sensible_number_is_refused(strength: float) -> None:
     with pytest.raises(InputError, match="strength"):
         LegoMerge(blocks(), rule="residual", strength=strength)

@@ -209,6 +209,7 @@ def test_what_cannot_be_calibrated() -> None:
         calibrate(values, (torch.randn(5, 4), torch.randn(5)))
     with pytest.raises(InputError, match="spread of calibrate: expected a number ≥ 1e-06"):
         calibrate(LegoMerge(blocks()), data, spread=0)
+    assert calibrate(LegoMerge(blocks()), data, spread=10**400) > 0
     with pytest.raises(InputError, match="the data has no target"):
         calibrate(LegoMerge(blocks()), PatientData({"labs": torch.randn(5, 4)}, task=Classification(2)))
     with pytest.raises(InputError, match="model of calibrate"):

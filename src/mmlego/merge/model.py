@@ -18,6 +18,7 @@ from mmlego.merge.rules import Phase, combine, get_rule
 from mmlego.merge.weights import Weights, present_weights, resolve_weights
 from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
 from mmlego.nn.spectral import Spectrum
+from mmlego.scalars import as_number
 
 Strength = float | Literal["auto"]
 MOST = 1e6  # of strength
@@ -57,8 +58,8 @@ class Merging(Multimodal):
             heads = "slerp"
         if not isinstance(phase, str) or phase not in ("mean", "circular"):
             raise InputError("phase", expected="'mean' or 'circular'", got=repr(phase))
-        if strength != "auto" and not _is_strength(strength):
-            raise InputError("strength", expected=f"a number between 0 and {MOST:g}, or 'auto'", got=repr(strength))
+        if not isinstance(strength, str) or strength != "auto":
+            strength = _checked_strength(strength)
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
         if rule == "residual" and not self.in_common:
@@ -353,16 +354,18 @@ def prior_of_block(block: LegoBlock) -> Tensor:
     return made
 
 
-def _is_strength(number: object) -> bool:
-    # What is far beyond the number of modalities is a slip, and would overflow in the end.
-    return isinstance(number, (int, float)) and not isinstance(number, bool) and 0 <= number <= MOST
+def _checked_strength(strength: object) -> float:
+    number = as_number(strength)
+    if not 0 <= number <= MOST:  # what is far beyond the number of modalities is a slip, and would overflow in the end
+        raise InputError("strength", expected=f"a number between 0 and {MOST:g}, or 'auto'", got=repr(strength))
+    return number
 
 
 def _as_floats(values: object) -> Tensor | None:
     """Return numbers of a card as a tensor; None if they are no finite numbers."""
     try:
         found = torch.tensor(values, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
     return found if found.ndim == 1 and bool(torch.isfinite(found).all()) else None
 

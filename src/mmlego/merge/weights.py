@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from mmlego.block import LegoBlock
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
+from mmlego.scalars import as_number
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 TYPICAL, SPREAD = 0.15, 0.03
@@ -47,7 +47,8 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
         if weights == "auto":
             return [1 / len(names)] * len(names)
         raise InputError("weights", expected="'auto', 'uniform', 'evidence', or one number a block", got=repr(weights))
-    if not isinstance(weights, Iterable) or (isinstance(weights, Tensor) and weights.ndim == 0):
+    ordered = isinstance(weights, Iterable) and not isinstance(weights, (set, frozenset))
+    if not ordered or getattr(weights, "ndim", 1) == 0:
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=repr(weights))
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in blocks]
@@ -56,7 +57,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
         given: list[Any] = [weights.get(name) for name in names]
     else:
         given = list(weights)
-    values = [_number(value) for value in given]
+    values = [as_number(value) for value in given]
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
     if max(values) == 0:
@@ -64,16 +65,6 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
     most = max(values)  # scaled by it first, no sum overflows
     total = sum(value / most for value in values)
     return [value / most / total for value in values]
-
-
-def _number(value: Any) -> float:
-    """Return a number as a float, NaN for anything else."""
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
-    try:
-        return float(value) if isinstance(value, Real) else math.nan
-    except OverflowError:
-        return math.inf
 
 
 def _scored(block: LegoBlock) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
 from typing import cast
 
 import torch
@@ -17,6 +16,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.merge.model import Merging, prior_of_block
 from mmlego.merge.weights import present_weights
+from mmlego.scalars import as_number
 from mmlego.training.evaluate import Data, Model, all_logits, data_for
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
@@ -71,7 +71,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     >>> calibrate(block, (x, y)) <= 1.0  # it knows nothing yet, and should say less
     True
     """
-    if not isinstance(spread, Real) or isinstance(spread, bool) or not spread >= LEAST:
+    width = as_number(spread)
+    if not width >= LEAST:
         raise InputError("spread of calibrate", expected=f"a number ≥ {LEAST:g}", got=repr(spread))
     _check_model(model)
     patients = data_for(model, data, with_target=True)
@@ -80,7 +81,7 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     if not bool(torch.isfinite(evidence).all()):
         raise InputError("the model answers NaN or infinity", expected="finite logits")
     before = _scale_so_far(model)
-    scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), float(spread), before)
+    scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), width, before)
     _rescale(model, scale)
     model.card.recipe["calibration"] = {"scale": round(before * scale, 6), "patients": len(set(patients.patients))}
     kept = ("auroc", "auprc") if _ranks_stay(model) else (model.task.primary_metric,)

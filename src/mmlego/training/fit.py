@@ -6,7 +6,7 @@ import math
 import warnings
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from mmlego.data.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
+from mmlego.scalars import as_number
 from mmlego.settings import FitSettings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
@@ -177,21 +178,23 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
             raise InputError(f"{name} of fit", expected="an int ≥ 1", got=repr(value))
         settings[name] = int(value)
     for name in ("lr", "weight_decay", "gradient_clip"):
-        value = settings[name]
-        if name == "gradient_clip" and value is None:
+        if name == "gradient_clip" and settings[name] is None:
             continue
-        positive = name != "weight_decay"
-        if not _is_number(value) or value < 0 or (positive and value == 0):
-            raise InputError(f"{name} of fit", expected=f"a number {'>' if positive else '≥'} 0", got=repr(value))
-        settings[name] = float(value)
+        value, positive = as_number(settings[name]), name != "weight_decay"
+        if not math.isfinite(value) or value < 0 or (positive and value == 0):
+            expected = f"a number {'>' if positive else '≥'} 0"
+            raise InputError(f"{name} of fit", expected=expected, got=repr(settings[name]))
+        settings[name] = value
     seed = settings["seed"]
     if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**63:
         raise InputError("seed of fit", expected="an int ≥ 0, below 2⁶³", got=repr(seed))
     weights = settings["class_weights"]
     if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
-        if isinstance(weights, str) or not isinstance(weights, Iterable) or not all(map(_is_number, weights)):
+        ordered = isinstance(weights, Iterable) and not isinstance(weights, (set, frozenset))
+        values = [as_number(value) for value in weights] if ordered else [math.nan]
+        if not all(map(math.isfinite, values)):
             raise InputError("class_weights", expected="'balanced' or one number a class", got=repr(weights))
-        settings["class_weights"] = [float(value) for value in weights]
+        settings["class_weights"] = values
     if str(settings["precision"]) in ("16-true", "bf16-true"):
         raise InputError(
             "precision of fit",
@@ -200,12 +203,6 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
             remedy="Weights are kept in full precision; use the mixed one.",
         )
     return settings | {"seed": int(seed), "precision": str(settings["precision"])}
-
-
-def _is_number(value: object) -> bool:
-    if isinstance(value, torch.Tensor) and value.ndim == 0:
-        value = value.item()
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _parts(

@@ -71,7 +71,8 @@ def train(
     Raises
     ------
     InputError
-        If training diverges, or there are fewer patients in a batch than processes.
+        If training diverges, there are fewer patients in a batch than processes, or Lightning's Trainer cannot do what
+        it is told.
     CheckpointError
         If the state of an interrupted run is damaged.
     """
@@ -94,14 +95,16 @@ def train(
     with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible(), _own_errors():
         model.train()
         seed_all(settings["seed"])
+        chosen = trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}
+        logger = _tensorboard(folder) if tensorboard else False
         with _trainer_errors(trainer):
             lightning = pl.Trainer(
-                **(trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}),
+                **chosen,
                 max_epochs=settings["epochs"],
                 gradient_clip_val=settings["gradient_clip"],
                 callbacks=callbacks,
                 plugins=[SafeCheckpointIO()],
-                logger=_tensorboard(folder) if tensorboard else False,
+                logger=logger,
                 default_root_dir=folder,
                 enable_checkpointing=resumable,
                 enable_progress_bar=False,
@@ -126,7 +129,7 @@ def _trainer_errors(given: dict[str, Any]) -> Iterator[None]:
     """Say in one error what Lightning's trainer cannot do with what it was given."""
     try:
         yield
-    except (ValueError, TypeError, MisconfigurationException) as error:
+    except (ValueError, TypeError, OverflowError, ImportError, MisconfigurationException) as error:
         raise InputError(
             f"{', '.join(given)} of fit", expected="what Lightning's Trainer takes", got=f"{given}: {error}"
         ) from error

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import math
+import os
 import re
 import shutil
 import tempfile
@@ -40,18 +41,20 @@ def run_folder(out: str | Path | None) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If ``out`` is a file.
+        If ``out`` is no path, a file, or cannot be made.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mmlego-") as folder:
             yield Path(folder)
         return
-    if not isinstance(out, (str, Path)):
+    if not isinstance(out, (str, os.PathLike)):
         raise InputError("out of fit", expected="a folder", got=repr(out))
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError("out of fit", expected="a folder", got=f"a file in its place, {out}") from error
+    except (OSError, ValueError) as error:
+        raise InputError("out of fit", expected="a folder that can be made", got=f"{out!r}: {error}") from error
     yield Path(out)
 
 

@@ -1,0 +1,93 @@
+"""What the merging benchmark compares, and how it counts."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "merging"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import a script of the benchmark by name, and forget it afterwards."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module
+    for name in ("methods", "rivals", "cohorts", "tables", "goals"):
+        sys.modules.pop(name, None)
+
+
+def test_patients_apart_and_shared(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    methods = script("methods")
+    names, merged = ("rna", "cnv", "clinical"), []
+
+    def merge(blocks: list[tuple[str, str]]) -> Any:
+        merged.append(blocks)
+        return SimpleNamespace(task=SimpleNamespace(name="classification"))
+
+    monkeypatch.setattr(methods, "parts_of", lambda cohort, ids, count, seed: [[f"{ids}{i}"] for i in range(count)])
+    monkeypatch.setattr(methods, "train_blocks", lambda case, parts: {key: (key, *parts[key]) for key in parts})
+    monkeypatch.setattr(methods, "LegoMerge", merge)
+    monkeypatch.setattr(methods, "data_of", lambda *_: None)
+    monkeypatch.setattr(methods, "all_logits", lambda *_: len(merged))
+    monkeypatch.setattr(methods, "_scorer", lambda *_: lambda count: {"score": float(count)})
+    case = SimpleNamespace(cohort=SimpleNamespace(modalities=names), ids=lambda part: part, seed=0)
+    found = methods._disjoint(case)
+    assert found == {"apart": 2.0, "shared": 5.0, "patients": 1, "validation patients": 1}  # merges 1–3, then 4–6
+    apart, shared = merged[:3], merged[3:]
+    for blocks in merged:
+        assert [name for name, *_ in blocks] == list(names)
+        assert all(train[0][-1] == valid[0][-1] for _, train, valid in blocks)
+    assert all(len({train[0] for _, train, _ in blocks}) == 3 for blocks in apart)
+    assert all(len({train[0] for _, train, _ in blocks}) == 1 for blocks in shared)
+    for kind in (apart, shared):
+        assert len({(name, train[0]) for blocks in kind for name, train, _ in blocks}) == 9
+
+
+def fake(cohort: str, gain: float) -> dict[str, Any]:
+    """Return a split in which everything is above everything else by a gain."""
+    low, high = {"score": 0.6, "loss": 0.5 + gain}, {"score": 0.6 + gain, "loss": 0.5}
+    timid = "uniform, strength 1, calibrated"
+    return {
+        "cohort": cohort,
+        "ensemble": low,
+        "merges": {"LegoMerge": high, "paper": low, "LegoMerge, calibrated": high, timid: low},
+        "on patients of": {"rna": {"LegoMerge": high, "LegoMerge, calibrated": high}},
+        **{way: {"rna": low} for way in ("blocks", "temperature", "calibrated")},
+        "pairs": {"1.0": {"LegoFuse": high, "concatenation": low, "sequential": low}},
+        "disjoint": {"apart": high["score"], "shared": low["score"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("gains", "above", "p"),
+    [
+        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], "7 of 7", "0.016"),  # 2 / 2⁷
+        ([0.1, 0.2, 0.1, 0.1, 0.1, 0.1, -0.1], "6 of 7", "0.125"),  # 2 · 8 / 2⁷
+        ([0.1, 0.0], "1 of 2", "1.000"),  # no difference is for nobody
+        ([0.0], "0 of 1", ""),
+    ],
+)
+def test_the_sign_test_over_cohorts(
+    script: Callable[[str], ModuleType], gains: list[float], above: str, p: str
+) -> None:
+    runs = {f"cohort {i}": [fake(f"cohort {i}", gain)] for i, gain in enumerate(gains)}
+    table = script("goals").over_cohorts(runs)
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
+    rows = [[cell.strip() for cell in line[1:-1].split("|")] for line in lines[1:]]
+    assert {row[0] for row in rows} >= {"LegoMerge − ensemble", "LegoFuse − sequential, 100% of pairs"}
+    assert all((row[1], row[4]) == (above, p) for row in rows)
+
+
+def test_the_mildest_rival_is_the_one_closest_in_loss(script: Callable[[str], ModuleType]) -> None:
+    splits = [fake("one", 0.1)]
+    splits[0]["blocks"]["rna"] = {"score": 0.9, "loss": 0.55}
+    tables = script("tables")
+    assert tables.mildest(splits) == ("blocks", "rna")
+    assert tables.log_loss(splits[0], "blocks", "rna") == pytest.approx(0.05)
