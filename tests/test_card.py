@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -143,9 +144,10 @@ def test_a_card_refuses_values_of_another_kind(field: str, value: Any) -> None:
 
 
 @pytest.mark.parametrize("field", ["validation", "errors"])
-def test_a_score_that_is_no_number_is_refused_where_the_card_is_read(field: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("score", ["high", True, None])
+def test_a_score_that_is_no_number_is_refused_where_the_card_is_read(field: str, score: Any, tmp_path: Path) -> None:
     block = table_block(plate(Classification(["well", "ill"])))
-    getattr(block.card, field)["auroc"] = "high"
+    getattr(block.card, field)["auroc"] = score
     for read in (lambda: LegoMerge([block]), lambda: save(block, tmp_path / "block")):
         with pytest.raises(InputError, match=f"{field} of a card: expected a number for each name, got {{'auroc'"):
             read()
@@ -154,6 +156,7 @@ def test_a_score_that_is_no_number_is_refused_where_the_card_is_read(field: str,
 def test_numbers_of_other_packages_and_what_json_cannot_say(tmp_path: Path) -> None:
     block = table_block(plate(Classification(["well", "ill"])))
     block.card.validation = {"auroc": torch.tensor(0.75), "auprc": math.nan, "brier": 10**400}
+    block.card.errors = {"auroc": 1e300, "auprc": np.array(math.nan)}
     block.card.prior = (0.5, 10**400)
     assert block.card.config()["validation"] == {"auroc": 0.75}
     assert load(save(LegoMerge([block]), tmp_path / "merge")).block("rna").card.validation == {"auroc": 0.75}

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass, field
-from numbers import Real
 from typing import Any
 
 from mmlego.errors import InputError
-from mmlego.scalars import as_number
+from mmlego.scalars import as_number, is_number
 
 
 @dataclass
@@ -77,9 +76,9 @@ class Card:
 
     def _numbers(self, what: str) -> dict[str, float]:
         given = getattr(self, what)
-        numbers = {name: as_number(value) for name, value in given.items()}
-        if any(math.isnan(number) and not isinstance(given[name], Real) for name, number in numbers.items()):
+        if not all(map(is_number, given.values())):
             raise InputError(f"{what} of a card", expected="a number for each name", got=given)
+        numbers = {name: as_number(value) for name, value in given.items()}
         return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 

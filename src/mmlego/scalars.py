@@ -1,8 +1,9 @@
-"""Single numbers, as users give them."""
+"""Single numbers, and rows of them, as users give them."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any
 
@@ -10,8 +11,20 @@ import numpy as np
 from torch import Tensor
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is a single number, NaN included; truth values, text and spans of time are none.
+
+    Examples
+    --------
+    >>> is_number(np.float32(0.5)), is_number(math.nan), is_number(True), is_number("2")
+    (True, True, False, False)
+    """
+    value = _unwrapped(value)
+    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+
+
 def as_number(value: Any) -> float:
-    """Return a single number as a float; NaN for anything else, truth values and text included.
+    """Return a single number as a float; NaN for anything else.
 
     Parameters
     ----------
@@ -23,12 +36,33 @@ def as_number(value: Any) -> float:
     >>> as_number(np.float32(0.5)), as_number(Tensor([2.0])), as_number("2"), as_number(10**400)
     (0.5, 2.0, nan, inf)
     """
-    single = value.numel() if isinstance(value, Tensor) else value.size if isinstance(value, np.ndarray) else 0
-    if single == 1:
-        value = value.item()
-    if not isinstance(value, Real) or isinstance(value, (bool, np.bool_)):
+    if not is_number(value):
         return math.nan
+    value = _unwrapped(value)
     try:
         return float(value)
     except OverflowError:
-        return math.inf if str(value)[0] != "-" else -math.inf
+        return math.inf if value > 0 else -math.inf
+
+
+def as_numbers(values: Any) -> list[float] | None:
+    """Return a row of numbers as floats, NaN for what is none; None for what has no order, or names, or is no row.
+
+    Examples
+    --------
+    >>> as_numbers((1, "2")), as_numbers(np.ones(2)), as_numbers({"rna": 1}), as_numbers({1, 2}), as_numbers(3)
+    ([1.0, nan], [1.0, 1.0], None, None, None)
+    """
+    if isinstance(values, (str, bytes, bytearray, set, frozenset)) or hasattr(values, "keys"):
+        return None
+    if not isinstance(values, Iterable) or getattr(values, "ndim", 1) != 1:
+        return None
+    return [as_number(value) for value in values]
+
+
+def _unwrapped(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.item() if value.numel() == 1 and not value.is_meta else None
+    if isinstance(value, np.ndarray):
+        return value.item() if value.size == 1 and not np.ma.is_masked(value) else None
+    return value

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from mmlego.block import LegoBlock
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
-from mmlego.scalars import as_number
+from mmlego.scalars import as_number, as_numbers
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 TYPICAL, SPREAD = 0.15, 0.03
+VAST = 1e100  # an error whose square would overflow tells nothing
 
 Weights = str | Mapping[str, float] | Sequence[float]
 
@@ -47,17 +47,13 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
         if weights == "auto":
             return [1 / len(names)] * len(names)
         raise InputError("weights", expected="'auto', 'uniform', 'evidence', or one number a block", got=repr(weights))
-    ordered = isinstance(weights, Iterable) and not isinstance(weights, (set, frozenset))
-    if not ordered or getattr(weights, "ndim", 1) == 0:
-        raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=repr(weights))
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in blocks]
         if unknown:
             raise UnknownNameError("weights name unknown modalities", expected=f"of {names}", got=unknown)
-        given: list[Any] = [weights.get(name) for name in names]
+        values = [as_number(weights.get(name)) for name in names]
     else:
-        given = list(weights)
-    values = [as_number(value) for value in given]
+        values = as_numbers(weights) or []
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
         raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
     if max(values) == 0:
@@ -68,7 +64,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
 
 
 def _scored(block: LegoBlock) -> bool:
-    return math.isfinite(block.card.validation.get(block.task.primary_metric, math.nan))
+    return math.isfinite(as_number(block.card.validation.get(block.task.primary_metric)))
 
 
 def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
@@ -83,8 +79,8 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
                 got=block.card.validation or "no scores",
                 remedy="Fit the block with validation data, or pass weights='uniform' or numbers.",
             )
-        scores.append(block.card.validation[metric] - block.task.chance)
-        error = block.card.errors.get(metric, math.inf)  # a saved card leaves out what is not finite
+        scores.append(as_number(block.card.validation[metric]) - block.task.chance)
+        error = as_number(block.card.errors.get(metric))  # a saved card leaves out what is not finite
         if warn and not math.isfinite(error):
             text = f"The card of {name!r} tells no standard error of {metric}: its score is not believed."
             warnings.warn(text, LegoWarning, stacklevel=5)
@@ -125,7 +121,7 @@ def believed_gain(score: float, error: float, typical: float = TYPICAL, spread: 
     >>> [round(believed_gain(x, 0.1), 3) for x in (0.3, 0.1)]
     [0.165, 0.149]
     """
-    if not math.isfinite(error):
+    if not abs(error) < VAST:
         return math.hypot(typical, spread)
     total = spread**2 + error**2
     mean = (spread**2 * score + error**2 * typical) / total

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from mmlego.data.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
-from mmlego.scalars import as_number
+from mmlego.scalars import as_number, as_numbers
 from mmlego.settings import FitSettings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
@@ -190,9 +190,8 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
         raise InputError("seed of fit", expected="an int ≥ 0, below 2⁶³", got=repr(seed))
     weights = settings["class_weights"]
     if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
-        ordered = isinstance(weights, Iterable) and not isinstance(weights, (set, frozenset))
-        values = [as_number(value) for value in weights] if ordered else [math.nan]
-        if not all(map(math.isfinite, values)):
+        values = as_numbers(weights)
+        if values is None or not all(map(math.isfinite, values)):
             raise InputError("class_weights", expected="'balanced' or one number a class", got=repr(weights))
         settings["class_weights"] = values
     if str(settings["precision"]) in ("16-true", "bf16-true"):
@@ -211,11 +210,12 @@ def _parts(
     everyone = data_for(model, data, with_target=True)
     if validation is None:
         return everyone, None
-    if isinstance(validation, (int, float)):
-        if not 0 < validation < 1:
+    if isinstance(validation, (int, float, Real)):
+        share = as_number(validation)
+        if not 0 < share < 1:
             raise InputError("validation as a share", expected="a number in (0, 1)", got=validation)
         strata = model.task.strata(everyone.target)
-        fractions = (1.0 - validation, float(validation), 0.0)
+        fractions = (1.0 - share, share, 0.0)
         split = split_patients(everyone.patients, strata, fractions=fractions, seed=seed)[0]
         check_split(split, everyone.patients)
         return everyone.subset(split.train), everyone.subset(split.validation)
