@@ -58,7 +58,7 @@ COHORTS ?= ../shared/data
 benchmark-merging: $(VENV)/.dev  ## merging and fusing against ensembles and end-to-end models, on the folders in COHORTS
 	$(BIN)/python benchmarks/merging/run.py --data $(COHORTS)
 	$(BIN)/python benchmarks/merging/ablation.py --data $(COHORTS)
-	$(BIN)/python benchmarks/merging/report.py
+	$(BIN)/python benchmarks/merging/report.py --page docs/merging.md
 
 clean:  ## remove the environment and everything made by runs
 	rm -rf $(VENV) runs .pytest_cache .mypy_cache .ruff_cache .coverage htmlcov dist

@@ -23,7 +23,7 @@ def goals(runs: dict[str, list[Run]]) -> str:
             cells.append(f"{cell} ✗" if found and round(min(found), 3) < least else cell)
         rows.append([title, f"{least:g}", *cells])
     head = ["mean difference", "at least", *(TITLES[name] for name in runs)]
-    note = "Means over all splits; ✗ where the mean falls short, whatever the interval in the tables below."
+    note = "Means over all splits, to three digits; ✗ where one falls short, whatever the interval in the tables below."
     return f"### Goals\n\n{note}\n\n" + markdown(head, rows)
 
 

@@ -63,6 +63,9 @@ def overview(runs: dict[str, list[Run]]) -> str:
         merge, ensemble = (
             scores_of(splits, key) for key in (merged_score("LegoMerge"), lambda run: run["ensemble"]["score"])
         )
+        paper, weighted = (
+            scores_of(splits, key) for key in (merged_score("paper"), lambda run: run["weighted ensemble"]["score"])
+        )
         single = scores_of(splits, lambda run, best=best: run["blocks"][best]["score"])
         same = scores_of(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
         rows.append(
@@ -71,13 +74,17 @@ def overview(runs: dict[str, list[Run]]) -> str:
                 str(len(splits)),
                 f"{best} {spread(single)}",
                 spread(ensemble),
-                spread(scores_of(splits, merged_score("paper"))),
+                spread(paper),
+                spread(weighted),
                 spread(merge),
                 difference(merge, ensemble),
                 difference(same, single),
+                difference(merge, paper),
+                difference(merge, weighted),
             ]
         )
-    head = ["cohort", "splits", "best block", "logit ensemble", "paper", "LegoMerge", "− ensemble", "− best block"]
+    head = ["cohort", "splits", "best block", "logit ensemble", "paper", "weighted ensemble", "LegoMerge"]
+    head += ["− ensemble", "− best block", "− paper", "− weighted"]
     return "### Merging\n\n" + markdown(head, rows)
 
 
@@ -194,15 +201,18 @@ def calibration(runs: dict[str, list[Run]]) -> str:
                 [run["pairs"]["1.0"]["LegoFuse"][score] for run in splits],
             ]
             against = "" if score == "ece_by_chance" else difference(single, np.array(same))
+            timid = "" if score == "ece_by_chance" else difference(np.array(columns[1]), np.array(columns[4]))
             means = [f"{np.mean(column):.3f}" for column in columns]
-            rows.append([TITLES[name], title, f"{best}, {done[way]} {np.mean(single):.3f}", *means, against])
+            rows.append([TITLES[name], title, f"{best}, {done[way]} {np.mean(single):.3f}", *means, against, timid])
     note = (
         "Of the errors the best block is that of the scores above, after its temperature; of log-loss it is the "
         "block that comes closest to the calibrated merge, as it is, after its temperature, or calibrated by the "
         "rule of the merges."
     )
     head = ["cohort", "", "best block", "ensemble", "ensemble, calibrated", "strength 1", "LegoMerge", "calibrated"]
-    return f"### Calibration\n\n{note}\n\n" + markdown([*head, "LegoFuse", "best block − calibrated"], rows)
+    return f"### Calibration\n\n{note}\n\n" + markdown(
+        [*head, "LegoFuse", "best block − calibrated", "ensemble, calibrated − calibrated"], rows
+    )
 
 
 def variants(folder: Path) -> list[str]:
