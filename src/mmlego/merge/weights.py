@@ -55,7 +55,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
     else:
         values = as_numbers(weights) or []
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
-        raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=weights)
+        raise InputError("weights", expected=f"one number ≥ 0 for each of {names}", got=repr(weights))
     if max(values) == 0:
         raise InputError("weights", expected="at least one number > 0", got=weights)
     most = max(values)  # scaled by it first, no sum overflows
