@@ -28,7 +28,7 @@ def by_name(tables: Mapping[str, Sequence[Case]]) -> dict[str, Case]:
     return cases
 
 
-def check(case: Case) -> None:
+def assert_refused(case: Case) -> None:
     """Call it: exactly this error, which says what was expected and what was got."""
     with pytest.raises(LegoError, match=f"(?s){case.message}") as caught:
         case.call()

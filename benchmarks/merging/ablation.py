@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from methods import Case
 from rich.progress import Progress
-from tables import TITLES
+from tables import TITLES, spread
 
 from cohorts import ROOT, cohort_of, settings_of
 from mmlego import Baseplate, LegoMerge, LegoWarning
@@ -122,7 +122,7 @@ def _file(out: Path, name: str, variant: str, fold: int) -> Path:
 
 
 def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
-    """Return scores by variant: ensemble, merge and its difference to the ensemble, merged heads likewise."""
+    """Return scores by variant: mean ± sd of the ensemble, and what merge and merged heads differ from it by."""
     lines = ["|  | " + " | ".join(TITLES[name] for name in cohorts) + " |", "|---|" + "---|" * len(cohorts)]
     for variant in variants:
         cells = []
@@ -131,8 +131,7 @@ def table(out: Path, cohorts: list[str], variants: tuple[str, ...]) -> str:
             got = [json.loads(file.read_text()) for file in files if file.is_file()]
             ensemble, merge, heads = ([run[way] for run in got] for way in ("ensemble", "LegoMerge", "merged heads"))
             found = [compare(part, ensemble, test_share=1 / FOLDS) for part in (merge, heads)]
-            spread = " ".join(f"{part.difference:+.3f}" for part in found)
-            cells.append(f"{np.mean(ensemble):.3f} ± {np.std(ensemble, ddof=1) if len(got) > 1 else 0.0:.3f} {spread}")
+            cells.append(" ".join([spread(np.array(ensemble)), *(f"{part.difference:+.3f}" for part in found)]))
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

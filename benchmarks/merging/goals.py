@@ -7,7 +7,17 @@ from collections.abc import Callable
 import numpy as np
 from methods import RIVALS, SHARES
 from scipy.stats import binomtest
-from tables import TITLES, Run, best_block, gaps, log_loss, markdown, merged_score, mildest, missing_difference
+from tables import (
+    TITLES,
+    Run,
+    best_block,
+    closest_block,
+    gaps,
+    log_loss_gain,
+    markdown,
+    merged_score,
+    missing_difference,
+)
 
 Perhaps = Callable[[Run], float | None]
 
@@ -30,17 +40,17 @@ def goals(runs: dict[str, list[Run]]) -> str:
 def over_cohorts(runs: dict[str, list[Run]]) -> str:
     """Each comparison over all cohorts, one number per cohort: how many are above zero, and the sign test."""
     best = {name: best_block(splits) for name, splits in runs.items()}
-    mild = {name: mildest(splits) for name, splits in runs.items()}
+    closest = {name: closest_block(splits) for name, splits in runs.items()}
     shares = [(f"{share:.0%} of pairs", str(share)) for share in SHARES]
     compared: list[tuple[str, Perhaps]] = [
-        ("LegoMerge − ensemble", lambda run: merged_score("LegoMerge")(run) - run["ensemble"]["score"]),
+        ("LegoMerge − ensemble", merge_over_ensemble),
         ("LegoMerge − paper", lambda run: merged_score("LegoMerge")(run) - merged_score("paper")(run)),
         ("LegoMerge − best block", over_block(best)),
         *((f"LegoFuse − ensemble, {title}", over_ensemble(share)) for title, share in shares),
         *((f"LegoFuse − {rival}, {title}", over_rival(share, rival)) for rival in RIVALS for title, share in shares),
         ("patients apart − shared", apart_or_shared),
-        ("log-loss, best block − LegoMerge, calibrated", lambda run: log_loss(run, *mild[run["cohort"]])),
-        ("log-loss, ensemble, calibrated − LegoMerge, calibrated", over_timid),
+        ("log-loss, best block − LegoMerge, calibrated", lambda run: log_loss_gain(run, *closest[run["cohort"]])),
+        ("log-loss, ensemble, calibrated − LegoMerge, calibrated", over_calibrated_ensemble),
     ]
     rows = []
     for title, score in compared:
@@ -67,7 +77,7 @@ def wanted(runs: dict[str, list[Run]]) -> list[tuple[str, float, list[Perhaps]]]
     best = {name: best_block(splits) for name, splits in runs.items()}
     patterns = sorted({pattern for splits in runs.values() for pattern in gaps(splits[0])})
     rows: list[tuple[str, float, list[Perhaps]]] = [
-        ("LegoMerge − ensemble", -0.003, [lambda run: merged_score("LegoMerge")(run) - run["ensemble"]["score"]]),
+        ("LegoMerge − ensemble", -0.003, [merge_over_ensemble]),
         ("LegoMerge − best block", -0.005, [over_block(best)]),
         ("LegoFuse, all pairs − ensemble", 0.0, [over_ensemble("1.0")]),
     ]
@@ -83,10 +93,15 @@ def wanted(runs: dict[str, list[Run]]) -> list[tuple[str, float, list[Perhaps]]]
         for way in ("LegoMerge", "LegoFuse")
     ]
     rows += [
-        (f"calibration error, best block after temperature − {way}", 0.0, [calibration(best, way)])
+        (f"calibration error, best block after temperature − {way}", 0.0, [calibration_error_gain(best, way)])
         for way in ("LegoMerge", "LegoMerge, calibrated")
     ]
     return rows
+
+
+def merge_over_ensemble(run: Run) -> float:
+    """Compare the merge with the ensemble."""
+    return float(merged_score("LegoMerge")(run) - run["ensemble"]["score"])
 
 
 def over_block(best: dict[str, str]) -> Perhaps:
@@ -129,7 +144,7 @@ def with_gaps(pattern: str, way: str) -> Perhaps:
     return lambda run: missing_difference(run, pattern, way) if pattern in run["missing"] else None
 
 
-def calibration(best: dict[str, str], way: str) -> Perhaps:
+def calibration_error_gain(best: dict[str, str], way: str) -> Perhaps:
     """Return by how much a merge is better calibrated than a cohort's best block after its temperature."""
 
     def score(run: Run) -> float | None:
@@ -140,7 +155,7 @@ def calibration(best: dict[str, str], way: str) -> Perhaps:
     return score
 
 
-def over_timid(run: Run) -> float:
+def over_calibrated_ensemble(run: Run) -> float:
     """Return by how much the calibrated merge's log-loss is below that of the ensemble, calibrated by the same rule."""
     found = run["merges"]
     return float(found["uniform, strength 1, calibrated"]["loss"] - found["LegoMerge, calibrated"]["loss"])

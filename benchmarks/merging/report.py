@@ -16,11 +16,11 @@ from tables import (
     TITLES,
     Run,
     best_block,
+    closest_block,
     difference,
     gaps,
     markdown,
     merged_score,
-    mildest,
     missing_difference,
     read,
     scores_of,
@@ -191,7 +191,7 @@ def calibration(runs: dict[str, list[Run]]) -> str:
         for score, title in titles.items():
             if score not in splits[0]["ensemble"]:
                 continue
-            way, best = mildest(splits) if score == "loss" else ("temperature", best_block(splits))
+            way, best = closest_block(splits) if score == "loss" else ("temperature", best_block(splits))
             single = scores_of(splits, lambda run, way=way, best=best, score=score: run[way][best][score])
             same = [run["on patients of"][best]["LegoMerge, calibrated"][score] for run in splits]
             merged = ("uniform, strength 1, calibrated", "strength 1", "LegoMerge", "LegoMerge, calibrated")

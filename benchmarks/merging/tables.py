@@ -56,16 +56,16 @@ def best_block(splits: list[Run]) -> str:
     return max(names, key=lambda name: float(np.nanmean([run["blocks"][name]["score"] for run in splits])))
 
 
-def mildest(splits: list[Run]) -> tuple[str, str]:
+def closest_block(splits: list[Run]) -> tuple[str, str]:
     """Return the block, and what was done to its logits, that the calibrated merge's log-loss is ahead of by least.
 
     As it is, after its temperature, or calibrated: known in hindsight alone, a hard rival.
     """
     ways = [(way, name) for way in ("blocks", "temperature", "calibrated") for name in splits[0]["blocks"]]
-    return min(ways, key=lambda pair: float(np.mean([log_loss(run, *pair) for run in splits])))
+    return min(ways, key=lambda pair: float(np.mean([log_loss_gain(run, *pair) for run in splits])))
 
 
-def log_loss(run: Run, way: str, name: str) -> float:
+def log_loss_gain(run: Run, way: str, name: str) -> float:
     """Return by how much the calibrated merge's log-loss is below a block's, on the patients whom the block knows."""
     return float(run[way][name]["loss"] - run["on patients of"][name]["LegoMerge, calibrated"]["loss"])
 

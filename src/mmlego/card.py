@@ -56,9 +56,9 @@ class Card:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set a field, if the value is of its kind."""
-        kind = _KINDS.get(name, object)
-        if not isinstance(value, kind):
-            expected = "a " + " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+        kinds = _KINDS.get(name, (object,))
+        if not isinstance(value, kinds):
+            expected = "a " + " or ".join(kind.__name__ for kind in kinds)
             raise InputError(f"{name} of a card", expected=expected, got=repr(value))
         super().__setattr__(name, value)
 
@@ -82,9 +82,9 @@ class Card:
         return {name: number for name, number in numbers.items() if math.isfinite(number)}
 
 
-_KINDS: dict[str, type | tuple[type, ...]] = {
-    **dict.fromkeys(("data", "licence"), str),
-    **dict.fromkeys(("validation", "errors", "patients", "recipe"), dict),
+_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("data", "licence"), (str,)),
+    **dict.fromkeys(("validation", "errors", "patients", "recipe"), (dict,)),
     **dict.fromkeys(("prior", "parents"), (list, tuple)),
 }
 

@@ -19,8 +19,7 @@ def is_number(value: Any) -> bool:
     >>> is_number(np.float32(0.5)), is_number(math.nan), is_number(True), is_number("2")
     (True, True, False, False)
     """
-    value = _unwrapped(value)
-    return isinstance(value, Real) and not isinstance(value, (bool, np.bool_, np.timedelta64))
+    return _real(value) is not None
 
 
 def as_number(value: Any) -> float:
@@ -36,13 +35,13 @@ def as_number(value: Any) -> float:
     >>> as_number(np.float32(0.5)), as_number(Tensor([2.0])), as_number("2"), as_number(10**400)
     (0.5, 2.0, nan, inf)
     """
-    if not is_number(value):
+    number = _real(value)
+    if number is None:
         return math.nan
-    value = _unwrapped(value)
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
-        return math.inf if value > 0 else -math.inf
+        return math.inf if number > 0 else -math.inf
 
 
 def as_numbers(values: Any) -> list[float] | None:
@@ -60,9 +59,10 @@ def as_numbers(values: Any) -> list[float] | None:
     return [as_number(value) for value in values]
 
 
-def _unwrapped(value: Any) -> Any:
+def _real(value: Any) -> Any:
+    """Return the number that a value is, or that an array of one element holds; None if there is none."""
     if isinstance(value, Tensor):
-        return value.item() if value.numel() == 1 and not value.is_meta else None
-    if isinstance(value, np.ndarray):
-        return value.item() if value.size == 1 and not np.ma.is_masked(value) else None
-    return value
+        value = value.item() if value.numel() == 1 and not value.is_meta else None
+    elif isinstance(value, np.ndarray):
+        value = value.item() if value.size == 1 and not np.ma.is_masked(value) else None
+    return value if isinstance(value, Real) and not isinstance(value, (bool, np.bool_, np.timedelta64)) else None

@@ -107,7 +107,7 @@ def test_each_row_compares_what_it_says(script: Callable[[str], ModuleType]) -> 
         "disjoint": {"apart": 0.68, "shared": 0.63},
     }
     # The lowest loss is cnv's after its temperature, but on its patients the merge is further ahead.
-    assert script("tables").mildest([run]) == ("calibrated", "rna")
+    assert script("tables").closest_block([run]) == ("calibrated", "rna")
     table = script("goals").over_cohorts({"one": [run]})
     rows = [line[1:-1].split("|") for line in table.splitlines() if "1 of 1" in line]
     assert {row[0].strip(): float(row[3]) for row in rows} == {

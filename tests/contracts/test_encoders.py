@@ -258,7 +258,7 @@ def merges(name: str) -> None:
     torch.testing.assert_close(part, one(x).logits, rtol=1e-3, atol=1e-4)
 
 
-CHECKS = (
+LAWS = (
     says_what_it_is,
     comes_back_from_its_config,
     comes_back_from_a_checkpoint,
@@ -275,10 +275,10 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("assert_law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("name", encoder_names())
-def test_an_encoder(name: str, check: Callable[[str], None]) -> None:
+def test_an_encoder(name: str, assert_law: Callable[[str], None]) -> None:
     try:
-        check(name)
+        assert_law(name)
     except MissingExtraError as error:
         pytest.skip(str(error))

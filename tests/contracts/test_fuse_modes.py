@@ -108,7 +108,7 @@ def drops_modalities_in_training(mode: Any, on: Baseplate) -> None:
         assert torch.isfinite(model(inputs_of(model), PRESENT)).all()
 
 
-CHECKS = (
+LAWS = (
     answers_in_shape,
     predicts_in_units_of_the_task,
     treats_samples_apart_whoever_is_missing,
@@ -119,8 +119,8 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("assert_law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("kind", PLATES)
 @pytest.mark.parametrize("mode", get_args(Mode))
-def test_a_mode(mode: str, kind: str, check: Callable[[Any, Baseplate], None]) -> None:
-    check(mode, PLATES[kind]())
+def test_a_mode(mode: str, kind: str, assert_law: Callable[[Any, Baseplate], None]) -> None:
+    assert_law(mode, PLATES[kind]())

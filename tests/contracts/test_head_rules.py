@@ -110,7 +110,7 @@ def serves_in_models(rule: str) -> None:
         assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
 
 
-CHECKS = (
+LAWS = (
     keeps_shape_and_dtype,
     keeps_copies,
     does_not_mind_the_order,
@@ -123,7 +123,7 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("assert_law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("rule", sorted(head_rules()))
-def test_a_head_rule(rule: str, check: Callable[[str], None]) -> None:
-    check(rule)
+def test_a_head_rule(rule: str, assert_law: Callable[[str], None]) -> None:
+    assert_law(rule)

@@ -161,7 +161,7 @@ def serves_in_models(rule: str) -> None:
         assert all(torch.isfinite(grad).all() for grad in gradients(model).values())
 
 
-CHECKS = (
+LAWS = (
     takes_what_rules_are_offered,
     keeps_shape_and_dtype,
     weighs_one_for_all_as_one_each,
@@ -178,7 +178,7 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("assert_law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize("rule", sorted(merge_rules()))
-def test_a_merge_rule(rule: str, check: Callable[[str], None]) -> None:
-    check(rule)
+def test_a_merge_rule(rule: str, assert_law: Callable[[str], None]) -> None:
+    assert_law(rule)

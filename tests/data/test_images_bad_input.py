@@ -108,7 +108,7 @@ def cohort(folder: Path, section: str) -> Cohort:
     return Cohort.from_manifest(folder / "cohort.yaml")
 
 
-def check(folder: Path, section: str, message: str) -> None:
+def assert_refused_or_left_out(folder: Path, section: str, message: str) -> None:
     with pytest.raises(InputError, match=f"scan: .*{message}.*on_error: skip"):
         cohort(folder, section)
     read = cohort(folder, section + ", on_error: skip")
@@ -121,7 +121,7 @@ def test_images_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     name, make, message = IMAGES[case]
     write_picture(tmp_path / "x" / "p1.png", pixels(8, 8))
     make(tmp_path / "x" / name)
-    check(tmp_path, 'kind: image, pattern: "x/{key}.*", size: [8, 8]', message)
+    assert_refused_or_left_out(tmp_path, 'kind: image, pattern: "x/{key}.*", size: [8, 8]', message)
 
 
 def nifti_header(path: Path, *shape: int) -> None:
@@ -165,7 +165,7 @@ def test_volumes_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     name, make, message = VOLUMES[case]
     write_nifti(tmp_path / "x" / "p1.nii.gz", SMALL)
     make(tmp_path / "x" / name)
-    check(tmp_path, 'kind: volume, pattern: "x/{key}.*", size: [4, 4, 4]', message)
+    assert_refused_or_left_out(tmp_path, 'kind: volume, pattern: "x/{key}.*", size: [4, 4, 4]', message)
 
 
 def slices(folder: Path, *numbers: int | None, **odd: object) -> None:
@@ -201,7 +201,7 @@ def test_series_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     slices(tmp_path / "ct" / "p1", 1, 2, 3)
     make(tmp_path / "ct" / "p0")
     (tmp_path / "scans.csv").write_text("id,path\np0,ct/p0\np1,ct/p1\n")
-    check(tmp_path, "kind: volume, file: scans.csv, size: [4, 4, 4], most: 200", message)
+    assert_refused_or_left_out(tmp_path, "kind: volume, file: scans.csv, size: [4, 4, 4], most: 200", message)
 
 
 SECTIONS = {

@@ -44,7 +44,7 @@ def bags(form: str, sizes: list[int]) -> list[Tensor]:
     return [torch.randn(n, FORMS[form][0], dtype=torch.float64, requires_grad=True) for n in sizes]
 
 
-def check(module: CrossAttention, ours: Tensor, expected: Tensor, leaves: list[Tensor]) -> None:
+def assert_same_with_gradients(module: CrossAttention, ours: Tensor, expected: Tensor, leaves: list[Tensor]) -> None:
     """Compare values and the gradients of all parameters and of all leaves."""
     torch.testing.assert_close(ours, expected)
     weight = torch.randn(ours.shape, dtype=ours.dtype)
@@ -64,7 +64,7 @@ def test_tokens_of_one_length(form: str, shared: bool, n: int) -> None:
     latent = torch.randn(1 if shared else B, ROWS, D, dtype=torch.float64, requires_grad=True)
     ours = module(latent, prepare_tokens(torch.stack(tokens)), {})
     expected = torch.stack([plain(module, latent[0 if shared else i], bag) for i, bag in enumerate(tokens)])
-    check(module, ours, expected, [latent, *tokens])
+    assert_same_with_gradients(module, ours, expected, [latent, *tokens])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -88,7 +88,7 @@ def test_bags_of_unequal_length(form: str, transform: bool, kind: str) -> None:
     ours = module(latent, ready, {})
     seen = [torch.fft.fft(bag, dim=0).real if transform else bag for bag in tokens]
     expected = torch.stack([plain(module, latent[i], bag) for i, bag in enumerate(seen)])
-    check(module, ours, expected, [latent, *tokens])
+    assert_same_with_gradients(module, ours, expected, [latent, *tokens])
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -119,7 +119,9 @@ def test_a_single_token_needs_no_scores(form: str) -> None:
     ready = prepare_tokens(torch.stack(tokens), transform=True)
     assert ready.single
     ours = module(latent, ready).expand(-1, ROWS, -1)
-    check(module, ours, torch.stack([plain(module, latent[i], bag) for i, bag in enumerate(tokens)]), tokens)
+    assert_same_with_gradients(
+        module, ours, torch.stack([plain(module, latent[i], bag) for i, bag in enumerate(tokens)]), tokens
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -127,7 +129,9 @@ def test_leaky_relu_behind_the_projection(form: str) -> None:
     module, tokens = attention(form, activation="leaky_relu"), bags(form, [4] * B)
     latent = torch.randn(B, ROWS, D, dtype=torch.float64)
     ours = module(latent, prepare_tokens(torch.stack(tokens)), {})
-    check(module, ours, torch.stack([plain(module, latent[i], bag) for i, bag in enumerate(tokens)]), tokens)
+    assert_same_with_gradients(
+        module, ours, torch.stack([plain(module, latent[i], bag) for i, bag in enumerate(tokens)]), tokens
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)

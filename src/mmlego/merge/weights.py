@@ -84,7 +84,7 @@ def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
         if warn and not math.isfinite(error):
             text = f"The card of {name!r} tells no standard error of {metric}: its score is not believed."
             warnings.warn(text, LegoWarning, stacklevel=5)
-        errors.append(error if math.isfinite(error) else math.inf)
+        errors.append(error)
     gains = [math.sqrt(believed_gain(score, error)) for score, error in zip(scores, errors, strict=True)]
     if sum(gains) == 0:
         if warn:
@@ -110,7 +110,7 @@ def believed_gain(score: float, error: float, typical: float = TYPICAL, spread: 
     score
         ``x``, less the score of chance.
     error
-        ``s``, its standard error; infinite: not measured.
+        ``s``, its standard error; not finite, or vast: not measured.
     typical, spread
         ``μ`` and ``τ``: what is thought of the gain before it is measured.
 

@@ -92,10 +92,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
 def _scale_so_far(model: Model) -> float:
     """Return what the card tells of calibrations before, 1 if that is no positive number."""
     told = model.card.recipe.get("calibration")
-    scale = told.get("scale") if isinstance(told, dict) else None
-    if not isinstance(scale, float | int) or isinstance(scale, bool) or not 1e-100 < scale < 1e100:
-        return 1.0
-    return float(scale)
+    scale = as_number(told.get("scale") if isinstance(told, dict) else None)
+    return scale if 1e-100 < scale < 1e100 else 1.0
 
 
 def _ranks_stay(model: Model) -> bool:

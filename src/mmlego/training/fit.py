@@ -210,7 +210,7 @@ def _parts(
     everyone = data_for(model, data, with_target=True)
     if validation is None:
         return everyone, None
-    if isinstance(validation, (int, float, Real)):
+    if isinstance(validation, (float, Real)):  # to type checkers a float is no Real
         share = as_number(validation)
         if not 0 < share < 1:
             raise InputError("validation as a share", expected="a number in (0, 1)", got=validation)
