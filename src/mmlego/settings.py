@@ -73,7 +73,7 @@ class FitSettings(Section):
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    lr: float = Field(default=1e-3, gt=0)
+    lr: float = Field(default=1e-3, gt=0, le=1e30)
     weight_decay: float = Field(default=1e-2, ge=0)
     patience: int | None = Field(default=10, ge=1)
     monitor: str = "loss"
@@ -85,7 +85,7 @@ class TuneSettings(FitSettings):
     """Arguments of ``fit`` for the short tuning of a fused model."""
 
     epochs: int = Field(default=5, ge=1)
-    lr: float = Field(default=1e-4, gt=0)
+    lr: float = Field(default=1e-4, gt=0, le=1e30)
     patience: int | None = Field(default=None, ge=1)
 
 

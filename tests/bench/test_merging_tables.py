@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
 FUSED = {"LegoFuse": 0.72, "concatenation": 0.65, "sequential": 0.61}
@@ -121,3 +122,50 @@ def test_each_row_compares_what_it_says(script: Callable[[str], ModuleType]) -> 
         "log-loss, best block − LegoMerge, calibrated": 0.12,
         "log-loss, ensemble, calibrated − LegoMerge, calibrated": 0.05,
     }
+
+
+def test_the_goals_mark_what_falls_short(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:
+    goals = script("goals")
+    wanted = [("least of two", -0.01, [lambda run: run["first"], lambda run: run["second"]])]
+    monkeypatch.setattr(goals, "wanted", lambda _: wanted)
+    monkeypatch.setitem(goals.TITLES, "one", "one")
+    cells = {}
+    for second in (-0.02, -0.01, -0.0104, 0.03):
+        table = goals.goals({"one": [{"first": 0.02, "second": second}]})
+        cells[second] = table.splitlines()[-1].split("|")[3].strip()
+    assert cells == {-0.02: "-0.020 ✗", -0.01: "-0.010", -0.0104: "-0.010", 0.03: "+0.020"}
+
+
+def test_the_goals_are_those_that_were_set(script: Callable[[str], ModuleType]) -> None:
+    run = fake("one", 0.1) | {"missing": {"rna": {"ensemble": 0.6, "LegoMerge": 0.59}, "rna+cnv": {"ensemble": 0.7}}}
+    run["temperature"]["rna"] = {"ece": 0.05}
+    run["on patients of"]["rna"]["LegoMerge"] = {"score": 0.7, "ece": 0.08}
+    goals = script("goals")
+    rows = {title: (least, scores) for title, least, scores in goals.wanted({"one": [run]})}
+    assert [rows[name][0] for name in ("LegoMerge − ensemble", "LegoMerge − best block")] == [-0.003, -0.005]
+    assert rows["patients apart − shared"][0] == -0.01
+    assert all(least == 0 for name, (least, _) in rows.items() if name.startswith(("LegoFuse", "modalities", "calib")))
+    gap = rows["modalities missing, LegoMerge − ensemble, worst pattern"][1][0](run)
+    error = rows["calibration error, best block after temperature − LegoMerge"][1][0](run)
+    assert (gap, error) == pytest.approx((-0.01, -0.03))
+
+
+def test_intervals_know_that_folds_overlap(script: Callable[[str], ModuleType]) -> None:
+    # By hand: mean 0.02, variance 2e-4 / 3, √(variance · (1/4 + 0.2/0.8)) · t(0.975; 3) = 0.005774 · 3.182446
+    text = script("tables").difference(np.array([0.01, 0.02, 0.02, 0.03]), np.zeros(4))
+    assert text == "+0.020 [+0.002, +0.038]"
+
+
+def test_nobody_is_calibrated_on_but_validation_patients(
+    script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    methods, asked = script("methods"), []
+    monkeypatch.setattr(methods, "having", lambda cohort, modalities, ids: ids)
+    monkeypatch.setattr(methods, "data_of", lambda model, cohort, ids: asked.append(ids))
+    monkeypatch.setattr(methods, "calibrate", lambda *_: 1.0)
+    monkeypatch.setattr(methods, "_present", lambda *_: (None, None))
+    monkeypatch.setattr(methods, "_scores_of_present", lambda *_: {})
+    case = SimpleNamespace(cohort=None, ids=lambda part: [part])
+    test: Any = SimpleNamespace(only=lambda _: None)
+    methods._calibrated(case, SimpleNamespace(modality="rna"), test)
+    assert asked == [["validation"]]

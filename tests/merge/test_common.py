@@ -187,3 +187,15 @@ def test_ragged_bags_merge_in_common_coordinates() -> None:
     inputs = {"rna": torch.randn(2, 5), "slide": Ragged.from_list(bags)}
     expected = (blocks[0](inputs["rna"]).logits + blocks[1](inputs["slide"]).logits) / 2
     torch.testing.assert_close(model(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_evidence_is_strengthened_where_it_adds_up_alone(task: Task) -> None:
+    blocks = with_priors(family(3, plate(task)))
+    inputs = doubled(batch(blocks, 4))
+    with torch.no_grad():
+        found, plain = (
+            LegoMerge(blocks, weights="uniform", strength=strength).eval().double()(inputs)
+            for strength in ("auto", 1.0)
+        )
+    assert torch.equal(found, plain) == (task.name in ("survival", "regression"))

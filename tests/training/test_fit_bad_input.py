@@ -41,6 +41,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "an unknown precision": ({"precision": 3}, "of fit: expected what Lightning"),
     "a huge seed": ({"seed": 2**70}, "seed of fit"),
     "a learning rate beyond all floats": ({"lr": 10**400}, "lr of fit: expected a number > 0"),
+    "a learning rate beyond single precision": ({"lr": 1e38}, r"lr of fit: expected a number > 0, at most 1e\+30"),
     "more devices than can be counted": ({"devices": 10**30}, "of fit: expected what Lightning"),
     "a precision whose package is not here": ({"precision": "transformer-engine"}, "of fit: expected what Lightning"),
     "a folder that cannot be": ({"out": "a\0b"}, "out of fit: expected a folder that can be made"),

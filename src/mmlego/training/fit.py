@@ -27,6 +27,8 @@ from mmlego.training.run import close_run, describe_run, history_frame, open_run
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
+
 
 def fit(
     model: Model,
@@ -181,8 +183,8 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
         if name == "gradient_clip" and settings[name] is None:
             continue
         value, positive = as_number(settings[name]), name != "weight_decay"
-        if not math.isfinite(value) or value < 0 or (positive and value == 0):
-            expected = f"a number {'>' if positive else '≥'} 0"
+        if not 0 <= value <= MOST or (positive and value == 0):
+            expected = f"a number {'>' if positive else '≥'} 0" + (f", at most {MOST:g}" if value > MOST else "")
             raise InputError(f"{name} of fit", expected=expected, got=repr(settings[name]))
         settings[name] = value
     seed = settings["seed"]
