@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mmlego.data.long_tables import LongColumns
+from mmlego.data.kinds.series.long_tables import LongColumns
 
 Row = tuple[str, str, object]
 

@@ -18,7 +18,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "version"),
-    ("extras", "scalars"),
+    ("extras", "scalars", "wording"),
     ("nn", "card", "files"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),

@@ -25,7 +25,7 @@ from rich.table import Table
 
 import mmlego
 from mmlego.data import Cohort
-from mmlego.data.bundles import Bundle
+from mmlego.data.reading.bundles import Bundle
 from mmlego.errors import InputError
 
 RESULTS = Path(__file__).with_name("results.json")

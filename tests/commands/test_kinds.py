@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.data.scans import pixels, write_nifti, write_picture
-from tests.data.test_texts import build_model
+from tests.data.kinds.image.scans import pixels, write_nifti, write_picture
+from tests.data.kinds.text.test_texts import build_model
 from tests.terminal import done
 
 for package in ("monai", "rdkit", "torch_geometric", "transformers"):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from mmlego import InputError, LegoBlock, evaluate, fit
 from mmlego.data import PatientData
-from mmlego.data.lazy import LazyColumn
+from mmlego.data.memory.lazy import LazyColumn
 from mmlego.tasks import Classification, Survival
 from mmlego.training.loop import _strategy
 from mmlego.training.module import EpochBatches, seed_all

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mmlego.data import Cohort
-from mmlego.data.files import read_table
+from mmlego.data.reading.files import read_table
 from mmlego.errors import InputError, MissingExtraError
 
 DemoTask = Literal["survival", "classification"]

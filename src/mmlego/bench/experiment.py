@@ -18,8 +18,8 @@ from mmlego.bench.job import build_bricks
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
 from mmlego.data import Cohort
-from mmlego.data.cohort_splits import Duplicates
-from mmlego.data.split_rules import declared_groups
+from mmlego.data.cohort.scaffolds import declared_groups
+from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.settings import Section, Settings, write_settings

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
     from mmlego.block import LegoBlock
     from mmlego.data import Cohort, Split
-    from mmlego.data.cohort_splits import Duplicates
+    from mmlego.data.cohort.splitting import Duplicates
     from mmlego.settings import PlateSettings, Settings
     from mmlego.training.evaluate import Model
 
@@ -77,7 +77,7 @@ def read_split(run: Path, cohort: Cohort) -> Split | None:
     import json
 
     from mmlego.data import check_split, hash_patients, load_splits
-    from mmlego.data.split_rules import declared_groups
+    from mmlego.data.cohort.scaffolds import declared_groups
 
     file = run / SPLIT
     try:

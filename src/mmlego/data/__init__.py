@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from mmlego.data.bags import Bag, BagPreprocessor, BagSource
-from mmlego.data.batch import Batch
-from mmlego.data.chance import Draw
-from mmlego.data.cohort import Cohort
-from mmlego.data.fitted import Preprocessing
-from mmlego.data.graph_sources import GraphSource
-from mmlego.data.graphs import GraphPreprocessor
-from mmlego.data.image_sources import ImageSource, VolumeSource
-from mmlego.data.images import ImagePreprocessor
-from mmlego.data.joins import Dropped
-from mmlego.data.leakage import check_leakage, duplicates
-from mmlego.data.manifest import Manifest, read_manifest
-from mmlego.data.molecule_bits import FingerprintPreprocessor, FingerprintSource
-from mmlego.data.molecules import scaffold_groups
-from mmlego.data.omics import OmicsPreprocessor, OmicsSource
-from mmlego.data.patients import PatientData
-from mmlego.data.prepared import Prepared
-from mmlego.data.preprocessing import preprocessing_from_config, preprocessing_names
-from mmlego.data.sampler import ShuffledRows
-from mmlego.data.sequences import SequencePreprocessor, SequenceSource
-from mmlego.data.series import SeriesPreprocessor
-from mmlego.data.series_sources import SeriesSource, StaticSource
-from mmlego.data.source import Folder, Source
-from mmlego.data.sources import TableSource
-from mmlego.data.split_files import hash_patients, load_splits, save_splits
-from mmlego.data.splits import Split, check_split, halves, split_patients
-from mmlego.data.tables import TablePreprocessor
-from mmlego.data.texts import TextPreprocessor, TextSource
+from mmlego.data.cohort.cohort import Cohort
+from mmlego.data.cohort.leakage import check_leakage, duplicates
+from mmlego.data.cohort.manifest import Manifest, read_manifest
+from mmlego.data.cohort.prepared import Prepared
+from mmlego.data.kinds import preprocessing_from_config, preprocessing_names
+from mmlego.data.kinds.bag.bag import Bag
+from mmlego.data.kinds.bag.preprocess import BagPreprocessor
+from mmlego.data.kinds.bag.source import BagSource
+from mmlego.data.kinds.fingerprint.preprocess import FingerprintPreprocessor
+from mmlego.data.kinds.fingerprint.source import FingerprintSource
+from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.graph.preprocess import GraphPreprocessor
+from mmlego.data.kinds.graph.source import GraphSource
+from mmlego.data.kinds.image.preprocess import ImagePreprocessor
+from mmlego.data.kinds.image.source import ImageSource, VolumeSource
+from mmlego.data.kinds.molecules import scaffold_groups
+from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
+from mmlego.data.kinds.omics.source import OmicsSource
+from mmlego.data.kinds.sequence.preprocess import SequencePreprocessor
+from mmlego.data.kinds.sequence.source import SequenceSource
+from mmlego.data.kinds.series.preprocess import SeriesPreprocessor
+from mmlego.data.kinds.series.source import SeriesSource, StaticSource
+from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.table.source import TableSource
+from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
+from mmlego.data.kinds.text.preprocess import TextPreprocessor
+from mmlego.data.kinds.text.source import TextSource
+from mmlego.data.memory.batch import Batch
+from mmlego.data.memory.chance import Draw
+from mmlego.data.memory.patients import PatientData
+from mmlego.data.memory.sampler import ShuffledRows
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.splits.files import hash_patients, load_splits, save_splits
+from mmlego.data.splits.splits import Split, check_split, halves, split_patients
 
 __all__ = [
     "Bag",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mmlego.data import PatientData, check_split, split_patients
-from mmlego.data.naming import shared_patients
+from mmlego.data.memory.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge

@@ -1,0 +1,168 @@
+"""From the tables of single modalities and the outcome to one cohort: who is in it, and who is left out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from mmlego.data.cohort.outcomes import Outcome
+from mmlego.data.reading.joins import Dropped, by_patient, one_row_each
+from mmlego.errors import InputError, UnknownNameError
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def read_outcome(
+    raw: pd.DataFrame | None, spec: Outcome | None, key: str | None
+) -> tuple[pd.DataFrame | None, list[str], list[Dropped]]:
+    """Return the outcome by patient, the columns that it stands in, and what was left out.
+
+    Parameters
+    ----------
+    raw
+        The table; None for a cohort without outcome.
+    spec
+        How to read it.
+    key
+        The column of patient ids; None if the index holds them.
+
+    Raises
+    ------
+    InputError
+        If the table cannot be read that way.
+    """
+    if raw is None or spec is None:
+        return None, [], []
+    frame, found = by_patient(raw, key, "outcome")
+    columns = spec.columns([str(column) for column in frame.columns])
+    frame, merged = one_row_each(frame[columns], "error", "outcome")
+    outcome, lost = spec.known(frame)
+    return outcome, columns, [*found, *merged, *lost]
+
+
+def assemble(
+    tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None
+) -> tuple[tuple[str, ...], dict[str, pd.DataFrame], pd.DataFrame | None, list[Dropped]]:
+    """Return who is in a cohort, their tables and outcome in one order, and who is left out.
+
+    Parameters
+    ----------
+    tables
+        For each modality a table indexed by patient.
+    outcome
+        The outcome indexed by patient, or None.
+
+    Raises
+    ------
+    InputError
+        If nobody is left.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> rna = pd.DataFrame({"TP53": [0.1, 0.9]}, index=["b", "c"])
+    >>> died = pd.DataFrame({"died": [0, 1]}, index=["a", "b"])
+    >>> patients, _, _, notes = assemble({"rna": rna}, died)
+    >>> patients, [str(note) for note in notes]
+    (('b',), ['rna: 1 patient without outcome (c)', 'outcome: 1 patient without any modality (a)'])
+    """
+    patients = _who(tables, outcome)
+    notes = [] if outcome is None else _unmatched(tables, outcome)
+    frames = {modality: in_order(frame, patients) for modality, frame in tables.items()}
+    return tuple(patients), frames, None if outcome is None else outcome.loc[patients], notes
+
+
+def check_known(patients: Sequence[str], known: Sequence[str], name: str, *, once: bool = False) -> list[str]:
+    """Return patient ids as a list, or say which are not in a cohort.
+
+    Parameters
+    ----------
+    patients
+        Some patient ids.
+    known
+        Those of the cohort.
+    name
+        Its name, for messages.
+    once
+        Whether nobody may be named twice.
+
+    Raises
+    ------
+    UnknownNameError
+        If a patient is not in the cohort.
+    InputError
+        If there is none, or one is named twice.
+
+    Examples
+    --------
+    >>> check_known(["c"], ["a", "b"], "trial")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.UnknownNameError: 1 patient not in cohort 'trial' (c). Name patients of cohort.patients; ...
+    """
+    if isinstance(patients, str) or len(patients) == 0:
+        raise InputError("no patients", expected="a list of at least one id", got=repr(patients))
+    there = set(known)
+    unknown = [str(patient) for patient in patients if patient not in there]
+    if unknown:
+        raise UnknownNameError(
+            f"{counted(len(unknown), 'patient')} not in cohort {name!r} ({listed(unknown)})",
+            remedy="Name patients of cohort.patients; cohort.dropped says who was left out.",
+        )
+    if once and len(set(patients)) < len(patients):
+        again = [patient for patient, count in Counter(patients).items() if count > 1]
+        raise InputError(f"{counted(len(again), 'patient')} named twice ({listed(again)})", expected="each once")
+    return list(patients)
+
+
+def in_order(frame: pd.DataFrame, patients: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some patients, in their order; those whom the table lacks are left out.
+
+    Parameters
+    ----------
+    frame
+        A table indexed by patient.
+    patients
+        The patients.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> in_order(pd.DataFrame({"x": [1, 2]}, index=["a", "b"]), ["c", "b", "a"])["x"].to_dict()
+    {'b': 2, 'a': 1}
+    """
+    here = set(frame.index)
+    return frame.loc[[patient for patient in patients if patient in here]]
+
+
+def _who(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None) -> list[str]:
+    """Return the patients of the cohort: those of the outcome with a modality, else all with a modality."""
+    anyone = dict.fromkeys(patient for frame in tables.values() for patient in frame.index)
+    patients = list(anyone) if outcome is None else [patient for patient in outcome.index if patient in anyone]
+    if not patients:
+        theirs = listed(anyone, 2) or "nobody"
+        raise InputError(
+            "no patient is left" if outcome is None else "no patient has both an outcome and a modality",
+            expected="the same patient ids in all tables",
+            got=f"{theirs} in the modalities"
+            + ("" if outcome is None else f", {listed(outcome.index, 2)} in the outcome"),
+        )
+    return patients
+
+
+def _unmatched(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame) -> list[Dropped]:
+    notes = []
+    known = set(outcome.index)
+    anyone: set[str] = set()
+    for modality, frame in tables.items():
+        lost = tuple(patient for patient in frame.index if patient not in known)
+        anyone |= set(frame.index)
+        if lost:
+            notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome", lost))
+    bare = tuple(patient for patient in outcome.index if patient not in anyone)
+    if bare:
+        notes.append(Dropped("outcome", f"{counted(len(bare), 'patient')} without any modality", bare))
+    return notes

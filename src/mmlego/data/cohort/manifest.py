@@ -1,0 +1,289 @@
+"""The manifest: one YAML file that names the patients' key, the outcome and each modality."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
+
+from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
+from mmlego.data.kinds import KINDS
+from mmlego.data.kinds.source import Source
+from mmlego.data.memory.checks import check_names
+from mmlego.data.reading.joins import RowRule
+from mmlego.data.splits.rules import SplitRule
+from mmlego.errors import InputError
+from mmlego.wording import listed, meant
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Manifest(BaseModel):
+    """A whole manifest, checked.
+
+    Parameters
+    ----------
+    name
+        The name of the cohort.
+    key
+        The column of patient ids, in every file.
+    outcome
+        What is predicted; None for a cohort that is only predicted on.
+    modalities
+        For each modality where it comes from, in order.
+    split
+        Which patients must stay on one side of a split; None if each is for himself.
+
+    Examples
+    --------
+    >>> from mmlego.data import TableSource
+    >>> Manifest(key="id", modalities={"rna": TableSource(file="rna.csv")}).name
+    'cohort'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = "cohort"
+    key: str
+    outcome: Outcome | None = None
+    modalities: dict[str, SerializeAsAny[Source]]
+    split: SplitRule | None = None
+
+
+def read_manifest(path: str | os.PathLike[str]) -> Manifest:
+    r"""Read and check a manifest.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+
+    Returns
+    -------
+    Manifest
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or a section is wrong; an unknown key is named with the nearest known one.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "cohort.yaml"
+    ...     _ = path.write_text("key: id\nmodalities: {rna: {kind: table, file: rna.csv}}")
+    ...     list(read_manifest(path).modalities)
+    ['rna']
+    """
+    source = Path(path)
+    try:
+        content = yaml.load(source.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
+    except OSError as error:
+        raise InputError(f"cannot read the manifest {source} ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
+    return parse_manifest(content, source.name)
+
+
+def parse_manifest(content: object, where: str = "manifest") -> Manifest:
+    """Check a manifest that is already in memory.
+
+    Parameters
+    ----------
+    content
+        What the YAML holds: nested mappings.
+    where
+        The file, for messages.
+
+    Returns
+    -------
+    Manifest
+        The manifest.
+
+    Raises
+    ------
+    InputError
+        If a section is wrong.
+
+    Examples
+    --------
+    >>> manifest = parse_manifest({"key": "id", "modalities": {"rna": {"kind": "table", "file": "rna.csv"}}})
+    >>> manifest.modalities["rna"].kind
+    'table'
+    """
+    top = dict(_mapping(content, where))
+    sections = _mapping(top.get("modalities", {}), f"{where}: modalities")
+    if not sections:
+        raise InputError(f"{where} has no modalities", expected="modalities: with at least one")
+    top["modalities"] = {
+        name: parse_source(part, f"{where}: modality {name}", files=True) for name, part in sections.items()
+    }
+    if top.get("outcome") is not None:
+        outcome = parse_outcome(top["outcome"], f"{where}: outcome")
+        if outcome.file is None:
+            raise InputError(f"{where}: outcome names no file", remedy="Add file: to the section.")
+        top["outcome"] = outcome
+    if top.get("split") is not None:
+        top["split"] = check_section(SplitRule, _mapping(top["split"], f"{where}: split"), f"{where}: split")
+    return check_section(Manifest, top, where)
+
+
+def parse_outcome(content: object, where: str = "outcome") -> Outcome:
+    """Check the outcome section of a manifest.
+
+    Parameters
+    ----------
+    content
+        The section: ``task`` and the columns that go with it.
+    where
+        The section, for messages.
+
+    Raises
+    ------
+    InputError
+        If the task is unknown, or a key is missing, unknown or of the wrong type.
+
+    Examples
+    --------
+    >>> parse_outcome({"task": "classification", "label": "died"}).label
+    'died'
+    """
+    section = _mapping(content, where)
+    model = _choose(OUTCOMES, section.get("task"), "task", where)
+    return check_section(model, section, where)
+
+
+def check_section(model: type[M], content: Mapping[str, object], where: str) -> M:
+    """Check a section against its model, and say what is wrong in the words of the file.
+
+    Parameters
+    ----------
+    model
+        The model of the section.
+    content
+        What the file holds.
+    where
+        The section, for messages.
+
+    Raises
+    ------
+    InputError
+        For the first thing that is wrong.
+
+    Examples
+    --------
+    >>> from mmlego.data import TableSource
+    >>> check_section(TableSource, {"kind": "table", "file": "a.csv", "colums": "*"}, "rna")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: rna: unknown key 'colums'. Did you mean 'columns'?
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else "the section"
+    if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:
+        raise InputError(f"{where}: unknown key {first['loc'][-1]!r} in {key!r}")
+    if first["type"] == "extra_forbidden":
+        known = [field.alias or name for name, field in model.model_fields.items()]
+        raise InputError(f"{where}: unknown key {key!r}", remedy=meant(key, known))
+    if first["type"] == "missing":
+        raise InputError(f"{where}: {key!r} is missing", remedy=f"Add {key}: to the section.")
+    raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]))
+
+
+def parse_source(content: object, where: str = "modality", *, files: bool = False) -> Source:
+    """Check a modality's section of a manifest.
+
+    Parameters
+    ----------
+    content
+        The section: ``kind`` and the keys that go with it.
+    where
+        The section, for messages.
+    files
+        Whether it has to say which files it is read from.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, or a key is missing, unknown or of the wrong type.
+
+    Examples
+    --------
+    >>> parse_source({"kind": "table", "columns": "*_rnaseq"}).columns
+    '*_rnaseq'
+    """
+    section = _mapping(content, where)
+    source = check_section(_choose(KINDS, section.get("kind"), "kind", where), section, where)
+    for name in source.needs if files else ():
+        if getattr(source, name) is None:
+            raise InputError(f"{where} names no {name}", remedy=f"Add {name}: to the section.")
+    return source
+
+
+def sources_of_frames(
+    names: Sequence[str],
+    rows: RowRule | Mapping[str, RowRule],
+    keep: Mapping[str, int],
+    kinds: Mapping[str, Mapping[str, object]],
+) -> dict[str, Source]:
+    """Return how each table in memory is read: as plain tables, but for those of another kind.
+
+    Parameters
+    ----------
+    names
+        The modalities.
+    rows, keep, kinds
+        As :meth:`Cohort.from_frames` takes them.
+
+    Raises
+    ------
+    InputError
+        If there are none, or a section is wrong.
+    UnknownNameError
+        If a modality is not there.
+
+    Examples
+    --------
+    >>> sources_of_frames(["rna"], "first", {"rna": 50}, {})["rna"].keep
+    50
+    """
+    if not names:
+        raise InputError("a cohort without modalities", remedy="Give at least one, as {'rna': frame}.")
+    for said in (rows if isinstance(rows, Mapping) else {}, keep, kinds):
+        check_names(list(said), names)
+    rules = rows if isinstance(rows, Mapping) else dict.fromkeys(names, rows)
+    plain = {name: {"kind": "table", "rows": rules.get(name, "error"), "keep": keep.get(name)} for name in names}
+    return {name: parse_source(kinds.get(name, plain[name]), f"modality {name}") for name in names}
+
+
+def _choose(known: Mapping[str, type[M]], name: object, what: str, where: str) -> type[M]:
+    if not isinstance(name, str) or name not in known:
+        got = "nothing" if name is None else repr(name)
+        raise InputError(f"{where}: unknown {what}", expected=f"{what}: one of {listed(known, 12)}", got=got)
+    return known[name]
+
+
+def _mapping(content: object, where: str) -> Mapping[str, object]:
+    if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
+        raise InputError(f"{where} is not a section", expected="names with values", got=type(content).__name__)
+    return content
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """The safe loader, which also refuses a key that is given twice: the first would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)

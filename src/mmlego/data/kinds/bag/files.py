@@ -1,0 +1,181 @@
+"""Files of patch features: HDF5 as CLAM, TRIDENT and STAMP write it, and tensors as torch saves them.
+
+Only the header is read to begin with. Features that lie in one piece are mapped into memory, so that the patches that a
+batch wants are all that is read; those in chunks are read chunk by chunk.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmlego.data.reading.fingerprints import file_fingerprint
+from mmlego.data.reading.matrices import Matrix, open_parts
+from mmlego.errors import InputError
+from mmlego.wording import listed
+
+Numbers: TypeAlias = NDArray[np.int64]
+Floats: TypeAlias = NDArray[np.float32]
+
+FEATURES = ("features", "feats")  # as CLAM and TRIDENT, and as STAMP call them
+COORDINATES = ("coords", "coordinates")
+ROWS = 8192  # read at once from a dataset in chunks
+
+
+@dataclass(frozen=True)
+class BagFile:
+    """A file of patch features, its header read.
+
+    Parameters
+    ----------
+    path
+        The file.
+    dataset
+        The name of the features in it, or ``""`` where the file is one tensor.
+    tokens
+        How many patches it holds.
+    width
+        How many features each has.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     torch.save(torch.ones(5, 3), Path(folder) / "slide.pt")
+    ...     bag = BagFile.open(Path(folder) / "slide.pt")
+    ...     bag.tokens, bag.width, bag.features(np.array([4, 2])).shape
+    (5, 3, (2, 3))
+    """
+
+    path: Path
+    dataset: str
+    tokens: int
+    width: int
+
+    @classmethod
+    def open(cls, path: Path, dataset: str | None = None) -> BagFile:
+        """Read the header of a file.
+
+        Parameters
+        ----------
+        path
+            ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors.
+        dataset
+            The name of the features; ``features`` or ``feats`` if not given.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read, holds anything but tensors, or no features ``(n, f)``.
+        MissingExtraError
+            If HDF5 is asked for and h5py is not installed.
+        """
+        with open_parts(path) as parts:
+            name = next((name for name in (FEATURES if dataset is None else (dataset,)) if name in parts), None)
+            if name is None and dataset is None and "" in parts:
+                name = ""
+            if name is None:
+                expected = listed(FEATURES if dataset is None else (dataset,))
+                raise InputError(f"{path.name!r} holds no features", expected=expected, got=listed(parts) or "nothing")
+            shape = _shape(parts[name], path, name)
+        return cls(path, name, *shape)
+
+    def features(self, rows: Numbers | None = None) -> Floats:
+        """Return features ``(n, f)``, float32, of some patches or of all.
+
+        Parameters
+        ----------
+        rows
+            The numbers of the patches.
+
+        Raises
+        ------
+        InputError
+            If the file can no longer be read, or holds NaN or infinite values.
+        """
+        out = np.empty((self.tokens if rows is None else len(rows), self.width), dtype=np.float32)
+        self.read_into(out, rows)
+        return out
+
+    def read_into(self, out: Floats, rows: Numbers | None = None) -> None:
+        """Write features into an array ``(n, f)``, without a second copy in memory."""
+        with self._parts() as parts:
+            _fill(out, parts[self.dataset], rows)
+        # One read of the data; the sum is finite unless a value is not, or it overflows: then look closer.
+        with np.errstate(over="ignore", invalid="ignore"):
+            suspect = not math.isfinite(float(out.sum()))
+        if suspect and not np.isfinite(out).all():
+            raise InputError(f"{self.path.name!r} holds NaN or infinite features", expected="finite numbers")
+
+    def coords(self) -> NDArray[np.float64] | None:
+        """Return where each patch lies, ``(n, 2)``, as the file says it; None if it does not.
+
+        Raises
+        ------
+        InputError
+            If the file can no longer be read, or names another number of places.
+        """
+        with self._parts() as parts:
+            name = next((name for name in COORDINATES if name in parts), None)
+            if name is None:
+                return None
+            places: NDArray[np.float64] = np.asarray(parts[name][:], dtype=np.float64)
+        if places.ndim == 3 and len(places) == 1:
+            places = places[0]
+        if places.ndim != 2 or len(places) != self.tokens:
+            expected = f"({self.tokens}, 2)"
+            raise InputError(f"the coordinates in {self.path.name!r} do not fit", expected=expected, got=places.shape)
+        return places
+
+    def fingerprint(self) -> bytes:
+        """Return what tells the content of the file from another's."""
+        return file_fingerprint(self.path)
+
+    @contextmanager
+    def _parts(self) -> Iterator[Mapping[str, Matrix]]:
+        with open_parts(self.path) as parts:
+            if self.dataset not in parts or _shape(parts[self.dataset], self.path, "") != (self.tokens, self.width):
+                raise InputError(f"file {self.path.name!r} has changed since the cohort was read")
+            yield parts
+
+
+def _shape(matrix: Matrix, path: Path, name: str) -> tuple[int, int]:
+    shape = tuple(matrix.shape)
+    if len(shape) == 3 and shape[0] == 1:  # some tools keep a batch of one
+        shape = shape[1:]
+    if len(shape) != 2 or min(shape) == 0:
+        what = f"{name!r} in {path.name!r}" if name else f"{path.name!r}"
+        raise InputError(
+            f"{what} {'is an empty bag' if len(shape) == 2 and shape[0] == 0 else 'is no bag'}",
+            expected="features (n, f), at least one patch",
+            got=f"shape {tuple(matrix.shape)}",
+        )
+    return int(shape[0]), int(shape[1])
+
+
+def _fill(out: Floats, matrix: Matrix, rows: Numbers | None) -> None:
+    """Write some rows of a matrix, or all, into an array."""
+    if isinstance(matrix, Tensor):
+        whole = matrix if matrix.ndim == 2 else matrix[0]
+        torch.from_numpy(out).copy_(whole if rows is None else whole[torch.from_numpy(rows)])
+    elif isinstance(matrix, np.ndarray):
+        array = matrix if matrix.ndim == 2 else matrix[0]
+        np.copyto(out, array if rows is None else array[rows], casting="unsafe")
+    else:
+        order = np.arange(len(out)) if rows is None else np.argsort(rows, kind="stable")
+        wanted = order if rows is None else rows[order]
+        for start in range(0, matrix.shape[-2], ROWS):
+            low, high = np.searchsorted(wanted, (start, start + ROWS))
+            if low < high:
+                part = slice(start, start + ROWS)
+                block = matrix[part] if len(matrix.shape) == 2 else matrix[0, part]
+                out[order[low:high]] = block[wanted[low:high] - start]

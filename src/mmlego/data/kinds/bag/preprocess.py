@@ -1,0 +1,123 @@
+"""Kind ``bag``, its preprocessing: patch features of slides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+
+from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, SampledBag
+from mmlego.data.kinds.file_sources import files_of
+from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.memory.lazy import LazyColumn
+from mmlego.errors import ShapeError
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class BagState(BaseModel):
+    """What :class:`BagPreprocessor` saves; refuses anything that does not fit.
+
+    Examples
+    --------
+    >>> BagState(width=1024, sample=4096).version
+    1
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["bag"] = "bag"
+    version: Literal[1] = 1
+    width: int = Field(ge=1)
+    sample: int | None = Field(default=None, ge=1)
+
+
+@dataclass(frozen=True)
+class BagPreprocessor(Preprocessing):
+    """Files of patch features → bags ``(n, f)``, which stay in their files until a batch needs them.
+
+    Parameters
+    ----------
+    width
+        How many features each patch has.
+    sample
+        How many patches of a bag training sees, anew each epoch; None for all. Evaluation and prediction see all.
+
+    Examples
+    --------
+    >>> BagPreprocessor(1024, sample=4096).encoder()
+    ('patch_mlp', {'in_features': 1024})
+    """
+
+    name: ClassVar[str] = "bag"
+    ragged: ClassVar[bool] = True
+    saved_as: ClassVar[type[BaseModel]] = BagState
+    called: ClassVar[str] = "bags"
+
+    width: int
+    sample: int | None = SAMPLE
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, *, sample: int | None = SAMPLE) -> Self:
+        """Learn how wide the features of the training patients are.
+
+        Parameters
+        ----------
+        frame
+            Bags by patient.
+        sample
+            How many patches of a bag training sees.
+
+        Raises
+        ------
+        ShapeError
+            If bags differ in width.
+        """
+        bags = files_of(frame, COLUMN)
+        fitted = cls(next(iter(bags.values())).width, sample)
+        fitted._check(bags)
+        return fitted
+
+    def transform(self, frame: pd.DataFrame) -> LazyColumn:
+        """Return the bags, which are loaded when a batch needs them.
+
+        Raises
+        ------
+        ShapeError
+            If a bag is of another width than those in training.
+        """
+        bags = files_of(frame, COLUMN)
+        self._check(bags)
+        items = [SampledBag(bag, self.sample) for bag in bags.values()]
+        return LazyColumn(items, torch.zeros(0, self.width), ragged=True)
+
+    def blank(self) -> LazyColumn:
+        """Return the bags of nobody."""
+        return LazyColumn([], torch.zeros(0, self.width), ragged=True)
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the encoder of single patches: the block's own attention pools them."""
+        return "patch_mlp", {"in_features": self.width}
+
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+        return BagState(width=self.width, sample=self.sample).model_dump()
+
+    @classmethod
+    def _restored(cls, state: BagState) -> Self:
+        return cls(state.width, state.sample)
+
+    def _check(self, bags: Mapping[str, Bag]) -> None:
+        odd = [f"{patient} {bag.width}" for patient, bag in bags.items() if bag.width != self.width]
+        if odd:
+            raise ShapeError(
+                f"patch features of another width for {counted(len(odd), 'patient')}",
+                expected=self.width,
+                got=listed(odd),
+                remedy="Extract the features of all slides with one and the same model.",
+            )

@@ -1,0 +1,65 @@
+"""Kind ``bag``, its source: patch features of slides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag
+from mmlego.data.kinds.bag.files import BagFile
+from mmlego.data.kinds.bag.preprocess import BagPreprocessor
+from mmlego.data.kinds.file_sources import FileSource, files_of
+from mmlego.errors import InputError
+from mmlego.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class BagSource(FileSource):
+    """A modality of kind ``bag``: patch features in ``.h5`` or ``.pt``, one file a slide.
+
+    Parameters
+    ----------
+    rows
+        Several slides a patient: ``error``, ``first``, or ``concat`` for one bag of all.
+    features
+        The name of the features in the files; ``features`` or ``feats`` if not given.
+    sample
+        How many patches of a patient training sees, anew each epoch; ``null`` for all.
+
+    Examples
+    --------
+    >>> BagSource(pattern="slides/{key}_*.h5", rows="concat").sample
+    4096
+    """
+
+    cells: ClassVar[str] = COLUMN
+
+    kind: Literal["bag"] = "bag"
+    rows: Literal["error", "first", "concat"] = "error"
+    features: str | None = None
+    sample: int | None = Field(default=SAMPLE, ge=1)
+
+    def open(self, path: Path) -> BagFile:
+        """Return a file, its header read and checked."""
+        return BagFile.open(path, self.features)
+
+    def together(self, parts: Sequence[BagFile]) -> Bag:
+        """Return the slides of one patient as one bag."""
+        widths = {part.width for part in parts}
+        if len(widths) > 1:
+            names = listed(f"{part.path.name} {part.width}" for part in parts)
+            raise InputError("slides of one patient differ in width", expected="one width", got=names)
+        return Bag(tuple(parts))
+
+    def width(self, frame: pd.DataFrame) -> int:
+        """Return how many features a patch has."""
+        return max((bag.width for bag in files_of(frame, COLUMN).values()), default=0)
+
+    def fit(self, frame: pd.DataFrame) -> BagPreprocessor:
+        """Return preprocessing fitted on the bags of training patients."""
+        return BagPreprocessor.fit(frame, sample=self.sample)

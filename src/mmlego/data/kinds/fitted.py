@@ -1,0 +1,80 @@
+"""What all fitted preprocessing has in common: it is learnt on training patients and saved with the block."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+from mmlego.data.kinds.states import read_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmlego.data.memory.columns import Column
+
+
+class Preprocessing(ABC):
+    """What all fitted preprocessing has in common: it describes itself, with its name under ``"name"``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mmlego.data import TablePreprocessor
+    >>> fitted: Preprocessing = TablePreprocessor.fit(pd.DataFrame({"age": [40.0, 60.0]}))
+    >>> fitted.config()["name"]
+    'table'
+    """
+
+    name: ClassVar[str]  # in configurations
+    ragged: ClassVar[bool] = False  # whether patients have tokens of unequal number
+    accepts_missing: ClassVar[bool] = False  # whether NaN stays, for encoders to which it means "not measured"
+    saved_as: ClassVar[type[BaseModel]]  # the form in which it is saved
+    called: ClassVar[str]  # whose preprocessing it is, in messages
+
+    @abstractmethod
+    def transform(self, frame: pd.DataFrame) -> Tensor | Sequence[Tensor] | Column:
+        """Return the features of some patients, a row or a list entry each; or a column that loads them."""
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return which of them have anything at all, booleans ``(n,)``; where only who has is in the frame: all."""
+        return torch.ones(len(frame), dtype=torch.bool)
+
+    @abstractmethod
+    def blank(self) -> Tensor | Column:
+        """Return the features of nobody ``(0, ...)``, of a ragged kind an empty bag; or a column of nobody."""
+
+    @abstractmethod
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the name of the encoder that suits this kind, and the arguments that follow from the data."""
+
+    @abstractmethod
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Return the preprocessing that :meth:`config` described.
+
+        Parameters
+        ----------
+        config
+            What :meth:`config` returned.
+
+        Raises
+        ------
+        CheckpointError
+            If it is damaged.
+        VersionError
+            If a newer version wrote it.
+        """
+        return cls._restored(read_state(cls.saved_as, config, cls.called))
+
+    @classmethod
+    @abstractmethod
+    def _restored(cls, state: Any) -> Self:
+        """Return the preprocessing of a saved form that was checked."""

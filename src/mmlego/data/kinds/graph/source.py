@@ -1,0 +1,163 @@
+"""Kind ``graph``: molecules as SMILES in a column of a table, GraphML files, or tables of edges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.graph.edge_tables import graph_of_rows, pick_columns
+from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
+from mmlego.data.kinds.graph.raw import RawGraph, molecule_graph, read_graphml
+from mmlego.data.kinds.molecules import complaint_of
+from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.text_columns import TextRules, choose_texts
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.names import NamePattern
+from mmlego.errors import InputError
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class GraphSource(FileSource):
+    """A modality of kind ``graph``, in one of three forms.
+
+    Parameters
+    ----------
+    file, column
+        A table, and its column of SMILES: atoms are nodes, bonds are edges.
+    pattern
+        How GraphML files are named, one a patient; beside ``file``, made of the columns of that table.
+    edges
+        A table of edges: the key of the manifest, the columns ``source`` and ``target``, and attributes.
+    nodes
+        A table of nodes beside it: the key, the column ``node``, and attributes; without it, the nodes are those that
+        the edges name.
+    source, target, node
+        The columns that name nodes.
+    edge_columns, node_columns
+        Which other columns are attributes, as names or globs; all if not given.
+    directed
+        Whether an edge of the table leads one way only.
+    rows
+        What to do where a patient has several SMILES or files: ``error`` or ``first``.
+
+    Examples
+    --------
+    >>> GraphSource(file="drugs.csv").column, GraphSource(edges="ppi.csv", edge_columns="weight").directed
+    ('smiles', False)
+    """
+
+    cells: ClassVar[str] = COLUMN
+
+    kind: Literal["graph"] = "graph"
+    column: str = "smiles"
+    rows: Literal["error", "first"] = "error"
+    edges: str | None = None
+    nodes: str | None = None
+    source: str = "source"
+    target: str = "target"
+    node: str = "node"
+    edge_columns: str | list[str] = "*"
+    node_columns: str | list[str] = "*"
+    directed: bool = False
+
+    @model_validator(mode="after")
+    def _check_places(self) -> Self:
+        if self.edges is not None and (self.file is not None or self.pattern is not None):
+            raise ValueError("graphs are either SMILES (file:), files (pattern:) or tables (edges:)")
+        if self.nodes is not None and self.edges is None:
+            raise ValueError("nodes: needs edges: beside it")
+        if self.pattern is not None:
+            NamePattern(self.pattern, alone=self.file is None)
+        return self
+
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Read the graphs, one a patient.
+
+        Raises
+        ------
+        InputError
+            If a text is no valid SMILES, a file cannot be read, an edge leads nowhere, or a graph has no nodes.
+        """
+        if self.pattern is not None:
+            return super().read(folder, modality, taken)
+        if self.edges is not None:
+            return self._read_tables(folder, modality, taken)
+        if self.file is None:
+            raise InputError(
+                f"{modality} names no file", expected="file: (SMILES), pattern: (GraphML) or edges: (tables)"
+            )
+        return self.choose(folder.table(self.file), folder.key, modality, taken)
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the molecules of a column of SMILES in memory."""
+        rules = TextRules(self.column, self.rows, self.on_error, complaint_of)
+        texts, notes = choose_texts(frame, key, modality, taken, rules)
+        graphs = {str(patient): molecule_graph(text) for patient, text in texts.iloc[:, 0].items()}
+        return self._framed(graphs), notes
+
+    def open(self, path: Path) -> RawGraph:
+        """Return the graph of a GraphML file."""
+        return read_graphml(path)
+
+    def together(self, parts: Sequence[RawGraph]) -> RawGraph:
+        """Return the one graph of a patient."""
+        return parts[0]
+
+    def _read_tables(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        table = folder.table(self.edges or "")
+        edges = pick_columns(table, folder.key, [self.source, self.target], self.edge_columns, taken, modality)
+        nodes = None
+        if self.nodes is not None:
+            table = folder.table(self.nodes)
+            nodes = pick_columns(table, folder.key, [self.node], self.node_columns, taken, modality)
+        groups = _by_patient(edges)
+        of_nodes = {} if nodes is None else _by_patient(nodes)
+        graphs: dict[str, RawGraph] = {}
+        wrong: dict[str, str] = {}
+        for patient in dict.fromkeys([*of_nodes, *groups]):
+            rows = groups.get(patient, edges.iloc[:0])
+            mine = None if nodes is None else of_nodes.get(patient, nodes.iloc[:0])
+            try:
+                graphs[patient] = graph_of_rows(rows, mine, directed=self.directed)
+            except InputError as error:
+                wrong[patient] = str(error)
+        if not wrong:
+            return self._framed(graphs), []
+        first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
+        text = f"{counted(len(wrong), 'patient')} whose graph cannot be used ({first})"
+        if self.on_error == "raise" or not graphs:
+            raise InputError(f"{modality}: {text}", remedy="Mend them, or declare on_error: skip to go on without.")
+        return self._framed(graphs), [Dropped(modality, text)]
+
+    def _framed(self, graphs: dict[str, RawGraph]) -> pd.DataFrame:
+        import pandas as pd
+
+        index = pd.Index(list(graphs), name="patient", dtype=object)
+        cells: list[Any] = list(graphs.values())
+        return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN)
+
+    def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
+        """Return a hash of each graph: of a molecule however it was written; None of a tiny one, alike by chance."""
+        return [graph.fingerprint() if graph.telling else None for graph in frame[COLUMN]]
+
+    def molecules(self, frame: pd.DataFrame) -> dict[str, str]:
+        """Return the SMILES of the patients whose graphs are molecules, to split by scaffold."""
+        found = {str(patient): graph.molecule for patient, graph in frame[COLUMN].items()}
+        return {patient: text for patient, text in found.items() if text is not None}
+
+    def fit(self, frame: pd.DataFrame) -> GraphPreprocessor:
+        """Return preprocessing fitted on the graphs of training patients."""
+        return GraphPreprocessor.fit(frame)
+
+
+def _by_patient(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {str(patient): mine for patient, mine in rows.groupby(level=0, sort=False)}

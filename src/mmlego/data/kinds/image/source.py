@@ -1,0 +1,182 @@
+"""Kinds ``image`` and ``volume``: PNG, JPEG, DICOM and NIfTI files of patients."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.image.files import ImageFile, open_image, open_volume
+from mmlego.data.kinds.image.plan import Augment, ImagePlan
+from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
+from mmlego.data.kinds.image.reading import Colour
+from mmlego.errors import InputError
+from mmlego.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_PIXELS = 89_478_485  # Pillow's own limit
+MOST_VOXELS = 2**27  # 512 × 512 × 512
+
+
+class PictureSource(FileSource):
+    """What images and volumes have in common.
+
+    Parameters
+    ----------
+    window, percentiles, augment
+        As :class:`~mmlego.data.kinds.image.plan.ImagePlan` takes them.
+    most
+        How many pixels or voxels a file may have; a file that says that it has more is refused unread.
+    """
+
+    cells: ClassVar[str] = COLUMN
+
+    window: tuple[float, float] | None = None
+    percentiles: tuple[float, float] | None = None
+    augment: Augment | None = None
+    most: int = Field(ge=1)
+
+    @abstractmethod
+    def plan(self) -> ImagePlan:
+        """Return what is done to each image."""
+
+    @model_validator(mode="after")
+    def _check_plan(self) -> Self:
+        self.plan()
+        return self
+
+    def together(self, parts: Sequence[Any]) -> Picture:
+        """Return the files of one patient as one image."""
+        return Picture(parts[0])
+
+    def fit(self, frame: pd.DataFrame) -> ImagePreprocessor:
+        """Return preprocessing fitted on the images of training patients."""
+        return ImagePreprocessor.fit(frame, self.plan())
+
+
+class ImageSource(PictureSource):
+    """A modality of kind ``image``: a PNG, JPEG or DICOM file a patient.
+
+    Parameters
+    ----------
+    size
+        Height and width in pixels.
+    colour
+        ``grey`` or ``rgb``.
+    rows
+        Several images a patient: ``error`` or ``first``.
+
+    Examples
+    --------
+    >>> ImageSource(pattern="xrays/{key}.png", size=(224, 224)).colour
+    'grey'
+    """
+
+    kind: Literal["image"] = "image"
+    size: tuple[int, int]
+    colour: Colour = "grey"
+    rows: Literal["error", "first"] = "error"
+    most: int = Field(default=MOST_PIXELS, ge=1)
+
+    def plan(self) -> ImagePlan:
+        """Return what is done to each image."""
+        return ImagePlan(
+            size=self.size,
+            colour=self.colour,
+            window=self.window,
+            percentiles=self.percentiles,
+            augment=self.augment,
+        )
+
+    def open(self, path: Path) -> tuple[ImageFile, ...]:
+        """Return a file, its header read and checked."""
+        file = open_image(path, self.most)
+        if len(file.shape) != 2:
+            what, frames = f"{path.name!r} is no single image", f"{file.shape[0]} frames"
+            raise InputError(what, expected="one frame", got=frames, remedy="Declare kind: volume.")
+        return (file,)
+
+
+class VolumeSource(PictureSource):
+    """A modality of kind ``volume``: NIfTI, DICOM of several frames, or a DICOM series.
+
+    Parameters
+    ----------
+    size
+        Depth (to the head), height and width in voxels.
+    spacing
+        Millimetres a voxel, in the same order; volumes are stretched to ``size`` if not given.
+    rows
+        Several files a patient: ``error``, ``first``, or ``series``: the slices of one DICOM series. Where a table
+        names a folder, the files in it are the slices.
+
+    Examples
+    --------
+    >>> VolumeSource(pattern="ct/{key}/*.dcm", rows="series", size=(64, 96, 96), window=(-1000, 400)).most
+    134217728
+    """
+
+    folders: ClassVar[bool] = True
+
+    kind: Literal["volume"] = "volume"
+    size: tuple[int, int, int]
+    spacing: tuple[float, float, float] | None = None
+    rows: Literal["error", "first", "series"] = "error"
+    most: int = Field(default=MOST_VOXELS, ge=1)
+
+    def plan(self) -> ImagePlan:
+        """Return what is done to each volume."""
+        return ImagePlan(
+            size=self.size,
+            spacing=self.spacing,
+            window=self.window,
+            percentiles=self.percentiles,
+            augment=self.augment,
+        )
+
+    def open(self, path: Path) -> tuple[ImageFile, ...]:
+        """Return a file, or the slices in a folder, their headers read and checked."""
+        if not path.is_dir():
+            return (open_volume(path, self.most),)
+        names = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        if not names:
+            raise InputError(f"folder {path.name!r} holds no file", expected="the slices of a DICOM series")
+        outside = [file.name for file in names if not file.resolve().is_relative_to(path.resolve())]
+        if outside:
+            raise InputError(f"a link leaves the folder {path.name!r}", expected="slices in it", got=listed(outside))
+        return self._ordered([open_volume(file, self.most) for file in names])
+
+    def together(self, parts: Sequence[Any]) -> Picture:
+        """Return the files of one patient as one volume."""
+        return Picture(self._ordered([file for files in parts for file in files]))
+
+    def _ordered(self, files: Sequence[ImageFile]) -> tuple[ImageFile, ...]:
+        """Return the slices of one series in order, checked."""
+        if len(files) == 1:
+            return tuple(files)
+        name = files[0].path.parent.name
+        if any(file.form != "dicom" or len(file.shape) != 2 for file in files):
+            raise InputError(
+                f"the files in {name!r} are not the slices of a series", expected="DICOM files of one frame each"
+            )
+        wanting = [file.path.name for file in files if file.number is None]
+        numbers = sorted((file.number or 0, file.path.name) for file in files)
+        again = [second for (n, _), (m, second) in pairwise(numbers) if n == m]
+        if wanting or again:
+            got = listed(wanting or again)
+            raise InputError(f"slices in {name!r} without a number of their own", expected="InstanceNumber", got=got)
+        for what, found in (("series", {file.series for file in files}), ("size", {file.shape for file in files})):
+            if len(found) > 1:
+                raise InputError(f"the slices in {name!r} are not of one {what}", expected="one", got=len(found))
+        if len(files) * files[0].shape[0] * files[0].shape[1] > self.most:
+            raise InputError(
+                f"the slices in {name!r} have too many voxels", expected=f"at most {self.most}", remedy="Declare most:."
+            )
+        return tuple(sorted(files, key=lambda file: file.number or 0))

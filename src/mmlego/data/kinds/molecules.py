@@ -1,0 +1,112 @@
+"""Molecules as RDKit reads them from SMILES: what is wrong with one, its canonical form, its scaffold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmlego.extras import import_extra
+from mmlego.wording import shortened
+
+__doctest_requires__ = {"complaint_of": ["rdkit"], "canonical": ["rdkit"], "scaffold_groups": ["rdkit"]}
+
+EXTRA = "'mmlego[graphs]'"
+
+
+def read_molecule(smiles: str, what: str = "reading SMILES") -> Any:
+    """Return the molecule, or None if the text is no valid SMILES; RDKit says nothing on the terminal.
+
+    Parameters
+    ----------
+    smiles
+        The text.
+    what
+        Who asks, for messages.
+
+    Raises
+    ------
+    MissingExtraError
+        If RDKit is not installed.
+    """
+    chem = import_extra("rdkit.Chem", what, EXTRA)
+    base = import_extra("rdkit.rdBase", what, EXTRA)
+    with base.BlockLogs():
+        return chem.MolFromSmiles(smiles)
+
+
+def complaint_of(smiles: str) -> str | None:
+    """Return why a text is no molecule, or None.
+
+    Parameters
+    ----------
+    smiles
+        The text.
+
+    Examples
+    --------
+    >>> complaint_of("CCO"), complaint_of("C1CC")
+    (None, "no valid SMILES: 'C1CC'")
+    """
+    molecule = read_molecule(smiles)
+    if molecule is None or molecule.GetNumAtoms() == 0:
+        return f"no valid SMILES: {shortened(smiles)!r}"
+    if any(atom.GetTotalDegree() > 10 or not -6 < atom.GetFormalCharge() < 7 for atom in molecule.GetAtoms()):
+        return f"an atom with more than ten neighbours or charges that no atom has: {shortened(smiles)!r}"
+    return None
+
+
+def canonical(smiles: str) -> str:
+    """Return the one SMILES of a molecule, however it was written; a text that is none stays.
+
+    Parameters
+    ----------
+    smiles
+        The text.
+
+    Examples
+    --------
+    >>> canonical("OCC"), canonical("C1CC")
+    ('CCO', 'C1CC')
+    """
+    molecule = read_molecule(smiles)
+    if molecule is None:
+        return smiles
+    text: str = import_extra("rdkit.Chem", "canonical SMILES", EXTRA).MolToSmiles(molecule)
+    return text
+
+
+def scaffold_groups(smiles: Sequence[str]) -> list[str]:
+    """Return the group of each molecule: its Bemis–Murcko scaffold, the rings and what links them.
+
+    Chirality does not count, and all molecules without a ring are one group, as is usual. A text that is no valid
+    SMILES is a group of its own. Bemis & Murcko 1996, *The properties of known drugs*.
+
+    Parameters
+    ----------
+    smiles
+        One text a molecule.
+
+    Returns
+    -------
+    list of str
+        Groups for ``cohort.split(by=groups)``.
+
+    Raises
+    ------
+    MissingExtraError
+        If RDKit is not installed.
+
+    Examples
+    --------
+    >>> scaffold_groups(["Cc1ccccc1", "OCc1ccccc1", "CCO", "CCCl", "C1CC"])
+    ['c1ccccc1', 'c1ccccc1', 'without a ring', 'without a ring', 'unreadable: C1CC']
+    """
+    scaffolds = import_extra("rdkit.Chem.Scaffolds.MurckoScaffold", "splitting by scaffold", EXTRA)
+    groups = []
+    for text in smiles:
+        molecule = read_molecule(text, "splitting by scaffold")
+        if molecule is None:
+            groups.append(f"unreadable: {text}")
+            continue
+        groups.append(scaffolds.MurckoScaffoldSmiles(mol=molecule, includeChirality=False) or "without a ring")
+    return groups

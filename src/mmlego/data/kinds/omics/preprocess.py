@@ -1,0 +1,242 @@
+"""Kind ``omics``, its preprocessing: one wide matrix, optionally by gene sets."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from torch import Tensor
+
+from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
+from mmlego.errors import InputError, LegoWarning
+from mmlego.wording import counted, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+
+class OmicsState(BaseModel):
+    """What :class:`OmicsPreprocessor` saves; refuses anything that does not fit.
+
+    Examples
+    --------
+    >>> OmicsState(columns=["TP53"], centre=[0], scale=[1], sets=[["P53", [0]]]).log1p
+    False
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Literal["omics"] = "omics"
+    version: Literal[1] = 1
+    columns: list[str] = Field(min_length=1)
+    centre: list[FiniteFloat]
+    scale: list[FiniteFloat]
+    log1p: bool = False
+    sets: list[tuple[str, list[int]]] = []
+
+    @model_validator(mode="after")
+    def _check_lengths(self) -> Self:
+        if {len(self.centre), len(self.scale)} != {len(self.columns)} or len(set(self.columns)) < len(self.columns):
+            raise ValueError("centre and scale need one number a column, and each column stands once")
+        if any(scale <= 0 for scale in self.scale):
+            raise ValueError("a scale is not positive")
+        if any(not 0 <= gene < len(self.columns) for _, genes in self.sets for gene in genes):
+            raise ValueError("a gene set names a column that is not there")
+        return self
+
+
+@dataclass(frozen=True)
+class OmicsPreprocessor(Preprocessing):
+    """A wide matrix → float32 features: ``log(1 + x)`` if wanted, then ``(x − mean) / sd`` of training; missing is 0.
+
+    Parameters
+    ----------
+    columns
+        The columns kept, in order.
+    centre, scale
+        Mean and standard deviation of each in the training patients who have it, after the logarithm.
+    log1p
+        Whether the logarithm is taken.
+    sets
+        For each gene set the numbers of its columns; without any, an ``snn`` reads all columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> train = pd.DataFrame({"TP53": [0.0, 2.0], "MDM2": [1.0, 3.0], "ACTB": [5.0, 5.0]})
+    >>> omics = OmicsPreprocessor.fit(train, sets={"P53": ("TP53", "MDM2")}, smallest=2)
+    >>> omics.transform(pd.DataFrame({"MDM2": [3.0, None], "TP53": [1.0, 1.0]})).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
+    >>> omics.encoder()
+    ('pathways', {'in_features': 2, 'sets': [[0, 1]]})
+    """
+
+    name: ClassVar[str] = "omics"
+    saved_as: ClassVar[type[BaseModel]] = OmicsState
+    called: ClassVar[str] = "omics"
+
+    columns: tuple[str, ...]
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    log1p: bool = False
+    sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        log1p: bool = False,
+        keep: int | None = None,
+        sets: GeneSets | None = None,
+        smallest: int = 5,
+    ) -> Self:
+        """Learn which columns vary, and their means and deviations, from training rows.
+
+        Parameters
+        ----------
+        frame
+            The training rows, a column a gene.
+        log1p
+            Take ``log(1 + x)``, as of counts.
+        keep
+            At most so many columns, those of the largest variance; None for all that vary.
+        sets
+            Genes by set: genes in none of them are left out.
+        smallest
+            Sets of which fewer genes are there are left out.
+
+        Raises
+        ------
+        InputError
+            If values cannot be used, no column varies, or no set has genes enough.
+
+        Warns
+        -----
+        LegoWarning
+            If gene sets are left out.
+        """
+        names = [str(name) for name in frame.columns]
+        if sets:
+            wanted = {gene for genes in sets.values() for gene in genes}
+            sets_of_columns(sets, names, smallest)  # before all else: what is wrong may be the kind of names
+            names = [name for name in names if name in wanted]
+        values = _values(frame, names, log1p)
+        varying = _varying(values)
+        if len(varying) == 0:
+            raise InputError("no column tells training rows apart", expected="columns that vary", got=listed(names, 3))
+        spread = np.nanvar(values[:, varying], axis=0)
+        kept = varying[np.sort(np.argsort(-spread, kind="stable")[:keep])]
+        columns = tuple(names[i] for i in kept.tolist())
+        numbers: dict[str, list[int]] = {}
+        if sets:
+            numbers, lost = sets_of_columns(sets, columns, smallest)
+            if lost:
+                text = f"{counted(len(lost), 'gene set')} with fewer than {smallest} genes left out: {listed(lost)}."
+                warnings.warn(text, LegoWarning, stacklevel=2)
+        return cls(
+            columns,
+            tuple(np.nanmean(values[:, kept], axis=0).tolist()),
+            tuple(np.nanstd(values[:, kept], axis=0).tolist()),
+            log1p,
+            {name: tuple(genes) for name, genes in numbers.items()},
+        )
+
+    def transform(self, frame: pd.DataFrame) -> Tensor:
+        """Return features ``(n, f)``, float32, finite.
+
+        Parameters
+        ----------
+        frame
+            Rows with at least the columns of :attr:`columns`, in any order.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, or values cannot be used.
+        """
+        values = _values(frame, self._there(frame), self.log1p)
+        scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
+        return torch.from_numpy(np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32))
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return which rows have at least one value, booleans ``(n,)``."""
+        return torch.from_numpy(frame[self._there(frame)].notna().any(axis=1).to_numpy(dtype=bool, copy=True))
+
+    def blank(self) -> Tensor:
+        """Return the features of nobody, ``(0, f)``."""
+        return torch.zeros(0, len(self.columns))
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return pathway tokens where there are gene sets, else the encoder of tables."""
+        width: dict[str, object] = {"in_features": len(self.columns)}
+        if not self.sets:
+            return "snn", width
+        return "pathways", {**width, "sets": [list(genes) for genes in self.sets.values()]}
+
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+        return {
+            "name": self.name,
+            "version": 1,
+            "columns": list(self.columns),
+            "centre": list(self.centre),
+            "scale": list(self.scale),
+            "log1p": self.log1p,
+            "sets": [[name, list(genes)] for name, genes in self.sets.items()],
+        }
+
+    @classmethod
+    def _restored(cls, state: OmicsState) -> Self:
+        sets = {name: tuple(genes) for name, genes in state.sets}
+        return cls(tuple(state.columns), tuple(state.centre), tuple(state.scale), state.log1p, sets)
+
+    def _there(self, frame: pd.DataFrame) -> list[str]:
+        known = {str(name) for name in frame.columns}
+        absent = [name for name in self.columns if name not in known]
+        if absent:
+            raise InputError(
+                f"{counted(len(absent), 'column')} missing: {listed(absent)}",
+                expected=f"the {len(self.columns)} columns seen in training",
+                remedy=meant(absent[0], sorted(known)),
+            )
+        return list(self.columns)
+
+
+def _varying(values: Floats) -> NDArray[np.int64]:
+    """Return the numbers of the columns ``(n, f)`` that have two different values."""
+    known = np.flatnonzero(~np.isnan(values).all(axis=0))
+    low, high = np.nanmin(values[:, known], axis=0), np.nanmax(values[:, known], axis=0)
+    varying: NDArray[np.int64] = known[(low < high) & (np.nanvar(values[:, known], axis=0) > 0)]
+    return varying
+
+
+def _values(frame: pd.DataFrame, names: Sequence[str], log1p: bool) -> Floats:
+    """Return columns as float64 ``(n, f)``, NaN where missing; refuse text, infinity, and what has no logarithm."""
+    chosen = frame[list(names)]
+    odd = [str(name) for name, dtype in chosen.dtypes.items() if dtype.kind not in "iufb"]
+    if odd:
+        raise InputError(
+            f"columns that are not numbers ({listed(odd)})",
+            expected="measurements",
+            remedy="Choose columns without them.",
+        )
+    values = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
+    checks = [(np.isinf(values), "infinite values", "Mend or empty them.")]
+    if log1p:
+        checks.append((values < 0, "negative values", "They may be logarithms already: leave log1p out."))
+    for wrong, what, remedy in checks:
+        bad = [names[i] for i in np.flatnonzero(wrong.any(axis=0)).tolist()]
+        if bad:
+            expected = "numbers ≥ 0, to take logarithms of" if log1p else "finite numbers"
+            raise InputError(f"{what} in {listed(bad)}", expected=expected, remedy=remedy)
+    return np.log1p(values) if log1p else values

@@ -1,0 +1,369 @@
+"""Preprocessing of series: irregular measurements → equal bins, standardised, NaN where nothing was measured."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+from torch import Tensor
+
+from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
+from mmlego.data.kinds.series.choices import check_patterns, declared, fits
+from mmlego.data.kinds.series.skewness import calls_for_log
+from mmlego.data.kinds.series.state import ColumnState, SeriesState
+from mmlego.data.kinds.series.stays import COLUMN, Stay
+from mmlego.errors import InputError, LegoWarning
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+QUANTILES = (0.001, 0.999)
+FEW_BINS = 4  # to which a Transformer suits better than a recurrent network
+MOST_BINS = 100_000  # of one patient: a time in the wrong unit must not fill the memory
+
+
+class _Flat(NamedTuple):
+    """Measurements of all patients: patient, column of the variable, bin, value, each ``(v,)``."""
+
+    patient: Integers
+    variable: Integers
+    bin: Integers
+    value: Floats
+
+
+@dataclass(frozen=True)
+class SeriesPreprocessor(Preprocessing):
+    """Measurements over time → float32 steps ``(t, 1 + f)``; made by :meth:`fit` or :meth:`from_config`.
+
+    Column 0 is the time at which a bin begins, in hours. The others: values are clipped to ``[low, high]``, several
+    in one bin become one, of which ``log(1 + x)`` is taken where declared, then x ↦ (x − mean) / sd with the mean and
+    (population) standard deviation of the training patients' bins; NaN where nothing was measured.
+
+    Parameters
+    ----------
+    columns
+        For each column the variable, and what was learnt of it.
+    bin_hours
+        Hours a bin.
+    horizon
+        Hours that are looked at, the same number of bins for all; None: each patient up to the last measurement.
+    dropped
+        The variables left out at fitting, each with the reason.
+
+    Examples
+    --------
+    >>> from mmlego.data.kinds.series.long_tables import LongColumns
+    >>> import pandas as pd
+    >>> rows = [("a", 0.2, "HR", 80), ("a", 0.9, "HR", 100), ("a", 2.5, "Temp", 37), ("b", 0, "HR", 110)]
+    >>> table = pd.DataFrame(rows, columns=["patient", "time", "variable", "value"])
+    >>> stays = LongColumns().read(table, "table").frame()
+    >>> series = SeriesPreprocessor.fit(stays, bin_hours=1, horizon=3, quantiles=(0, 1))
+    >>> series.transform(stays)[0]
+    tensor([[ 0., -1.,    nan],
+            [ 1.,    nan,    nan],
+            [ 2.,    nan, 0.]])
+    """
+
+    name: ClassVar[str] = "series"
+    ragged: ClassVar[bool] = True
+    accepts_missing: ClassVar[bool] = True
+    saved_as: ClassVar[type[BaseModel]] = SeriesState
+    called: ClassVar[str] = "series"
+
+    columns: tuple[ColumnState, ...]
+    bin_hours: float
+    horizon: float | None
+    dropped: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        bin_hours: float = 1.0,
+        horizon: float | None = None,
+        rules: Rule | Sequence[Rule] | Mapping[str, Rule | Sequence[Rule]] = "mean",
+        log: Sequence[str] | Literal["auto"] = (),
+        clip: Mapping[str, tuple[float, float]] | None = None,
+        quantiles: tuple[float, float] = QUANTILES,
+    ) -> Self:
+        """Learn ranges, means and deviations from training patients.
+
+        A variable that is always the same stays: that it was measured may tell something. One that was never
+        measured is dropped, with a warning.
+
+        Parameters
+        ----------
+        frame
+            The stays of the training patients.
+        bin_hours, horizon
+            Hours a bin, and hours that are looked at.
+        rules
+            How several values in one bin become one: ``mean``, ``first``, ``last``, ``min``, ``max``, ``sum`` or
+            ``count``; several rules give a variable several columns. For all variables, or by name or glob; the
+            first that fits counts, and those that none fits get the mean.
+        log
+            Names or globs of variables of which the logarithm ``log(1 + x)`` is taken; ``"auto"``: of those without
+            negative values whose skewness is above 1, and becomes smaller by it, in the training patients.
+        clip
+            By name or glob, the range of plausible values; values outside become its ends.
+        quantiles
+            Ranges are never wider than these quantiles of the training patients' values.
+
+        Returns
+        -------
+        SeriesPreprocessor
+            The fitted preprocessing.
+
+        Raises
+        ------
+        InputError
+            If nothing was measured, a pattern fits no variable, or there are logarithms of negative values.
+
+        Warns
+        -----
+        LegoWarning
+            If a variable was never measured.
+        """
+        names = _names(frame)
+        by_rule: Mapping[str, Rule | Sequence[Rule]] = rules if isinstance(rules, Mapping) else {"*": rules}
+        said = () if log == "auto" else log
+        for what, patterns in (("rules", by_rule), ("log", said), ("clip", clip or {})):
+            check_patterns(what, patterns if names else (), names)
+        _check_numbers(bin_hours, horizon, quantiles)
+        raw = tuple(ColumnState(variable=name, low=0.0, high=0.0, centre=0.0, scale=1.0) for name in names)
+        flat = cls(raw, bin_hours, horizon)._flat(frame)
+        if len(flat.value) == 0:
+            who = counted(len(frame), "stay")
+            raise InputError("no training patient has a measurement", expected="at least one", got=f"{who} without")
+        low, high = _ranges(flat, names, clip or {}, quantiles)
+        never = {name: "never measured" for i, name in enumerate(names) if np.isnan(low[i])}
+        if never:
+            text = f"{counted(len(never), 'variable')} never measured in the training patients dropped: "
+            warnings.warn(f"{text}{listed(never)}.", LegoWarning, stacklevel=2)
+        columns = []
+        for i, column in enumerate(raw):
+            name = column.variable
+            if log == "auto":
+                logged = calls_for_log(flat.value[flat.variable == i].clip(low[i], high[i]))
+            else:
+                logged = fits(name, log)
+            if logged and low[i] < 0:
+                raise InputError(
+                    f"a logarithm of negative values of {name!r}",
+                    expected="values ≥ 0",
+                    got=f"{low[i]:g}",
+                    remedy="Leave it out of log:, or clip it at 0.",
+                )
+            chosen = declared(name, by_rule, "mean")
+            for rule in [] if name in never else [chosen] if isinstance(chosen, str) else dict.fromkeys(chosen):
+                learnt = {"rule": rule, "log": logged, "low": float(low[i]), "high": float(high[i])}
+                columns.append(column.model_copy(update=learnt))
+        return cls(tuple(columns), bin_hours, horizon, never)._standardised(frame)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables that are needed, each once."""
+        return tuple(dict.fromkeys(column.variable for column in self.columns))
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """The names of the columns of what is made; of a variable with several, with the rule."""
+        several = [c.variable for c in self.columns if sum(c.variable == d.variable for d in self.columns) > 1]
+        return ("time", *(f"{c.variable} {c.rule}" if c.variable in several else c.variable for c in self.columns))
+
+    @property
+    def out_features(self) -> int:
+        """How many columns there are, the time included."""
+        return 1 + len(self.columns)
+
+    def transform(self, frame: pd.DataFrame) -> Tensor | list[Tensor]:
+        """Return the steps of some patients.
+
+        Parameters
+        ----------
+        frame
+            Stays of patients who have something measured.
+
+        Returns
+        -------
+        Tensor or list of Tensor
+            Steps ``(n, t, 1 + f)`` where all have equally many, else a list of ``(t_i, 1 + f)``; float32.
+
+        Raises
+        ------
+        InputError
+            If none of the variables is there, or a stay is far too long.
+
+        Warns
+        -----
+        LegoWarning
+            If some of the variables are not there: they count as not measured.
+        """
+        flat = self._flat(frame, warn=True)
+        count = len(frame)
+        if self.horizon is not None:
+            steps = np.full(count, count_bins(self.horizon, self.bin_hours))
+        else:
+            steps = np.zeros(count, dtype=np.int64)
+            np.maximum.at(steps, flat.patient, flat.bin + 1)
+        first = np.cumsum(steps) - steps
+        cells, values = self._cells(flat, first)
+        made = np.full((int(steps.sum()), self.out_features), np.nan, dtype=np.float32)
+        made[:, 0] = (np.arange(len(made)) - np.repeat(first, steps)) * self.bin_hours
+        place = {name: i for i, name in enumerate(self.variables)}
+        for j, column in enumerate(self.columns):
+            which = _of_variable(cells, place[column.variable])
+            made[cells.row[which], 1 + j] = (values[j] - column.centre) / column.scale
+        whole = torch.from_numpy(made)
+        if count and (steps == steps[0]).all():
+            return whole.reshape(count, int(steps[0]), self.out_features)
+        return list(whole.split(steps.tolist()))
+
+    def observed(self, frame: pd.DataFrame) -> Tensor:
+        """Return which patients have at least one measurement that counts; booleans ``(n,)``.
+
+        Parameters
+        ----------
+        frame
+            Stays.
+
+        Raises
+        ------
+        InputError
+            If none of the variables is there.
+        """
+        there = torch.zeros(len(frame), dtype=torch.bool)
+        there[torch.from_numpy(self._flat(frame).patient)] = True
+        return there
+
+    def blank(self) -> Tensor:
+        """Return the steps of nobody, ``(0, 1 + f)``."""
+        return torch.zeros(0, self.out_features)
+
+    def encoder(self) -> tuple[str, dict[str, object]]:
+        """Return the name of the encoder that suits series, and the arguments that follow from the data.
+
+        Few wide bins are hardly a series any more: they go to a Transformer, many to a recurrent network.
+        """
+        few = self.horizon is not None and count_bins(self.horizon, self.bin_hours) <= FEW_BINS
+        return "time_transformer" if few else "gru_d", {"in_features": self.out_features}
+
+    def config(self) -> dict[str, object]:
+        """Return all that was learnt, as values that JSON can hold."""
+        columns = [column.model_dump() for column in self.columns]
+        settings = {"bin_hours": self.bin_hours, "horizon": self.horizon}
+        return {"name": self.name, "version": 1, "columns": columns, **settings, "dropped": dict(self.dropped)}
+
+    @classmethod
+    def _restored(cls, state: SeriesState) -> Self:
+        return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped)
+
+    def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> _Flat:
+        """Return the measurements that count, in order of patient and time."""
+        stays: list[Stay] = frame[COLUMN].tolist()
+        code = self._codes(stays, warn=warn)
+        empty = np.zeros(0)
+        sizes = [len(stay.time) for stay in stays]
+        patient = np.repeat(np.arange(len(stays)), sizes)
+        variable = np.concatenate([empty.astype(np.int64), *(code[s.names][s.variable] for s in stays)])
+        time = np.concatenate([empty, *(stay.time for stay in stays)])
+        value = np.concatenate([empty, *(stay.value for stay in stays)])
+        place = bins_of(time, self.bin_hours, self.horizon)
+        kept = (variable >= 0) & (place >= 0)
+        if place[kept].max(initial=0) >= MOST_BINS:
+            longest = int(patient[kept][place[kept].argmax()])
+            raise InputError(
+                f"the stay of {frame.index[longest]} is too long",
+                expected=f"at most {MOST_BINS} bins of {self.bin_hours:g} h",
+                got=f"{time[kept].max():g} h",
+                remedy="Check the unit of the times, or declare a horizon or wider bins.",
+            )
+        return _Flat(patient[kept], variable[kept], place[kept], value[kept])
+
+    def _codes(self, stays: Sequence[Stay], *, warn: bool) -> dict[tuple[str, ...], Integers]:
+        """Return, for each set of names that stays have, the place of each name among the variables, or −1."""
+        place = {name: i for i, name in enumerate(self.variables)}
+        sets = dict.fromkeys(stay.names for stay in stays)
+        absent = [name for name in place if not any(name in names for names in sets)]
+        if sets and len(absent) == len(place):
+            known = list(dict.fromkeys(name for names in sets for name in names))
+            raise InputError(
+                "none of the variables is in the series",
+                expected=f"some of {listed(place, 12)}",
+                got=listed(known, 12) or "none",
+                remedy="Choose variables: as in training.",
+            )
+        if absent and sets and warn:
+            text = f"{counted(len(absent), 'variable')} of training not in the series, taken as not measured: "
+            warnings.warn(f"{text}{listed(absent)}.", LegoWarning, stacklevel=3)
+        return {names: np.array([place.get(name, -1) for name in names], dtype=np.int64) for names in sets}
+
+    def _cells(self, flat: _Flat, first: Integers) -> tuple[Cells, list[Floats]]:
+        """Return the cells, and for each column the value of each cell of its variable, not yet standardised."""
+        place = {name: i for i, name in enumerate(self.variables)}
+        low, high = np.zeros(len(place)), np.zeros(len(place))
+        for column in self.columns:
+            low[place[column.variable]], high[place[column.variable]] = column.low, column.high
+        value = flat.value.clip(low[flat.variable], high[flat.variable])
+        cells = group_cells(flat.variable, first[flat.patient] + flat.bin)
+        by_rule = {rule: aggregate(value, cells, rule) for rule in {column.rule for column in self.columns}}
+        parts = []
+        for column in self.columns:
+            part = by_rule[column.rule][_of_variable(cells, place[column.variable])]
+            parts.append(np.log1p(part) if column.log else part)
+        return cells, parts
+
+    def _standardised(self, frame: pd.DataFrame) -> Self:
+        """Return the same with mean and deviation of each column's cells."""
+        flat = self._flat(frame)
+        steps = int(flat.bin.max()) + 1
+        values = self._cells(flat, np.arange(len(frame)) * steps)[1]
+        columns = []
+        for column, value in zip(self.columns, values, strict=True):
+            learnt = {"centre": float(value.mean()), "scale": float(value.std())}
+            if not learnt["scale"] > 1e-6 * max(abs(learnt["centre"]), 1.0):
+                learnt["scale"] = 1.0  # always the same, but for rounding
+            columns.append(column.model_copy(update=learnt))
+        return type(self)(tuple(columns), self.bin_hours, self.horizon, self.dropped)
+
+
+def _of_variable(cells: Cells, variable: int) -> slice:
+    """Return where the cells of a variable lie, which are sorted by it."""
+    return slice(*np.searchsorted(cells.variable, [variable, variable + 1]).tolist())
+
+
+def _names(frame: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for stay in frame[COLUMN] for name in stay.names))
+
+
+def _check_numbers(bin_hours: float, horizon: float | None, quantiles: tuple[float, float]) -> None:
+    if not (np.isfinite(bin_hours) and bin_hours > 0):
+        raise InputError("bin_hours", expected="a number > 0", got=bin_hours)
+    if horizon is not None and not (np.isfinite(horizon) and horizon > 0):
+        raise InputError("horizon", expected="hours > 0, or None", got=horizon)
+    low, high = quantiles
+    if not 0 <= low < high <= 1:
+        raise InputError("quantiles", expected="two rising numbers from 0 to 1", got=f"{low}, {high}")
+
+
+def _ranges(
+    flat: _Flat, names: Sequence[str], clip: Mapping[str, tuple[float, float]], quantiles: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """Return for each variable the range of its values; NaN for one that was never measured."""
+    low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
+    order = np.argsort(flat.variable, kind="stable")
+    ends = np.searchsorted(flat.variable[order], np.arange(len(names) + 1))
+    for i, name in enumerate(names):
+        values = flat.value[order[ends[i] : ends[i + 1]]]
+        if len(values):
+            lowest, highest = declared(name, clip, (-np.inf, np.inf))
+            low[i], high[i] = np.quantile(values.clip(lowest, highest), quantiles)
+    return low, high

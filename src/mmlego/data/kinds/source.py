@@ -1,0 +1,162 @@
+"""Where a modality comes from: its section of a manifest, and how it is read."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+from mmlego.data.reading.files import inside, read_table
+from mmlego.data.reading.fingerprints import row_fingerprints
+from mmlego.data.reading.joins import Dropped
+from mmlego.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmlego.data.kinds.fitted import Preprocessing
+
+
+class Folder:
+    """The folder of a manifest: files in it by name, each table read once.
+
+    Parameters
+    ----------
+    path
+        The folder of the files.
+    key
+        The column of patient ids.
+    allow_outside
+        Let files lie outside the folder.
+    patients
+        The patients with an outcome, where that is known: whose a file is may hang on it.
+    home
+        The folder of the manifest, where that is another one: caches lie there, for data may not be written to.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        key: str,
+        *,
+        allow_outside: bool = False,
+        patients: Collection[str] | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
+        self.home = path if home is None else home
+        self._tables: dict[Path, pd.DataFrame] = {}
+
+    def file(self, name: str, *, folders: bool = False) -> Path:
+        """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
+        elsewhere = self.home != self.path
+        return inside(self.path, name, allow_outside=self.allow_outside, folders=folders, elsewhere=elsewhere)
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return a table; one wide file may hold all modalities and the outcome."""
+        file = self.file(name)
+        if file not in self._tables:
+            self._tables[file] = read_table(file, self.key)
+        return self._tables[file]
+
+
+class Source(BaseModel, ABC):
+    """A modality's section of a manifest.
+
+    Whatever the kind, reading it gives a frame indexed by patient, a row a patient; what its cells hold (numbers,
+    text, files, arrays) is between the source and its preprocessing.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
+    kind: str
+
+    @abstractmethod
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Read the modality.
+
+        Parameters
+        ----------
+        folder
+            Where the files lie.
+        modality
+            Its name, for messages.
+        taken
+            Columns of the outcome, which features may not be.
+
+        Returns
+        -------
+        tuple
+            A frame indexed by patient, a row a patient; and notes of what was left out.
+        """
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Take the modality out of a table in memory; kinds that are made of tables can.
+
+        Parameters
+        ----------
+        frame
+            The table.
+        key
+            The column of patient ids; None if the index holds them.
+        modality
+            Its name, for messages.
+        taken
+            Columns of the outcome, which features may not be.
+
+        Returns
+        -------
+        tuple
+            As :meth:`read` returns it.
+
+        Raises
+        ------
+        InputError
+            If the table cannot be used, or the kind is not made of tables.
+        """
+        raise InputError(
+            f"{modality}: kind {self.kind!r} is not made of a table in memory",
+            remedy="Describe its files in a manifest.",
+        )
+
+    def width(self, frame: pd.DataFrame) -> int:
+        """Return how many columns, variables or features a patient has at most, for the summary.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return int(frame.shape[1])
+
+    def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
+        """Return what tells each patient's features from another's; None where two may well share them by chance.
+
+        The leakage guard takes patients who share one for the same patient under two ids.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return row_fingerprints(frame)
+
+    def molecules(self, frame: pd.DataFrame) -> dict[str, str]:
+        """Return the SMILES of the patients who have one, to split by scaffold; kinds without molecules: of nobody.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return {}
+
+    @abstractmethod
+    def fit(self, frame: pd.DataFrame) -> Preprocessing:
+        """Return preprocessing fitted on the rows of training patients."""

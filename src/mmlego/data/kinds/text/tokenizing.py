@@ -1,0 +1,151 @@
+"""Tokenizers of the transformers library from a local folder, kept as JSON; nothing is downloaded or unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from mmlego.errors import CheckpointError, InputError
+from mmlego.extras import import_extra
+from mmlego.wording import listed
+
+EXTRA = "'mmlego[text]'"
+LONGEST = 512  # where neither the section nor the model says how long a text may be
+_VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+_NO_LIMIT = 10**6  # tokenizers that know no limit give an enormous number
+
+
+@dataclass(frozen=True)
+class LocalTokenizer:
+    """A tokenizer as the JSON that describes all of it.
+
+    Parameters
+    ----------
+    text
+        What ``tokenizer.json`` holds.
+    """
+
+    text: str
+
+    @cached_property
+    def _built(self) -> Any:
+        package = import_extra("tokenizers", "reading text", EXTRA)
+        try:
+            return package.Tokenizer.from_str(self.text)
+        except Exception as error:  # the package raises bare exceptions
+            raise CheckpointError(f"the tokenizer is damaged ({error})") from error
+
+    def ids(self, texts: Sequence[str], length: int) -> tuple[list[list[int]], int]:
+        """Return the ids of each text, of ``length`` at most, and how many texts were cut.
+
+        Parameters
+        ----------
+        texts
+            The texts.
+        length
+            How many ids count, those that begin and end a text among them.
+        """
+        tokenizer = self._built
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(length)
+        encoded = tokenizer.encode_batch(list(texts))
+        return [part.ids for part in encoded], sum(bool(part.overflowing) for part in encoded)
+
+
+def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, int]:
+    """Return the tokenizer of a folder, and how many ids its model takes.
+
+    Parameters
+    ----------
+    folder
+        As ``save_pretrained`` writes it, of a model and its tokenizer.
+    length
+        How many ids are wanted at most; None: as many as the model takes.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If there is no tokenizer, it cannot be kept as JSON, it does not fit the model, or the length is too long.
+    """
+    transformers = import_extra("transformers", "kind text", EXTRA)
+    if not any((folder / name).is_file() for name in _VOCABULARIES):
+        # Of some models the library would make up a tokenizer without any words.
+        raise InputError(f"no tokenizer can be read in {folder.name!r}", expected=listed(_VOCABULARIES, 3), got="none")
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = transformers.AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise InputError(
+            f"no tokenizer can be read in {folder.name!r}",
+            expected="config.json, and a tokenizer as save_pretrained(folder) writes it",
+            got=next(iter(str(error).splitlines()), type(error).__name__),
+        ) from error
+    backend = getattr(found, "backend_tokenizer", None)
+    if backend is None:
+        got = type(found).__name__
+        raise InputError(
+            f"the tokenizer in {folder.name!r} cannot be kept", expected="one with tokenizer.json", got=got
+        )
+    vocabulary = config.get("vocab_size")
+    if isinstance(vocabulary, int) and len(found) > vocabulary:
+        raise InputError(
+            f"tokenizer and model in {folder.name!r} do not fit", expected=f"{vocabulary} ids at most", got=len(found)
+        )
+    limits = [config.get("max_position_embeddings"), found.model_max_length]
+    known = [limit for limit in limits if isinstance(limit, int) and limit < _NO_LIMIT]
+    most = min(known, default=None)
+    if length is not None and most is not None and length > most:
+        raise InputError("length is longer than the model takes", expected=f"at most {most}", got=length)
+    return LocalTokenizer(backend.to_str()), length or min(most or LONGEST, LONGEST)
+
+
+def find_model(name: str, folder: Path, *, allow_outside: bool, models: str | None) -> Path:
+    """Return the folder of a model that a manifest names: beside the files, or among the models of the user.
+
+    Parameters
+    ----------
+    name
+        Its name or relative path.
+    folder
+        Where the files of the manifest lie.
+    allow_outside
+        Whether it may lie anywhere.
+    models
+        The folder in which the user keeps models; None for none.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it leaves both folders.
+
+    Examples
+    --------
+    >>> find_model("../../etc", Path("."), allow_outside=False, models=None)
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: model '../../etc' leaves the folder of the files. Copy it beside them, or name ...
+    """
+    places = [folder] if models is None else [folder, Path(models)]
+    within = [p for p in places if allow_outside or (p / name).resolve().is_relative_to(p.resolve())]
+    remedy = "Copy it beside them, or name the folder of your models in the environment variable MMLEGO_MODELS."
+    if not within:
+        raise InputError(f"model {name!r} leaves the folder of the files", remedy=remedy)
+    found = next((place / name for place in within if (place / name).is_dir()), None)
+    if found is None:
+        raise InputError(f"there is no model {name!r}", expected="a folder with config.json", remedy=remedy)
+    return found

@@ -1,0 +1,1 @@
+"""Patients × modalities in memory: columns, batches, loaders; knows no kind of modality."""

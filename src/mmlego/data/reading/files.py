@@ -1,0 +1,254 @@
+"""Table files from disk, with care: inside the manifest's folder, of bounded size, named when unreadable."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mmlego.errors import InputError, MissingExtraError
+from mmlego.wording import listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class _Bytes(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": ","}
+PACKED = ("", ".gz", ".zip")
+OWN = "the manifest's folder"
+# A packed file may grow to FREE_BYTES whatever its size, beyond that RATIO-fold, and never past MOST_BYTES.
+FREE_BYTES = 64 * 2**20
+RATIO = 200
+MOST_BYTES = 4 * 2**30
+
+
+def inside(
+    folder: Path, name: str, *, allow_outside: bool = False, folders: bool = False, elsewhere: bool = False
+) -> Path:
+    """Return the path of a file named in a manifest, which must not leave the folder of its files.
+
+    Parameters
+    ----------
+    folder
+        The folder of the manifest, or what was named in its place.
+    name
+        The file, relative to it.
+    allow_outside
+        Let it leave the folder, also by a link or an absolute path.
+    folders
+        Whether it may be a folder.
+    elsewhere
+        Whether the folder is not the manifest's own, for messages.
+
+    Raises
+    ------
+    InputError
+        If it leaves the folder, or there is no such file.
+
+    Examples
+    --------
+    >>> inside(Path("."), "../secret.csv")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: '../secret.csv' leaves the manifest's folder. Move it there, or pass allow_outside=True.
+    """
+    path = folder / name
+    if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
+        remedy = "Move it there, or pass allow_outside=True."
+        raise InputError(f"{name!r} leaves {'the folder of the data' if elsewhere else OWN}", remedy=remedy)
+    if not (path.is_file() or (folders and path.is_dir())):
+        there = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
+        what = "file or folder" if folders else "file"
+        where = f"in {folder}" if elsewhere else "beside the manifest"
+        remedy = meant(path.name, there)
+        if not elsewhere and not remedy.startswith("Did"):
+            remedy += " Where the files lie elsewhere, say so: folder=PATH."
+        raise InputError(f"there is no {what} {name!r} {where}", remedy=remedy)
+    return path
+
+
+def read_lines(path: Path) -> list[str]:
+    r"""Read a text file, plain, ``.gz`` or ``.zip``.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of str
+        Its lines, without their ends.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, no text in UTF-8, or grows too large when unpacked; the message names it.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "seqs.fasta"
+    ...     _ = path.write_text(">p1\nACGT\n")
+    ...     read_lines(path)
+    ['>p1', 'ACGT']
+    """
+    try:
+        return _bytes(path).getvalue().decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
+
+
+def read_table(path: Path, key: str) -> pd.DataFrame:
+    r"""Read one table: CSV, TSV, or either as ``.txt``, plain, ``.gz`` or ``.zip``; or Parquet.
+
+    Parameters
+    ----------
+    path
+        The file.
+    key
+        The column of patient ids, read as text so that ``007`` stays ``007``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The table, rows numbered.
+
+    Raises
+    ------
+    InputError
+        If the file is of another kind, damaged, grows too large when unpacked, has two columns of one name, or
+        lacks the key; the message names the file.
+    MissingExtraError
+        If Parquet is asked for and pyarrow is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "clinical.csv"
+    ...     _ = path.write_text("id,age\n007,50\n")
+    ...     read_table(path, key="id").to_dict("list")
+    {'id': ['007'], 'age': [50]}
+    """
+    kinds = [f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED]
+    suffix = next((suffix for suffix in kinds if path.name.lower().endswith(suffix)), None)
+    if path.name.lower().endswith(".parquet"):
+        frame = _read_parquet(path)
+    elif suffix is not None:
+        content = _bytes(path)
+        frame = _read_text(path, content, _separator(suffix[:4], content), key)
+    else:
+        expected = f"one of {', '.join([*kinds, '.parquet'])}"
+        raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected)
+    if key not in frame.columns:
+        names = [str(name) for name in frame.columns]
+        raise InputError(f"file {path.name!r} has no key column {key!r}", remedy=meant(key, names))
+    return frame
+
+
+def _separator(kind: str, content: io.BytesIO) -> str:
+    """Return what stands between cells; of a ``.txt``, what its first line has more of."""
+    if kind != ".txt":
+        return SEPARATORS[kind]
+    first = content.readline()
+    content.seek(0)
+    return "\t" if first.count(b"\t") > first.count(b",") else ","
+
+
+def _read_text(path: Path, content: io.BytesIO, separator: str, key: str) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        header = pd.read_csv(content, sep=separator, header=None, nrows=1, dtype=str).iloc[0].dropna().tolist()
+        content.seek(0)
+        frame = pd.read_csv(content, sep=separator, dtype={key: str}, low_memory=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the table {path.name!r} ({error})", expected="text in UTF-8") from error
+    again = [name for name in dict.fromkeys(header) if header.count(name) > 1]
+    if again:
+        raise InputError(f"file {path.name!r} has columns of the same name ({listed(again)})")
+    if not isinstance(frame.index, pd.RangeIndex):
+        remedy = "Name the first column too: some programs leave out the name of the row names."
+        raise InputError(f"file {path.name!r} has more columns than names in its first line", remedy=remedy)
+    return frame.copy()  # a wide table comes in pieces, and in one piece is faster to work with
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError as error:
+        raise MissingExtraError(
+            f"reading {path.name!r} needs pyarrow", remedy="pip install 'mmlego[parquet]'."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
+    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+
+
+def _bytes(path: Path) -> io.BytesIO:
+    """Return the content of a file, unpacked if need be."""
+    try:
+        if path.suffix.lower() == ".gz":
+            with gzip.open(path) as stream:
+                return unpacked(stream, path)
+        if path.suffix.lower() == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                members = archive.infolist()
+                if len(members) != 1:
+                    names = listed(member.filename for member in members)
+                    raise InputError(f"archive {path.name!r} is ambiguous", expected="one file in it", got=names)
+                with archive.open(members[0]) as member:
+                    return unpacked(member, path)
+        return io.BytesIO(path.read_bytes())
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise InputError(f"cannot unpack {path.name!r} ({error})", expected="a whole, unencrypted file") from error
+
+
+def unpacked(stream: _Bytes, path: Path) -> io.BytesIO:
+    """Return the whole of a stream that unpacks a file.
+
+    Parameters
+    ----------
+    stream
+        The stream.
+    path
+        The packed file.
+
+    Raises
+    ------
+    InputError
+        If it grows past the allowance.
+    """
+    allowed = allowance(path)
+    content = io.BytesIO()
+    while chunk := stream.read(2**20):
+        content.write(chunk)
+        if content.tell() > allowed:
+            raise too_large(path, allowed)
+    content.seek(0)
+    return content
+
+
+def allowance(path: Path) -> int:
+    """Return how many bytes a packed file may hold."""
+    return min(MOST_BYTES, max(FREE_BYTES, RATIO * path.stat().st_size))
+
+
+def too_large(path: Path, allowed: int) -> InputError:
+    """Return the error that a packed file holds more than it may."""
+    return InputError(
+        f"file {path.name!r} grows too large when unpacked",
+        expected=f"at most {allowed} bytes from {path.stat().st_size}",
+        remedy="If you trust it, unpack it yourself and name what was unpacked.",
+    )

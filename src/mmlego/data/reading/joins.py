@@ -1,0 +1,256 @@
+"""From raw rows to one row per patient: joined by key, never by position, and nothing lost in silence."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from mmlego.errors import InputError
+from mmlego.wording import counted, label, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RowRule: TypeAlias = Literal["error", "first", "mean"]
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """What was left out of a cohort, and why.
+
+    Parameters
+    ----------
+    where
+        The modality, or ``"outcome"``.
+    what
+        How much of what, and why, as a clause.
+    patients
+        The patients concerned, where they have names.
+
+    Examples
+    --------
+    >>> str(Dropped("rna", "2 patients without outcome", ("a", "b")))
+    'rna: 2 patients without outcome (a, b)'
+    """
+
+    where: str
+    what: str
+    patients: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" + (f" ({listed(self.patients)})" if self.patients else "")
+
+
+def select_columns(patterns: str | Sequence[str], available: Sequence[str], where: str) -> list[str]:
+    """Return the columns that names or globs choose, each once: in the order of the patterns, then of the file.
+
+    Parameters
+    ----------
+    patterns
+        A name or glob, or several.
+    available
+        The columns of the table, without the key.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If a pattern matches no column.
+
+    Examples
+    --------
+    >>> select_columns(["age", "*_rnaseq"], ["A_rnaseq", "age", "B_rnaseq"], "mixed")
+    ['age', 'A_rnaseq', 'B_rnaseq']
+    """
+    chosen: dict[str, None] = {}
+    names = set(available)
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        # a column may have brackets in its name, so the name itself comes before its reading as a glob
+        exact = pattern in names
+        found = [pattern] if exact else [name for name in available if fnmatch.fnmatchcase(name, pattern)]
+        if not found:
+            raise InputError(f"{where}: no column matches {pattern!r}", remedy=meant(pattern, available))
+        chosen |= dict.fromkeys(found)
+    return list(chosen)
+
+
+def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
+    """Return a table indexed by patient id as text; rows without an id are dropped.
+
+    Parameters
+    ----------
+    frame
+        The raw rows.
+    key
+        The column of patient ids; None if the index holds them.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If there are no patient ids.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> by_patient(pd.DataFrame({"id": [7, 8], "age": [50, 60]}), "id", "clinical")[0].index.tolist()
+    ['7', '8']
+    """
+    import pandas as pd
+
+    if key is not None:
+        if key not in frame.columns:
+            names = [str(name) for name in frame.columns]
+            raise InputError(f"{where}: no key column {key!r}", remedy=meant(key, names))
+        frame = frame.set_index(key)
+    elif isinstance(frame.index, pd.RangeIndex):
+        remedy = "Set the patient ids as the index, or name their column with key=."
+        raise InputError(f"{where}: rows are numbered, not named by patient", remedy=remedy)
+    if frame.index.nlevels > 1:
+        raise InputError(f"{where}: several levels of index", expected="one, the patient id", got=frame.index.nlevels)
+    named = np.asarray(frame.index.notna())
+    notes = [] if named.all() else [Dropped(where, f"{counted(int((~named).sum()), 'row')} without a patient id")]
+    frame = frame[named]
+    index = pd.Index([label(patient) for patient in frame.index], name="patient", dtype=object)
+    return frame.set_axis(index, axis=0), notes
+
+
+def choose_rows(
+    frame: pd.DataFrame,
+    key: str | None,
+    patterns: str | Sequence[str],
+    rule: RowRule,
+    where: str,
+    taken: Sequence[str],
+) -> tuple[pd.DataFrame, list[Dropped]]:
+    """Return the chosen columns of a table, a row a patient, of those who have any value.
+
+    Parameters
+    ----------
+    frame
+        The raw rows.
+    key
+        The column of patient ids; None if the index holds them.
+    patterns
+        The columns, as names or globs.
+    rule
+        What to do where a patient has several rows that differ.
+    where
+        The modality, for messages.
+    taken
+        Columns of the outcome, which features may not be.
+
+    Raises
+    ------
+    InputError
+        If a column is not there or belongs to the outcome, or rows of a patient differ.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"id": ["a", "b"], "age": [50, None], "died": [0, 1]})
+    >>> rows, notes = choose_rows(table, "id", "age", "error", "clinical", ["died"])
+    >>> rows["age"].to_dict(), str(notes[0])
+    ({'a': 50.0}, 'clinical: 1 patient without any value (b)')
+    """
+    frame, notes = by_patient(frame, key, where)
+    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+    columns = select_columns(patterns, list(frame.columns), where)
+    refuse_taken(columns, taken, where)
+    frame, merged = one_row_each(frame[columns], rule, where)
+    empty = frame.isna().all(axis=1)
+    if empty.any():
+        who = tuple(frame.index[empty])
+        notes = [*notes, Dropped(where, f"{counted(len(who), 'patient')} without any value", who)]
+    return frame[~empty], [*notes, *merged]
+
+
+def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> None:
+    """Refuse features that are columns of the outcome.
+
+    Parameters
+    ----------
+    columns
+        The features.
+    taken
+        The columns of the outcome.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+
+    Examples
+    --------
+    >>> refuse_taken(["age", "died"], ["died"], "clinical")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: leakage: clinical holds columns of the outcome (died): expected features alone. ...
+    """
+    leaked = [column for column in columns if column in taken]
+    if leaked:
+        raise InputError(
+            f"leakage: {where} holds columns of the outcome ({listed(leaked)})",
+            expected="features alone",
+            remedy="Choose the columns of the modality without them.",
+        )
+
+
+def one_row_each(frame: pd.DataFrame, rule: RowRule, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
+    """Return one row per patient.
+
+    Parameters
+    ----------
+    frame
+        Rows indexed by patient, of which a patient may have several.
+    rule
+        ``"error"``: rows of one patient that are equal become one, others are refused; ``"first"``: the first
+        row; ``"mean"``: the mean of each column over the rows that have it.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If rows of a patient differ under ``"error"``, or there are texts to average.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> slides = pd.DataFrame({"score": [1.0, 3.0, 5.0]}, index=["a", "a", "b"])
+    >>> one_row_each(slides, "mean", "wsi")[0]["score"].to_dict()
+    {'a': 2.0, 'b': 5.0}
+    """
+    import pandas as pd
+
+    if frame.index.is_unique:
+        return frame, []
+    rows, patients = len(frame), frame.index.nunique()
+    if rule == "mean":
+        text = [str(name) for name in frame.columns if frame[name].dtype.kind not in "iufb"]
+        if text:
+            remedy = "Choose rows: first, or leave these columns out."
+            raise InputError(f"{where}: cannot take the mean of text ({listed(text)})", remedy=remedy)
+        frame = frame.astype(float).groupby(level=0, sort=False).mean()
+        return frame, [Dropped(where, f"{rows} rows averaged to {counted(patients, 'patient')}")]
+    if rule == "first":
+        kept = frame[~frame.index.duplicated()]
+        return kept, [Dropped(where, f"{counted(rows - patients, 'further row')} of a patient, the first is kept")]
+    keyed = pd.concat([frame.index.to_frame(index=False), frame.reset_index(drop=True)], axis=1)
+    frame = frame[~keyed.duplicated().to_numpy()]
+    if not frame.index.is_unique:
+        again = frame.index[frame.index.duplicated()].unique()
+        raise InputError(
+            f"{where}: {counted(len(again), 'patient')} with several rows that differ ({listed(again)})",
+            expected="one row per patient",
+            remedy="Declare what to do, as rows: first or rows: mean, or choose fewer columns.",
+        )
+    return frame, [Dropped(where, f"{counted(rows - patients, 'row')} merged, equal to another row of the patient")]

@@ -1,0 +1,189 @@
+"""Matrices in files of HDF5 and of torch, read on demand; no other file is followed.
+
+A file of torch is a pickle, which torch's restricted unpickler (``weights_only=True``) reads: it makes tensors and
+plain containers, and refuses a file that names any other class or function, without calling it.
+"""
+
+from __future__ import annotations
+
+import pickle
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmlego.data.reading.files import FREE_BYTES, RATIO, too_large
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
+from mmlego.wording import listed
+
+H5, PT = (".h5", ".hdf5"), (".pt", ".pth")
+
+# What reading a damaged or hostile file may raise.
+DAMAGE = (
+    OSError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ImportError,
+    AssertionError,
+    OverflowError,
+    struct.error,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+)
+
+
+class Matrix(Protocol):
+    """Numbers that are read when they are asked for: an array in a file, mapped into memory, or a dataset in chunks."""
+
+    @property
+    def shape(self) -> Any:
+        """How many there are, along each axis."""
+
+    def __getitem__(self, rows: Any, /) -> Any: ...
+
+
+@contextmanager
+def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
+    """Open a file, and yield its matrices by name; a tensor alone has the name ``""``.
+
+    Parameters
+    ----------
+    path
+        ``.h5`` or ``.hdf5``; or ``.pt`` or ``.pth`` with a tensor, or a dict of tensors.
+
+    Raises
+    ------
+    InputError
+        If the file is of another kind, damaged, holds anything but tensors, leads to another file, or would grow
+        too large.
+    MissingExtraError
+        If HDF5 is asked for and h5py is not installed.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "slide.pt"
+    ...     torch.save({"features": torch.ones(5, 3)}, path)
+    ...     with open_parts(path) as parts:
+    ...         parts["features"].shape
+    torch.Size([5, 3])
+    """
+    suffix = path.suffix.lower()
+    if suffix in H5:
+        h5py = import_extra("h5py", f"reading {path.name!r}", "'mmlego[bags]'")
+        try:
+            with h5py.File(path, "r", locking="best-effort") as file:
+                yield _Datasets(h5py, file, path)
+        except InputError:
+            raise
+        except DAMAGE as error:
+            raise InputError(f"cannot read {path.name!r} ({error})", expected="a whole HDF5 file") from error
+    elif suffix in PT:
+        yield _tensors(path)
+    else:
+        raise InputError(f"file {path.name!r} is of a kind that is not read", expected=listed(H5 + PT), got=suffix)
+
+
+class _Datasets(Mapping[str, Matrix]):
+    """The datasets at the top of an HDF5 file; links to other files are not seen."""
+
+    def __init__(self, h5py: Any, file: Any, path: Path) -> None:
+        self._h5py, self._file, self._path = h5py, file, path
+        hard = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
+        self._names = [name for name in hard if isinstance(file[name], h5py.Dataset)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __getitem__(self, name: str) -> Matrix:
+        if name not in self._names:
+            raise KeyError(name)
+        dataset, path = self._file[name], self._path
+        if dataset.external or dataset.is_virtual:
+            raise InputError(f"{name!r} in {path.name!r} lies in another file", remedy="Put the features in one file.")
+        if dataset.shape is None or dataset.dtype.kind not in "fiu":
+            expected, got = "an array of numbers", str(dataset.dtype)
+            raise InputError(f"{name!r} in {path.name!r} is no matrix", expected=expected, got=got)
+        size, offset = path.stat().st_size, dataset.id.get_offset()
+        if dataset.chunks is None and offset is not None and self._file.userblock_size == 0:
+            if offset + dataset.nbytes > size:
+                raise InputError(f"{path.name!r} is truncated", expected=f"{offset + dataset.nbytes} bytes", got=size)
+            return np.memmap(path, dataset.dtype, mode="r", offset=offset, shape=dataset.shape)
+        allowed = max(FREE_BYTES, RATIO * size)
+        if dataset.nbytes > allowed:
+            raise too_large(path, allowed)
+        matrix: Matrix = dataset
+        return matrix
+
+
+def _tensors(path: Path) -> dict[str, Matrix]:
+    """Return the tensors in a file, mapped into memory."""
+    try:
+        packed = zipfile.is_zipfile(path)
+        if packed:
+            with zipfile.ZipFile(path) as archive:
+                if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                    raise InputError(f"{path.name!r} is compressed", expected="a file as torch.save writes it")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what it says of old formats is nothing that the user can mend
+            # Files of before torch 1.6 cannot be mapped; they too are read by the restricted unpickler.
+            found = torch.load(path, map_location="cpu", weights_only=True, mmap=packed)
+    except InputError:
+        raise
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path.name!r} holds something else than tensors, and nothing of it was executed",
+            expected="a tensor, or a dict of tensors",
+            remedy="Save the features alone, as torch.save(features, path).",
+        ) from error
+    except DAMAGE as error:
+        raise InputError(f"cannot read {path.name!r} ({first_line(error)})", expected="a whole file") from error
+    parts = found if isinstance(found, dict) else {"": found}
+    return {str(name): _checked(value, path) for name, value in parts.items()}
+
+
+def _checked(value: object, path: Path) -> Matrix:
+    if not isinstance(value, Tensor):
+        raise InputError(
+            f"{path.name!r} holds something else than tensors",
+            expected="a tensor, or a dict of tensors",
+            got=type(value).__name__,
+        )
+    tensor = value.detach()
+    plain = tensor.layout == torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    if not plain or tensor.is_complex() or tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
+        # A view that repeats its numbers would be a small file that fills the memory.
+        raise InputError(f"{path.name!r} holds a tensor that is no plain array", expected="numbers, each stored")
+    return tensor
+
+
+def first_line(error: BaseException) -> str:
+    r"""Return the first line of what an error says, or its name.
+
+    Parameters
+    ----------
+    error
+        The error.
+
+    Examples
+    --------
+    >>> first_line(ValueError("no HDF5 file\nat line 3"))
+    'no HDF5 file'
+    """
+    return next(iter(str(error).splitlines()), type(error).__name__)

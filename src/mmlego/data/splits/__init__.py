@@ -1,0 +1,1 @@
+"""Who is trained on, who validates, who tests: by patient and by group; knows no cohort."""

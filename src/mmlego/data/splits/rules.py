@@ -1,0 +1,126 @@
+"""What a manifest says of splits: which patients, or molecules, must stay on one side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from mmlego.data.kinds.molecules import scaffold_groups
+from mmlego.data.kinds.source import Folder
+from mmlego.data.reading.joins import by_patient, one_row_each
+from mmlego.errors import InputError
+from mmlego.wording import counted, label, listed, meant, shortened
+
+
+class SplitRule(BaseModel):
+    """The section ``split`` of a manifest.
+
+    Parameters
+    ----------
+    by
+        ``group``: patients of one value stay together, as of one family or site; ``scaffold``: molecules of one
+        Bemis–Murcko scaffold do.
+    file
+        A table with the key of the manifest.
+    column
+        Its column of groups, or of SMILES; may be the key itself.
+
+    Examples
+    --------
+    >>> SplitRule(by="scaffold", file="drugs.csv", column="smiles").by
+    'scaffold'
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    by: Literal["group", "scaffold"]
+    file: str
+    column: str
+
+
+@dataclass(frozen=True)
+class PatientGroups:
+    """Which patients must stay on one side of a split.
+
+    Parameters
+    ----------
+    by
+        What they have in common: ``group`` or ``scaffold``.
+    of
+        The group of each patient.
+
+    Examples
+    --------
+    >>> PatientGroups("group", {"a": "x", "b": "x", "c": "y"}).describe(["a", "b", "c"])
+    'by group: 2 groups, the largest of 2 patients (x)'
+    """
+
+    by: str
+    of: Mapping[str, str]
+
+    def list(self, patients: Sequence[str]) -> list[str]:
+        """Return the group of each of some patients, in order.
+
+        Parameters
+        ----------
+        patients
+            Patients of the cohort.
+        """
+        return [self.of[patient] for patient in patients]
+
+    def describe(self, patients: Sequence[str]) -> str:
+        """Return how many groups there are as one line.
+
+        Parameters
+        ----------
+        patients
+            Patients of the cohort.
+        """
+        found = Counter(self.list(patients))
+        name, size = found.most_common(1)[0]
+        largest = f"the largest of {counted(size, 'patient')} ({shortened(name)})"
+        return f"by {self.by}: {counted(len(found), 'group')}, {largest}"
+
+
+def read_groups(rule: SplitRule, folder: Folder, patients: Sequence[str]) -> PatientGroups:
+    """Return the groups that a manifest declares.
+
+    Parameters
+    ----------
+    rule
+        Its section.
+    folder
+        Where its files lie.
+    patients
+        The patients of the cohort.
+
+    Raises
+    ------
+    InputError
+        If the column is not there, rows of a patient differ, or a patient has no group.
+    MissingExtraError
+        If scaffolds are asked for and RDKit is not installed.
+    """
+    frame = folder.table(rule.file)
+    if rule.column == folder.key:
+        rows, _ = by_patient(frame.set_index(folder.key, drop=False), None, "split")
+    else:
+        rows, _ = by_patient(frame, folder.key, "split")
+    rows = rows.set_axis([str(column) for column in rows.columns], axis=1)
+    if rule.column not in rows.columns:
+        raise InputError(f"split: no column {rule.column!r}", remedy=meant(rule.column, list(rows.columns)))
+    rows, _ = one_row_each(rows[[rule.column]].dropna(), "error", "split")
+    known = {str(patient): label(value) for patient, value in rows[rule.column].items()}
+    lacking = [patient for patient in patients if not known.get(patient)]
+    if lacking:
+        raise InputError(
+            f"split: {counted(len(lacking), 'patient')} without a value of {rule.column!r} ({listed(lacking)})",
+            expected="one for each patient of the cohort",
+        )
+    values = [known[patient] for patient in patients]
+    groups = scaffold_groups(values) if rule.by == "scaffold" else values
+    return PatientGroups(rule.by, dict(zip(patients, groups, strict=True)))

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mmlego.data.reading import files
+from mmlego.data.reading.files import inside, read_table
+from mmlego.errors import InputError, MissingExtraError
+
+CSV = "id,age,sex\n007,50,f\n8,,m\n"
+
+
+def put(path: Path, text: str = CSV) -> Path:
+    """Write text as the name of the file asks."""
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("inner.csv", text)
+    else:
+        path.write_bytes(text.encode())
+    return path
+
+
+@pytest.mark.parametrize("name", ["a.csv", "A.CSV", "a.csv.gz", "a.csv.zip", "a.tsv", "a.tsv.gz", "a.tsv.zip"])
+def test_every_kind_of_text(name: str, tmp_path: Path) -> None:
+    text = CSV.replace(",", "\t") if ".tsv" in name else CSV
+    frame = read_table(put(tmp_path / name, text), key="id")
+    assert frame["id"].tolist() == ["007", "8"]  # as text, zeros and all
+    assert frame["age"].isna().tolist() == [False, True]
+    assert frame["sex"].tolist() == ["f", "m"]
+
+
+def test_parquet_goes_through_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pd.DataFrame({"age": [50]}, index=pd.Index(["a"], name="id"))
+    monkeypatch.setattr(pd, "read_parquet", lambda path: table)
+    assert read_table(put(tmp_path / "a.parquet"), key="id")["id"].tolist() == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("raised", "expected", "message"),
+    [
+        (ImportError("no engine"), MissingExtraError, r"reading 'a\.parquet' needs pyarrow"),
+        (ValueError("magic bytes"), InputError, r"cannot read the table 'a\.parquet' \(magic bytes\)"),
+    ],
+)
+def test_parquet_that_cannot_be_read(
+    raised: Exception, expected: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(path: Path) -> pd.DataFrame:
+        raise raised
+
+    monkeypatch.setattr(pd, "read_parquet", read)
+    with pytest.raises(expected, match=message):
+        read_table(put(tmp_path / "a.parquet"), key="id")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "patient,age\nx,1\n", "'a.csv' has no key column 'id'. Known: patient, age"),
+        ("a.csv", "", "cannot read the table 'a.csv'"),
+        ("a.csv", 'id,age\nx,"1\n', "cannot read the table 'a.csv'"),
+        ("a.csv", "id,age\nx,1,2,3\ny,1\n", "cannot read the table 'a.csv'|more columns than names"),
+        ("a.csv", "id,age\nx,1,2\ny,1,3\n", "more columns than names in its first line"),
+        ("a.csv", "id,age,age\nx,1,2\n", r"columns of the same name \(age\)"),
+        ("a.xls", CSV, "'a.xls' is of a kind that is not read: expected one of .csv, .csv.gz"),
+    ],
+)
+def test_bad_text(name: str, text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
+        read_table(put(tmp_path / name, text), key="id")
+
+
+def test_text_in_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("id,name\nx,Müller\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"cannot read the table 'a\.csv'.*expected text in UTF-8"):
+        read_table(path, key="id")
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zip"])
+@pytest.mark.parametrize("keep", [0.4, 0.9])
+def test_truncated_archives(name: str, keep: float, tmp_path: Path) -> None:
+    path = put(tmp_path / name, CSV * 100)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * keep)])
+    with pytest.raises(InputError, match=rf"cannot unpack '{name}'"):
+        read_table(path, key="id")
+
+
+def test_text_that_is_named_as_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.zip"
+    path.write_text(CSV)
+    with pytest.raises(InputError, match="cannot unpack"):
+        read_table(path, key="id")
+
+
+def test_an_archive_of_several_files(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.csv.zip", "w") as archive:
+        archive.writestr("a.csv", CSV)
+        archive.writestr("b.csv", CSV)
+    with pytest.raises(InputError, match=r"'a\.csv\.zip' is ambiguous: expected one file in it, got a\.csv, b\.csv"):
+        read_table(tmp_path / "a.csv.zip", key="id")
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.csv.zip"])
+def test_an_archive_that_grows_too_large(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "FREE_BYTES", 2**20)
+    bomb = put(tmp_path / name, "id\n" + "0" * 3 * 2**20)
+    with pytest.raises(InputError, match=rf"'{name}' grows too large when unpacked: expected at most 1048576 bytes"):
+        read_table(bomb, key="id")
+    monkeypatch.setattr(files, "FREE_BYTES", 2**23)
+    assert len(read_table(bomb, key="id")) == 1
+    monkeypatch.setattr(files, "MOST_BYTES", 2**21)
+    with pytest.raises(InputError, match="at most 2097152 bytes"):
+        read_table(bomb, key="id")
+
+
+def test_files_stay_inside_the_folder(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    outer, inner = put(tmp_path / "outer.csv"), put(home / "inner.csv")
+    (home / "link.csv").symlink_to(outer)
+    assert inside(home, "inner.csv") == inner
+    assert inside(home, "../home/inner.csv").samefile(inner)
+    assert inside(home, str(inner)).samefile(inner)
+    for name in ("../outer.csv", str(outer), "link.csv"):
+        with pytest.raises(InputError, match="leaves the manifest's folder"):
+            inside(home, name)
+        assert inside(home, name, allow_outside=True).samefile(outer)
+
+
+def test_a_missing_file_is_named_with_the_nearest(tmp_path: Path) -> None:
+    put(tmp_path / "clinical.csv")
+    with pytest.raises(InputError, match=r"no file 'clinica\.csv' beside the manifest\. Did you mean 'clinical\.csv'"):
+        inside(tmp_path, "clinica.csv")
+    with pytest.raises(InputError, match="None is known here"):
+        inside(tmp_path, "nowhere/clinical.csv")
+
+
+def test_files_in_another_folder(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    put(tmp_path / "data" / "a.csv")
+    put(tmp_path / "secret.csv")
+    assert inside(tmp_path / "data", "a.csv", elsewhere=True).is_file()
+    with pytest.raises(InputError, match=r"'\.\./secret\.csv' leaves the folder of the data"):
+        inside(tmp_path / "data", "../secret.csv", elsewhere=True)
+    with pytest.raises(InputError, match=r"no file 'b\.csv' in .*data\."):
+        inside(tmp_path / "data", "b.csv", elsewhere=True)
+    with pytest.raises(InputError, match=r"beside the manifest\. Known: a\.csv\. .* say so: folder=PATH"):
+        inside(tmp_path / "data", "zzzz.tsv")
