@@ -48,19 +48,28 @@ class Folder:
     ) -> None:
         self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
         self.home = path if home is None else home
-        self._tables: dict[Path, pd.DataFrame] = {}
+        self._tables: dict[tuple[Path, frozenset[str]], pd.DataFrame] = {}
 
     def file(self, name: str, *, folders: bool = False) -> Path:
         """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
         elsewhere = self.home != self.path
         return inside(self.path, name, allow_outside=self.allow_outside, folders=folders, elsewhere=elsewhere)
 
-    def table(self, name: str) -> pd.DataFrame:
-        """Return a table; one wide file may hold all modalities and the outcome."""
-        file = self.file(name)
-        if file not in self._tables:
-            self._tables[file] = read_table(file, self.key)
-        return self._tables[file]
+    def table(self, name: str, *, text: Collection[str] = ()) -> pd.DataFrame:
+        """Return a table; one wide file may hold all modalities and the outcome.
+
+        Parameters
+        ----------
+        name
+            The file, relative to the folder.
+        text
+            Columns that hold text whatever they look like, as ids, paths, classes and groups do: ``007`` stays
+            ``007``, ``None`` and ``NA`` are words, and only an empty cell is missing. The key always does.
+        """
+        chosen = (self.file(name), frozenset(text))
+        if chosen not in self._tables:
+            self._tables[chosen] = read_table(chosen[0], self.key, text=chosen[1])
+        return self._tables[chosen]
 
 
 class Source(BaseModel, ABC):

@@ -6,11 +6,12 @@ import gzip
 import io
 import zipfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mmlego.errors import InputError, MissingExtraError
-from mmlego.wording import listed, meant
+from mmlego.wording import label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,9 @@ class _Bytes(Protocol):
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".txt": ","}
 PACKED = ("", ".gz", ".zip")
+# What pandas takes for a missing cell, in columns that are not declared as text.
+WORDS = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
+MISSING = ["", "#N/A N/A", *WORDS.split()]
 OWN = "the manifest's folder"
 # A packed file may grow to FREE_BYTES whatever its size, beyond that RATIO-fold, and never past MOST_BYTES.
 FREE_BYTES = 64 * 2**20
@@ -107,7 +111,7 @@ def read_lines(path: Path) -> list[str]:
         raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
 
 
-def read_table(path: Path, key: str) -> pd.DataFrame:
+def read_table(path: Path, key: str, *, text: Collection[str] = ()) -> pd.DataFrame:
     r"""Read one table: CSV, TSV, or either as ``.txt``, plain, ``.gz`` or ``.zip``; or Parquet.
 
     Parameters
@@ -116,6 +120,8 @@ def read_table(path: Path, key: str) -> pd.DataFrame:
         The file.
     key
         The column of patient ids, read as text so that ``007`` stays ``007``.
+    text
+        Further columns that are read as text: as they are written, missing only where the cell is empty.
 
     Returns
     -------
@@ -142,10 +148,10 @@ def read_table(path: Path, key: str) -> pd.DataFrame:
     kinds = [f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED]
     suffix = next((suffix for suffix in kinds if path.name.lower().endswith(suffix)), None)
     if path.name.lower().endswith(".parquet"):
-        frame = _read_parquet(path)
+        frame = _as_text(_read_parquet(path), text)
     elif suffix is not None:
         content = _bytes(path)
-        frame = _read_text(path, content, _separator(suffix[:4], content), key)
+        frame = _read_text(path, content, _separator(suffix[:4], content), {key, *text})
     else:
         expected = f"one of {', '.join([*kinds, '.parquet'])}"
         raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected)
@@ -164,13 +170,17 @@ def _separator(kind: str, content: io.BytesIO) -> str:
     return "\t" if first.count(b"\t") > first.count(b",") else ","
 
 
-def _read_text(path: Path, content: io.BytesIO, separator: str, key: str) -> pd.DataFrame:
+def _read_text(path: Path, content: io.BytesIO, separator: str, text: Collection[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
         header = pd.read_csv(content, sep=separator, header=None, nrows=1, dtype=str).iloc[0].dropna().tolist()
         content.seek(0)
-        frame = pd.read_csv(content, sep=separator, dtype={key: str}, low_memory=False)
+        missing = {name: [""] if name in text else MISSING for name in header}
+        kinds = dict.fromkeys(text, str)
+        frame = pd.read_csv(
+            content, sep=separator, dtype=kinds, na_values=missing, keep_default_na=False, low_memory=False
+        )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the table {path.name!r} ({error})", expected="text in UTF-8") from error
     again = [name for name in dict.fromkeys(header) if header.count(name) > 1]
@@ -180,6 +190,19 @@ def _read_text(path: Path, content: io.BytesIO, separator: str, key: str) -> pd.
         remedy = "Name the first column too: some programs leave out the name of the row names."
         raise InputError(f"file {path.name!r} has more columns than names in its first line", remedy=remedy)
     return frame.copy()  # a wide table comes in pieces, and in one piece is faster to work with
+
+
+def _as_text(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
+    """Return a table whose named columns hold text, or nothing."""
+    frame = frame.copy(deep=False)
+    for name in frame.columns:
+        if name in names:
+            frame[name] = [None if value is None else label(value) for value in _cells(frame[name])]
+    return frame
+
+
+def _cells(column: pd.Series) -> list[object]:
+    return column.astype(object).where(column.notna(), None).tolist()
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
