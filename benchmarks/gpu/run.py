@@ -109,7 +109,7 @@ def one(model: nn.Module, x: Any, precision: str, device: str, *, detail: bool) 
 
 
 def shares(row: dict[str, Any], found: dict[str, float], x: Any) -> None:
-    """Add the ratios to the rivals, and how near to what the card can do: products at their ceiling, input read once."""
+    """Add the ratios to the rivals, and shares of the ceilings: of products, and of a copy of the input."""
     values = x.values if isinstance(x, Ragged) else x
     for kind in ("training", "inference"):
         ours = row["ours"].get(kind)
