@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import sys
 import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from mmlego.data.reading import files
@@ -35,27 +38,40 @@ def test_every_kind_of_text(name: str, tmp_path: Path) -> None:
     assert frame["sex"].tolist() == ["f", "m"]
 
 
-def test_parquet_goes_through_pandas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    table = pd.DataFrame({"age": [50]}, index=pd.Index(["a"], name="id"))
-    monkeypatch.setattr(pd, "read_parquet", lambda path: table)
-    assert read_table(put(tmp_path / "a.parquet"), key="id")["id"].tolist() == ["a"]
+def parquet(path: Path, **columns: object) -> Path:
+    pq.write_table(pa.table(columns), path)
+    return path
 
 
-@pytest.mark.parametrize(
-    ("raised", "expected", "message"),
-    [
-        (ImportError("no engine"), MissingExtraError, r"reading 'a\.parquet' needs pyarrow"),
-        (ValueError("magic bytes"), InputError, r"cannot read the table 'a\.parquet' \(magic bytes\)"),
-    ],
-)
-def test_parquet_that_cannot_be_read(
-    raised: Exception, expected: type[Exception], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def read(path: Path) -> pd.DataFrame:
-        raise raised
+def test_an_index_that_pandas_put_into_parquet_is_a_column(tmp_path: Path) -> None:
+    table = pd.DataFrame({"age": [50], "sex": pd.Categorical(["f"])}, index=pd.Index(["a"], name="id"))
+    table.to_parquet(tmp_path / "a.parquet")
+    assert read_table(tmp_path / "a.parquet", key="id").to_dict("list") == {"age": [50], "sex": ["f"], "id": ["a"]}
 
-    monkeypatch.setattr(pd, "read_parquet", read)
-    with pytest.raises(expected, match=message):
+
+def test_ids_of_parquet_beyond_2_53_beside_a_null_stay_apart(tmp_path: Path) -> None:
+    ids = [2**53 + 1, 2**53, 5, None]
+    path = parquet(tmp_path / "a.parquet", id=pa.array(ids, pa.int64()), site=pa.array(ids, pa.int64()), age=[1.0] * 4)
+    frame = read_table(path, key="id", text=["s*"])
+    assert frame["id"].tolist() == frame["site"].tolist() == ["9007199254740993", "9007199254740992", "5", None]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_only_the_wanted_columns_are_read(suffix: str, tmp_path: Path) -> None:
+    table = pd.DataFrame({"id": ["a"], "tox_1": [1], "age": [50], "tox_2": [0], "x[1]": [2]})
+    if suffix == ".csv":
+        table.to_csv(tmp_path / "a.csv", index=False)
+    else:
+        table.to_parquet(tmp_path / "a.parquet")
+    frame = read_table(tmp_path / f"a{suffix}", key="id", text=["tox_*"], only=["tox_*", "x[1]"])
+    assert frame.to_dict("list") == {"id": ["a"], "tox_1": ["1"], "tox_2": ["0"], "x[1]": [2]}
+
+
+def test_parquet_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"cannot read the table 'a\.parquet' \(.*: expected Parquet"):
+        read_table(put(tmp_path / "a.parquet"), key="id")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match=r"reading 'a\.parquet' needs pyarrow.*pip install 'mmlego\[parquet\]'"):
         read_table(put(tmp_path / "a.parquet"), key="id")
 
 

@@ -48,14 +48,14 @@ class Folder:
     ) -> None:
         self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
         self.home = path if home is None else home
-        self._tables: dict[tuple[Path, frozenset[str]], pd.DataFrame] = {}
+        self._tables: dict[tuple[Path, frozenset[str], frozenset[str] | None], pd.DataFrame] = {}
 
     def file(self, name: str, *, folders: bool = False) -> Path:
         """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
         elsewhere = self.home != self.path
         return inside(self.path, name, allow_outside=self.allow_outside, folders=folders, elsewhere=elsewhere)
 
-    def table(self, name: str, *, text: Collection[str] = ()) -> pd.DataFrame:
+    def table(self, name: str, *, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
         """Return a table; one wide file may hold all modalities and the outcome.
 
         Parameters
@@ -65,10 +65,12 @@ class Folder:
         text
             Columns that hold text whatever they look like, as ids, paths, classes and groups do: ``007`` stays
             ``007``, ``None`` and ``NA`` are words, and only an empty cell is missing. The key always does.
+        only
+            The columns that are wanted beside the key; None: all.
         """
-        chosen = (self.file(name), frozenset(text))
+        chosen = (self.file(name), frozenset(text), None if only is None else frozenset(only))
         if chosen not in self._tables:
-            self._tables[chosen] = read_table(chosen[0], self.key, text=chosen[1])
+            self._tables[chosen] = read_table(chosen[0], self.key, text=chosen[1], only=chosen[2])
         return self._tables[chosen]
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import fnmatch
 import gzip
 import io
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mmlego.errors import InputError, MissingExtraError
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
 from mmlego.wording import label, listed, meant
 
 if TYPE_CHECKING:
@@ -111,7 +113,9 @@ def read_lines(path: Path) -> list[str]:
         raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
 
 
-def read_table(path: Path, key: str, *, text: Collection[str] = ()) -> pd.DataFrame:
+def read_table(
+    path: Path, key: str, *, text: Collection[str] = (), only: Collection[str] | None = None
+) -> pd.DataFrame:
     r"""Read one table: CSV, TSV, or either as ``.txt``, plain, ``.gz`` or ``.zip``; or Parquet.
 
     Parameters
@@ -121,7 +125,10 @@ def read_table(path: Path, key: str, *, text: Collection[str] = ()) -> pd.DataFr
     key
         The column of patient ids, read as text so that ``007`` stays ``007``.
     text
-        Further columns that are read as text: as they are written, missing only where the cell is empty.
+        Further columns, as names or globs, that are read as text: as they are written, missing only where the cell is
+        empty.
+    only
+        The columns that are wanted, as names or globs, beside the key; None: all.
 
     Returns
     -------
@@ -148,10 +155,11 @@ def read_table(path: Path, key: str, *, text: Collection[str] = ()) -> pd.DataFr
     kinds = [f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED]
     suffix = next((suffix for suffix in kinds if path.name.lower().endswith(suffix)), None)
     if path.name.lower().endswith(".parquet"):
-        frame = _as_text(_read_parquet(path), text)
+        frame = _read_parquet(path, {key, *text}, None if only is None else {key, *only})
     elif suffix is not None:
         content = _bytes(path)
-        frame = _read_text(path, content, _separator(suffix[:4], content), {key, *text})
+        wanted = None if only is None else {key, *only}
+        frame = _read_text(path, content, _separator(suffix[:4], content), {key, *text}, wanted)
     else:
         expected = f"one of {', '.join([*kinds, '.parquet'])}"
         raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected)
@@ -170,16 +178,46 @@ def _separator(kind: str, content: io.BytesIO) -> str:
     return "\t" if first.count(b"\t") > first.count(b",") else ","
 
 
-def _read_text(path: Path, content: io.BytesIO, separator: str, text: Collection[str]) -> pd.DataFrame:
+def matching(names: Sequence[str], patterns: Collection[str]) -> list[str]:
+    """Return the names that others name, by themselves or as a glob, in order; a name counts before it is a glob.
+
+    Parameters
+    ----------
+    names
+        Names of columns.
+    patterns
+        Names or globs.
+
+    Examples
+    --------
+    >>> matching(["age", "tox_a", "tox_b", "x[1]"], ["tox_*", "x[1]", "sex"])
+    ['tox_a', 'tox_b', 'x[1]']
+    """
+    exact = set(names) & set(patterns)
+    globs = [pattern for pattern in patterns if pattern not in exact and any(sign in pattern for sign in "*?[")]
+    return [name for name in names if name in exact or any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
+
+
+def _read_text(
+    path: Path, content: io.BytesIO, separator: str, text: Collection[str], only: Collection[str] | None
+) -> pd.DataFrame:
     import pandas as pd
 
     try:
         header = pd.read_csv(content, sep=separator, header=None, nrows=1, dtype=str).iloc[0].dropna().tolist()
         content.seek(0)
+        text = set(matching(header, text))
+        wanted = None if only is None else set(matching(header, only))
         missing = {name: [""] if name in text else MISSING for name in header}
         kinds = dict.fromkeys(text, str)
         frame = pd.read_csv(
-            content, sep=separator, dtype=kinds, na_values=missing, keep_default_na=False, low_memory=False
+            content,
+            sep=separator,
+            dtype=kinds,
+            na_values=missing,
+            keep_default_na=False,
+            low_memory=False,
+            usecols=None if wanted is None else (lambda name: name in wanted),
         )
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the table {path.name!r} ({error})", expected="text in UTF-8") from error
@@ -192,31 +230,32 @@ def _read_text(path: Path, content: io.BytesIO, separator: str, text: Collection
     return frame.copy()  # a wide table comes in pieces, and in one piece is faster to work with
 
 
+def _read_parquet(path: Path, text: Collection[str], only: Collection[str] | None) -> pd.DataFrame:
+    what, install = f"reading {path.name!r}", "'mmlego[parquet]'."
+    pa, parquet = (import_extra(module, what, install) for module in ("pyarrow", "pyarrow.parquet"))
+    try:
+        with parquet.ParquetFile(path) as file:
+            names = file.schema_arrow.names
+            table = file.read(None if only is None else matching(names, only))
+        texts = set(matching(names, text))
+        # Whole numbers beside a null would become floats, which cannot tell those beyond 2^53 apart.
+        for place, name in enumerate(table.column_names):
+            if name in texts and pa.types.is_integer(table.schema.types[place]):
+                table = table.set_column(place, name, table.column(place).cast(pa.string()))
+        frame: pd.DataFrame = table.to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
+    return _as_text(frame.rename(columns={"__index_level_0__": "index"}), texts)
+
+
 def _as_text(frame: pd.DataFrame, names: Collection[str]) -> pd.DataFrame:
     """Return a table whose named columns hold text, or nothing."""
     frame = frame.copy(deep=False)
     for name in frame.columns:
         if name in names:
-            frame[name] = [None if value is None else label(value) for value in _cells(frame[name])]
+            cells = frame[name].astype(object).where(frame[name].notna(), None)
+            frame[name] = [None if value is None else label(value) for value in cells]
     return frame
-
-
-def _cells(column: pd.Series) -> list[object]:
-    return column.astype(object).where(column.notna(), None).tolist()
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path)
-    except ImportError as error:
-        raise MissingExtraError(
-            f"reading {path.name!r} needs pyarrow", remedy="pip install 'mmlego[parquet]'."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
-    return frame if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
 
 
 def _bytes(path: Path) -> io.BytesIO:
