@@ -281,3 +281,17 @@ def test_cpu_and_gpu_agree(ordered: bool) -> None:
     for output in (on_gpu(x.cuda(), mask.cuda()), on_gpu(bags.to("cuda"))):
         torch.testing.assert_close(output.logits.cpu(), expected.logits, rtol=1e-3, atol=1e-3)
         torch.testing.assert_close(output.spectrum.cpu(), expected.spectrum, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: torch sees no CUDA device")
+def test_ordered_bags_of_odd_lengths_train_on_a_gpu() -> None:
+    """Their biases lie end to end: one must not begin where the fused attention cannot read it."""
+    block = LegoBlock(
+        torch.nn.Linear(16, 64), Baseplate(Classification(2), channels=8, width=16), "slides", ordered=True
+    )
+    bags = Ragged(torch.randn(3 * 1601 + 803, 16), [1601, 803, 1601, 1601])
+    expected = block(bags).logits
+    block.cuda()
+    found = block(bags.to("cuda")).logits
+    found.sum().backward()
+    torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-3)

@@ -337,7 +337,11 @@ def _bags(keys: Tensor, values: Tensor | None, sizes: list[int], groups: int) ->
 
 
 def _biases(bias: Tensor | None, sizes: list[int]) -> Sequence[Tensor | None]:
-    return [None] * len(sizes) if bias is None else bias.split(sizes)
+    if bias is None:
+        return [None] * len(sizes)
+    parts = bias.split(sizes)
+    # Fused kernels on a GPU read a bias some numbers at a time: it must not begin in the middle of another's.
+    return parts if bias.device.type == "cpu" else [part.clone() for part in parts]
 
 
 class _BagAttention(torch.autograd.Function):
