@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from mmlego import BlockOutput, InputError, LegoBlock, LegoError, Ragged, ShapeError
+from mmlego import Baseplate, BlockOutput, InputError, LegoBlock, LegoError, Ragged, ShapeError
 from mmlego.encoders import SNN, GRUEncoder, PatchMLP
 from mmlego.tasks import Classification
 from tests.bricks import Custom, assert_same, gradients, plate, snapshot, table_block
@@ -286,9 +286,7 @@ def test_cpu_and_gpu_agree(ordered: bool) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: torch sees no CUDA device")
 def test_ordered_bags_of_odd_lengths_train_on_a_gpu() -> None:
     """Their biases lie end to end: one must not begin where the fused attention cannot read it."""
-    block = LegoBlock(
-        torch.nn.Linear(16, 64), Baseplate(Classification(2), channels=8, width=16), "slides", ordered=True
-    )
+    block = LegoBlock(nn.Linear(16, 64), Baseplate(Classification(2), channels=8, width=16), "slides", ordered=True)
     bags = Ragged(torch.randn(3 * 1601 + 803, 16), [1601, 803, 1601, 1601])
     expected = block(bags).logits
     block.cuda()
