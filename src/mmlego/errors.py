@@ -38,7 +38,7 @@ class LegoError(Exception):
             parts.append(f"got {got}")
         text = what + (f": {', '.join(parts)}" if parts else "")
         if remedy is not None:
-            text += f". {remedy}"
+            text = f"{text.removesuffix('.')}. {remedy}"  # the clause may be another error, which ends in a remedy
         super().__init__(text)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import model_validator
 
 from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.reading.files import MISSING
 from mmlego.data.reading.joins import Dropped, by_patient
 from mmlego.data.reading.names import NamePattern
 from mmlego.errors import InputError
@@ -42,6 +43,7 @@ class FileSource(Source):
     needs: ClassVar[tuple[str, ...]] = ()
     cells: ClassVar[str]  # the one column of the frame
     folders: ClassVar[bool] = False  # whether a table may name folders
+    ways: ClassVar[Mapping[str, str]] = {"first": "the first of each counts"}  # what rows: may say of several files
 
     file: str | None = None
     column: str = "path"
@@ -64,6 +66,16 @@ class FileSource(Source):
     @abstractmethod
     def together(self, parts: Sequence[Any]) -> Any:
         """Return the cell of a patient who has these files."""
+
+    def ways_with(self, parts: Sequence[Any]) -> Mapping[str, str]:
+        """Return which rules suit such files, where a patient has several: those that an error proposes.
+
+        Parameters
+        ----------
+        parts
+            What :meth:`open` returned of the files of these patients.
+        """
+        return self.ways
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the files of each patient as cells of one column; the headers are read, the rest is not.
@@ -109,10 +121,12 @@ class FileSource(Source):
         if not several:
             return []
         if self.rows == "error":
+            ways = self.ways_with([part for patient in several for part in cells[patient]])
+            text = " or ".join(f"rows: {rule} ({what})" for rule, what in ways.items())
             raise InputError(
                 f"{modality}: {counted(len(several), 'patient')} with several files ({listed(several)})",
                 expected="one file a patient",
-                remedy="Declare what to do, as rows: first.",
+                remedy=f"Declare what to do, as {text}.",
             )
         total = sum(len(cells[patient]) for patient in several)
         if self.rows != "first":
@@ -125,46 +139,60 @@ class FileSource(Source):
     def _find(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[dict[str, list[Path]], list[Dropped]]:
         if self.file is None:
             return self._find_by_name(folder, modality)
-        frame, notes = by_patient(folder.table(self.file), folder.key, modality)
-        names = self._names(frame, modality, taken)
+        named, notes = self._named(folder, modality, taken)
         found: dict[str, list[Path]] = {}
         absent: list[str] = []
         bare = 0
-        for patient, name in zip(frame.index, names, strict=True):
-            if name is None:
-                bare += 1
-                continue
-            path = self._place(folder, name, modality, absent)
+        for patient, name, doubtful in named:
+            path = None if name is None else self._place(folder, name, modality, absent, doubtful=doubtful)
+            bare += name is None or (path is None and doubtful)
             if path is not None and path not in found.setdefault(patient, []):
                 found[patient].append(path)
         if bare:
-            notes.append(Dropped(modality, f"{counted(bare, 'row')} that names no file"))
+            notes.append(Dropped(modality, f"{counted(bare, 'row')} that name{'s' if bare == 1 else ''} no file"))
         if absent:
             notes.append(Dropped(modality, f"{counted(len(absent), 'file')} not there: {listed(absent)}"))
         return {patient: paths for patient, paths in found.items() if paths}, notes
 
-    def _names(self, frame: pd.DataFrame, modality: str, taken: Sequence[str]) -> list[str | None]:
-        """Return the path that each row of the table names, or None."""
-        available = [str(column) for column in frame.columns]
-        needed = [self.column] if self.pattern is None else NamePattern(self.pattern, alone=False).columns
-        for column in needed:
+    def _named(
+        self, folder: Folder, modality: str, taken: Sequence[str]
+    ) -> tuple[list[tuple[str, str | None, bool]], list[Dropped]]:
+        """Return patient and path of each row of the table; and whether a word for "missing" stands in the path.
+
+        What makes a path is text as written: ``0001`` is not ``1``.
+        """
+        made = None if self.pattern is None else NamePattern(self.pattern, alone=False)
+        needed = [self.column] if made is None else made.columns
+        table = folder.table(self.file or "", text=needed)
+        available = [str(column) for column in table.columns]
+        # In a pattern, {key} is the key here too, unless a column is called so.
+        columns = {name: folder.key if name == "key" and name not in available else name for name in needed}
+        for name, column in columns.items():
             if column in taken:
                 raise InputError(f"leakage: {modality} names its files by {column!r}, a column of the outcome")
             if column not in available:
-                raise InputError(f"{modality}: no column {column!r} names files", remedy=meant(column, available))
-        rows = frame[needed].astype(object).where(frame[needed].notna(), None).to_numpy().tolist()
-        names: list[str | None] = []
-        for row in rows:
-            whole = all(value is not None and label(value) != "" for value in row)
-            words = {column: label(value) for column, value in zip(needed, row, strict=True)} if whole else {}
-            names.append(None if not whole else self.pattern.format(**words) if self.pattern else words[self.column])
-        return names
+                raise InputError(f"{modality}: no column {name!r} names files", remedy=meant(name, available))
+        frame, notes = by_patient(table.set_index(folder.key, drop=False), None, modality)
+        cells = frame[list(columns.values())]
+        rows = cells.astype(object).where(cells.notna(), None).to_numpy().tolist()
+        named: list[tuple[str, str | None, bool]] = []
+        for patient, row in zip(frame.index, rows, strict=True):
+            words = {name: "" if cell is None else label(cell) for name, cell in zip(needed, row, strict=True)}
+            path = words[self.column] if made is None else made.fill(words)
+            named.append(
+                (patient, path if all(words.values()) else None, any(word in MISSING for word in words.values()))
+            )
+        return named, notes
 
-    def _place(self, folder: Folder, name: str, modality: str, absent: list[str]) -> Path | None:
+    def _place(
+        self, folder: Folder, name: str, modality: str, absent: list[str], *, doubtful: bool = False
+    ) -> Path | None:
         try:
             return folder.file(name, folders=self.folders)
         except InputError as error:
             inside = folder.allow_outside or (folder.path / name).resolve().is_relative_to(folder.path.resolve())
+            if inside and doubtful:  # NA where there is no such file says that there is none
+                return None
             if self.on_error == "raise" or not inside:  # what leaves the folder is never merely skipped
                 raise InputError(f"{modality}: {error}") from error
             absent.append(name)

@@ -121,7 +121,9 @@ class _Datasets(Mapping[str, Matrix]):
             expected, got = "an array of numbers", str(dataset.dtype)
             raise InputError(f"{name!r} in {path.name!r} is no matrix", expected=expected, got=got)
         size, offset = path.stat().st_size, dataset.id.get_offset()
-        if dataset.chunks is None and offset is not None and self._file.userblock_size == 0:
+        # What is mapped has to be stored as numpy has it: h5py says float32 of a bfloat16 of two bytes.
+        plain = dataset.id.get_type() == self._h5py.h5t.py_create(dataset.dtype)
+        if plain and dataset.chunks is None and offset is not None and self._file.userblock_size == 0:
             if offset + dataset.nbytes > size:
                 raise InputError(f"{path.name!r} is truncated", expected=f"{offset + dataset.nbytes} bytes", got=size)
             return np.memmap(path, dataset.dtype, mode="r", offset=offset, shape=dataset.shape)

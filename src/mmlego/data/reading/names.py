@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 
 from mmlego.errors import InputError
@@ -53,6 +53,16 @@ class NamePattern:
             raise ValueError(f"pattern {pattern!r} has ** beside other characters")
         if re.search(r"[{}]", _PARTS.sub("", pattern)):
             raise ValueError(f"pattern {pattern!r} has a brace without its other")
+
+    def fill(self, words: Mapping[str, str]) -> str:
+        """Return the name that columns of a table make; a column may be called anything, as ``slide.id``.
+
+        Parameters
+        ----------
+        words
+            The cell of each column in braces.
+        """
+        return "".join(words[part[1:-1]] if part.startswith("{") else part for part in self.parts)
 
     def glob(self, folder: Path) -> list[str]:
         """Return the names of the files in a folder that may fit, in order; hidden ones do not count.
@@ -118,7 +128,3 @@ class NamePattern:
                 if not (loose[1] and name[end : end + 1].isalnum()) and tail.fullmatch(name, end):
                     keys.append(name[start:end])
         return keys
-
-
-def _regex(parts: list[str]) -> re.Pattern[str]:
-    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))

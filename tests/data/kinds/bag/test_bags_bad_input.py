@@ -93,6 +93,12 @@ def dataset(path: Path, value: object) -> Path:
     return path
 
 
+def add(path: Path, name: str, value: object) -> Path:
+    with h5py.File(path, "a") as file:
+        file[name] = value
+    return path
+
+
 def text(path: Path, content: bytes = b"no slide") -> Path:
     path.write_bytes(content)
     return path
@@ -120,9 +126,19 @@ BAD: dict[str, tuple[str, Make, str]] = {
     "a truncated HDF5 file": ("p0.h5", lambda p: truncated(write_h5(p, patches(900))), "cannot read 'p0.h5'"),
     "truncated chunks": ("p0.h5", lambda p: truncated(write_h5(p, patches(900), chunks=(9, 3)), 0.9), "cannot read"),
     "no features": ("p0.h5", lambda p: write_h5(p, patches(4), "x"), "holds no features: expected features, feats"),
-    "a group": ("p0.h5", group, "holds no features: expected features, feats, got nothing"),
+    "a group": ("p0.h5", group, "holds no features: expected features, feats, .*, got nothing"),
     "an empty bag": ("p0.h5", lambda p: write_h5(p, patches(0)), "'features' in 'p0.h5' is an empty bag.*at least one"),
-    "one axis": ("p0.h5", lambda p: dataset(p, np.ones(5)), r"is no bag: expected features \(n, f\).*got shape \(5,\)"),
+    "one axis without end": ("p0.h5", lambda p: dataset(p, np.ones(0)), r"is an empty bag: .*got shape \(0,\)"),
+    "three axes": (
+        "p0.h5",
+        lambda p: dataset(p, np.ones((2, 5, 3))),
+        r"is no bag: expected features \(n, f\) of at least one patch, or \(f,\) of a slide, got shape \(2, 5, 3\)",
+    ),
+    "features twice": (
+        "p0.h5",
+        lambda p: add(write_h5(p, patches(4)), "feats", patches(4, seed=1)),
+        "'p0.h5' holds features twice: .* got features, feats",
+    ),
     "no width": ("p0.h5", lambda p: dataset(p, np.ones((5, 0))), "is no bag"),
     "text for features": ("p0.h5", lambda p: dataset(p, [["a", "b"]]), "is no matrix: expected an array of numbers"),
     "complex features": ("p0.h5", lambda p: dataset(p, np.ones((5, 2), complex)), "is no matrix"),

@@ -266,7 +266,7 @@ def test_series_by_pattern_and_by_folder(tmp_path: Path) -> None:
             write_dicom(tmp_path / "ct" / patient / f"{i}.dcm", part, number=i, place=(0, 0, i))
     (tmp_path / "scans.csv").write_text("id,path\np0,ct/p0\np1,ct/p1\n")
     more = "kind: volume, size: [4, 6, 6]"
-    with pytest.raises(InputError, match=r"scan: 2 patients with several files .* rows: first"):
+    with pytest.raises(InputError, match=r"scan: 2 patients with several files .* as rows: series \(.*\)\.$"):
         cohort(tmp_path, more + ', pattern: "ct/{key}/*.dcm"')
     by_pattern = cohort(tmp_path, more + ', pattern: "ct/{key}/*.dcm", rows: series')
     assert "scan: 8 files of 2 patients put together" in map(str, by_pattern.dropped)

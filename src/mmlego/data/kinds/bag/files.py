@@ -26,14 +26,14 @@ from mmlego.wording import listed
 Numbers: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
 
-FEATURES = ("features", "feats")  # as CLAM and TRIDENT, and as STAMP call them
+FEATURES = ("features", "feats", "patch_embeddings")  # as CLAM and TRIDENT, as STAMP and as older tools call them
 COORDINATES = ("coords", "coordinates")
 ROWS = 8192  # read at once from a dataset in chunks
 
 
 @dataclass(frozen=True)
 class BagFile:
-    """A file of patch features, its header read.
+    """A file of patch features, its header read; the embedding of a whole slide is a bag of one.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class BagFile:
     dataset
         The name of the features in it, or ``""`` where the file is one tensor.
     tokens
-        How many patches it holds.
+        How many patches it holds; 1 where it holds one vector for the slide.
     width
         How many features each has.
 
@@ -70,22 +70,18 @@ class BagFile:
         path
             ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors.
         dataset
-            The name of the features; ``features`` or ``feats`` if not given.
+            The name of the features; ``features``, ``feats`` or ``patch_embeddings`` if not given.
 
         Raises
         ------
         InputError
-            If the file cannot be read, holds anything but tensors, or no features ``(n, f)``.
+            If the file cannot be read, holds anything but tensors, or no features ``(n, f)`` of patches or ``(f,)`` of
+            a slide, or features under two of these names.
         MissingExtraError
             If HDF5 is asked for and h5py is not installed.
         """
         with open_parts(path) as parts:
-            name = next((name for name in (FEATURES if dataset is None else (dataset,)) if name in parts), None)
-            if name is None and dataset is None and "" in parts:
-                name = ""
-            if name is None:
-                expected = listed(FEATURES if dataset is None else (dataset,))
-                raise InputError(f"{path.name!r} holds no features", expected=expected, got=listed(parts) or "nothing")
+            name = _name(parts, dataset, path)
             shape = _shape(parts[name], path, name)
         return cls(path, name, *shape)
 
@@ -119,6 +115,8 @@ class BagFile:
     def coords(self) -> NDArray[np.float64] | None:
         """Return where each patch lies, ``(n, 2)``, as the file says it; None if it does not.
 
+        Beside the embedding of a whole slide stand the places of the patches that it was made of: they are of no use.
+
         Raises
         ------
         InputError
@@ -131,6 +129,8 @@ class BagFile:
             places: NDArray[np.float64] = np.asarray(parts[name][:], dtype=np.float64)
         if places.ndim == 3 and len(places) == 1:
             places = places[0]
+        if self.tokens == 1 and places.ndim == 2 and len(places) != 1:
+            return None
         if places.ndim != 2 or len(places) != self.tokens:
             expected = f"({self.tokens}, 2)"
             raise InputError(f"the coordinates in {self.path.name!r} do not fit", expected=expected, got=places.shape)
@@ -148,15 +148,32 @@ class BagFile:
             yield parts
 
 
+def _name(parts: Mapping[str, Matrix], dataset: str | None, path: Path) -> str:
+    """Return the name of the features among the parts of a file."""
+    wanted = FEATURES if dataset is None else (dataset,)
+    found = [name for name in wanted if name in parts] or ([""] if dataset is None and "" in parts else [])
+    if len(found) == 1:
+        return found[0]
+    remedy = "Name those that count, as features: NAME."
+    if found:
+        raise InputError(
+            f"{path.name!r} holds features twice", expected="one of them", got=listed(found), remedy=remedy
+        )
+    got = listed(parts) or "nothing"
+    raise InputError(f"{path.name!r} holds no features", expected=listed(wanted), got=got, remedy=remedy)
+
+
 def _shape(matrix: Matrix, path: Path, name: str) -> tuple[int, int]:
     shape = tuple(matrix.shape)
     if len(shape) == 3 and shape[0] == 1:  # some tools keep a batch of one
         shape = shape[1:]
+    if len(shape) == 1 and shape[0] > 0:  # one vector for the whole slide
+        shape = (1, *shape)
     if len(shape) != 2 or min(shape) == 0:
         what = f"{name!r} in {path.name!r}" if name else f"{path.name!r}"
         raise InputError(
-            f"{what} {'is an empty bag' if len(shape) == 2 and shape[0] == 0 else 'is no bag'}",
-            expected="features (n, f), at least one patch",
+            f"{what} {'is an empty bag' if len(shape) in (1, 2) and shape[0] == 0 else 'is no bag'}",
+            expected="features (n, f) of at least one patch, or (f,) of a slide",
             got=f"shape {tuple(matrix.shape)}",
         )
     return int(shape[0]), int(shape[1])
@@ -165,11 +182,13 @@ def _shape(matrix: Matrix, path: Path, name: str) -> tuple[int, int]:
 def _fill(out: Floats, matrix: Matrix, rows: Numbers | None) -> None:
     """Write some rows of a matrix, or all, into an array."""
     if isinstance(matrix, Tensor):
-        whole = matrix if matrix.ndim == 2 else matrix[0]
+        whole = matrix.reshape(matrix.shape[-2:]) if matrix.ndim > 1 else matrix[None]
         torch.from_numpy(out).copy_(whole if rows is None else whole[torch.from_numpy(rows)])
     elif isinstance(matrix, np.ndarray):
-        array = matrix if matrix.ndim == 2 else matrix[0]
+        array = matrix.reshape(matrix.shape[-2:]) if matrix.ndim > 1 else matrix[None]
         np.copyto(out, array if rows is None else array[rows], casting="unsafe")
+    elif len(matrix.shape) == 1:
+        out[:] = matrix[:]
     else:
         order = np.arange(len(out)) if rows is None else np.argsort(rows, kind="stable")
         wanted = order if rows is None else rows[order]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class BagSource(FileSource):
-    """A modality of kind ``bag``: patch features in ``.h5`` or ``.pt``, one file a slide.
+    """A modality of kind ``bag``: features of patches, or of whole slides, in ``.h5`` or ``.pt``, one file a slide.
 
     Parameters
     ----------
     rows
         Several slides a patient: ``error``, ``first``, or ``concat`` for one bag of all.
     features
-        The name of the features in the files; ``features`` or ``feats`` if not given.
+        The name of the features in the files; ``features``, ``feats`` or ``patch_embeddings`` if not given.
     sample
         How many patches of a patient training sees, anew each epoch; ``null`` for all.
 
@@ -38,6 +38,7 @@ class BagSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    ways: ClassVar[Mapping[str, str]] = {"concat": "one bag of all", **FileSource.ways}
 
     kind: Literal["bag"] = "bag"
     rows: Literal["error", "first", "concat"] = "error"

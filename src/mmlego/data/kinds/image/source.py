@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
@@ -124,6 +124,7 @@ class VolumeSource(PictureSource):
     """
 
     folders: ClassVar[bool] = True
+    ways: ClassVar[Mapping[str, str]] = {"series": "the slices of one DICOM series", **FileSource.ways}
 
     kind: Literal["volume"] = "volume"
     size: tuple[int, int, int]
@@ -152,6 +153,11 @@ class VolumeSource(PictureSource):
         if outside:
             raise InputError(f"a link leaves the folder {path.name!r}", expected="slices in it", got=listed(outside))
         return self._ordered([open_volume(file, self.most) for file in names])
+
+    def ways_with(self, parts: Sequence[Any]) -> Mapping[str, str]:
+        """Return which rules suit such files: the first of many slices is no volume."""
+        slices = all(len(files) == 1 and files[0].form == "dicom" and len(files[0].shape) == 2 for files in parts)
+        return {rule: what for rule, what in self.ways.items() if rule != "first" or not slices}
 
     def together(self, parts: Sequence[Any]) -> Picture:
         """Return the files of one patient as one volume."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -50,6 +50,7 @@ class TextSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    ways: ClassVar[Mapping[str, str]] = {"concat": "one after the other", **FileSource.ways}
 
     kind: Literal["text"] = "text"
     column: str = "text"
