@@ -145,3 +145,17 @@ def test_shared_scores_where_undefined() -> None:
     assert all(math.isnan(score) for score in ranking_scores(torch.rand(0), torch.zeros(0)))
     assert math.isnan(mean_of_defined([math.nan]))
     assert math.isnan(mean_of_defined([]))
+
+
+def test_ranking_beyond_what_probabilities_can_tell_apart() -> None:
+    """From logits of 37 on all probabilities are 1 in double precision, those near 0 differ: both sides rank alike."""
+    logits = torch.tensor([[0.0, 38.0], [0.0, 40.0], [0.0, 45.0], [0.0, 60.0]])
+    target = torch.tensor([0, 0, 1, 1])
+    task = Classification(2)
+    for rows, known in ((logits, target), (logits.flip(1), 1 - target), (logits - 1e4, target)):
+        scores = task.metrics(rows, known)
+        assert (scores["auroc"], scores["auprc"]) == (1.0, 1.0)
+    assert task.metrics(logits, 1 - target)["auroc"] == 0.0
+    of_three = torch.cat([logits, torch.full((4, 1), -5.0)], dim=1)
+    assert Classification(3).metrics(of_three, target)["auroc"] == 1.0
+    assert task.metrics(torch.full((4, 2), 50.0), target)["auroc"] == 0.5

@@ -58,6 +58,19 @@ def test_by_hand() -> None:
     assert both == pytest.approx(math.sqrt((expected**2 + other) / 2))
 
 
+def test_of_few_targets_by_hand() -> None:
+    """Olkin and Finn (1995): 4 R² (1 − R²)² (n − 2)² / ((n² − 1) (n + 3)), with one predictor."""
+    assert standard_error(Regression(), 0.5, torch.arange(10.0)) == pytest.approx(math.sqrt(0.5 * 64 / (99 * 13)))
+    assert standard_error(Regression(), 0.5, torch.arange(3.0)) == pytest.approx(math.sqrt(0.5 / (8 * 6)))
+
+
+def test_events_in_the_majority_compare_with_each_other() -> None:
+    q1, q2 = 0.8 / 1.2, 2 * 0.64 / 1.8
+    expected = math.sqrt((0.8 * 0.2 + 29 * (q1 - 0.64) + 29 * (q2 - 0.64)) / 900)
+    target = Survival.target(event=[1] * 30 + [0] * 20, time=[1.0] * 50)
+    assert standard_error(Survival([1.0, 2.0]), 0.8, target) == pytest.approx(expected)
+
+
 def test_more_patients_mean_less_error_and_one_class_none_at_all() -> None:
     task = Classification(2)
     few, many = (standard_error(task, 0.7, torch.tensor([0, 1] * n)) for n in (10, 1000))

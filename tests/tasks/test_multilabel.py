@@ -122,3 +122,11 @@ def test_frame() -> None:
     assert frame.loc["p"].tolist() == [0.5, 0.5, 0.5]
     assert list(frame.columns) == ["probability_a", "probability_b", "probability_c"]
     assert MultiLabel(2).labels == ("label_0", "label_1")
+
+
+def test_ranking_beyond_what_probabilities_can_tell_apart() -> None:
+    logits = torch.tensor([38.0, 40.0, 45.0, 60.0])[:, None]
+    truth = torch.tensor([0.0, 0.0, 1.0, 1.0])[:, None]
+    for rows, known in ((logits, truth), (-logits, 1 - truth)):
+        scores = MultiLabel(1).metrics(rows, known)
+        assert (scores["auroc"], scores["auprc"]) == (1.0, 1.0)

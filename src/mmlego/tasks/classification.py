@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -272,11 +273,11 @@ def classification_scores(logits: Tensor, target: Tensor) -> dict[str, float]:
     right = label == target  # (n,)
     present = sorted(set(target.tolist()))
     if k == 2:
-        ranked = [ranking_scores(probabilities[:, 1], target)]
+        ranked = [ranking_scores(_log_odds(logits, 1), target)]
         ece = calibration_error(probabilities[:, 1], target)
         brier = (probabilities[:, 1] - target).square()
     else:
-        ranked = [ranking_scores(probabilities[:, c], onehot[:, c]) for c in present]
+        ranked = [ranking_scores(_log_odds(logits, c), onehot[:, c]) for c in present]
         ece = calibration_error(probabilities.amax(dim=1), right)
         brier = (probabilities - onehot).square().sum(dim=1)
     return {
@@ -289,3 +290,8 @@ def classification_scores(logits: Tensor, target: Tensor) -> dict[str, float]:
         "brier": float(brier.mean()),
         "ece": ece,
     }
+
+
+def _log_odds(logits: Tensor, c: int) -> Tensor:
+    """Return log p_c / (1 − p_c), which tells apart what in probabilities is 1 and 1."""
+    return logits[:, c] - torch.cat([logits[:, :c], logits[:, c + 1 :]], dim=1).logsumexp(dim=1)

@@ -279,7 +279,7 @@ def _label_scores(logit: Tensor, truth: Tensor) -> dict[str, float]:
     from torchmetrics.functional.classification import binary_f1_score
 
     probability, said = logit.sigmoid(), logit > 0  # (n,), (n,)
-    auroc, auprc = ranking_scores(probability, truth)
+    auroc, auprc = ranking_scores(logit, truth)
     both = not math.isnan(auroc)
     loss = F.binary_cross_entropy_with_logits(logit, truth) if len(truth) else torch.tensor(math.nan)
     return {

@@ -23,7 +23,8 @@ def ranking_scores(score: Tensor, truth: Tensor) -> tuple[float, float]:
     Parameters
     ----------
     score : (n,)
-        Probabilities of yes.
+        What rises with the probability of yes, best its log-odds: of probabilities, those within 1e-16 of 1 are tied,
+        those near 0 are not.
     truth : (n,)
         1 for yes, 0 for no.
 
@@ -42,7 +43,30 @@ def ranking_scores(score: Tensor, truth: Tensor) -> tuple[float, float]:
         return math.nan, math.nan
     from torchmetrics.functional.classification import binary_auroc, binary_average_precision
 
-    return float(binary_auroc(score, truth)), float(binary_average_precision(score, truth))
+    place = ranks(score) / len(score)  # within [0, 1], or torchmetrics would take them for logits and round them
+    return float(binary_auroc(place, truth)), float(binary_average_precision(place, truth))
+
+
+def ranks(values: Tensor) -> Tensor:
+    """Replace values by their rank among the different values, 0 for the lowest.
+
+    Parameters
+    ----------
+    values : (n,)
+        Numbers.
+
+    Returns
+    -------
+    Tensor : (n,) float64
+        Whole numbers in the same order, equal where the values are.
+
+    Examples
+    --------
+    >>> ranks(torch.tensor([0.3, 0.1, 0.3]))
+    tensor([1., 0., 1.], dtype=torch.float64)
+    """
+    place: Tensor = torch.unique(values, return_inverse=True)[1]
+    return place.double()
 
 
 def calibration_error(confidence: Tensor, truth: Tensor, bins: int = 15) -> float:

@@ -295,4 +295,13 @@ class Survival(Task):
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         prediction = self.predict(logits)
-        return survival_scores(prediction.risk, prediction.survival_at, target, reference)
+        return survival_scores(_risk_order(logits), prediction.survival_at, target, reference)
+
+
+def _risk_order(logits: Tensor) -> Tensor:
+    """Return the log-odds of bins lost to bins survived, in the order of the risk −Σ S.
+
+    Where all survive with probabilities that round to 1, the risks are tied, and these are not.
+    """
+    alive = F.logsigmoid(-logits).cumsum(dim=1)  # (n, k), log S
+    return (-torch.expm1(alive)).sum(dim=1).log() - alive.logsumexp(dim=1)
