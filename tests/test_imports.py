@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     ("errors", "version"),
     ("extras", "scalars", "wording"),
-    ("nn", "card", "files"),
+    ("nn", "card", "files", "run_folder"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
     ("block",),
@@ -29,6 +29,7 @@ LAYERS = (
     ("data",),
     ("checkpoint",),
     ("training",),
+    ("job",),
     ("estimators", "baselines"),
     ("bench",),
     ("commands",),

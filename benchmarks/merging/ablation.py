@@ -21,10 +21,10 @@ from tables import TITLES, spread
 
 from cohorts import ROOT, cohort_of, settings_of
 from mmlego import Baseplate, LegoMerge, LegoWarning
-from mmlego.bench.job import data_of, train_block
 from mmlego.bench.score import ensemble_logits
 from mmlego.bench.statistics import compare
 from mmlego.files import write_atomically
+from mmlego.job import data_of, fit_blocks
 from mmlego.training.evaluate import all_logits
 
 SEED = 2
@@ -86,12 +86,9 @@ def one(name: str, fold: int, variant: str, data: Path, out: Path) -> None:
     train, validation, test = (case.ids(part) for part in ("train", "validation", "test"))
     task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])  # type: ignore[union-attr]
     options = {**settings.plate.model_dump(), **PLATES.get(variant, {})}
-    blocks = {
-        modality: train_block(
-            cohort, modality, _plate(task, options, variant, i), train, validation, settings, seed=case.seed + i
-        )
-        for i, modality in enumerate(cohort.modalities)
-    }
+    plates = {modality: _plate(task, options, variant, i) for i, modality in enumerate(cohort.modalities)}
+    parts = dict.fromkeys(cohort.modalities, (train, validation))
+    blocks = fit_blocks(cohort, plates, parts, settings, seed=case.seed)
     merges = {way: LegoMerge(list(blocks.values()), allow_mismatch=True, **how) for way, how in MERGES.items()}
     merge = merges["LegoMerge"]
     seen, shown = data_of(merge, cohort, train), data_of(merge, cohort, test)

@@ -16,9 +16,9 @@ from rivals import rival
 from torch import Tensor
 
 from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, LegoWarning, calibrate, fit
-from mmlego.bench.job import data_of, encoder_for, having, parts_of, train_block
 from mmlego.bench.score import ensemble_logits
 from mmlego.data import Cohort, PatientData, Split
+from mmlego.job import data_of, encoder_for, fit_blocks, having, having_all, parts_of
 from mmlego.settings import Settings
 from mmlego.tasks.scores import calibration_error
 from mmlego.training.evaluate import Model, all_logits
@@ -108,10 +108,7 @@ def train_blocks(case: Case, parts: Mapping[str, tuple[Sequence[str], Sequence[s
     """Train a block a modality, each on its own part of the patients."""
     task = case.cohort.outcome_spec.fit_task(case.cohort.outcome.loc[case.ids("train")])  # type: ignore[union-attr]
     plate = Baseplate(task, **case.settings.plate.model_dump())
-    return {
-        name: train_block(case.cohort, name, plate, *parts[name], case.settings, seed=case.seed + i)
-        for i, name in enumerate(case.cohort.modalities)
-    }
+    return fit_blocks(case.cohort, plate, parts, case.settings, seed=case.seed)
 
 
 def _scorer(model: Model, seen: PatientData, data: PatientData) -> Callable[[Tensor], dict[str, float]]:
@@ -202,10 +199,8 @@ def _tune(
     All watch the whole validation part, as far as it has all modalities. The rivals take as many steps, and have as
     much patience, as with all pairs: they see each of few pairs the more often.
     """
-    frames = case.cohort.frames
-    complete = set(case.cohort.patients).intersection(*(frames[name].index for name in blocks))
     rng = np.random.default_rng([case.seed, 17])
-    ids = [patient for patient in case.ids("train") if patient in complete]
+    ids = having_all(case.cohort, list(blocks), case.ids("train"))
     order = [ids[i] for i in rng.permutation(len(ids))]
     few = order[: max(2, round(share * len(order)))]
     scores: dict[str, Any] = {"pairs": len(few)}
@@ -214,7 +209,7 @@ def _tune(
     task = next(iter(blocks.values())).task
     whole = LegoMerge(list(blocks.values()))
     pairs = data_of(whole, case.cohort, few)
-    watched = data_of(whole, case.cohort, [patient for patient in case.ids("validation") if patient in complete])
+    watched = data_of(whole, case.cohort, having_all(case.cohort, list(blocks), case.ids("validation")))
     if task.name == "classification" and len(set(pairs.target.tolist())) < 2:  # type: ignore[union-attr]
         return scores
     seconds = result["seconds"]

@@ -17,6 +17,7 @@ from mmlego.errors import (
     VersionError,
 )
 from mmlego.fuse import LegoFuse
+from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
 from mmlego.merge import LegoMerge, merge_rules
 from mmlego.nn import Ragged
 from mmlego.training import calibrate, evaluate, fit, predict
@@ -25,6 +26,8 @@ from mmlego.version import __version__
 __all__ = [
     "Baseplate",
     "BlockOutput",
+    "Blocks",
+    "Bricks",
     "Card",
     "CheckpointError",
     "InputError",
@@ -42,6 +45,7 @@ __all__ = [
     "__version__",
     "calibrate",
     "data",
+    "data_of",
     "encoders",
     "evaluate",
     "fit",
@@ -51,4 +55,6 @@ __all__ = [
     "predict",
     "save",
     "tasks",
+    "train",
+    "train_blocks",
 ]

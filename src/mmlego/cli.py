@@ -56,6 +56,7 @@ _OPTIONS = {
     "overwrite=True": "--overwrite",
     "resume=False": "--overwrite",
     "folder=PATH": "--data-dir",
+    "out=PATH": "--out",
 }
 
 

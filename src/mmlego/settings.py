@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
@@ -184,8 +184,35 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
             raise InputError(f"the settings {file}", expected="sections with keys", got=type(content).__name__)
     for override in overrides:
         _override(content, override)
+    return as_settings(content)
+
+
+def as_settings(given: Settings | Mapping[str, Any] | None) -> Settings:
+    """Return settings as they are, or from nested dicts of the same keys; None: the defaults.
+
+    Parameters
+    ----------
+    given
+        Settings, or sections with keys, as ``{"fit": {"epochs": 3}}``.
+
+    Raises
+    ------
+    InputError
+        If a key or value is wrong; an unknown key is answered with the known ones.
+    UnknownNameError
+        If an encoder or a merge rule is unknown.
+
+    Examples
+    --------
+    >>> as_settings({"fit": {"epochs": 3}}).fit.epochs
+    3
+    """
+    if isinstance(given, Settings):
+        return given
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError("settings", expected="sections with keys", got=type(given).__name__)
     try:
-        return Settings.model_validate(content)
+        return Settings.model_validate(dict(given or {}))
     except ValidationError as error:
         found = error.errors()
     path, known = _keys(found[0]["loc"])

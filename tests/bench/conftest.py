@@ -8,35 +8,12 @@ from pathlib import Path
 import pytest
 
 from mmlego import LegoWarning
-from mmlego.bench import Bricks, Experiment, Results, build_bricks, run_experiment
-from mmlego.data import Cohort, Split, split_patients
+from mmlego.bench import Experiment, Results, run_experiment
+from mmlego.data import Cohort
 from mmlego.settings import Settings
-from tests.cohorts import QUICK, write_cohort
+from tests.trials import bricks, cohort, quick, split
 
-
-@pytest.fixture(scope="session")
-def quick() -> Settings:
-    return Settings.model_validate(QUICK)
-
-
-@pytest.fixture(scope="session")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
-    """60 patients; 9 lack clinical, 18 others lack labs."""
-    manifest = write_cohort(tmp_path_factory.mktemp("cohort"), ("rna", "clinical", "labs"))
-    return Cohort.from_manifest(manifest)
-
-
-@pytest.fixture(scope="session")
-def split(cohort: Cohort) -> Split:
-    return split_patients(cohort.patients, cohort.strata(), folds=3, validation=0.25, seed=1)[0]
-
-
-@pytest.fixture(scope="session")
-def bricks(cohort: Cohort, split: Split, quick: Settings) -> Bricks:
-    parts = split.named(cohort.patients)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", LegoWarning)  # of metrics that a handful of patients leave undefined
-        return build_bricks(cohort, parts["train"], parts["validation"], quick, seed=3)
+__all__ = ["bricks", "cohort", "experiment", "place", "quick", "results", "split"]
 
 
 @pytest.fixture(scope="session")

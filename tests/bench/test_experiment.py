@@ -17,7 +17,7 @@ from mmlego import InputError
 from mmlego.bench import Experiment, Results, read_results, run_experiment
 from mmlego.bench import experiment as module
 from mmlego.bench.experiment import stages
-from mmlego.data import Cohort
+from mmlego.data import Cohort, Split
 from mmlego.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
@@ -29,16 +29,17 @@ class Count:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, interrupt_at: int | None = None) -> None:
         self.runs = 0
         self.parts: list[tuple[list[str], list[str]]] = []
-        build = module.build_bricks
+        build = module.train
 
-        def counted(cohort: Cohort, train: list[str], validation: list[str], *rest: Any, **options: Any) -> Any:
+        def counted(cohort: Cohort, settings: Settings, *, split: Split, **options: Any) -> Any:
             if self.runs == interrupt_at:
                 raise KeyboardInterrupt
             self.runs += 1
-            self.parts.append((train, validation))
-            return build(cohort, train, validation, *rest, **options)
+            who = split.named(cohort.patients)
+            self.parts.append((who["train"], who["validation"]))
+            return build(cohort, settings, split=split, **options)
 
-        monkeypatch.setattr(module, "build_bricks", counted)
+        monkeypatch.setattr(module, "train", counted)
 
 
 def untimed(results: Results) -> list[dict[str, Any]]:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 import mmlego
-from mmlego.bench import Bricks, Experiment, final
-from mmlego.bench.final import save_bricks, train_final
-from mmlego.bench.job import data_of
+from mmlego.bench import Experiment, final
+from mmlego.bench.final import train_final
 from mmlego.data import Cohort
+from mmlego.job import Bricks, data_of, save_bricks
 from tests.bricks import assert_same, snapshot
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
@@ -23,13 +23,14 @@ def test_nobody_is_held_back_but_the_validation_part(
     cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[list[str]] = []
-    build = final.build_bricks
+    build = final.train
 
-    def spied(of: Cohort, train: list[str], validation: list[str], *rest: Any, **options: Any) -> Bricks:
-        seen.extend([train, validation])
-        return build(of, train, validation, *rest, **options)
+    def spied(of: Cohort, *rest: Any, **options: Any) -> Bricks:
+        made = build(of, *rest, **options)
+        seen.extend([list(made.train), list(made.validation)])
+        return made
 
-    monkeypatch.setattr(final, "build_bricks", spied)
+    monkeypatch.setattr(final, "train", spied)
     told: list[str] = []
     made = train_final(cohort, experiment, tmp_path, advance=told.append)
     assert sorted([*seen[0], *seen[1]]) == sorted(cohort.patients)

@@ -12,15 +12,16 @@ import pytest
 import torch
 
 from mmlego import LegoBlock
-from mmlego.bench import Bricks, build_bricks, score_bricks
-from mmlego.bench.job import data_of
+from mmlego.bench import score_bricks
 from mmlego.bench.score import ensemble_logits
 from mmlego.data import Cohort, PatientData, Split
+from mmlego.job import Bricks, data_of
 from mmlego.settings import Settings
 from mmlego.tasks import Regression
 from mmlego.training.evaluate import Model
 from tests.bricks import plate, trained
 from tests.cohorts import CLASSES, write_cohort
+from tests.trials import train_on
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
 
@@ -167,7 +168,7 @@ def test_classes_have_probabilities_and_numbers_neither(tmp_path: Path, quick: S
         cohort = Cohort.from_manifest(write_cohort(tmp_path / name, outcome=outcome))
         split = Split(range(30), range(30, 40), range(40, 60))
         parts = split.named(cohort.patients)
-        made = build_bricks(cohort, parts["train"], parts["validation"], quick)
+        made = train_on(cohort, parts["train"], parts["validation"], quick)
         scored[name] = score_bricks(made, cohort, split)
     assert scored["classes"].keys() == {"scores", "patients", "probability"}
     assert all(0 <= p <= 1 for p in scored["classes"]["probability"]["LegoMerge"])

@@ -10,7 +10,7 @@ import pytest
 import mmlego
 from mmlego.bench import read_results
 from mmlego.bench.cohorts import gse7390
-from mmlego.bench.job import data_of
+from mmlego.job import data_of
 from tests.terminal import done, refused
 from tests.terminal import mmlego as command
 
@@ -54,7 +54,7 @@ def test_the_models_predict(gse: tuple[Path, str]) -> None:
 
 
 def test_a_second_run_is_done_at_once(gse: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmlego.bench.experiment.build_bricks", None)
+    monkeypatch.setattr("mmlego.bench.experiment.train", None)
     before = (gse[0] / "results.json").read_bytes()
     done("demo", "-o", gse[0], *SHORT)
     assert (gse[0] / "results.json").read_bytes() == before

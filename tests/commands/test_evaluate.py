@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import mmlego
-from mmlego.bench.job import data_of
 from mmlego.data import Cohort, load_splits
+from mmlego.job import data_of
 from tests.cohorts import CLASSES, write_cohort
 from tests.terminal import Said, done, inside, refused
 

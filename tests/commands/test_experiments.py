@@ -28,13 +28,13 @@ def benched(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     runs: list[str] = []
-    build = experiment.build_bricks
+    build = experiment.train
 
-    def build_bricks(cohort: Any, *rest: Any, **options: Any) -> Any:
+    def train(cohort: Any, *rest: Any, **options: Any) -> Any:
         runs.append(cohort.name)
         return build(cohort, *rest, **options)
 
-    monkeypatch.setattr(experiment, "build_bricks", build_bricks)
+    monkeypatch.setattr(experiment, "train", train)
     return runs
 
 
@@ -61,7 +61,7 @@ def test_an_interruption_is_said_in_a_line(site: Path, tmp_path: Path, monkeypat
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "build_bricks", interrupted)
+    monkeypatch.setattr(experiment, "train", interrupted)
     with inside(site):
         said = mmlego("bench", "-d", "cohort.yaml", "-o", tmp_path / "out", *BENCH)
     assert (said.code, said.error) == (130, "interrupted; train, fuse, bench and demo go on when run again")

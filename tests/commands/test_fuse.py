@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import mmlego
-from mmlego.bench import job
 from mmlego.data import Cohort, load_splits
+from mmlego.job import tuning
 from tests.cohorts import write_cohort
 from tests.terminal import done, refused
 
@@ -22,14 +22,14 @@ Train = Callable[..., Path]
 def tuned(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
     """The patients that ``fit`` was given, training and validation."""
     seen: list[set[str]] = []
-    fit = job.fit
+    fit = tuning.fit
 
     def spied(model: Any, data: Any, **options: Any) -> Any:
         valid = options["validation"]
         seen.append({*data.patients} | set(() if valid is None else valid.patients))
         return fit(model, data, **options)
 
-    monkeypatch.setattr(job, "fit", spied)
+    monkeypatch.setattr(tuning, "fit", spied)
     return seen
 
 

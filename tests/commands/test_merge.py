@@ -11,8 +11,8 @@ import torch
 
 import mmlego
 from mmlego import LegoMerge, LegoWarning
-from mmlego.bench.job import data_of
 from mmlego.data import Cohort, load_splits
+from mmlego.job import data_of
 from mmlego.merge.weights import believed_gain
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort

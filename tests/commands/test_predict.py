@@ -70,7 +70,7 @@ def test_one_patient_alone_is_predicted_as_among_others(finished: Path, others: 
 def test_numbers_are_those_of_the_library(finished: Path, others: Path, tmp_path: Path) -> None:
     done("predict", finished / "merge", "-d", others, "-o", tmp_path / "merge.csv")
     merged = mmlego.load(finished / "merge")
-    from mmlego.bench.job import data_of
+    from mmlego.job import data_of
 
     expected = mmlego.predict(merged, data_of(merged, Cohort.from_manifest(others))).risk
     np.testing.assert_allclose(read(tmp_path / "merge.csv")["risk"], expected, atol=1e-6)

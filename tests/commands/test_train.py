@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 import mmlego
-from mmlego.bench import job
 from mmlego.data import Cohort, Split, load_splits
+from mmlego.job import blocks
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import CLASSES, write_cohort, write_quick
 from tests.terminal import done, refused
@@ -29,14 +29,14 @@ Train = Callable[..., Path]
 def fitted(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """By block, the patients that ``fit`` was given in either part."""
     seen: dict[str, set[str]] = {}
-    fit = job.fit
+    fit = blocks.fit
 
     def spied(model: Any, data: Any, **options: Any) -> Any:
         valid = options["validation"]
         seen[model.modality] = {*data.patients, *(() if valid is None else valid.patients)}
         return fit(model, data, **options)
 
-    monkeypatch.setattr(job, "fit", spied)
+    monkeypatch.setattr(blocks, "fit", spied)
     return seen
 
 
@@ -192,7 +192,9 @@ def test_somebody_has_to_be_left_to_train_on(site: Path, tmp_path: Path, test: f
     message = refused(
         "train", "-d", site / "cohort.yaml", "-o", tmp_path / "run", "--test", test, "--validation", validation
     )
-    assert message.startswith("--test and --validation leave nobody to train on: expected a sum below 1")
+    assert message.startswith(
+        "the shares of test and validation patients leave nobody to train on: expected a sum below 1"
+    )
 
 
 def test_without_held_back_or_watched_patients(train: Train, tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 """Experiments: the main job over repeated splits by patient, results as JSON, reports drawn from them."""
 
 from mmlego.bench.experiment import Experiment, run_experiment
-from mmlego.bench.job import Bricks, build_bricks
 from mmlego.bench.results import Results, read_results
 from mmlego.bench.score import score_bricks
 from mmlego.bench.statistics import Comparison, compare
 
 __all__ = [
-    "Bricks",
     "Comparison",
     "Experiment",
     "Results",
-    "build_bricks",
     "compare",
     "read_results",
     "run_experiment",

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from pydantic import Field
 
-from mmlego.bench.job import build_bricks
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
 from mmlego.data import Cohort
@@ -22,6 +21,7 @@ from mmlego.data.cohort.scaffolds import declared_groups
 from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
+from mmlego.job import train
 from mmlego.settings import Section, Settings, write_settings
 from mmlego.version import __version__
 
@@ -95,15 +95,14 @@ def run_experiment(
                 if advance:
                     advance(f"split {i + 1} of {len(splits)}: done before")
             continue
-        train, validation = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
         started = time.perf_counter()
-        bricks = build_bricks(
+        bricks = train(
             cohort,
-            train,
-            validation,
             settings,
+            split=split,
             disjoint=experiment.disjoint,
             seed=settings.seed + 100 * i,
+            progress=False,
             advance=_prefixed(advance, f"split {i + 1} of {len(splits)}: "),
         )
         result = score_bricks(bricks, cohort, split) | {

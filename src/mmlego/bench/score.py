@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmlego.bench.job import Bricks, data_of
 from mmlego.block import LegoBlock
 from mmlego.data import Cohort, PatientData, Split
+from mmlego.job import Bricks, data_of
 from mmlego.training.evaluate import Model, all_logits
 
 

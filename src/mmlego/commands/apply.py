@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Data, DataDir
-from mmlego.commands.runs import SPLIT, checkpoints_of, load_model, read_cohort, runs_of, split_of
+from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
+from mmlego.run_folder import runs_of
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
@@ -46,9 +47,9 @@ def predict(
     ] = Part.all,
 ) -> None:
     """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has."""
-    from mmlego.bench.job import data_of
     from mmlego.data import Cohort
     from mmlego.files import write_atomically
+    from mmlego.job import data_of
     from mmlego.training import predict as predict_all
 
     with plain_warnings():
@@ -86,8 +87,8 @@ def evaluate(
 
     Each model is scored on those patients who have a modality of it.
     """
-    from mmlego.bench.job import data_of, having
     from mmlego.files import write_atomically
+    from mmlego.job import data_of, having
     from mmlego.training import evaluate as evaluate_all
 
     with plain_warnings():
@@ -214,7 +215,7 @@ def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str]
     split = split_of(runs, cohort)
     if split is None:
         raise InputError(
-            f"{short(runs[0] / SPLIT)} was made for other patients",
+            f"{short(runs[0].split)} was made for other patients",
             expected=f"those of {cohort.name}, as they are now",
             got="another list",
             remedy="Pass --part all if the models were not trained on these patients.",
@@ -222,5 +223,5 @@ def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str]
     wanted = Part.test if part is Part.auto else part
     rows = split.parts()[wanted.value].tolist()
     if not rows:
-        raise InputError(f"the {wanted.value} part of {short(runs[0] / SPLIT)} is empty", remedy="Pass --part all.")
+        raise InputError(f"the {wanted.value} part of {short(runs[0].split)} is empty", remedy="Pass --part all.")
     return [cohort.patients[row] for row in rows], split

@@ -1,30 +1,19 @@
-"""``mmlego train``, ``merge`` and ``fuse``: bricks in a run folder, which ``commands/runs.py`` describes."""
+"""``mmlego train``, ``merge`` and ``fuse``: bricks in a run folder, which ``run_folder.py`` describes."""
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, SameFeatures, Shared
-from mmlego.commands.runs import (
-    SETTINGS,
-    keep_split,
-    load_blocks,
-    make_split,
-    plate_of,
-    read_cohort,
-    read_split,
-    runs_of,
-    split_of,
-)
+from mmlego.commands.runs import load_blocks, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
-from mmlego.errors import InputError, LegoWarning, UnknownNameError
+from mmlego.errors import InputError
+from mmlego.run_folder import RunFolder, runs_of
 
 if TYPE_CHECKING:
-    from mmlego.data import Cohort
     from mmlego.merge import LegoMerge
 
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
@@ -67,49 +56,31 @@ def train(
     Each block is trained on patients of its own unless --shared-patients is given. Run it again after an interruption
     to go on where it stopped; patients once held back in a run folder stay held back.
     """
-    from mmlego.bench.job import parts_of, train_block
-    from mmlego.checkpoint import save
-    from mmlego.files import write_atomically
-    from mmlego.settings import PlateSettings, read_settings, write_settings
+    from mmlego.job import train_blocks
+    from mmlego.settings import read_settings
 
     with plain_warnings():
         settings = read_settings(config, overrides or [])
         cohort = read_cohort(data, data_dir, "training")
         show = console()
         show.print(cohort.summary())
-        names = _chosen(cohort, modality)
-        _warn_of_unknown(list(settings.encoders), cohort)
-        split = make_split(cohort, out, test, validation, settings.seed, duplicates)
-        train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
-        shared = plate_of(cohort, train_ids, plate, out, settings)
-        in_force = {name: value for name, value in shared.config().items() if name != "task"}
-        settings = settings.model_copy(update={"plate": PlateSettings(**in_force)})
-        if not (out / SETTINGS).is_file():  # those of an earlier run stay until this one has taken its place
-            write_atomically(out / SETTINGS, write_settings(settings))
-        count = 1 if shared_patients else len(cohort.modalities)
-        train_parts = parts_of(cohort, train_ids, count, settings.seed)
-        valid_parts = parts_of(cohort, valid_ids, count, settings.seed) if valid_ids else [[]] * count
-        scores = {}
-        for i, name in enumerate(cohort.modalities):
-            if name not in names:
-                continue
-            block = train_block(
-                cohort,
-                name,
-                shared,
-                train_parts[i % count],
-                valid_parts[i % count],
-                settings,
-                seed=settings.seed + i,
-                out=out / "fits" / name,
-                resume=not overwrite,
-                progress=not no_progress,
-            )
-            save(block, out / "blocks" / name, overwrite=True)
-            scores[name] = block.card.patients | block.card.validation
-        write_atomically(out / SETTINGS, write_settings(settings))
+        made = train_blocks(
+            cohort,
+            settings,
+            modalities=modality,
+            test=test,
+            validation=validation,
+            disjoint=not shared_patients,
+            plate=plate,
+            duplicates=duplicates,
+            out=out,
+            resume=not overwrite,
+            progress=not no_progress,
+        )
+    scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
     show.print(metrics_table(_SCORED, "block", scores, show.width))
-    say(f"Blocks in {short(out / 'blocks')}, their baseplate in {short(out / 'plate')}.")
+    run = RunFolder(out)
+    say(f"Blocks in {short(run.blocks)}, their baseplate in {short(run.plate)}.")
 
 
 def merge(
@@ -167,7 +138,8 @@ def merge(
 
 def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path | None) -> float:
     """Calibrate a merge on the patients that early stopping watched, never on those who are held back."""
-    from mmlego.bench.job import data_of
+    from mmlego.job import data_of
+    from mmlego.job.begin import read_split
     from mmlego.training import calibrate
 
     cohort = read_cohort(data, folder, "calibration")
@@ -228,8 +200,9 @@ def fuse(
     Patients that the blocks' runs held back stay held back. Mode, order, freezing, modality dropout and epochs are
     those of the run's settings unless they are given.
     """
-    from mmlego.bench.job import tune_fuse
     from mmlego.checkpoint import save
+    from mmlego.job import tune_fuse
+    from mmlego.job.begin import keep_split, make_split
     from mmlego.settings import read_settings
 
     said: dict[str, str | int | float | None] = {
@@ -255,9 +228,10 @@ def fuse(
                 remedy="Merge the blocks instead: mmlego merge.",
             )
         split = split_of(runs_of([*sources, place]), cohort)
+        home = RunFolder(place.parent)
         if split is None:
-            split = make_split(cohort, place.parent, test, 0.2, settings.seed, duplicates)
-        keep_split(split, cohort, place.parent)
+            split = make_split(cohort, home, test, 0.2, settings.seed, duplicates)
+        keep_split(split, cohort, home)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
         model = tune_fuse(
             cohort,
@@ -266,7 +240,7 @@ def fuse(
             valid_ids,
             settings,
             seed=settings.seed,
-            out=place.parent / "fits" / place.name,
+            out=home.fit(place.name),
             resume=not overwrite,
             progress=not no_progress,
         )
@@ -284,30 +258,15 @@ def fuse(
     say(f"Saved in {short(place)}.")
 
 
-def _chosen(cohort: Cohort, modality: list[str] | None) -> list[str]:
-    unknown = [name for name in modality or [] if name not in cohort.modalities]
-    if unknown:
-        known = f"one of {', '.join(cohort.modalities)}"
-        raise UnknownNameError("unknown modality", expected=known, got=", ".join(unknown))
-    return modality or list(cohort.modalities)
-
-
-def _warn_of_unknown(names: list[str], cohort: Cohort) -> None:
-    """Say which settings have no effect here: one file may serve sites with different modalities."""
-    unknown = [name for name in names if name not in cohort.modalities]
-    if unknown:
-        text = f"Settings under encoders.{', encoders.'.join(unknown)} have no effect: {cohort.name} has "
-        warnings.warn(f"{text}{', '.join(cohort.modalities)}.", LegoWarning, stacklevel=2)
-
-
-def _run_folder(sources: list[Path]) -> Path | None:
+def _run_folder(sources: list[Path]) -> RunFolder | None:
     """Return the one run folder among the sources, if it is just that."""
-    return sources[0] if len(sources) == 1 and (sources[0] / "blocks").is_dir() else None
+    run = RunFolder(sources[0])
+    return run if len(sources) == 1 and run.has_blocks() else None
 
 
 def _saved_settings(sources: list[Path]) -> Path | None:
     run = _run_folder(sources)
-    return run / SETTINGS if run is not None and (run / SETTINGS).is_file() else None
+    return run.settings if run is not None and run.settings.is_file() else None
 
 
 def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool) -> Path:
@@ -318,7 +277,7 @@ def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool)
     run = _run_folder(sources)
     if out is None and run is None:
         raise InputError("no place to save", expected="--out FOLDER, as the blocks are not one run's", got="none")
-    place = (run or Path()) / name if out is None else out
+    place = out or (run.place if run else Path()) / name
     if not overwrite and place.is_dir() and any(place.iterdir()):
         remedy = "Choose another place with --out, or pass --overwrite."
         raise InputError(f"{place} exists", expected="a new or empty folder", got="a folder with files", remedy=remedy)

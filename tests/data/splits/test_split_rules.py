@@ -10,10 +10,11 @@ import pytest
 
 from mmlego import MissingExtraError
 from mmlego.bench import Experiment, run_experiment
-from mmlego.commands.runs import make_split, read_split
 from mmlego.data import Cohort, Split, check_leakage, save_splits, split_patients
 from mmlego.data.cohort.scaffolds import declared_groups
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.job.begin import make_split, read_split
+from mmlego.run_folder import RunFolder
 from mmlego.settings import read_settings
 
 SIZE = 48
@@ -58,14 +59,14 @@ def test_runs_and_experiments_keep_them_together(tmp_path: Path) -> None:
     cohort = sites(tmp_path)
     groups = declared_groups(cohort)
     assert groups is not None
-    made = make_split(cohort, tmp_path / "run", 0.2, 0.2, 0, "error")
+    made = make_split(cohort, RunFolder(tmp_path / "run"), 0.2, 0.2, 0, "error")
     assert not torn(made, groups)
-    assert read_split(tmp_path / "run", cohort) == made
+    assert read_split(RunFolder(tmp_path / "run"), cohort) == made
     by_patient = split_patients(cohort.patients, cohort.strata(), fractions=(0.6, 0.2, 0.2))
     (tmp_path / "old").mkdir()
     save_splits(by_patient, cohort.patients, tmp_path / "old" / "split.json")
     with pytest.raises(InputError, match=r"leakage: .* groups? in both"):  # made before the manifest said so
-        read_split(tmp_path / "old", cohort)
+        read_split(RunFolder(tmp_path / "old"), cohort)
     settings = read_settings(None, ["fit.epochs=1", "fuse.fit.epochs=1", "plate.channels=2", "plate.width=4"])
     results = run_experiment(cohort, Experiment(folds=2, repeats=1, settings=settings), tmp_path / "bench")
     tested = [set(result["patients"]) for result in results.splits]
@@ -130,7 +131,7 @@ def test_scaffolds_that_the_manifest_declares(tmp_path: Path) -> None:
     for splits in (cohort.split(folds=3, validation=0.3), cohort.split(by="scaffold", folds=3, validation=0.3)):
         assert [torn(split, groups) for split in splits] == [set()] * 3
         assert sorted(row for split in splits for row in split.test) == list(range(48))
-    assert not torn(make_split(cohort, tmp_path / "run", 0.2, 0.2, 0, "error"), groups)
+    assert not torn(make_split(cohort, RunFolder(tmp_path / "run"), 0.2, 0.2, 0, "error"), groups)
 
 
 @pytest.mark.parametrize("kind", ["graph", "fingerprint", "sequence, alphabet: smiles"])

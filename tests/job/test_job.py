@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, UnknownNameError
-from mmlego.bench import Bricks, build_bricks, job
-from mmlego.bench.job import data_of, having, parts_of, train_block, tune_fuse
+from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, UnknownNameError, load
 from mmlego.data import Cohort, Split
+from mmlego.job import Bricks, blocks, data_of, having, parts_of, train_block, tune_fuse, tuning
 from mmlego.settings import Settings
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import CLASSES, write_cohort
+from tests.trials import train_on
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
 
@@ -28,7 +28,7 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fitted: dict[str, tuple[list[str], list[str]]] = {}
         self.prepared: list[list[str]] = []
-        fit, prepare = job.fit, Cohort.prepare
+        fit, prepare = blocks.fit, Cohort.prepare
 
         def spied_fit(model: Any, data: Any, **options: Any) -> Any:
             valid = options["validation"]
@@ -40,7 +40,8 @@ class Spy:
             self.prepared.append(list(patients))
             return prepare(cohort, patients, **options)
 
-        monkeypatch.setattr(job, "fit", spied_fit)
+        for module in (blocks, tuning):
+            monkeypatch.setattr(module, "fit", spied_fit)
         monkeypatch.setattr(Cohort, "prepare", spied_prepare)
 
     def everybody(self) -> Iterator[str]:
@@ -62,7 +63,7 @@ def parts(cohort: Cohort, split: Split) -> dict[str, list[str]]:
 def test_blocks_are_trained_on_patients_of_their_own(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, spy: Spy
 ) -> None:
-    build_bricks(cohort, parts["train"], parts["validation"], quick)
+    train_on(cohort, parts["train"], parts["validation"], quick)
     for (one, *_), (other, *_) in combinations((spy.fitted[name] for name in cohort.modalities), 2):
         assert not {*one} & {*other}
     used = [{*train} | {*valid} for train, valid in (spy.fitted[name] for name in cohort.modalities)]
@@ -83,7 +84,7 @@ def test_the_parts_are_stratified_and_together_everybody(cohort: Cohort, parts: 
 def test_blocks_may_share_their_patients(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, spy: Spy
 ) -> None:
-    build_bricks(cohort, parts["train"], parts["validation"], quick, disjoint=False)
+    train_on(cohort, parts["train"], parts["validation"], quick, disjoint=False)
     for name in cohort.modalities:
         assert spy.fitted[name][0] == having(cohort, [name], parts["train"])
         assert spy.fitted[name][1] == having(cohort, [name], parts["validation"])
@@ -93,7 +94,7 @@ def test_blocks_may_share_their_patients(
 def test_no_test_patient_is_prepared_or_fitted_on(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, spy: Spy, disjoint: bool
 ) -> None:
-    build_bricks(cohort, parts["train"], parts["validation"], quick, disjoint=disjoint)
+    train_on(cohort, parts["train"], parts["validation"], quick, disjoint=disjoint)
     assert {*spy.fitted} == {"rna", "clinical", "labs", "fuse"}
     assert not {*spy.everybody()} & {*parts["test"]}
     for patients in spy.prepared:  # preprocessing sees no validation patient either
@@ -114,7 +115,7 @@ def test_what_happens_to_test_patients_changes_no_model(
     outcome.loc[test, "event"] = 1 - outcome.loc[test, "event"]
     outcome.loc[test, "time"] *= 7
     other = dataclasses.replace(cohort, frames=frames, outcome=outcome)
-    again = build_bricks(other, parts["train"], parts["validation"], quick, seed=3)
+    again = train_on(other, parts["train"], parts["validation"], quick, seed=3)
     assert again.plate.fingerprint == bricks.plate.fingerprint
     for name, block in again.blocks.items():
         assert_same(snapshot(block), snapshot(bricks.blocks[name]))
@@ -139,7 +140,7 @@ def test_bins_and_preprocessing_are_fitted_on_training_patients_alone(
 def test_the_fuse_is_tuned_on_patients_who_have_everything(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, spy: Spy
 ) -> None:
-    build_bricks(cohort, parts["train"], parts["validation"], quick)
+    train_on(cohort, parts["train"], parts["validation"], quick)
     for fitted, part in zip(spy.fitted["fuse"], ("train", "validation"), strict=True):
         everything = [p for p in parts[part] if all(p in frame.index for frame in cohort.frames.values())]
         assert fitted == everything
@@ -170,7 +171,7 @@ def test_what_is_made_and_told(cohort: Cohort, parts: dict[str, list[str]], quic
         for part, name in zip(parts_of(cohort, parts["train"], 3, seed=3), cohort.modalities, strict=True)
     }
     told: list[str] = []
-    build_bricks(cohort, parts["train"], parts["validation"], quick, seed=3, advance=told.append)
+    train_on(cohort, parts["train"], parts["validation"], quick, seed=3, advance=told.append)
     assert told == ["block rna", "block clinical", "block labs", "merge", "fuse"]
 
 
@@ -178,9 +179,9 @@ def test_the_same_seed_gives_the_same_models(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, bricks: Bricks
 ) -> None:
     torch.manual_seed(99)  # the seed given counts, not the one around it
-    again = build_bricks(cohort, parts["train"], parts["validation"], quick, seed=3)
+    again = train_on(cohort, parts["train"], parts["validation"], quick, seed=3)
     assert_same(snapshot(again.fuse), snapshot(bricks.fuse))
-    other = build_bricks(cohort, parts["train"], parts["validation"], quick, seed=4)
+    other = train_on(cohort, parts["train"], parts["validation"], quick, seed=4)
     assert not torch.equal(other.blocks["rna"].latent, bricks.blocks["rna"].latent)
 
 
@@ -201,7 +202,7 @@ def test_settings_reach_their_places(cohort: Cohort, parts: dict[str, list[str]]
             },
         }
     )
-    made = build_bricks(cohort, parts["train"], parts["validation"], settings)
+    made = train_on(cohort, parts["train"], parts["validation"], settings)
     assert (made.plate.steps, made.plate.seed) == (1, 5)
     widths = {name: block.encoder.config["hidden"] for name, block in made.blocks.items()}
     assert widths == {"rna": [3], "clinical": [3], "labs": [7]}
@@ -225,26 +226,34 @@ def test_settings_for_unknown_modalities_are_refused_before_training(
     cohort: Cohort, parts: dict[str, list[str]], spy: Spy, settings: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(UnknownNameError, match=message):
-        build_bricks(cohort, parts["train"], parts["validation"], Settings.model_validate(settings))
+        train_on(cohort, parts["train"], parts["validation"], Settings.model_validate(settings))
     assert not spy.fitted
 
 
 def test_training_needs_an_outcome(cohort: Cohort, quick: Settings) -> None:
     blind = dataclasses.replace(cohort, outcome=None)
     with pytest.raises(InputError, match=r"training needs an outcome\. Add outcome: to the manifest\."):
-        build_bricks(blind, cohort.patients, [], quick)
+        train_on(blind, cohort.patients, [], quick)
 
 
 def test_a_finished_job_is_not_run_again(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = build_bricks(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
-    assert {folder.name for folder in tmp_path.iterdir()} == {"rna", "clinical", "labs", "fuse"}
+    first = train_on(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
+    held = {"plate", "blocks", "merge", "fuse", "split.json", "settings.yaml", "fits"}
+    assert {folder.name for folder in tmp_path.iterdir()} == held
+    assert {folder.name for folder in (tmp_path / "fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
+    for name, block in first.blocks.items():
+        assert_same(snapshot(load(tmp_path / "blocks" / name)), snapshot(block))
+    assert_same(snapshot(load(tmp_path / "merge")), snapshot(first.merge))
+    assert_same(snapshot(load(tmp_path / "fuse")), snapshot(first.fuse))
     monkeypatch.setattr("mmlego.training.loop.train", _never)
-    again = build_bricks(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
+    again = train_on(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
     assert_same(snapshot(again.fuse), snapshot(first.fuse))
     with pytest.raises(AssertionError, match="trained again"):
-        train_block(cohort, "rna", first.plate, parts["train"], [], quick, seed=0, out=tmp_path / "rna", resume=False)
+        train_block(
+            cohort, "rna", first.plate, parts["train"], [], quick, seed=0, out=tmp_path / "fits" / "rna", resume=False
+        )
 
 
 def _never(*_: Any, **__: Any) -> None:
@@ -301,6 +310,6 @@ def test_a_block_without_preprocessing_is_refused(cohort: Cohort) -> None:
 
 def test_classification_runs_too(tmp_path: Path, quick: Settings) -> None:
     cohort = Cohort.from_manifest(write_cohort(tmp_path, outcome=CLASSES))
-    made = build_bricks(cohort, cohort.patients[:40], cohort.patients[40:], quick)
+    made = train_on(cohort, cohort.patients[:40], cohort.patients[40:], quick)
     assert made.plate.task.classes == ("no", "yes")
     assert 0 <= made.fuse.card.validation["auroc"] <= 1

@@ -1,0 +1,23 @@
+"""The main job: train a block, train all, tune a fuse; parts of patients, and data of a model."""
+
+from mmlego.job.blocks import encoder_for, fit_blocks, parts_by_modality, parts_of, train_block
+from mmlego.job.data import data_of, having, having_all
+from mmlego.job.main import Blocks, Bricks, save_bricks, train, train_blocks
+from mmlego.job.tuning import tune_fuse
+
+__all__ = [
+    "Blocks",
+    "Bricks",
+    "data_of",
+    "encoder_for",
+    "fit_blocks",
+    "having",
+    "having_all",
+    "parts_by_modality",
+    "parts_of",
+    "save_bricks",
+    "train",
+    "train_block",
+    "train_blocks",
+    "tune_fuse",
+]

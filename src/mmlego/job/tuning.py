@@ -1,0 +1,63 @@
+"""A fused model, tuned briefly on the patients who have all modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmlego.block import LegoBlock
+from mmlego.data import Cohort
+from mmlego.fuse import LegoFuse
+from mmlego.job.data import data_of, having_all
+from mmlego.settings import Settings
+from mmlego.training import fit
+
+
+def tune_fuse(
+    cohort: Cohort,
+    blocks: Sequence[LegoBlock],
+    train: Sequence[str],
+    validation: Sequence[str],
+    settings: Settings,
+    *,
+    seed: int,
+    out: Path | None = None,
+    resume: bool = True,
+    progress: bool = False,
+) -> LegoFuse | None:
+    """Fuse blocks and tune on the patients who have all their modalities; None if there are none.
+
+    Parameters
+    ----------
+    cohort
+        The patients.
+    blocks
+        Trained apart.
+    train, validation
+        Ids; those who lack a modality are left out.
+    settings
+        Of the fuse and its tuning.
+    seed
+        Of the tuning.
+    out, resume, progress
+        As ``fit`` takes them.
+    """
+    chosen = settings.fuse
+    pairs = [having_all(cohort, [block.modality for block in blocks], ids) for ids in (train, validation)]
+    if not pairs[0]:
+        return None
+    fuse = LegoFuse(
+        blocks,
+        mode=chosen.mode,
+        order=chosen.order,
+        freeze=chosen.freeze,
+        modality_dropout=chosen.modality_dropout,
+        **settings.merge.model_dump(),
+    )
+    data = data_of(fuse, cohort, pairs[0])
+    valid = data_of(fuse, cohort, pairs[1]) if pairs[1] else None
+    fuse.card.data = cohort.name
+    run: dict[str, Any] = {"seed": seed, "out": out, "resume": resume, "progress": progress}
+    fit(fuse, data, validation=valid, **run, **chosen.fit.model_dump())
+    return fuse

@@ -1,0 +1,104 @@
+"""Where a run keeps what it makes: the one layout that training, the main job, experiments and the verbs share.
+
+A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
+``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force) and ``fits/`` (histories
+and logs, from which an interrupted run goes on).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in a run folder; none of them is made by asking for it.
+
+    Parameters
+    ----------
+    place
+        The folder.
+
+    Examples
+    --------
+    >>> RunFolder(Path("runs/mine")).block("rna").as_posix()
+    'runs/mine/blocks/rna'
+    """
+
+    place: Path
+
+    @property
+    def plate(self) -> Path:
+        """The baseplate."""
+        return self.place / "plate"
+
+    @property
+    def blocks(self) -> Path:
+        """The folder of all blocks."""
+        return self.place / "blocks"
+
+    @property
+    def merge(self) -> Path:
+        """The merged model."""
+        return self.place / "merge"
+
+    @property
+    def fuse(self) -> Path:
+        """The fused model."""
+        return self.place / "fuse"
+
+    @property
+    def split(self) -> Path:
+        """Who trains, who validates, who is held back."""
+        return self.place / "split.json"
+
+    @property
+    def settings(self) -> Path:
+        """All settings in force."""
+        return self.place / "settings.yaml"
+
+    def block(self, modality: str) -> Path:
+        """Return the place of a modality's block."""
+        return self.blocks / modality
+
+    def fit(self, name: str) -> Path:
+        """Return where the training of a block, or the tuning of a fuse, keeps its history and its state."""
+        return self.place / "fits" / name
+
+    def has_blocks(self) -> bool:
+        """Return whether this is the folder of a run rather than a checkpoint."""
+        return self.blocks.is_dir()
+
+    def saved_blocks(self) -> list[Path]:
+        """Return the blocks that are there; what an interrupted save left there has a dot before it."""
+        return sorted(path for path in self.blocks.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+    def models(self, *, plate: bool = False) -> list[Path]:
+        """Return the checkpoints that are there: blocks, merge and fuse; on request the baseplate before them."""
+        found = [self.plate] if plate and self.plate.is_dir() else []
+        return [*found, *self.saved_blocks(), *(path for path in (self.merge, self.fuse) if path.is_dir())]
+
+
+def runs_of(places: Iterable[Path]) -> list[RunFolder]:
+    """Return the run folders that checkpoints lie in, or that are named themselves: those with a split.
+
+    Parameters
+    ----------
+    places
+        Run folders and checkpoints.
+
+    Examples
+    --------
+    >>> runs_of([Path("nowhere/merge")])
+    []
+    """
+    found: dict[RunFolder, None] = {}
+    for place in places:
+        whole = place.resolve()
+        for folder in map(RunFolder, (whole, whole.parent, whole.parent.parent)):
+            if folder.split.is_file():
+                found[folder] = None
+                break
+    return list(found)
