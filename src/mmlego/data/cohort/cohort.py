@@ -207,7 +207,8 @@ class Cohort(CohortTable):
         outcome
             The table of outcomes; the columns of ``obs`` if not given.
         key
-            The column of ``obs`` that holds patient ids; None: the names of the observations.
+            The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
+            observations.
         task, name, kinds
             As :meth:`from_frames` takes them; of kinds, ``{"kind": "omics"}`` where none is given.
 
@@ -223,10 +224,13 @@ class Cohort(CohortTable):
         >>> Cohort.from_mudata(AnnData(np.eye(2)))
         Cohort(cohort: 2 patients; omics 2)
         """
-        frames, obs = read_container(data, key)
-        sections = {modality: {"kind": "omics"} for modality in frames} | dict(kinds or {})
+        said = kinds or {}
+        averaged = {modality for modality in said if said[modality].get("rows") == "mean"}
+        frames, obs, notes = read_container(data, key, averaged)
+        sections = {modality: {"kind": "omics"} for modality in frames} | dict(said)
         followed = obs if task is not None and outcome is None else outcome
-        return cls.from_frames(frames, outcome=followed, task=task, kinds=sections, name=name)
+        cohort = cls.from_frames(frames, outcome=followed, task=task, kinds=sections, name=name)
+        return replace(cohort, dropped=(*notes, *cohort.dropped))
 
     def __repr__(self) -> str:
         has = ", ".join(f"{name} {len(frame)}" for name, frame in self.frames.items())

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from mmlego.data.reading.annotated import InMemory, part_of, part_of_whole, patients_of_whole
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.pieces import dense, plain, rows_of_patients
 from mmlego.errors import InputError, ShapeError, UnknownNameError
-from mmlego.wording import listed
+from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# A matrix with so many values is not made dense unasked.
-MOST_VALUES = 2**30
 
 
 def arrays_to_frames(
@@ -39,6 +37,7 @@ def arrays_to_frames(
 
     Examples
     --------
+    >>> import numpy as np
     >>> arrays_to_frames({"rna": np.ones((2, 2))}, ["a", "b"])["rna"].columns.tolist()
     ['rna_0', 'rna_1']
     """
@@ -49,7 +48,7 @@ def arrays_to_frames(
         if isinstance(patients, Mapping) and name not in patients:
             raise UnknownNameError(f"no patients are given for modality {name!r}", expected="ids", got=listed(patients))
         ids = list(patients[name] if isinstance(patients, Mapping) else patients)
-        array = np.asarray(values)
+        array = plain(values)
         if array.ndim != 2 or len(array) != len(ids) or array.shape[1] == 0:
             expected = f"an array ({len(ids)}, f), a row a patient"
             raise ShapeError(f"modality {name!r} is of the wrong shape", expected=expected, got=array.shape)
@@ -57,114 +56,89 @@ def arrays_to_frames(
     return frames
 
 
-def anndata_to_frame(data: Any, *, layer: str | None = None, key: str | None = None) -> pd.DataFrame:
-    """Return the values of an AnnData, a row an observation, indexed by patient.
-
-    Parameters
-    ----------
-    data
-        The AnnData; its matrix may be sparse.
-    layer
-        The layer to take in place of ``X``.
-    key
-        The column of ``obs`` that holds patient ids; None, or one that is not there: the names of the observations.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such layer.
-    InputError
-        If it holds no numbers, or too many to be made dense.
-
-    Examples
-    --------
-    >>> from types import SimpleNamespace
-    >>> import pandas as pd
-    >>> obs, names = pd.DataFrame(index=["a", "b"]), pd.Index(["TP53"])
-    >>> data = SimpleNamespace(X=np.array([[1.0], [2.0]]), layers={}, obs=obs, obs_names=obs.index, var_names=names)
-    >>> anndata_to_frame(data)["TP53"].to_dict()
-    {'a': 1.0, 'b': 2.0}
-    """
-    import pandas as pd
-
-    if layer is not None and layer not in data.layers:
-        raise UnknownNameError(f"no layer {layer!r}", expected=f"one of {listed(data.layers)}", got=repr(layer))
-    matrix = data.X if layer is None else data.layers[layer]
-    if matrix is None:
-        raise InputError("an AnnData without values in X", remedy="Say which layer holds them.")
-    if np.prod(matrix.shape) > MOST_VALUES:
-        raise InputError(
-            "an AnnData that is too large to be made dense", expected=f"at most {MOST_VALUES} values", got=matrix.shape
-        )
-    values = np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix)
-    index = data.obs[key] if key is not None and key in data.obs.columns else data.obs_names
-    names = [str(name) for name in data.var_names]
-    again = [name for name, count in Counter(names).items() if count > 1]
-    if again:
-        remedy = "Call .var_names_make_unique(), or add up what belongs together."
-        raise InputError(f"variables of the same name ({listed(again)})", remedy=remedy)
-    return pd.DataFrame(values, pd.Index(list(index), dtype=object), names)
-
-
-def mudata_to_frame(
-    data: Any, modality: str, *, layer: str | None = None, key: str | None = None, mask: Any = None
-) -> pd.DataFrame:
-    """Return the values of one modality of a MuData, of the observations who have it.
-
-    Who has it stands in ``obsm[modality]``, booleans over all observations, where it is given; an observation that the
-    mask leaves out does not count, whatever its row holds.
-
-    Parameters
-    ----------
-    data
-        The MuData.
-    modality
-        One of its modalities.
-    layer
-        The layer to take in place of ``X``.
-    key
-        The column of ``obs`` (the modality's, or the whole's) that holds patient ids; None: the observations' names.
-    mask
-        Who has it, in place of ``obsm[modality]``.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such modality or layer.
-    """
-    if modality not in data.mod:
-        raise UnknownNameError(f"no modality {modality!r}", expected=f"one of {listed(data.mod)}", got=repr(modality))
-    part = data.mod[modality]
-    frame = anndata_to_frame(part, layer=layer, key=key)
-    names = part.obs_names
-    flags = np.asarray(data.obsm[modality] if mask is None and modality in data.obsm else mask)
-    if flags.dtype == np.bool_ and flags.size == len(data.obs_names):
-        has = set(data.obs_names[flags.reshape(-1)])
-        chosen = [name in has for name in names]
-        frame, names = frame[chosen], names[chosen]
-    if key is not None and key not in part.obs.columns and key in data.obs.columns:
-        frame.index = frame.index.map(data.obs[key])
-    return frame
-
-
-def read_container(data: Any, key: str | None = None) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+def read_container(
+    data: Any, key: str | None = None, averaged: Collection[str] = ()
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, list[Dropped]]:
     """Return the tables of a MuData by modality, or of an AnnData as ``omics``, and what is said of the observations.
 
     Parameters
     ----------
     data
-        A MuData or an AnnData.
+        A MuData or an AnnData; its matrices may be sparse, or lie in a file.
     key
-        The column of ``obs`` that holds patient ids; None: the names of the observations.
+        The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
+        observations.
+    averaged
+        The modalities of which a patient's rows are averaged here, so that a large sparse matrix is never made dense;
+        the tables of the others keep all rows.
+
+    Returns
+    -------
+    tuple
+        The tables, a row an observation or a patient; ``obs``, by patient; and notes of what was left out.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If it is neither, or values cannot be used.
+    UnknownNameError
+        If there is no such column.
     """
+    import pandas as pd
+
     if not hasattr(data, "obs") or not hasattr(data, "obs_names"):
         raise InputError("a cohort of something else", expected="a MuData or an AnnData", got=type(data).__name__)
-    obs = data.obs if key is None else data.obs.set_index(key)
-    if hasattr(data, "mod"):
-        return {str(name): mudata_to_frame(data, name, key=key) for name in data.mod}, obs
-    return {"omics": anndata_to_frame(data, key=key)}, obs
+    whole = InMemory(data)
+    names = whole.parts() if hasattr(data, "mod") else ["omics"]
+    frames, notes = {}, []
+    for name in names:
+        part = part_of_whole(whole, name, key=key) if hasattr(data, "mod") else part_of(whole, key=key)
+        columns = name_columns(part.genes, name)
+        if name in averaged:
+            frames[name], found = rows_of_patients(part, None, "mean", name)
+            notes += found
+        else:
+            frames[name] = pd.DataFrame(dense(part), pd.Index(part.patients, dtype=object), columns)
+    obs = data.obs
+    if key is not None:
+        ids = patients_of_whole(whole, key) if hasattr(data, "mod") else _column(whole, key)
+        obs = obs.drop(columns=key, errors="ignore").set_axis(pd.Index(ids, dtype=object), axis=0)
+    return frames, obs, notes
+
+
+def name_columns(names: Sequence[str | None], where: str) -> list[str]:
+    """Return the names of columns, each of which must be there and stand once.
+
+    Parameters
+    ----------
+    names
+        The names.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If a name is missing or stands twice.
+
+    Examples
+    --------
+    >>> name_columns(["TP53", "TP53"], "rna")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: rna: variables of the same name (TP53). Call .var_names_make_unique(), or ...
+    """
+    known = [name for name in names if name is not None]
+    if len(known) < len(names):
+        raise InputError(f"{where}: {counted(len(names) - len(known), 'variable')} without a name")
+    again = [name for name, count in Counter(known).items() if count > 1]
+    if again:
+        remedy = "Call .var_names_make_unique(), or add up what belongs together."
+        raise InputError(f"{where}: variables of the same name ({listed(again)})", remedy=remedy)
+    return known
+
+
+def _column(data: InMemory, key: str) -> list[object]:
+    if key not in data.columns("obs"):
+        raise UnknownNameError(f"no column {key!r} in obs", remedy=meant(key, data.columns("obs")))
+    return data.column("obs", key)

@@ -279,7 +279,7 @@ def test_files_that_cannot_be_used(case: str, tmp_path: Path) -> None:
 
 
 def test_too_large_to_be_dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmlego.data.reading.containers.MOST_VALUES", 100)
+    monkeypatch.setattr("mmlego.data.reading.pieces.MOST_VALUES", 100)
     good_h5ad(tmp_path / "a.h5ad")
     with pytest.raises(InputError, match=r"too large to be made dense: expected at most 100 values, got \(20, 12\)"):
         manifest(tmp_path, "file: a.h5ad")
@@ -332,10 +332,12 @@ def test_bad_gene_sets(content: str | bytes, message: str, tmp_path: Path) -> No
         read_gmt(path)
 
 
-@pytest.mark.parametrize("module", ["anndata", "mudata"])
-def test_without_the_packages(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "a.h5ad" if module == "anndata" else "a.h5mu"
-    good_h5ad(tmp_path / name)
+@pytest.mark.parametrize(("module", "name"), [("anndata", "a.h5ad"), ("h5py", "a.h5mu"), ("zarr", "a.zarr")])
+def test_without_the_packages(module: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    good_h5ad(tmp_path / "a.h5ad")
+    good_h5ad(tmp_path / "a.h5mu")
+    (tmp_path / "a.zarr").mkdir()
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=rf"needs {module}.* pip install 'mmlego\[omics\]'"):
+    extra = "zarr" if module == "zarr" else "omics"
+    with pytest.raises(MissingExtraError, match=rf"needs {module}.* pip install 'mmlego\[{extra}\]'"):
         manifest(tmp_path, f"file: {name}")

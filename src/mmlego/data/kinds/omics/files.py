@@ -1,4 +1,4 @@
-"""AnnData and MuData files (``.h5ad``, ``.h5mu``), looked through before they are read."""
+"""AnnData and MuData files (``.h5ad``, ``.h5mu``, ``.zarr``), looked through before they are read."""
 
 from __future__ import annotations
 
@@ -6,92 +6,49 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from mmlego.data.reading.containers import anndata_to_frame, mudata_to_frame
+from mmlego.data.reading.annotated import INSTALL, Annotated, Stored
 from mmlego.data.reading.files import FREE_BYTES, RATIO, too_large
 from mmlego.data.reading.matrices import DAMAGE, first_line
-from mmlego.errors import InputError
+from mmlego.data.reading.zarrs import open_zarr
+from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-_INSTALL = "'mmlego[omics]'"
-
-
-def read_h5ad(path: Path, layer: str | None = None, key: str | None = None) -> pd.DataFrame:
-    """Read an AnnData from its file, indexed by patient.
-
-    Parameters
-    ----------
-    path
-        The ``.h5ad`` file.
-    layer
-        The layer to take in place of ``X``.
-    key
-        The column of ``obs`` that holds patient ids; None, or one that is not there: the names of the observations.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, leads to another file, or would grow too large.
-    MissingExtraError
-        If anndata is not installed.
-    """
-    anndata = import_extra("anndata", f"reading {path.name!r}", _INSTALL)
-    with _reading(path):
-        data = anndata.read_h5ad(path)
-    return anndata_to_frame(data, layer=layer, key=key)
-
-
-def read_h5mu(path: Path, modality: str, layer: str | None = None, key: str | None = None) -> pd.DataFrame:
-    """Read one modality of a MuData from its file, indexed by patient; its presence mask says who has it.
-
-    Parameters
-    ----------
-    path
-        The ``.h5mu`` file.
-    modality
-        One of its modalities.
-    layer
-        The layer to take in place of ``X``.
-    key
-        The column of ``obs`` that holds patient ids; None, or one that is not there: the names of the observations.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, leads to another file, or would grow too large.
-    UnknownNameError
-        If there is no such modality.
-    MissingExtraError
-        If mudata is not installed.
-    """
-    mudata = import_extra("mudata", f"reading {path.name!r}", _INSTALL)
-    h5py = import_extra("h5py", f"reading {path.name!r}", _INSTALL)
-    with _reading(path):
-        data = mudata.read_h5mu(path)
-        with h5py.File(path, "r", locking="best-effort") as file:  # the package makes the masks anew when it reads
-            stored = file.get(f"obsm/{modality}")
-            mask = stored[...] if isinstance(stored, h5py.Dataset) else None
-    return mudata_to_frame(data, modality, layer=layer, key=key, mask=mask)
+CONTAINERS = (".h5ad", ".h5mu", ".zarr")
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Look through an HDF5 file first, and name it in what goes wrong."""
-    h5py = import_extra("h5py", f"reading {path.name!r}", _INSTALL)
+def open_annotated(path: Path) -> Iterator[Annotated]:
+    """Open an AnnData, a MuData, or all that SpatialData holds, and name the file in what goes wrong.
+
+    Parameters
+    ----------
+    path
+        ``.h5ad``, ``.h5mu``, or a folder ``.zarr`` of either or of SpatialData.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, leads to another file, would grow too large, or holds what is not known.
+    MissingExtraError
+        If a package is not installed.
+    """
+    import_extra("anndata", f"reading {path.name!r}", INSTALL)
     try:
-        with h5py.File(path, "r", locking="best-effort") as file:
-            total = _total(h5py, file, path)
-        allowed = max(FREE_BYTES, RATIO * path.stat().st_size)
-        if total > allowed:
-            raise too_large(path, allowed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about the package's own future, or names that are not unique
-            yield
-    except InputError:
+            if path.name.lower().endswith(".zarr"):
+                with open_zarr(path) as group:
+                    yield Stored(group)
+            else:
+                h5py = import_extra("h5py", f"reading {path.name!r}", INSTALL)
+                with h5py.File(path, "r", locking="best-effort") as file:
+                    total, allowed = _total(h5py, file, path), max(FREE_BYTES, RATIO * path.stat().st_size)
+                    if total > allowed:
+                        raise too_large(path, allowed)
+                    yield Stored(file)
+    except LegoError:
         raise
     except DAMAGE as error:
         raise InputError(f"cannot read {path.name!r} ({first_line(error)})", expected="a whole file") from error

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 from pydantic import Field, PrivateAttr
 
-from mmlego.data.kinds.omics.files import read_h5ad, read_h5mu
+from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
 from mmlego.data.kinds.source import Folder, Source
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows
-from mmlego.errors import InputError
+from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
+from mmlego.data.reading.containers import name_columns
+from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_columns
+from mmlego.data.reading.pieces import rows_of_patients
+from mmlego.errors import InputError, LegoError
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,15 +69,36 @@ class OmicsSource(Source):
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient, and the gene sets."""
         self._read_sets(None if self.gene_sets is None else folder.file(self.gene_sets))
-        name, key = self.file or "", folder.key
-        if name.lower().endswith(".h5ad"):
-            return self._choose(read_h5ad(folder.file(name), self.layer, key), None, modality, taken)
-        if name.lower().endswith(".h5mu"):
-            frame = read_h5mu(folder.file(name), self.modality or modality, self.layer, key)
-            return self._choose(frame, None, modality, taken)
+        name = self.file or ""
+        if name.lower().rstrip("/").endswith(CONTAINERS):
+            return self._read_container(folder, modality, taken)
         if self.layer is not None or self.modality is not None:
-            raise InputError(f"{modality}: {name!r} has no layers or modalities", expected=".h5ad or .h5mu")
-        return self._choose(folder.table(name), key, modality, taken)
+            raise InputError(f"{modality}: {name!r} has no layers or modalities", expected=listed(CONTAINERS))
+        return self._choose(folder.table(name), folder.key, modality, taken)
+
+    def _read_container(
+        self, folder: Folder, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        path = folder.file(self.file or "", folders=True)
+        with open_annotated(path) as data:
+            try:
+                part = self._part(data, modality, folder.key)
+                names = name_columns(part.genes, modality)
+                chosen = select_columns(self.columns, names, modality)
+                place = {gene: number for number, gene in enumerate(names)}
+                columns = None if chosen == names else np.array([place[gene] for gene in chosen])
+                frame, notes = rows_of_patients(part, columns, self.rows, modality)
+            except LegoError as error:
+                raise type(error)(f"{path.name!r}: {error}") from error
+        frame, more = choose_rows(frame, None, "*", "error", modality, taken)
+        return frame, [*notes, *more]
+
+    def _part(self, data: Annotated, modality: str, key: str) -> Part:
+        parts = data.parts()
+        if not parts and self.modality is None and not (self.file or "").lower().endswith(".h5mu"):
+            return part_of(data, layer=self.layer, key=key)
+        only = parts[0] if len(parts) == 1 and modality not in parts else modality
+        return part_of_whole(data, self.modality or only, layer=self.layer, key=key)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
