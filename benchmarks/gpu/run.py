@@ -102,7 +102,9 @@ def one(model: nn.Module, x: Any, precision: str, device: str, *, detail: bool) 
     row: dict[str, Any] = {}
     with torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16"):
         for kind, run in (("training", lambda: step(model, x)), ("inference", lambda: answer(model, x))):
-            row[kind] = measure.seconds(run) | {"peak_mib": measure.peak_mib(run), "tflop": measure.work(run)}
+            row[kind] = measure.seconds(run) | {"peak_mib": measure.peak_mib(run)}
+            counted = run if kind == "training" else lambda: model(x)  # the counter needs gradients
+            row[kind]["tflop"] = measure.work(counted)
             if detail:
                 row[kind]["kernels"] = measure.kernels(run)
     return row
