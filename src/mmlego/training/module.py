@@ -6,7 +6,7 @@ import itertools
 import math
 import random
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mmlego.data import Batch, Draw, PatientData
+from mmlego.data.memory.ahead import Ahead
 from mmlego.errors import InputError, LegoWarning
 from mmlego.training.evaluate import Model, logits_of
 
@@ -108,13 +109,13 @@ class Training(pl.LightningModule):
         ]
         return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.optimisation.lr)
 
-    def train_dataloader(self) -> DataLoader[Batch]:
+    def train_dataloader(self) -> Ahead | DataLoader[Batch]:
         """Return this process's share of every batch."""
         size, seed = self.optimisation.batch_size, self.optimisation.seed
         rank, world = self.trainer.global_rank, self.trainer.world_size
         # The first batch is fetched before the epoch starts; a resumed run starts after the epochs in its history.
         self._batches = EpochBatches(len(self.data), size, seed, rank, world, epoch=len(self.rows))
-        return _loader(self.data, self._batches)
+        return _loader(self.data, self._batches, pinned=self.device.type == "cuda")
 
     def val_dataloader(self) -> Any:
         """Return the whole validation part, in every process, so that metrics are exact."""
@@ -122,7 +123,7 @@ class Training(pl.LightningModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Move a batch."""
-        return batch.to(device)
+        return batch.to(device, non_blocking=True)  # of use where its memory is pinned
 
     def on_train_epoch_start(self) -> None:
         """Seed and shuffle by epoch, so that a resumed run draws what the unbroken one drew."""
@@ -190,13 +191,17 @@ class Training(pl.LightningModule):
         self.rows = checkpoint["history"]
 
 
-def _loader(data: PatientData, batches: EpochBatches) -> DataLoader[Batch]:
-    def batch(rows: list[int]) -> Batch:
-        return data.batch(rows, Draw(batches.seed, batches.epoch))
+def _loader(data: PatientData, batches: EpochBatches, *, pinned: bool) -> Ahead | DataLoader[Batch]:
+    def made(rows: Sequence[int], epoch: int) -> Batch:
+        return data.batch(rows, Draw(batches.seed, epoch))
 
+    if data.bags_in_files:
+        return Ahead(batches, made, Batch.pin_memory if pinned else None)
     patients = cast("Dataset[Batch]", range(len(data)))
     generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
-    return DataLoader(patients, batch_sampler=batches, collate_fn=batch, generator=generator)
+    return DataLoader(
+        patients, batch_sampler=batches, collate_fn=lambda rows: made(rows, batches.epoch), generator=generator
+    )
 
 
 def seed_all(*numbers: int) -> None:

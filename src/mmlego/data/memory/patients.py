@@ -28,6 +28,7 @@ from mmlego.data.memory.checks import (
 )
 from mmlego.data.memory.columns import Column, join_columns
 from mmlego.data.memory.features import ModalityData, count_rows, read_column
+from mmlego.data.memory.lazy import LazyColumn
 from mmlego.data.memory.loading import make_loader
 from mmlego.errors import InputError, MismatchError
 from mmlego.tasks.base import Task
@@ -299,6 +300,11 @@ class PatientData:
         )
         data.numbering = object() if len(numberings) > 1 else parts[0].numbering
         return data
+
+    @property
+    def bags_in_files(self) -> bool:
+        """Whether a batch has to be read from files of bags first."""
+        return any(isinstance(column, LazyColumn) and column.ragged for column in self._columns.values())
 
     def batch(self, rows: Rows | None = None, draw: Draw | None = None) -> Batch:
         """Return the given rows as a model takes them.
