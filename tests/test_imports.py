@@ -27,7 +27,7 @@ LAYERS = (
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),
-    ("checkpoint",),
+    ("checkpoint", "datasets"),
     ("training",),
     ("job",),
     ("estimators", "baselines"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from mmlego.bench.cohorts import gse7390
-from mmlego.bench.synthetic import write_synthetic
 from mmlego.data import Cohort
+from mmlego.datasets import Dataset, dataset_names, load_dataset, register_dataset
 from mmlego.settings import Settings, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +16,25 @@ EXAMPLES = ROOT / "examples"
 HELD_OUT = ("bbbp", "clintox", "synthetic")  # played no part in any choice of a default
 # What all methods of a cohort may spend, where the defaults would take hours: graphs and characters are slow.
 BUDGET = {name: ["fit.epochs=15", "fit.batch_size=64", "fit.patience=4"] for name in ("bbbp", "clintox")}
+
+
+# Those of the library's register, and those whose manifests are in examples; each by the folder of its files.
+NAMED = {"gse7390": {}, "synthetic": {"folder": Path(tempfile.gettempdir()) / "mmlego-synthetic", "patients": 600}}
+FILES = {
+    "icu": ("icu/cohort.yaml", "physionet2012"),
+    "blca": ("tcga/blca.yaml", "tcga"),
+    "kirp": ("tcga/kirp.yaml", "tcga"),
+    "bbbp": ("bbbp/cohort.yaml", "molecules"),
+    "clintox": ("clintox/cohort.yaml", "molecules"),
+}
+
+
+def _read(manifest: str, folder: str, data: Path) -> Cohort:
+    return Cohort.from_manifest(EXAMPLES / manifest, folder=data / folder)
+
+
+for _name in FILES.keys() - {*dataset_names()}:  # a second import finds them there
+    register_dataset(Dataset(_name, f"of examples/{FILES[_name][0]}", functools.partial(_read, *FILES[_name])))
 
 
 def cohort_of(name: str, data: Path) -> Cohort:
@@ -26,16 +45,7 @@ def cohort_of(name: str, data: Path) -> Cohort:
     InputError
         If a file is not there.
     """
-    made: dict[str, Callable[[], Cohort]] = {
-        "gse7390": gse7390,
-        "synthetic": _synthetic,
-        "icu": lambda: Cohort.from_manifest(EXAMPLES / "icu" / "cohort.yaml", folder=data / "physionet2012"),
-        "blca": lambda: Cohort.from_manifest(EXAMPLES / "tcga" / "blca.yaml", folder=data / "tcga"),
-        "kirp": lambda: Cohort.from_manifest(EXAMPLES / "tcga" / "kirp.yaml", folder=data / "tcga"),
-        "bbbp": lambda: Cohort.from_manifest(EXAMPLES / "bbbp" / "cohort.yaml", folder=data / "molecules"),
-        "clintox": lambda: Cohort.from_manifest(EXAMPLES / "clintox" / "cohort.yaml", folder=data / "molecules"),
-    }
-    return made[name]()
+    return load_dataset(name, **NAMED.get(name, {"data": data}))
 
 
 def settings_of(name: str, overrides: Sequence[str] = ()) -> Settings:
@@ -43,11 +53,3 @@ def settings_of(name: str, overrides: Sequence[str] = ()) -> Settings:
     folder = {"blca": "tcga", "kirp": "tcga"}.get(name, name)
     file = EXAMPLES / folder / "settings.yaml"
     return read_settings(file if file.is_file() else None, [*BUDGET.get(name, ()), *overrides])
-
-
-def _synthetic() -> Cohort:
-    # The bags stay in their files, so the folder must outlive this call; it is emptied with the temporary files.
-    folder = Path(tempfile.gettempdir()) / "mmlego-synthetic-600"
-    if not (folder / "cohort.yaml").is_file():
-        write_synthetic(folder, patients=600, seed=0)
-    return Cohort.from_manifest(folder / "cohort.yaml")

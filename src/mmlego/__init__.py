@@ -1,6 +1,6 @@
 """Turn unimodal encoders into one multimodal model: blocks trained apart, merged, then fused."""
 
-from mmlego import data, encoders, interop, tasks
+from mmlego import data, datasets, encoders, interop, tasks
 from mmlego.baseplate import Baseplate
 from mmlego.block import BlockOutput, LegoBlock
 from mmlego.card import Card
@@ -46,6 +46,7 @@ __all__ = [
     "calibrate",
     "data",
     "data_of",
+    "datasets",
     "encoders",
     "evaluate",
     "fit",

@@ -9,7 +9,7 @@ import pytest
 
 import mmlego
 from mmlego.bench import read_results
-from mmlego.bench.cohorts import gse7390
+from mmlego.datasets import gse7390
 from mmlego.job import data_of
 from tests.terminal import done, refused
 from tests.terminal import mmlego as command

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from mmlego.bench.cohorts import gse7390
-from mmlego.bench.examples import write_example
 from mmlego.data import Cohort
+from mmlego.datasets import gse7390, write_dataset
 from mmlego.errors import UnknownNameError
 from tests.terminal import done, refused
 
@@ -29,7 +28,7 @@ def test_the_files_are_those_of_the_manifest_in_examples(name: str, tmp_path: Pa
 
 
 def test_gse7390_from_files_is_that_in_memory(tmp_path: Path) -> None:
-    read, kept = Cohort.from_manifest(write_example("gse7390", tmp_path / "here")), gse7390()
+    read, kept = Cohort.from_manifest(write_dataset("gse7390", tmp_path / "here")), gse7390()
     assert read.patients == kept.patients
     pd.testing.assert_frame_equal(read.frames["genes"], kept.frames["genes"], check_names=False)
     assert read.frames["clinical"]["grade"].isna().tolist() == kept.frames["clinical"]["grade"].isna().tolist()
@@ -38,7 +37,7 @@ def test_gse7390_from_files_is_that_in_memory(tmp_path: Path) -> None:
 
 def test_the_seed_counts(tmp_path: Path) -> None:
     texts = [
-        (write_example("synthetic", tmp_path / name, seed).parent / "clinical.csv").read_text()
+        (write_dataset("synthetic", tmp_path / name, seed).parent / "clinical.csv").read_text()
         for name, seed in (("a", 0), ("b", 0), ("c", 1))
     ]
     assert texts[0] == texts[1] != texts[2]
@@ -46,7 +45,7 @@ def test_the_seed_counts(tmp_path: Path) -> None:
 
 def test_no_such_example(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="expected one of gse7390, synthetic, got 'mnist'"):
-        write_example("mnist", tmp_path)
+        write_dataset("mnist", tmp_path)
 
 
 def test_without_the_package_that_holds_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

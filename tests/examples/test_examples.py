@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mmlego.bench.examples import write_example
-from mmlego.bench.synthetic import write_synthetic
 from mmlego.data import read_manifest
+from mmlego.datasets import write_dataset, write_synthetic
 from tests.terminal import done
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +29,7 @@ class Example:
 
 EXAMPLES = {
     "synthetic": Example("synthetic/cohort.yaml", make=lambda folder: write_synthetic(folder, patients=60)),
-    "gse7390": Example("gse7390/cohort.yaml", make=lambda folder: write_example("gse7390", folder)),
+    "gse7390": Example("gse7390/cohort.yaml", make=lambda folder: write_dataset("gse7390", folder)),
     "blca": Example("tcga/blca.yaml", "tcga"),
     "kirp": Example("tcga/kirp.yaml", "tcga"),
     "icu": Example("icu/cohort.yaml", "physionet2012", settings="icu/settings.yaml"),

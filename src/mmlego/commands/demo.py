@@ -12,13 +12,6 @@ from mmlego.commands.arguments import Overrides, Shared
 from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
-class DemoData(StrEnum):
-    """Cohorts of the demo."""
-
-    gse7390 = "gse7390"
-    tcga = "tcga"
-
-
 class DemoTask(StrEnum):
     """What the demo predicts."""
 
@@ -28,11 +21,11 @@ class DemoTask(StrEnum):
 
 def demo(
     data: Annotated[
-        DemoData,
+        str,
         typer.Option(
             metavar="NAME", help="gse7390: breast cancer, genes and clinical (ships in a package); tcga: a file."
         ),
-    ] = DemoData.gse7390,
+    ] = "gse7390",
     path: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The TCGA file, CSV or zipped CSV (with --data tcga).")
     ] = None,
@@ -57,18 +50,18 @@ def demo(
     a table, a picture and the trained models.
     """
     from mmlego.bench import Experiment, run_experiment
-    from mmlego.bench.cohorts import gse7390, tcga
     from mmlego.bench.experiment import stages as stages_of
     from mmlego.bench.final import train_final
     from mmlego.bench.report import table, write_report
+    from mmlego.datasets import load_dataset
     from mmlego.errors import InputError
     from mmlego.settings import read_settings
 
-    if (data is DemoData.tcga) != (path is not None):
-        raise InputError("--path goes with --data tcga", expected="both or neither", got=f"--data {data.value}")
+    if (data == "tcga") != (path is not None):
+        raise InputError("--path goes with --data tcga", expected="both or neither", got=f"--data {data}")
     show = console()
     with plain_warnings():
-        cohort = tcga(path, task.value) if path is not None else gse7390(task.value)
+        cohort = load_dataset(data, task=task.value, **({} if path is None else {"path": path}))
         show.print(cohort.summary())
         settings = read_settings(overrides=[f"seed={seed}", *(overrides or [])])
         experiment = Experiment(folds=folds, repeats=repeats, disjoint=not shared_patients, settings=settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,16 +10,9 @@ import typer
 from mmlego.commands.show import console, plain_warnings, say, short
 
 
-class ExampleData(StrEnum):
-    """Cohorts that need no download."""
-
-    gse7390 = "gse7390"
-    synthetic = "synthetic"
-
-
 def example(
     name: Annotated[
-        ExampleData,
+        str,
         typer.Argument(
             metavar="NAME",
             help="gse7390: breast cancer, genes and clinical; synthetic: a table, series and bags, known signal.",
@@ -30,10 +22,10 @@ def example(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn (synthetic).")] = 0,
 ) -> None:
     """Write the files of a small cohort with its manifest, to try everything else on."""
-    from mmlego.bench.examples import write_example
     from mmlego.data import Cohort
+    from mmlego.datasets import write_dataset
 
     with plain_warnings():
-        manifest = write_example(name.value, out, seed)
+        manifest = write_dataset(name, out, seed)
         console().print(Cohort.from_manifest(manifest).summary())
     say(f"The manifest is {short(manifest)}.")

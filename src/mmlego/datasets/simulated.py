@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmlego.data import Cohort
+from mmlego.datasets.registry import Dataset, register_dataset
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -81,6 +84,29 @@ def write_synthetic(folder: Path, *, patients: int = 400, seed: int = 0) -> Path
     return manifest
 
 
+def synthetic(folder: Path, *, patients: int = 400, seed: int = 0) -> Cohort:
+    """Return the synthetic cohort, whose bags stay in their files.
+
+    Parameters
+    ----------
+    folder
+        Where the files go, into a folder named by the two numbers below; what is there already is read.
+    patients, seed
+        As :func:`write_synthetic` takes them.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     synthetic(Path(folder), patients=20)
+    Cohort(synthetic: 20 patients; clinical 18, vitals 18, slides 18)
+    """
+    place = Path(folder) / f"synthetic-{patients}-{seed}"
+    if not (place / "cohort.yaml").is_file():  # it is written last
+        write_synthetic(place, patients=patients, seed=seed)
+    return Cohort.from_manifest(place / "cohort.yaml")
+
+
 def _clinical(ids: list[str], hidden: Floats, rng: np.random.Generator) -> pd.DataFrame:
     import pandas as pd
 
@@ -111,3 +137,13 @@ def _slide(hidden: float, rng: np.random.Generator) -> torch.Tensor:
     odd = rng.random(len(patches)) < 1 / (1 + np.exp(1.0 - 1.5 * hidden))
     patches[odd, :4] += 2.0
     return torch.from_numpy(patches.astype(np.float32))
+
+
+register_dataset(
+    Dataset(
+        "synthetic",
+        "a table, series and bags, known signal",
+        synthetic,
+        lambda folder, seed: write_synthetic(folder, seed=seed),
+    )
+)

@@ -10,8 +10,8 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
-from mmlego.bench.synthetic import write_synthetic
 from mmlego.data import Cohort
+from mmlego.datasets import write_synthetic
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mmlego import InputError, MissingExtraError
-from mmlego.bench.cohorts import gse7390, tcga
+from mmlego.datasets import gse7390, tcga
 
 WIDE = """case_id,age,is_female,survival_months,censorship,TP53_rnaseq,EGFR_rnaseq,TP53_mut,oncotree_code
 P1,60,1,30,1,0.1,0.2,0,X
