@@ -57,6 +57,7 @@ _OPTIONS = {
     "resume=False": "--overwrite",
     "folder=PATH": "--data-dir",
     "out=PATH": "--out",
+    "links=True": "--links",
 }
 
 

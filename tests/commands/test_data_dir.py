@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mmlego.data import Cohort
+from mmlego.errors import InputError
 from tests.cohorts import CLASSES, write_cohort, write_quick
 from tests.stays import pack, simulated
 from tests.terminal import done, refused
@@ -32,6 +33,24 @@ def test_every_verb_finds_the_files(tmp_path: Path) -> None:
     assert sorted(path.name for path in manifest.parent.iterdir()) == ["cohort.yaml"]
 
 
+def test_links_and_several_folders_are_accepted_as_the_error_says(tmp_path: Path) -> None:
+    written = write_cohort(tmp_path / "data", outcome=CLASSES)
+    manifest = tmp_path / "study" / "cohort.yaml"
+    manifest.parent.mkdir()
+    written.rename(manifest)
+    files = sorted((tmp_path / "data").iterdir())
+    (tmp_path / "more").mkdir()
+    files[0].rename(tmp_path / "more" / files[0].name)
+    (tmp_path / "data" / files[0].name).symlink_to(tmp_path / "more" / files[0].name)
+    said = refused("bench", "-d", manifest, "--data-dir", tmp_path / "data", "-o", tmp_path / "b")
+    assert "or pass --links (links: true in the manifest)" in said
+    options = ("-d", manifest, "-o", tmp_path / "c.csv")
+    model = tmp_path / "none"
+    for more in (["--data-dir", tmp_path / "data", "--links"],
+                 ["--data-dir", tmp_path / "data", "--data-dir", tmp_path / "more"]):  # fmt: skip
+        assert "none" in refused("predict", model, *options, *more), "past the files, to the model that is not there"
+
+
 @pytest.mark.parametrize("cache", [True, "kept"])
 def test_the_cache_lies_beside_the_manifest(cache: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MMLEGO_CACHE", raising=False)
@@ -50,3 +69,24 @@ def test_the_cache_lies_beside_the_manifest(cache: object, tmp_path: Path, monke
     assert len(Cohort.from_manifest(home / "cohort.yaml", folder=data)) == 9
     assert sorted(path.name for path in data.iterdir()) == ["outcome.csv", "stays.zip"]
     assert list((home / (".mmlego-cache" if cache is True else "kept")).glob("stays-*.safetensors"))
+
+
+def test_a_cache_that_is_a_link_leads_nothing_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MMLEGO_CACHE", raising=False)
+    home, other = tmp_path / "study", tmp_path / "other"
+    home.mkdir()
+    other.mkdir()
+    files, _ = simulated(9)
+    pack(home / "stays.zip", files)
+    (home / ".mmlego-cache").symlink_to(other, target_is_directory=True)
+    section = {"kind": "series", "file": "stays.zip", "variables": "HR"}
+    for more, allowed in (({}, False), ({"links": True}, True)):
+        manifest = {"key": "RecordID", "modalities": {"pulse": section}, **more}
+        (home / "cohort.yaml").write_text(yaml.safe_dump(manifest))
+        if allowed:
+            assert len(Cohort.from_manifest(home / "cohort.yaml")) == 9
+            assert list(other.glob("stays-*.safetensors"))
+        else:
+            with pytest.raises(InputError, match=r"cache '\.mmlego-cache' leaves the manifest's folder.*cache: false"):
+                Cohort.from_manifest(home / "cohort.yaml")
+            assert not list(other.iterdir())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Data, DataDir
+from mmlego.commands.arguments import Data, DataDir, Links
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
@@ -42,6 +42,7 @@ def predict(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write.")],
     data_dir: DataDir = None,
+    links: Links = False,
     part: Annotated[
         Part, typer.Option(metavar="PART", help="all, or of the run's split: train, validation, test.")
     ] = Part.all,
@@ -53,7 +54,7 @@ def predict(
     from mmlego.training import predict as predict_all
 
     with plain_warnings():
-        cohort = Cohort.from_manifest(data, folder=data_dir)
+        cohort = Cohort.from_manifest(data, folder=data_dir, links=links)
         loaded = load_model(model)
         wanted, _ = _patients(cohort, [model], part)
         patients = data_of(loaded, cohort, wanted)
@@ -78,6 +79,7 @@ def evaluate(
     models: Models,
     data: Data,
     data_dir: DataDir = None,
+    links: Links = False,
     part: PartOption = Part.auto,
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here, too.")
@@ -92,7 +94,7 @@ def evaluate(
     from mmlego.training import evaluate as evaluate_all
 
     with plain_warnings():
-        cohort = read_cohort(data, data_dir, "scoring")
+        cohort = read_cohort(data, data_dir, "scoring", links=links)
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         ids, split = _patients(cohort, models, part)
         trained_on = [] if split is None else [cohort.patients[row] for row in split.train]

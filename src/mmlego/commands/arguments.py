@@ -14,9 +14,12 @@ Data = Annotated[
     Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
 ]
 DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", metavar="FOLDER", help="Where the manifest's files lie, if not beside it."),
+    list[Path] | None,
+    typer.Option(
+        "--data-dir", metavar="FOLDER", help="Where the manifest's files lie, if not beside it (repeat for more)."
+    ),
 ]
+Links = Annotated[bool, typer.Option("--links", metavar="", help="Let links lead out of the folders of the files.")]
 Config = Annotated[Path | None, typer.Option("--config", "-c", metavar="FILE", help="Settings, YAML.")]
 Overrides = Annotated[
     list[str] | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, Overrides, SameFeatures, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared
 from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
@@ -15,6 +15,7 @@ def bench(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results go; run again to go on.")],
     data_dir: DataDir = None,
+    links: Links = False,
     folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, by patient.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat them.")] = 3,
     validation: Annotated[
@@ -35,7 +36,7 @@ def bench(
     show = console()
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = Cohort.from_manifest(data, folder=data_dir)
+        cohort = Cohort.from_manifest(data, folder=data_dir, links=links)
         show.print(cohort.summary())
         experiment = Experiment(
             folds=folds,

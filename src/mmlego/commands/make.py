@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, NoProgress, Overrides, Overwrite, SameFeatures, Shared
+from mmlego.commands.arguments import (
+    Config,
+    Data,
+    DataDir,
+    Links,
+    NoProgress,
+    Overrides,
+    Overwrite,
+    SameFeatures,
+    Shared,
+)
 from mmlego.commands.runs import load_blocks, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError
@@ -25,6 +35,7 @@ def train(
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="The run folder.")],
     data_dir: DataDir = None,
+    links: Links = False,
     modality: Annotated[
         list[str] | None,
         typer.Option(
@@ -61,7 +72,7 @@ def train(
 
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = read_cohort(data, data_dir, "training")
+        cohort = read_cohort(data, data_dir, "training", links=links)
         show = console()
         show.print(cohort.summary())
         made = train_blocks(
@@ -110,6 +121,7 @@ def merge(
         ),
     ] = None,
     data_dir: DataDir = None,
+    links: Links = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge blocks into one model, without any training."""
@@ -129,20 +141,20 @@ def merge(
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )
-        scale = None if watched is None else _calibrate(model, sources, watched, data_dir)
+        scale = None if watched is None else _calibrate(model, sources, watched, data_dir, links=links)
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
     calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
     say(f"Merged {shares}{calibrated}. Saved in {short(place)}.")
 
 
-def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: Path | None) -> float:
+def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: list[Path] | None, *, links: bool) -> float:
     """Calibrate a merge on the patients that early stopping watched, never on those who are held back."""
     from mmlego.job import data_of
     from mmlego.job.begin import read_split
     from mmlego.training import calibrate
 
-    cohort = read_cohort(data, folder, "calibration")
+    cohort = read_cohort(data, folder, "calibration", links=links)
     # Nobody knows whom a block was trained on that comes without a run, or from one on another list of patients.
     strange = [str(source) for source in sources if all(read_split(run, cohort) is None for run in runs_of([source]))]
     split = split_of(runs_of(sources), cohort)
@@ -173,6 +185,7 @@ def fuse(
         ),
     ] = None,
     data_dir: DataDir = None,
+    links: Links = False,
     mode: Annotated[str | None, typer.Option(metavar="NAME", help="stack, weave or parallel.")] = None,
     order: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Order of the modalities, e.g. clinical,rna.")
@@ -216,7 +229,7 @@ def fuse(
     with plain_warnings():
         settings = read_settings(config or _saved_settings(sources), [*(overrides or []), *more])
         place = _place(sources, out, "fuse", overwrite=overwrite)
-        cohort = read_cohort(data, data_dir, "tuning")
+        cohort = read_cohort(data, data_dir, "tuning", links=links)
         places = {name: i for i, name in enumerate(cohort.modalities)}
         blocks = sorted(load_blocks(sources), key=lambda block: places.get(block.modality, len(places)))
         absent = [block.modality for block in blocks if block.modality not in places]

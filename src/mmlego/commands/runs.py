@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mmlego.training.evaluate import Model
 
 
-def read_cohort(data: Path, folder: Path | None, why: str) -> Cohort:
+def read_cohort(data: Path, folder: list[Path] | None, why: str, *, links: bool = False) -> Cohort:
     """Return the cohort of a manifest, which must have an outcome.
 
     Raises
@@ -26,7 +26,7 @@ def read_cohort(data: Path, folder: Path | None, why: str) -> Cohort:
     """
     from mmlego.data import Cohort
 
-    cohort = Cohort.from_manifest(data, folder=folder)
+    cohort = Cohort.from_manifest(data, folder=folder, links=links)
     if cohort.outcome is None:
         raise InputError(f"{why} needs an outcome, and {cohort.name} has none", remedy="Add outcome: to the manifest.")
     return cohort

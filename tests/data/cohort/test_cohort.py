@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from mmlego.data import Cohort, Prepared, check_split, split_patients
 from mmlego.errors import InputError, LegoWarning, MismatchError, UnknownNameError
@@ -327,6 +328,49 @@ def test_files_in_another_folder_than_the_manifest(manifest: Path, tmp_path: Pat
     moved.write_text(MANIFEST.replace("file: data/rna.csv", "file: ../elsewhere/cohort.yaml"))
     with pytest.raises(InputError, match=r"'\.\./elsewhere/cohort\.yaml' leaves the folder of the data"):
         Cohort.from_manifest(moved, folder=manifest.parent)
+
+
+def test_files_under_the_roots_of_the_manifest(manifest: Path, tmp_path: Path) -> None:
+    home = tmp_path / "study"
+    home.mkdir()
+    (tmp_path / "store").mkdir()
+    (tmp_path / "data" / "rna.csv").rename(tmp_path / "store" / "rna.csv")
+    moved = home / "cohort.yaml"
+    moved.write_text(MANIFEST.replace("data/rna", "rna"))
+    assert Cohort.from_manifest(moved, folder=[tmp_path, tmp_path / "store"]).patients == ("01", "02", "03")
+    for roots in ("roots: [.., ../store]", f"roots: {{first: .., second: {tmp_path / 'store'}}}"):
+        moved.write_text(MANIFEST.replace("data/rna", "rna") + roots)
+        assert Cohort.from_manifest(moved).patients == ("01", "02", "03")
+    moved.write_text(MANIFEST.replace("data/rna", "second/rna") + roots)
+    assert Cohort.from_manifest(moved).patients == ("01", "02", "03")
+    moved.write_text(MANIFEST + "roots: [nowhere]")
+    with pytest.raises(InputError, match=r"there is no folder 'nowhere': expected a root of the manifest, relative to"):
+        Cohort.from_manifest(moved)
+
+
+def test_links_where_the_manifest_or_the_caller_allows_them(manifest: Path, tmp_path: Path) -> None:
+    home = tmp_path / "study"
+    home.mkdir()
+    (home / "data").symlink_to(tmp_path / "data", target_is_directory=True)
+    (home / "outcome.tsv").symlink_to(tmp_path / "outcome.tsv")
+    moved = home / "cohort.yaml"
+    moved.write_text(MANIFEST)
+    with pytest.raises(InputError, match=r"leaves the manifest's folder.*links=True .links: true in the manifest"):
+        Cohort.from_manifest(moved)
+    assert Cohort.from_manifest(moved, links=True).patients == ("01", "02", "03")
+    moved.write_text(MANIFEST + "links: true")
+    assert Cohort.from_manifest(moved).patients == ("01", "02", "03")
+
+
+@pytest.mark.parametrize("name", ["../rna", "a/b", "a\\b", "", " rna", ".rna", "..", "a\0b", "a\nb", "r" * 101])
+def test_names_of_modalities_are_names_of_folders(name: str, manifest: Path, frames) -> None:
+    content = yaml.safe_load(MANIFEST)
+    content["modalities"][name] = content["modalities"].pop("rna")
+    manifest.write_text(yaml.safe_dump(content))
+    with pytest.raises(InputError, match=r"cohort\.yaml: a modality cannot be called .*: expected 1 to 100 letters"):
+        Cohort.from_manifest(manifest)
+    with pytest.raises(InputError, match="a modality cannot be called"):
+        Cohort.from_frames({name: frames["rna"]})
 
 
 def test_warnings_of_preprocessing_come_through(frames, followed) -> None:

@@ -148,10 +148,10 @@ def test_links_in_a_folder_stay_in_the_manifests_folder(tmp_path: Path) -> None:
     pack(home / "set", {"1.txt": b"one"})
     (home / "2.txt").write_text("two")
     (home / "set" / "2.txt").symlink_to(home / "2.txt")
-    assert [name for name, _ in Bundle.open(home / "set", root=home).files()] == ["1.txt", "2.txt"]
+    assert [name for name, _ in Bundle.open(home / "set", roots=[home]).files()] == ["1.txt", "2.txt"]
     (home / "set" / "3.txt").symlink_to(tmp_path / "secret.txt")
     with pytest.raises(InputError, match=r"the link '3\.txt' leaves the manifest's folder"):
-        Bundle.open(home / "set", root=home)
+        Bundle.open(home / "set", roots=[home])
     assert len(Bundle.open(home / "set").files()) == 3
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from mmlego.data.reading import files
-from mmlego.data.reading.files import inside, read_table
+from mmlego.data.reading.files import read_table
 from mmlego.errors import InputError, MissingExtraError
 
 CSV = "id,age,sex\n007,50,f\n8,,m\n"
@@ -135,38 +135,3 @@ def test_an_archive_that_grows_too_large(name: str, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(files, "MOST_BYTES", 2**21)
     with pytest.raises(InputError, match="at most 2097152 bytes"):
         read_table(bomb, key="id")
-
-
-def test_files_stay_inside_the_folder(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    outer, inner = put(tmp_path / "outer.csv"), put(home / "inner.csv")
-    (home / "link.csv").symlink_to(outer)
-    assert inside(home, "inner.csv") == inner
-    assert inside(home, "../home/inner.csv").samefile(inner)
-    assert inside(home, str(inner)).samefile(inner)
-    for name in ("../outer.csv", str(outer), "link.csv"):
-        with pytest.raises(InputError, match="leaves the manifest's folder"):
-            inside(home, name)
-        assert inside(home, name, allow_outside=True).samefile(outer)
-
-
-def test_a_missing_file_is_named_with_the_nearest(tmp_path: Path) -> None:
-    put(tmp_path / "clinical.csv")
-    with pytest.raises(InputError, match=r"no file 'clinica\.csv' beside the manifest\. Did you mean 'clinical\.csv'"):
-        inside(tmp_path, "clinica.csv")
-    with pytest.raises(InputError, match="None is known here"):
-        inside(tmp_path, "nowhere/clinical.csv")
-
-
-def test_files_in_another_folder(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    put(tmp_path / "data" / "a.csv")
-    put(tmp_path / "secret.csv")
-    assert inside(tmp_path / "data", "a.csv", elsewhere=True).is_file()
-    with pytest.raises(InputError, match=r"'\.\./secret\.csv' leaves the folder of the data"):
-        inside(tmp_path / "data", "../secret.csv", elsewhere=True)
-    with pytest.raises(InputError, match=r"no file 'b\.csv' in .*data\."):
-        inside(tmp_path / "data", "b.csv", elsewhere=True)
-    with pytest.raises(InputError, match=r"beside the manifest\. Known: a\.csv\. .* say so: folder=PATH"):
-        inside(tmp_path / "data", "zzzz.tsv")

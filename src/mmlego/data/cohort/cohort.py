@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmlego.data.cohort.assembly import assemble, check_known, in_order, read_outcome
 from mmlego.data.cohort.manifest import parse_outcome, sources_of_frames
-from mmlego.data.cohort.manifest_files import read_files
+from mmlego.data.cohort.manifest_files import Where, read_files
 from mmlego.data.cohort.pictures import draw_overlap
 from mmlego.data.cohort.prepared import Prepared, prepare_cohort
 from mmlego.data.cohort.splitting import By, Duplicates, split_cohort
@@ -55,8 +55,9 @@ class Cohort(CohortTable):
         cls,
         path: str | os.PathLike[str],
         *,
-        folder: str | os.PathLike[str] | None = None,
+        folder: Where | Sequence[Where] | None = None,
         allow_outside: bool = False,
+        links: bool = False,
     ) -> Cohort:
         r"""Read a cohort from the files that a manifest names.
 
@@ -65,9 +66,12 @@ class Cohort(CohortTable):
         path
             The YAML file.
         folder
-            Where the files lie that it names; None: beside it.
+            Where the files lie that it names, one folder or several; None: beside it. Those that it names as
+            ``roots`` count, too.
         allow_outside
-            Let files lie outside that folder.
+            Let files lie outside these folders.
+        links
+            Let links lead out of them, as ``links: true`` in the manifest does.
 
         Returns
         -------
@@ -89,7 +93,7 @@ class Cohort(CohortTable):
         ...     Cohort.from_manifest(manifest)
         Cohort(cohort: 2 patients; rna 2)
         """
-        found = read_files(path, folder, allow_outside=allow_outside)
+        found = read_files(path, folder, allow_outside=allow_outside, links=links)
         name, spec, sources = found.manifest.name, found.manifest.outcome, found.manifest.modalities
         return cls(name, found.patients, found.frames, found.outcome, spec, sources, found.dropped, found.groups)
 

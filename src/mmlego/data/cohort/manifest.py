@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, SerializeAsAny, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
 from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.source import Source
 from mmlego.data.memory.checks import check_names
 from mmlego.data.reading.joins import RowRule
+from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
-from mmlego.wording import listed, meant
+from mmlego.wording import listed, meant, shortened
 
 M = TypeVar("M", bound=BaseModel)
+
+MOST_LETTERS = 100  # of the name of a modality
 
 
 class Manifest(BaseModel):
@@ -37,6 +40,10 @@ class Manifest(BaseModel):
         For each modality where it comes from, in order.
     split
         Which patients must stay on one side of a split; None if each is for himself.
+    roots
+        Further folders under which files lie, relative to the manifest; those with a name can begin a path.
+    links
+        Whether links may lead out of these folders.
 
     Examples
     --------
@@ -52,6 +59,8 @@ class Manifest(BaseModel):
     outcome: Outcome | None = None
     modalities: dict[str, SerializeAsAny[Source]]
     split: SplitRule | None = None
+    roots: list[str] | dict[str, str] = Field(default_factory=list)
+    links: bool = False
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -82,13 +91,21 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     ['rna']
     """
     source = Path(path)
+    text = asked(lambda: _text_of(source), str(source))
     try:
-        content = yaml.load(source.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # a SafeLoader
-    except OSError as error:
-        raise InputError(f"cannot read the manifest {source} ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader
+    except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
     return parse_manifest(content, source.name)
+
+
+def _text_of(source: Path) -> str:
+    try:
+        return source.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the manifest {source} ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
 
 
 def parse_manifest(content: object, where: str = "manifest") -> Manifest:
@@ -121,6 +138,8 @@ def parse_manifest(content: object, where: str = "manifest") -> Manifest:
     sections = _mapping(top.get("modalities", {}), f"{where}: modalities")
     if not sections:
         raise InputError(f"{where} has no modalities", expected="modalities: with at least one")
+    for name in sections:
+        _check_name(name, where)
     top["modalities"] = {
         name: parse_source(part, f"{where}: modality {name}", files=True) for name, part in sections.items()
     }
@@ -258,11 +277,25 @@ def sources_of_frames(
     """
     if not names:
         raise InputError("a cohort without modalities", remedy="Give at least one, as {'rna': frame}.")
+    for name in names:
+        _check_name(name, "frames")
     for said in (rows if isinstance(rows, Mapping) else {}, keep, kinds):
         check_names(list(said), names)
     rules = rows if isinstance(rows, Mapping) else dict.fromkeys(names, rows)
     plain = {name: {"kind": "table", "rows": rules.get(name, "error"), "keep": keep.get(name)} for name in names}
     return {name: parse_source(kinds.get(name, plain[name]), f"modality {name}") for name in names}
+
+
+def _check_name(name: str, where: str) -> None:
+    """Refuse a name of a modality that cannot be that of a folder: its block and its logs are kept under it."""
+    odd = any(char in "/\\" or not char.isprintable() for char in name)
+    if odd or not name.strip() or name != name.strip() or name.startswith(".") or len(name) > MOST_LETTERS:
+        expected = f"1 to {MOST_LETTERS} letters, without slashes, and no dot or space at its ends"
+        raise InputError(
+            f"{where}: a modality cannot be called {shortened(name)!r}",
+            expected=expected,
+            remedy="Its block is saved in a folder of that name: give it another.",
+        )
 
 
 def _choose(known: Mapping[str, type[M]], name: object, what: str, where: str) -> type[M]:

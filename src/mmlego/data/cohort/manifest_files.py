@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mmlego.data.cohort.assembly import assemble, read_outcome
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.places import Places
 from mmlego.data.splits.rules import PatientGroups, read_groups
 from mmlego.errors import InputError
+from mmlego.wording import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Where: TypeAlias = str | os.PathLike[str]
 
 
 class ManifestFiles(NamedTuple):
@@ -45,13 +50,17 @@ class ManifestFiles(NamedTuple):
 
 
 def read_files(
-    path: str | os.PathLike[str], folder: str | os.PathLike[str] | None, *, allow_outside: bool
+    path: str | os.PathLike[str],
+    folder: Where | Sequence[Where] | None,
+    *,
+    allow_outside: bool = False,
+    links: bool = False,
 ) -> ManifestFiles:
     """Read all files that a manifest names.
 
     Parameters
     ----------
-    path, folder, allow_outside
+    path, folder, allow_outside, links
         As :meth:`Cohort.from_manifest` takes them.
 
     Raises
@@ -61,10 +70,8 @@ def read_files(
     """
     manifest = read_manifest(path)
     home = Path(path).parent
-    if folder is not None and not Path(folder).is_dir():
-        raise InputError(f"there is no folder {str(folder)!r}", expected="the folder of the manifest's files")
-    place = home if folder is None else Path(folder)
-    files = Folder(place, manifest.key, allow_outside=allow_outside, home=home)
+    places = _places(manifest, home, folder, allow_outside=allow_outside, links=links)
+    files = Folder(places, manifest.key, home=home)
     spec = manifest.outcome
     raw = None if spec is None else files.table(spec.file or "")
     outcome, columns, notes = read_outcome(raw, spec, manifest.key)
@@ -76,3 +83,32 @@ def read_files(
     patients, frames, known, lost = assemble(tables, outcome)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)
     return ManifestFiles(manifest, patients, frames, known, (*notes, *lost), groups)
+
+
+def _places(
+    manifest: Manifest, home: Path, folder: Where | Sequence[Where] | None, *, allow_outside: bool, links: bool
+) -> Places:
+    """Return where files may lie: in the folders that were given in place of the manifest's, and under its roots."""
+    named = manifest.roots if isinstance(manifest.roots, dict) else {}
+    listed_roots = list(named.values()) if named else list(manifest.roots)
+    given = [folder] if isinstance(folder, str | os.PathLike) else list(folder or ())
+    below = {text: home / Path(text).expanduser() for text in listed_roots}
+    for text, place in [*((str(one), Path(one)) for one in given), *below.items()]:
+        if not _is_folder(place):
+            what = "a root of the manifest, relative to it" if text in below else "the folder of the manifest's files"
+            raise InputError(f"there is no folder {shortened(text, 200)!r}", expected=what)
+    roots = tuple(dict.fromkeys([*([Path(one) for one in given] or [home]), *below.values()]))
+    return Places(
+        roots,
+        named={name: below[text] for name, text in named.items()},
+        elsewhere=bool(given),
+        links=links or manifest.links,
+        allow_outside=allow_outside,
+    )
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except (OSError, ValueError):  # a path that the system refuses
+        return False

@@ -190,7 +190,10 @@ class FileSource(Source):
         try:
             return folder.file(name, folders=self.folders)
         except InputError as error:
-            inside = folder.allow_outside or (folder.path / name).resolve().is_relative_to(folder.path.resolve())
+            try:
+                inside = folder.places.holds(name)
+            except InputError:
+                inside = False
             if inside and doubtful:  # NA where there is no such file says that there is none
                 return None
             if self.on_error == "raise" or not inside:  # what leaves the folder is never merely skipped
@@ -200,14 +203,17 @@ class FileSource(Source):
 
     def _find_by_name(self, folder: Folder, modality: str) -> tuple[dict[str, list[Path]], list[Dropped]]:
         pattern = NamePattern(self.pattern or "", alone=True)
-        names = pattern.glob(folder.path)
+        names = folder.places.glob(pattern.pattern)
         if not names:
-            raise InputError(f"{modality}: no file is named as {self.pattern!r}", remedy="Paths begin at the manifest.")
+            remedy = f"Paths begin at {folder.places}; where files lie elsewhere, say so: roots: in the manifest."
+            raise InputError(f"{modality}: no file is named as {self.pattern!r}", remedy=remedy)
         owners = pattern.owners(names, folder.patients, modality)
         found: dict[str, list[Path]] = {}
         for name, patient in owners.items():
             if patient is not None:
-                found.setdefault(patient, []).append(folder.file(name))
+                path = folder.file(name)
+                if path not in found.setdefault(patient, []):
+                    found[patient].append(path)
         nobody = [name for name, patient in owners.items() if patient is None]
         if not found:
             raise InputError(

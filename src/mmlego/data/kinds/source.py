@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mmlego.data.reading.files import inside, read_table
+from mmlego.data.reading.files import read_table
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.places import Places
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,39 +22,37 @@ if TYPE_CHECKING:
 
 
 class Folder:
-    """The folder of a manifest: files in it by name, each table read once.
+    """The files of a manifest: found by name in its folder or under its roots, each table read once.
 
     Parameters
     ----------
-    path
-        The folder of the files.
+    places
+        Where the files may lie.
     key
         The column of patient ids.
-    allow_outside
-        Let files lie outside the folder.
+    home
+        The folder of the manifest: caches lie there, for data may not be written to.
     patients
         The patients with an outcome, where that is known: whose a file is may hang on it.
-    home
-        The folder of the manifest, where that is another one: caches lie there, for data may not be written to.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        key: str,
-        *,
-        allow_outside: bool = False,
-        patients: Collection[str] | None = None,
-        home: Path | None = None,
-    ) -> None:
-        self.path, self.key, self.allow_outside, self.patients = path, key, allow_outside, patients
-        self.home = path if home is None else home
+    def __init__(self, places: Places, key: str, *, home: Path, patients: Collection[str] | None = None) -> None:
+        self.places, self.key, self.home, self.patients = places, key, home, patients
         self._tables: dict[tuple[Path, frozenset[str], frozenset[str] | None], pd.DataFrame] = {}
 
+    @property
+    def path(self) -> Path:
+        """The first of the folders in which files are looked for."""
+        return self.places.roots[0]
+
+    @property
+    def allow_outside(self) -> bool:
+        """Whether files may lie anywhere."""
+        return self.places.allow_outside
+
     def file(self, name: str, *, folders: bool = False) -> Path:
-        """Return the path of a file (or, if ``folders``, of a folder), checked to lie inside the folder."""
-        elsewhere = self.home != self.path
-        return inside(self.path, name, allow_outside=self.allow_outside, folders=folders, elsewhere=elsewhere)
+        """Return the path of a file (or, if ``folders``, of a folder), checked to lie where files may lie."""
+        return self.places.file(name, folders=folders)
 
     def table(self, name: str, *, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
         """Return a table; one wide file may hold all modalities and the outcome.

@@ -12,11 +12,12 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from mmlego.data.reading import files
+from mmlego.data.reading.places import LINKS
 from mmlego.errors import InputError
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
@@ -60,7 +61,7 @@ class Bundle:
     digest: str
 
     @classmethod
-    def open(cls, path: Path, pattern: str = "*.txt", *, root: Path | None = None) -> Bundle:
+    def open(cls, path: Path, pattern: str = "*.txt", *, roots: Sequence[Path] | None = None) -> Bundle:
         """Read the bytes of a folder or an archive.
 
         Parameters
@@ -69,13 +70,13 @@ class Bundle:
             A folder, or an archive (``.tar.gz``, ``.tgz``, ``.tar``, ``.zip``).
         pattern
             A glob for the names of the files, without their folders; hidden files never count.
-        root
-            The folder that links in the folder may not leave; None: they may lead anywhere.
+        roots
+            The folders that links in the folder may not leave; None: they may lead anywhere.
 
         Raises
         ------
         InputError
-            If it cannot be read, or a link leaves ``root``.
+            If it cannot be read, or a link leaves the ``roots``.
 
         Examples
         --------
@@ -89,7 +90,7 @@ class Bundle:
         raw: bytes | list[tuple[str, bytes]]
         try:
             if path.is_dir():
-                raw = [(name, file.read_bytes()) for name, file in _walk(path, pattern, root)]
+                raw = [(name, file.read_bytes()) for name, file in _walk(path, pattern, roots)]
                 for name, content in raw:
                     hashed.update(f"{len(name)} {name} {len(content)} ".encode())
                     hashed.update(content)
@@ -173,21 +174,38 @@ class Bundle:
             )
 
 
-def _walk(path: Path, pattern: str, root: Path | None) -> list[tuple[str, Path]]:
+def _walk(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[tuple[str, Path]]:
+    """Return the files below a folder; links to folders are followed, each folder once."""
     found = []
-    for folder, folders, names in os.walk(path):
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(path, onerror=_refused, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
         folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in folders:
+            _check_link(Path(folder, name), roots)
         for name in names:
             file = Path(folder, name)
             if not _matches(name, pattern) or not file.is_file():
                 continue
-            if root is not None and file.is_symlink() and not file.resolve().is_relative_to(root.resolve()):
-                remedy = "Move the file there, or pass allow_outside=True."
-                raise InputError(f"the link {name!r} leaves the manifest's folder", remedy=remedy)
+            _check_link(file, roots)
             found.append((file.relative_to(path).as_posix(), file))
     if not found:
         raise InputError(f"folder {path.name!r} holds no file", expected=f"files {pattern}", got="none")
     return sorted(found)
+
+
+def _check_link(path: Path, roots: Sequence[Path] | None) -> None:
+    if roots is None or not path.is_symlink() or any(path.resolve().is_relative_to(root.resolve()) for root in roots):
+        return
+    raise InputError(f"the link {path.name!r} leaves the manifest's folder", remedy=LINKS)
+
+
+def _refused(error: OSError) -> None:
+    raise error  # a folder that cannot be listed is not an empty one
 
 
 def _matches(name: str, pattern: str) -> bool:

@@ -28,56 +28,10 @@ PACKED = ("", ".gz", ".zip")
 # What pandas takes for a missing cell, in columns that are not declared as text.
 WORDS = "#N/A #NA -1.#IND -1.#QNAN -NaN -nan 1.#IND 1.#QNAN <NA> N/A NA NULL NaN None n/a nan null"
 MISSING = ["", "#N/A N/A", *WORDS.split()]
-OWN = "the manifest's folder"
 # A packed file may grow to FREE_BYTES whatever its size, beyond that RATIO-fold, and never past MOST_BYTES.
 FREE_BYTES = 64 * 2**20
 RATIO = 200
 MOST_BYTES = 4 * 2**30
-
-
-def inside(
-    folder: Path, name: str, *, allow_outside: bool = False, folders: bool = False, elsewhere: bool = False
-) -> Path:
-    """Return the path of a file named in a manifest, which must not leave the folder of its files.
-
-    Parameters
-    ----------
-    folder
-        The folder of the manifest, or what was named in its place.
-    name
-        The file, relative to it.
-    allow_outside
-        Let it leave the folder, also by a link or an absolute path.
-    folders
-        Whether it may be a folder.
-    elsewhere
-        Whether the folder is not the manifest's own, for messages.
-
-    Raises
-    ------
-    InputError
-        If it leaves the folder, or there is no such file.
-
-    Examples
-    --------
-    >>> inside(Path("."), "../secret.csv")
-    Traceback (most recent call last):
-    ...
-    mmlego.errors.InputError: '../secret.csv' leaves the manifest's folder. Move it there, or pass allow_outside=True.
-    """
-    path = folder / name
-    if not allow_outside and not path.resolve().is_relative_to(folder.resolve()):
-        remedy = "Move it there, or pass allow_outside=True."
-        raise InputError(f"{name!r} leaves {'the folder of the data' if elsewhere else OWN}", remedy=remedy)
-    if not (path.is_file() or (folders and path.is_dir())):
-        there = sorted(p.name for p in path.parent.iterdir() if p.is_file()) if path.parent.is_dir() else []
-        what = "file or folder" if folders else "file"
-        where = f"in {folder}" if elsewhere else "beside the manifest"
-        remedy = meant(path.name, there)
-        if not elsewhere and not remedy.startswith("Did"):
-            remedy += " Where the files lie elsewhere, say so: folder=PATH."
-        raise InputError(f"there is no {what} {name!r} {where}", remedy=remedy)
-    return path
 
 
 def read_lines(path: Path) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from mmlego.errors import InputError
@@ -43,7 +44,7 @@ class NamePattern:
         self.columns = list(dict.fromkeys(braces))
         path = PurePosixPath(pattern)
         if path.is_absolute() or ".." in path.parts or "\\" in pattern:
-            raise ValueError(f"pattern {pattern!r} leaves the manifest's folder")
+            raise ValueError(f"pattern {pattern!r} leaves the manifest's folder: name its folder under roots: there")
         if alone and braces != ["key"]:
             raise ValueError(f"pattern {pattern!r} needs {{key}} once, where the patient's id stands")
         wild = [part for part in self.parts if part in _WILD]
@@ -67,15 +68,32 @@ class NamePattern:
     def glob(self, folder: Path) -> list[str]:
         """Return the names of the files in a folder that may fit, in order; hidden ones do not count.
 
+        Links to folders are followed, each folder once.
+
         Parameters
         ----------
         folder
             Where to look.
         """
-        text = "".join("*" if part == "{key}" else part if part in _WILD else glob.escape(part) for part in self.parts)
-        text = re.sub(r"\*\*+(?!/)", "*", text)  # to glob, ** is something else
-        found = (path.relative_to(folder) for path in folder.glob(text) if path.is_file())
-        return sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+        found = self._walk(folder) if "**/" in self.parts else folder.glob(_glob(self.parts))
+        names = (path.relative_to(folder) for path in found if path.is_file())
+        return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+
+    def _walk(self, folder: Path) -> Iterator[Path]:
+        """Go through all folders below the first ``**/``: pathlib's own would pass by links to folders in silence."""
+        whole = _regex("*" if part == "{key}" else part for part in self.parts)
+        head = _glob(self.parts[: self.parts.index("**/")])
+        seen: set[str] = set()
+        for start in folder.glob(head) if head else [folder]:
+            for place, folders, names in os.walk(start, onerror=_refused, followlinks=True):
+                real = os.path.realpath(place)
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                paths = (Path(place, name) for name in names)
+                yield from (path for path in paths if whole.fullmatch(path.relative_to(folder).as_posix()))
 
     def owners(self, names: Iterable[str], patients: Collection[str] | None, where: str) -> dict[str, str | None]:
         """Return whose each file is; None if nobody's.
@@ -113,9 +131,7 @@ class NamePattern:
 
     def _keys(self, name: str, before: list[str], after: list[str], loose: tuple[bool, bool]) -> list[str]:
         """Return all that could be the id in a name."""
-        head, tail = (
-            re.compile("".join(_WILD.get(part, re.escape(part)) for part in side)) for side in (before, after)
-        )
+        head, tail = _regex(before), _regex(after)
         fixed = not any(part in _WILD for part in before)
         starts = [len("".join(before))] if fixed else range(len(name))
         keys = []
@@ -128,3 +144,16 @@ class NamePattern:
                 if not (loose[1] and name[end : end + 1].isalnum()) and tail.fullmatch(name, end):
                     keys.append(name[start:end])
         return keys
+
+
+def _regex(parts: Iterable[str]) -> re.Pattern[str]:
+    return re.compile("".join(_WILD.get(part, re.escape(part)) for part in parts))
+
+
+def _glob(parts: Iterable[str]) -> str:
+    text = "".join("*" if part == "{key}" else part if part in _WILD else glob.escape(part) for part in parts)
+    return re.sub(r"\*\*+(?!/)", "*", text)  # to glob, ** is something else
+
+
+def _refused(error: OSError) -> None:
+    raise error  # a folder that cannot be listed is not an empty one

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from mmlego.data.kinds.series.binning import Rule
-from mmlego.data.kinds.series.cache import cache_folder, through_cache
+from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
 from mmlego.data.kinds.series.choices import check_patterns, choose, fits
 from mmlego.data.kinds.series.long_tables import LongColumns, Unit
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, VARIABLES, StayReader
@@ -22,6 +22,7 @@ from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.reading.bundles import ARCHIVES, Bundle
 from mmlego.data.reading.files import PACKED, SEPARATORS, read_table
 from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
@@ -100,7 +101,7 @@ class StaySource(Source):
         return (*DESCRIPTORS, *VARIABLES) if _is_bundle(path) else ()
 
     def _bundle(self, path: Path, folder: Folder, cache: Path | None) -> Stays:
-        bundle = Bundle.open(path, self.pattern, root=None if folder.allow_outside else folder.path)
+        bundle = Bundle.open(path, self.pattern, roots=folder.places.bounds)
         key = self.patient or folder.key
         how = {"layout": "physionet", "key": key, "pattern": self.pattern, "on_error": self.on_error}
         reader, what = StayReader(key, self.on_error), f"Reading {path.name}"
@@ -121,15 +122,19 @@ class StaySource(Source):
         return through_cache(cache, digest, how, read)
 
     def _cache(self, folder: Folder) -> Path | None:
+        """Return the folder of the cache; None: none. What lies beside the data may not lead writing elsewhere."""
         if self.cache is False:
             return None
-        if self.cache is True:
-            return cache_folder(folder.home)
-        place = folder.home / self.cache
-        if not folder.allow_outside and not place.resolve().is_relative_to(folder.home.resolve()):
-            remedy = "Name a folder in it, set MMLEGO_CACHE, or pass allow_outside=True."
-            raise InputError(f"cache {self.cache!r} leaves the manifest's folder", remedy=remedy)
-        return place
+        place = cache_folder(folder.home) if self.cache is True else folder.home / self.cache
+        chosen = self.cache is True and place != folder.home / FOLDER  # by the environment, that is, by the user
+        inside = asked(lambda: place.resolve().is_relative_to(folder.home.resolve()), str(self.cache))
+        if chosen or inside or folder.places.bounds is None:
+            return place
+        remedy = (
+            "Name a folder in it, set MMLEGO_CACHE and cache: true, go without, as cache: false, or allow links: true."
+        )
+        name = FOLDER if self.cache is True else self.cache
+        raise InputError(f"cache {name!r} leaves the manifest's folder", remedy=remedy)
 
 
 class SeriesSource(StaySource):
