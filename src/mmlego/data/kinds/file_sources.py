@@ -77,6 +77,10 @@ class FileSource(Source):
         """
         return self.ways
 
+    def needs_all(self) -> bool:
+        """Return whether a patient of whom one file cannot be read is left out, as the slices of a scan are one."""
+        return False
+
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the files of each patient as cells of one column; the headers are read, the rest is not.
 
@@ -91,12 +95,12 @@ class FileSource(Source):
         cells: dict[str, Any] = {}
         skipped: list[str] = []
         for patient, paths in found.items():
-            opened = [self._try(self.open, path, modality, skipped) for path in paths]
+            opened = [self._try(self.open, path, modality, patient, skipped) for path in paths]
             parts = [part for part in opened if part is not None]
-            if parts:
+            if parts and (len(parts) == len(paths) or not self.needs_all()):
                 cells[patient] = parts
         notes += self._check_several(cells, modality)
-        made = {patient: self._try(self.together, parts, modality, skipped) for patient, parts in cells.items()}
+        made = {who: self._try(self.together, parts, modality, who, skipped) for who, parts in cells.items()}
         made = {patient: cell for patient, cell in made.items() if cell is not None}
         if skipped:
             notes.insert(0, Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
@@ -105,15 +109,16 @@ class FileSource(Source):
         index = pd.Index(list(made), name="patient", dtype=object)
         return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
 
-    def _try(self, make: Callable[[Any], Any], given: Any, modality: str, skipped: list[str]) -> Any:
+    def _try(self, make: Callable[[Any], Any], given: Any, modality: str, patient: str, skipped: list[str]) -> Any:
         try:
             return make(given)
         except InputError as error:
             if self.on_error == "raise":
                 raise InputError(
-                    f"{modality}: {error}", remedy="Mend the file, or declare on_error: skip to go on without it."
+                    f"{modality}: patient {patient}: {error}",
+                    remedy="Mend the file, or declare on_error: skip to go on without it.",
                 ) from error
-            skipped.append(str(error))
+            skipped.append(f"patient {patient}: {error}")
             return None
 
     def _check_several(self, cells: dict[str, Any], modality: str) -> list[Dropped]:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from mmlego.errors import CheckpointError, VersionError
 
 M = TypeVar("M", bound=BaseModel)
-NEWEST = 1  # version that can be read
 
 
 def read_state(model: type[M], config: Mapping[str, object], what: str) -> M:
@@ -41,10 +40,11 @@ def read_state(model: type[M], config: Mapping[str, object], what: str) -> M:
     ...
     mmlego.errors.CheckpointError: the preprocessing of bags is damaged at width (Input should be a valid integer, ...
     """
-    version = config.get("version")
-    if isinstance(version, int) and version > NEWEST:
+    field, version = model.model_fields.get("version"), config.get("version")
+    newest = 1 if field is None else max(get_args(field.annotation))  # declared as Literal[1, 2]
+    if isinstance(version, int) and version > newest:
         remedy = "Install a newer mmlego."
-        raise VersionError(f"a preprocessing of {what} of a newer format", expected=NEWEST, got=version, remedy=remedy)
+        raise VersionError(f"a preprocessing of {what} of a newer format", expected=newest, got=version, remedy=remedy)
     try:
         return model.model_validate(dict(config))
     except ValidationError as error:

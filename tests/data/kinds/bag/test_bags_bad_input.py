@@ -207,7 +207,7 @@ def test_files_that_cannot_be_used(case: str, tmp_path: Path) -> None:
 def test_all_files_are_broken(tmp_path: Path) -> None:
     (tmp_path / "slides").mkdir()
     text(tmp_path / "slides" / "p0.h5")
-    with pytest.raises(InputError, match=r"slides: no file can be read: .* got cannot read 'p0\.h5'"):
+    with pytest.raises(InputError, match=r"slides: no file can be read: .* got patient p0: cannot read 'p0\.h5'"):
         Cohort.from_manifest(write_manifest(tmp_path, 'pattern: "slides/{key}.h5", on_error: skip'))
 
 

@@ -37,6 +37,7 @@ def write_dicom(
     number: int | None = 1,
     series: str = "1.2.3",
     place: Sequence[float] | None = None,
+    axes: Sequence[float] = (1, 0, 0, 0, 1, 0),
     spacing: Sequence[float] = (1.0, 1.0),
     syntax: str = "1.2.840.10008.1.2.1",
     **tags: Any,
@@ -70,10 +71,49 @@ def write_dicom(
         made.InstanceNumber = number
     if place is not None:
         made.ImagePositionPatient = list(place)
-        made.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        made.ImageOrientationPatient = list(axes)
     for name, value in tags.items():
         setattr(made, name, value)
     made.PixelData = array.tobytes()
     made["PixelData"].VR = "OB" if array.dtype.itemsize == 1 else "OW"
     made.save_as(path, enforce_file_format=True)
     return path
+
+
+def group(**parts: dict[str, object]) -> Any:
+    """Return a functional group, of sequences of one item each."""
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence as Items
+
+    made = Dataset()
+    for name, tags in parts.items():
+        inner = Dataset()
+        for tag, value in tags.items():
+            setattr(inner, tag, value)
+        setattr(made, name, Items([inner]))
+    return made
+
+
+def write_enhanced(
+    path: Path,
+    array: np.ndarray,
+    places: Sequence[Sequence[float]],
+    *,
+    axes: Sequence[float] = (1, 0, 0, 0, 1, 0),
+    slopes: Sequence[float] = (),
+    more: Sequence[dict[str, dict[str, object]]] = (),
+    **tags: Any,
+) -> Path:
+    """Write frames (f, h, w) that each say where they lie, and what a stored value is worth."""
+    shared = group(
+        PixelMeasuresSequence={"PixelSpacing": [2.0, 3.0], "SliceThickness": 9.0},
+        PlaneOrientationSequence={"ImageOrientationPatient": list(axes)},
+    )
+    frames = []
+    for i, place in enumerate(places):
+        parts: dict[str, dict[str, object]] = {"PlanePositionSequence": {"ImagePositionPatient": list(place)}}
+        if slopes:
+            parts["PixelValueTransformationSequence"] = {"RescaleSlope": slopes[i], "RescaleIntercept": -10.0}
+        frames.append(group(**parts, **(more[i] if more else {})))
+    tags |= {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": frames}
+    return write_dicom(path, array, **tags)

@@ -123,7 +123,7 @@ def test_files(folder: Path) -> None:
         (folder / "notes" / f"{name}.txt").write_text(text)
     (folder / "outcome.csv").write_text("id,died\na,1\nb,0\nc,1\n")
     section = 'pattern: "notes/{key}_*.txt", model: models/tiny'
-    with pytest.raises(InputError, match=r"note: text 'b_1\.txt' is empty: .*on_error: skip"):
+    with pytest.raises(InputError, match=r"note: patient .: text 'b_1\.txt' is empty: .*on_error: skip"):
         manifest(folder, section, outcome=True)
     with pytest.raises(InputError, match=r"note: 1 patient with several files \(a\)"):
         manifest(folder, section + ", on_error: skip", outcome=True)
@@ -139,7 +139,7 @@ def test_files(folder: Path) -> None:
 def test_a_file_that_is_too_long(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "n_a.txt").write_text("stable " * 9)
     monkeypatch.setattr("mmlego.data.kinds.text.source.MOST_BYTES", 20)
-    with pytest.raises(InputError, match=r"note: text 'n_a\.txt' is too long: expected at most 20 bytes"):
+    with pytest.raises(InputError, match=r"note: patient .: text 'n_a\.txt' is too long: expected at most 20 bytes"):
         manifest(folder, 'pattern: "n_{key}.txt", model: models/tiny')
 
 

@@ -12,11 +12,14 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from mmlego.data.kinds.image.files import EXTRA, ImageFile
-from mmlego.data.kinds.image.reading import Colour, read_image, read_volume
+from mmlego.data.kinds.image.image_file import EXTRA, ImageFile
+from mmlego.data.kinds.image.reading import Colour, place_of, read_image, read_volume
+from mmlego.data.kinds.image.stacks import Grid
+from mmlego.errors import InputError
 from mmlego.extras import import_extra
 
 Axis = Literal["d", "h", "w"]
+MOST_RESAMPLED = 2**28  # voxels: 1 GiB in single precision
 
 
 class Augment(BaseModel):
@@ -60,6 +63,9 @@ class ImagePlan(BaseModel):
         Values in the units of the file (Hounsfield units) that become 0 and 1; those outside become the nearer end.
     percentiles
         Percentiles of each image itself that become 0 and 1, for scans without units, as those of MRI.
+    bits
+        Of images, how many bits the range of their values becomes, each scaled by its own: 8 makes 0 to 255 of all,
+        also of those of 16 bits; None: they stay as they are.
     augment
         How images are changed while training; None: not.
 
@@ -76,12 +82,15 @@ class ImagePlan(BaseModel):
     spacing: tuple[float, float, float] | None = None
     window: tuple[float, float] | None = None
     percentiles: tuple[float, float] | None = None
+    bits: int | None = Field(default=None, ge=1, le=32)
     augment: Augment | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if min(self.size) < 1:
             raise ValueError("size is not positive")
+        if math.prod(self.size) > MOST_RESAMPLED:
+            raise ValueError(f"size is of more than {MOST_RESAMPLED} pixels or voxels")
         if self.window is not None and self.percentiles is not None:
             raise ValueError("window and percentiles exclude one another")
         for low, high in (pair for pair in (self.window, self.percentiles) if pair is not None):
@@ -91,8 +100,8 @@ class ImagePlan(BaseModel):
             raise ValueError("percentiles go from 0 to 100")
         if self.spacing is not None and (self.dims == 2 or not all(0 < step < math.inf for step in self.spacing)):
             raise ValueError("spacing is that of volumes, and positive")
-        if self.colour == "rgb" and self.dims == 3:
-            raise ValueError("volumes are grey")
+        if self.dims == 3 and (self.colour == "rgb" or self.bits is not None):
+            raise ValueError("volumes are grey, and have no bits")
         if self.augment is not None and self.dims == 2 and "d" in self.augment.flip:
             raise ValueError("images have no axis d to flip")
         return self
@@ -123,7 +132,7 @@ class ImagePlan(BaseModel):
         transforms = import_extra("monai.transforms", "kinds image and volume", EXTRA)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an image of one value has no percentiles: it becomes zeros
-            pixels = read_image(files[0], self.colour) if self.dims == 2 else self._placed(transforms, files)
+            pixels = self._scaled(files[0]) if self.dims == 2 else self._placed(transforms, files)
             pixels = self._fitted_to_size(transforms, pixels)
             if self.window is not None:
                 pixels = transforms.ScaleIntensityRange(*self.window, 0.0, 1.0, clip=True)(pixels)
@@ -131,8 +140,52 @@ class ImagePlan(BaseModel):
                 pixels = transforms.ScaleIntensityRangePercentiles(*self.percentiles, 0.0, 1.0, clip=True)(pixels)
         return _plain(pixels)
 
+    def check(self, files: Sequence[ImageFile]) -> Grid:
+        """Look whether a volume can be resampled as wanted, and return where it lies.
+
+        Parameters
+        ----------
+        files
+            Those of one patient.
+
+        Raises
+        ------
+        InputError
+            If its slices are no regular stack of one volume; if it does not say how large its voxels are, or it would
+            become too large.
+        """
+        grid, name = place_of(files), files[0].path.name
+        if self.spacing is None:
+            return grid
+        if not grid.scaled:
+            raise InputError(
+                f"{name!r} does not say how large its voxels are",
+                expected="millimetres along three axes, as spacing needs them",
+                remedy="Leave spacing: out: volumes are then stretched to size.",
+            )
+        steps = np.linalg.norm(grid.affine[:3, :3], axis=0)
+        along = np.abs(grid.affine[:3, :3]).argmax(axis=0)  # which of right, front and head each axis is nearest to
+        wanted = np.array(self.spacing[::-1])[along]
+        shape = np.maximum(1.0, np.round((np.array(_shape(files)) - 1) * steps / wanted + 1))
+        if float(np.prod(shape)) > MOST_RESAMPLED:
+            raise InputError(
+                f"{name!r} would be too large once resampled",
+                expected=f"at most {MOST_RESAMPLED} voxels",
+                got=" × ".join(f"{n:.0f}" for n in shape) + f", of voxels of {' × '.join(f'{n:g}' for n in steps)} mm",
+                remedy="Declare a coarser spacing:.",
+            )
+        return grid
+
+    def _scaled(self, file: ImageFile) -> Tensor:
+        """Return an image ``(ch, h, w)`` in the range wanted."""
+        pixels = read_image(file, self.colour)
+        if self.bits is None or file.bits in (0, self.bits):
+            return pixels
+        return pixels * float((2**self.bits - 1) / (2**file.bits - 1))
+
     def _placed(self, transforms: Any, files: Sequence[ImageFile]) -> Any:
         """Return a volume ``(1, d, h, w)`` whose axes go to the head, to the front and to the right."""
+        self.check(files)
         volume = transforms.Orientation(axcodes="RAS")(read_volume(files))
         if self.spacing is not None:
             volume = transforms.Spacing(pixdim=self.spacing[::-1], mode="bilinear", padding_mode="border")(volume)
@@ -173,6 +226,14 @@ class ImagePlan(BaseModel):
         whole = transforms.Compose(steps)
         whole.set_random_state(seed=int(rng.integers(2**32)))
         return _plain(whole(pixels))
+
+
+def _shape(files: Sequence[ImageFile]) -> tuple[int, ...]:
+    """Return the size of a volume along ``(x, y, z)``."""
+    first = files[0]
+    if first.form == "nifti":
+        return first.shape
+    return (*first.shape[:-3:-1], sum(len(file.slices) for file in files))
 
 
 def _plain(pixels: Any) -> Tensor:

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from mmlego.data.kinds.file_sources import files_of
 from mmlego.data.kinds.fitted import Preprocessing
-from mmlego.data.kinds.image.files import ImageFile
+from mmlego.data.kinds.image.depth import one_depth
+from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.data.memory.lazy import LazyColumn
 from mmlego.errors import InputError
@@ -86,14 +87,15 @@ class ImageState(BaseModel):
     Examples
     --------
     >>> ImageState(plan=ImagePlan(size=(8, 8)), mean=[0.5], deviation=[0.2]).version
-    1
+    2
     """
 
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["image"] = "image"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2  # 1: without bits
     plan: ImagePlan
+    bits: int | None = Field(default=None, ge=0, le=64)
     mean: list[FiniteFloat] = Field(min_length=1, max_length=3)
     deviation: list[PositiveFloat] = Field(min_length=1, max_length=3)
 
@@ -117,6 +119,8 @@ class ImagePreprocessor(Preprocessing):
         What is done to each image before.
     mean, deviation
         Of each colour, over all pixels of the training patients' images.
+    bits
+        Of how many bits their values are; 0: they have units of their own; None: not known, or it does not matter.
 
     Examples
     --------
@@ -131,6 +135,7 @@ class ImagePreprocessor(Preprocessing):
     plan: ImagePlan
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    bits: int | None = None
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, plan: ImagePlan) -> Self:
@@ -146,8 +151,9 @@ class ImagePreprocessor(Preprocessing):
         Raises
         ------
         InputError
-            If an image cannot be read, or all are of one and the same value.
+            If an image cannot be read, all are of one and the same value, or their values are of different bits.
         """
+        bits = one_depth(_depths(frame), plan)
         pictures = list(_pictures(frame).values())
         chosen = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), FITTED_ON)).round().astype(int))
         moments = torch.zeros(2, plan.channels, dtype=torch.float64)
@@ -163,7 +169,7 @@ class ImagePreprocessor(Preprocessing):
                 got=", ".join(f"{value:g}" for value in mean.tolist()),
                 remedy="Look at window: if it is given, all values may lie outside.",
             )
-        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()))
+        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits)
 
     def transform(self, frame: pd.DataFrame) -> LazyColumn:
         """Return the images, which are read when a batch needs them.
@@ -176,8 +182,9 @@ class ImagePreprocessor(Preprocessing):
         Raises
         ------
         InputError
-            If they are not images, or volumes.
+            If they are not images, or volumes, or their values are of other bits than those of training.
         """
+        one_depth(_depths(frame), self.plan, self.bits)
         items = [PreparedPicture(picture, self) for picture in _pictures(frame).values()]
         return LazyColumn(items, self._nobody(), ragged=False)
 
@@ -194,11 +201,12 @@ class ImagePreprocessor(Preprocessing):
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
-        return ImageState(plan=self.plan, mean=list(self.mean), deviation=list(self.deviation)).model_dump(mode="json")
+        state = ImageState(plan=self.plan, mean=list(self.mean), deviation=list(self.deviation), bits=self.bits)
+        return state.model_dump(mode="json")
 
     @classmethod
     def _restored(cls, state: ImageState) -> Self:
-        return cls(state.plan, tuple(state.mean), tuple(state.deviation))
+        return cls(state.plan, tuple(state.mean), tuple(state.deviation), state.bits)
 
 
 def _pictures(frame: pd.DataFrame) -> Mapping[str, Picture]:
@@ -206,3 +214,7 @@ def _pictures(frame: pd.DataFrame) -> Mapping[str, Picture]:
         got = ", ".join(map(str, frame.columns[:3]))
         raise InputError("a modality that holds no images", expected="kind: image or volume in the manifest", got=got)
     return files_of(frame, COLUMN)
+
+
+def _depths(frame: pd.DataFrame) -> dict[str, int]:
+    return {patient: picture.files[0].bits for patient, picture in _pictures(frame).items()}

@@ -1,4 +1,4 @@
-"""The pixels of images and volumes, through the readers of MONAI."""
+"""The pixels of images and volumes, upright and in their place."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.image.files import EXTRA, ImageFile, reading
+from mmlego.data.kinds.image.dicom_pixels import dicom_frames
+from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, reading
+from mmlego.data.kinds.image.stacks import Grid, grid_of
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
 
@@ -35,7 +37,7 @@ def read_image(file: ImageFile, colour: Colour) -> torch.Tensor:
         If the file cannot be read.
     """
     with reading(file.path):
-        array = _picture(file, colour) if file.form == "picture" else _frame(file)
+        array = _picture(file, colour) if file.form == "picture" else dicom_frames(file)[0]
         pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0)  # (ch, h, w)
     if colour == "grey" and len(pixels) > 1:
@@ -56,23 +58,46 @@ def read_volume(files: Sequence[ImageFile]) -> Any:
     Raises
     ------
     InputError
-        If a file cannot be read.
+        If a file cannot be read, or the slices are no regular stack of one volume.
     """
-    readers = import_extra("monai.data.image_reader", "reading a volume", EXTRA)
-    first = files[0]
+    data = import_extra("monai.data", "reading a volume", EXTRA)
+    first, grid = files[0], place_of(files)
     with reading(first.path):
-        if first.form == "nifti":
-            reader = readers.NibabelReader()
-            array, meta = reader.get_data(reader.read(first.path))
-            affine = meta["affine"]
-        elif len(files) == 1 and len(first.shape) == 3:
-            array, affine = _frames(first)
-        else:
-            array, affine = _series(readers.PydicomReader(), files)
-        data = import_extra("monai.data", "reading a volume", EXTRA)
+        array = _nifti(first) if first.form == "nifti" else _stack(files, grid)
         pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-        pixels = pixels.reshape(*pixels.shape[:2], -1)  # one slice alone is a volume too
-        return data.MetaTensor(_finite(pixels, first)[None], affine=torch.as_tensor(affine, dtype=torch.float64))
+        return data.MetaTensor(_finite(pixels, first)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
+
+
+def place_of(files: Sequence[ImageFile]) -> Grid:
+    """Return where the voxels of a volume lie, and the order of its slices.
+
+    Parameters
+    ----------
+    files
+        Those of one patient.
+
+    Raises
+    ------
+    InputError
+        If the slices are no regular stack of one volume.
+    """
+    first = files[0]
+    if first.grid is not None:
+        return first.grid
+    name = first.path.name if len(files) == 1 else first.path.parent.name
+    return grid_of([one for file in files for one in file.slices], name, first.orientation)
+
+
+def _nifti(file: ImageFile) -> NDArray[Any]:
+    nibabel = import_extra("nibabel", f"reading {file.path.name!r}", EXTRA)
+    array: NDArray[Any] = np.asanyarray(nibabel.load(file.path).dataobj)
+    return array.reshape(file.shape)
+
+
+def _stack(files: Sequence[ImageFile], grid: Grid) -> NDArray[np.float32]:
+    """Return the slices of a volume ``(x, y, z)`` in the order in which they lie."""
+    frames = np.concatenate([dicom_frames(file) for file in files])  # (n, h, w)
+    return frames[list(grid.order)].transpose(2, 1, 0)
 
 
 def _finite(pixels: torch.Tensor, file: ImageFile) -> torch.Tensor:
@@ -95,62 +120,3 @@ def _picture(file: ImageFile, colour: Colour) -> NDArray[Any]:
     with file.path.open("rb") as stream:  # closed even if reading fails
         array: NDArray[Any] = reader.get_data(reader.read([stream]))[0]
     return array
-
-
-def _frame(file: ImageFile) -> NDArray[Any]:
-    """Return one frame of DICOM, ``(h, w)`` or ``(h, w, 3)``, in its own units, small values dark."""
-    readers = import_extra("monai.data.image_reader", f"reading {file.path.name!r}", EXTRA)
-    reader = readers.PydicomReader(swap_ij=False)
-    found = reader.read(file.path)
-    if found.get("PhotometricInterpretation") == "PALETTE COLOR":
-        raise InputError(f"{file.path.name!r} is drawn with a palette", expected="greys, or red, green and blue")
-    array: NDArray[Any] = reader.get_data(found)[0]
-    if found.get("PhotometricInterpretation") != "MONOCHROME1":
-        return array
-    slope, offset = float(found.get("RescaleSlope", 1)), float(found.get("RescaleIntercept", 0))
-    return np.float32(slope * (2 ** int(found.BitsStored) - 1) + 2 * offset) - array.astype(np.float32)
-
-
-def _series(reader: Any, files: Sequence[ImageFile]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the slices of a series ``(x, y, z)`` in the order of their numbers, and where they lie."""
-    slices = [reader.read(file.path) for file in files]
-    if len(files) > 1:
-        reader.has_series, reader.filenames = True, [[str(file.path) for file in files]]
-        array, meta = reader.get_data(slices)
-    else:
-        array, meta = reader.get_data(slices[0])
-    return array, meta["affine"]
-
-
-def _frames(file: ImageFile) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the frames of one file ``(x, y, z)``, and where they lie as far as the file says it."""
-    readers = import_extra("monai.data.image_reader", f"reading {file.path.name!r}", EXTRA)
-    found = readers.PydicomReader().read(file.path)
-    array = found.pixel_array.astype(np.float32)  # (frames, h, w)
-    shared = _first(found.get("SharedFunctionalGroupsSequence"))
-    single = list(found.get("PerFrameFunctionalGroupsSequence", []))
-    tone = _part("PixelValueTransformationSequence", shared, *single[:1]) or found
-    array = array * float(tone.get("RescaleSlope", 1)) + float(tone.get("RescaleIntercept", 0))
-    measures = _part("PixelMeasuresSequence", shared, *single[:1]) or found
-    rows, columns = (float(step) for step in measures.get("PixelSpacing", (1, 1)))
-    between = measures.get("SpacingBetweenSlices") or measures.get("SliceThickness") or 1
-    plane = _part("PlaneOrientationSequence", shared, *single[:1]) or found
-    axes = np.array(plane.get("ImageOrientationPatient", (1, 0, 0, 0, 1, 0)), dtype=float).reshape(2, 3)
-    ends = [_part("PlanePositionSequence", group) for group in (*single[:1], *single[-1:])]
-    places = [np.array(end.ImagePositionPatient, dtype=float) for end in ends if end is not None]
-    step = np.cross(*axes) * float(between)
-    if len(places) == 2 and len(array) > 1 and np.any(places[1] != places[0]):
-        step = (places[1] - places[0]) / (len(array) - 1)
-    affine = np.eye(4)
-    affine[:3, 0], affine[:3, 1], affine[:3, 2] = axes[0] * columns, axes[1] * rows, step
-    affine[:3, 3] = places[0] if places else 0
-    return array.transpose(2, 1, 0), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine  # DICOM counts to the left and back
-
-
-def _first(sequence: Any) -> Any:
-    return sequence[0] if sequence else None
-
-
-def _part(name: str, *groups: Any) -> Any:
-    """Return a part of the description of frames, from the first group that has it; None if none has."""
-    return next((_first(group.get(name)) for group in groups if group is not None and group.get(name)), None)

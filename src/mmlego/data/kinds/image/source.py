@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mmlego.data.kinds.file_sources import FileSource
-from mmlego.data.kinds.image.files import ImageFile, open_image, open_volume
+from mmlego.data.kinds.file_sources import FileSource, files_of
+from mmlego.data.kinds.image.depth import one_depth
+from mmlego.data.kinds.image.files import open_image, open_volume
+from mmlego.data.kinds.image.image_file import ImageFile
+from mmlego.data.kinds.image.nifti import NO_UNIT
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
-from mmlego.data.kinds.image.reading import Colour
+from mmlego.data.kinds.image.reading import Colour, place_of
+from mmlego.data.kinds.image.stacks import is_orientation
+from mmlego.data.kinds.source import Folder
+from mmlego.data.reading.joins import Dropped
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +76,8 @@ class ImageSource(PictureSource):
         Height and width in pixels.
     colour
         ``grey`` or ``rgb``.
+    bits
+        How many bits the range of values becomes, each image scaled by its own; None: all have to be of one.
     rows
         Several images a patient: ``error`` or ``first``.
 
@@ -82,6 +90,7 @@ class ImageSource(PictureSource):
     kind: Literal["image"] = "image"
     size: tuple[int, int]
     colour: Colour = "grey"
+    bits: int | None = None
     rows: Literal["error", "first"] = "error"
     most: int = Field(default=MOST_PIXELS, ge=1)
 
@@ -90,6 +99,7 @@ class ImageSource(PictureSource):
         return ImagePlan(
             size=self.size,
             colour=self.colour,
+            bits=self.bits,
             window=self.window,
             percentiles=self.percentiles,
             augment=self.augment,
@@ -103,6 +113,15 @@ class ImageSource(PictureSource):
             raise InputError(what, expected="one frame", got=frames, remedy="Declare kind: volume.")
         return (file,)
 
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the files of each patient; those whose values are of different bits are refused together."""
+        frame, notes = super().read(folder, modality, taken)
+        try:
+            one_depth({who: made.files[0].bits for who, made in files_of(frame, COLUMN).items()}, self.plan())
+        except InputError as error:
+            raise InputError(f"{modality}: {error}") from error
+        return frame, notes
+
 
 class VolumeSource(PictureSource):
     """A modality of kind ``volume``: NIfTI, DICOM of several frames, or a DICOM series.
@@ -113,6 +132,9 @@ class VolumeSource(PictureSource):
         Depth (to the head), height and width in voxels.
     spacing
         Millimetres a voxel, in the same order; volumes are stretched to ``size`` if not given.
+    orientation
+        Where the axes of a file are counted to that does not say it itself: columns, rows and slices of DICOM, or the
+        three axes of NIfTI; ``LPS`` for left, posterior, superior. None: such files are refused.
     rows
         Several files a patient: ``error``, ``first``, or ``series``: the slices of one DICOM series. Where a table
         names a folder, the files in it are the slices.
@@ -129,8 +151,15 @@ class VolumeSource(PictureSource):
     kind: Literal["volume"] = "volume"
     size: tuple[int, int, int]
     spacing: tuple[float, float, float] | None = None
+    orientation: str | None = None
     rows: Literal["error", "first", "series"] = "error"
     most: int = Field(default=MOST_VOXELS, ge=1)
+
+    @model_validator(mode="after")
+    def _check_orientation(self) -> Self:
+        if self.orientation is not None and not is_orientation(self.orientation):
+            raise ValueError("orientation is one letter each of L or R, P or A, I or S, as LPS")
+        return self
 
     def plan(self) -> ImagePlan:
         """Return what is done to each volume."""
@@ -145,39 +174,73 @@ class VolumeSource(PictureSource):
     def open(self, path: Path) -> tuple[ImageFile, ...]:
         """Return a file, or the slices in a folder, their headers read and checked."""
         if not path.is_dir():
-            return (open_volume(path, self.most),)
+            return (open_volume(path, self.most, self.orientation),)
         names = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
         if not names:
             raise InputError(f"folder {path.name!r} holds no file", expected="the slices of a DICOM series")
         outside = [file.name for file in names if not file.resolve().is_relative_to(path.resolve())]
         if outside:
             raise InputError(f"a link leaves the folder {path.name!r}", expected="slices in it", got=listed(outside))
-        return self._ordered([open_volume(file, self.most) for file in names])
+        return self._checked([open_volume(file, self.most, self.orientation) for file in names])
 
     def ways_with(self, parts: Sequence[Any]) -> Mapping[str, str]:
         """Return which rules suit such files: the first of many slices is no volume."""
-        slices = all(len(files) == 1 and files[0].form == "dicom" and len(files[0].shape) == 2 for files in parts)
+        slices = all(_is_slice(files) for files in parts)
         return {rule: what for rule, what in self.ways.items() if rule != "first" or not slices}
 
-    def together(self, parts: Sequence[Any]) -> Picture:
-        """Return the files of one patient as one volume."""
-        return Picture(self._ordered([file for files in parts for file in files]))
+    def needs_all(self) -> bool:
+        """Return whether one file that cannot be read spoils the rest: a slice of a series does."""
+        return self.rows == "series"
 
-    def _ordered(self, files: Sequence[ImageFile]) -> tuple[ImageFile, ...]:
-        """Return the slices of one series in order, checked."""
-        if len(files) == 1:
-            return tuple(files)
+    def together(self, parts: Sequence[Any]) -> Picture:
+        """Return the files of one patient as one volume, which says how it lies."""
+        files = self._checked([file for files in parts for file in files])
+        if not self.plan().check(files).oriented:
+            name = files[0].path.name if len(files) == 1 else files[0].path.parent.name
+            said = "sform or qform" if files[0].form == "nifti" else "ImagePositionPatient and ImageOrientationPatient"
+            raise InputError(
+                f"{name!r} does not say how it lies",
+                expected=said,
+                remedy="If you know it, declare where its axes are counted to, as orientation: RAS.",
+            )
+        return Picture(files)
+
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the files of each patient, and notes of what their headers leave open."""
+        frame, notes = super().read(folder, modality, taken)
+        doubtful: dict[str, list[str]] = {}
+        for patient, picture in files_of(frame, COLUMN).items():
+            for doubt in picture.files[0].doubts:
+                doubtful.setdefault(doubt, []).append(patient)
+        for doubt, patients in doubtful.items():
+            if self.spacing is not None or doubt != NO_UNIT:
+                notes.append(Dropped(modality, f"{counted(len(patients), 'volume')} {doubt}", tuple(patients)))
+        return frame, notes
+
+    def _check_several(self, cells: dict[str, Any], modality: str) -> list[Dropped]:
+        for patient, parts in cells.items() if self.rows == "first" else ():
+            if len(parts) > 1 and all(_is_slice(part) for part in parts):
+                raise InputError(
+                    f"{modality}: the first of several files of {patient!r} is no volume",
+                    expected="a file a volume",
+                    got=f"{len(parts)} slices",
+                    remedy="Declare rows: series.",
+                )
+        return super()._check_several(cells, modality)
+
+    def _checked(self, files: Sequence[ImageFile]) -> tuple[ImageFile, ...]:
+        """Return the files of one volume, those of a series in the order of their numbers, checked."""
+        if len(files) > 1:
+            files = self._ordered(files)
+        place_of(files)  # one regular stack of one volume
+        return tuple(files)
+
+    def _ordered(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         name = files[0].path.parent.name
         if any(file.form != "dicom" or len(file.shape) != 2 for file in files):
             raise InputError(
                 f"the files in {name!r} are not the slices of a series", expected="DICOM files of one frame each"
             )
-        wanting = [file.path.name for file in files if file.number is None]
-        numbers = sorted((file.number or 0, file.path.name) for file in files)
-        again = [second for (n, _), (m, second) in pairwise(numbers) if n == m]
-        if wanting or again:
-            got = listed(wanting or again)
-            raise InputError(f"slices in {name!r} without a number of their own", expected="InstanceNumber", got=got)
         for what, found in (("series", {file.series for file in files}), ("size", {file.shape for file in files})):
             if len(found) > 1:
                 raise InputError(f"the slices in {name!r} are not of one {what}", expected="one", got=len(found))
@@ -185,4 +248,21 @@ class VolumeSource(PictureSource):
             raise InputError(
                 f"the slices in {name!r} have too many voxels", expected=f"at most {self.most}", remedy="Declare most:."
             )
-        return tuple(sorted(files, key=lambda file: file.number or 0))
+        if any(file.slices[0].place is None for file in files):  # numbers are all that is left
+            self._check_numbers(files, name)
+        return sorted(files, key=lambda file: (file.number or 0, file.path.name))
+
+    def _check_numbers(self, files: Sequence[ImageFile], name: str) -> None:
+        wanting = [file.path.name for file in files if file.number is None]
+        numbers = sorted((file.number or 0, file.path.name) for file in files)
+        again = [second for (n, _), (m, second) in pairwise(numbers) if n == m]
+        if wanting or again:
+            raise InputError(
+                f"slices in {name!r} without a place or number of their own",
+                expected="ImagePositionPatient, or InstanceNumber",
+                got=listed(wanting or again),
+            )
+
+
+def _is_slice(files: Sequence[ImageFile]) -> bool:
+    return len(files) == 1 and files[0].form == "dicom" and len(files[0].shape) == 2
