@@ -14,7 +14,7 @@ EXTRA = "'mmlego[graphs]'"
 
 
 def read_molecule(smiles: str, what: str = "reading SMILES") -> Any:
-    """Return the molecule, or None if the text is no valid SMILES; RDKit says nothing on the terminal.
+    """Return the molecule, or None if the text is no one valid SMILES; RDKit says nothing on the terminal.
 
     Parameters
     ----------
@@ -30,8 +30,11 @@ def read_molecule(smiles: str, what: str = "reading SMILES") -> Any:
     """
     chem = import_extra("rdkit.Chem", what, EXTRA)
     base = import_extra("rdkit.rdBase", what, EXTRA)
+    words = smiles.split()
+    if len(words) != 1:  # RDKit takes what comes after a space for a name, and be it another molecule
+        return None
     with base.BlockLogs():
-        return chem.MolFromSmiles(smiles)
+        return chem.MolFromSmiles(words[0])
 
 
 def complaint_of(smiles: str) -> str | None:
@@ -46,7 +49,11 @@ def complaint_of(smiles: str) -> str | None:
     --------
     >>> complaint_of("CCO"), complaint_of("C1CC")
     (None, "no valid SMILES: 'C1CC'")
+    >>> complaint_of("CCO CCN")
+    "more than one SMILES, or a name behind it: 'CCO CCN'"
     """
+    if len(smiles.split()) > 1:
+        return f"more than one SMILES, or a name behind it: {shortened(smiles)!r}"
     molecule = read_molecule(smiles)
     if molecule is None or molecule.GetNumAtoms() == 0:
         return f"no valid SMILES: {shortened(smiles)!r}"
@@ -78,7 +85,8 @@ def canonical(smiles: str) -> str:
 def scaffold_groups(smiles: Sequence[str]) -> list[str]:
     """Return the group of each molecule: its Bemis–Murcko scaffold, the rings and what links them.
 
-    Chirality does not count, and all molecules without a ring are one group, as is usual. A text that is no valid
+    Chirality does not count, and all molecules without a ring are one group, as is usual. Of a salt its largest part
+    with carbon counts, without charges: a drug stays with its salts, an acid with its anion. A text that is no valid
     SMILES is a group of its own. Bemis & Murcko 1996, *The properties of known drugs*.
 
     Parameters
@@ -100,6 +108,8 @@ def scaffold_groups(smiles: Sequence[str]) -> list[str]:
     --------
     >>> scaffold_groups(["Cc1ccccc1", "OCc1ccccc1", "CCO", "CCCl", "C1CC"])
     ['c1ccccc1', 'c1ccccc1', 'without a ring', 'without a ring', 'unreadable: C1CC']
+    >>> scaffold_groups(["c1cc[nH+]cc1.[Cl-]", "c1ccncc1"])
+    ['c1ccncc1', 'c1ccncc1']
     """
     scaffolds = import_extra("rdkit.Chem.Scaffolds.MurckoScaffold", "splitting by scaffold", EXTRA)
     groups = []
@@ -108,5 +118,19 @@ def scaffold_groups(smiles: Sequence[str]) -> list[str]:
         if molecule is None:
             groups.append(f"unreadable: {text}")
             continue
-        groups.append(scaffolds.MurckoScaffoldSmiles(mol=molecule, includeChirality=False) or "without a ring")
+        parent = _parent(molecule)
+        groups.append(scaffolds.MurckoScaffoldSmiles(mol=parent, includeChirality=False) or "without a ring")
     return groups
+
+
+def _parent(molecule: Any) -> Any:
+    """Return the largest part of a salt, with carbon if there is one, without charges where it can be."""
+    chem = import_extra("rdkit.Chem", "splitting by scaffold", EXTRA)
+    standard = import_extra("rdkit.Chem.MolStandardize.rdMolStandardize", "splitting by scaffold", EXTRA)
+
+    def size(part: Any) -> tuple[bool, int, str]:
+        carbon = any(atom.GetAtomicNum() == 6 for atom in part.GetAtoms())
+        return carbon, part.GetNumHeavyAtoms(), chem.MolToSmiles(part)  # of equal parts one, however it was written
+
+    with import_extra("rdkit.rdBase", "splitting by scaffold", EXTRA).BlockLogs():
+        return standard.Uncharger().uncharge(max(chem.GetMolFrags(molecule, asMols=True), key=size))

@@ -67,6 +67,22 @@ def read_lines(path: Path) -> list[str]:
         raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
 
 
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file, plain, ``.gz`` or ``.zip``, for what says itself how it is encoded.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or grows too large when unpacked; the message names it.
+    """
+    return _bytes(path).getvalue()
+
+
 def read_table(
     path: Path, key: str, *, text: Collection[str] = (), only: Collection[str] | None = None
 ) -> pd.DataFrame:

@@ -51,7 +51,7 @@ def test_a_molecule_is_a_graph_of_atoms(tmp_path: Path) -> None:
     assert {"atomic_num=6", "atomic_num=8", "formal_charge=-1", "hybridization=SP2", "is_aromatic"} <= set(names)
     assert "atomic_num=92" not in names
     oxygen = names.index("atomic_num=8")
-    assert batch.values[:, oxygen].tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+    assert batch.values[:, oxygen].tolist() == [0, 0, 1, 1, 0, 0, 0, 0, 0, 0]  # Oc1ccccc1, the canonical form
     assert batch.edge_features.shape == (18, prepared.preprocessing["drug"].links.out_features)
     assert prepared.preprocessing["drug"].encoder() == (
         "graph",
@@ -208,3 +208,18 @@ def test_scaffolds() -> None:
     assert groups[0] == groups[1] != groups[2]
     assert groups[3] == groups[4] == groups[5] == "without a ring"
     assert groups[6] != groups[7]
+
+
+def test_a_salt_stays_with_its_acid_and_its_parent() -> None:
+    pairs = [
+        ("OC(=O)c1ccccc1OC(C)=O", "[Na+].[O-]C(=O)c1ccccc1OC(C)=O"),
+        ("CN1CCC[C@H]1c1cccnc1", "Cl.CN1CCC[C@H]1c1ccc[nH+]c1"),  # a proton on the ring, and its mirror image
+        ("CN1CCC[C@@H]1c1cccnc1", "CN1CCC[C@H]1c1cccnc1.OC(=O)C(O)C(O)C(=O)O"),
+        ("CCN(CC)CCOC(=O)c1ccc(N)cc1", "Cc1ccc(cc1)S(=O)(=O)O.CCN(CC)CCOC(=O)c1ccc(N)cc1"),  # a ring in the other part
+        ("NCCS", "OP(=O)(O)O.[NH3+]CCS"),
+        ("[NH3][Pt](Cl)(Cl)[NH3]", "[NH3][Pt](Cl)(Cl)[NH3].[Na+].[Cl-]"),
+    ]
+    for parent, salt in pairs:
+        assert len(set(scaffold_groups([parent, salt]))) == 1
+    assert len(set(scaffold_groups(["c1ccccc1.C1CCCCN1", "C1CCCCN1.c1ccccc1"]))) == 1
+    assert len(set(scaffold_groups(["C1CCCCC1", "c1ccccc1", "c1ccncc1"]))) == 3

@@ -12,7 +12,7 @@ import torch
 
 from mmlego.data import Cohort, GraphPreprocessor, duplicates
 from mmlego.data.kinds.graph.edge_tables import graph_of_rows
-from mmlego.errors import CheckpointError, InputError
+from mmlego.errors import CheckpointError, InputError, LegoWarning
 
 HEAD = '<?xml version="1.0" encoding="utf-8"?><graphml xmlns="http://graphml.graphdrawing.org/xmlns">'
 
@@ -54,7 +54,7 @@ def test_graphml(tmp_path: Path) -> None:
     sizes = torch.tensor([1.0, 3, 5, 2, 6, 10])
     torch.testing.assert_close(batch.values[:6, 0], (sizes - sizes.mean()) / sizes.std(correction=0))
     assert batch.values[:3, 2:].tolist() == [[0, 1], [1, 0], [0, 1]]
-    assert batch.edge_features[:4, 0].sign().tolist() == [-1, -1, 1, 1]
+    assert batch.edge_features[:4, 0].sign().tolist() == [-1, 1, -1, 1]  # then the ways back
     assert duplicates(read) == {}  # small graphs may be alike by chance
 
 
@@ -99,6 +99,23 @@ BAD_TABLES = {
     "no such column": ("edges: e.csv, source: from", EDGES, "net: no column 'from'"),
     "an attribute that is not there": ("edges: e.csv, edge_columns: wieght", EDGES, "net: no column matches 'wieght'"),
     "an end without a name": ("edges: e.csv", "id,source,target\np0,a,\np1,a,b\n", "p0: a node without a name"),
+    "an edge both ways that differs": (
+        "edges: e.csv",
+        "id,source,target,weight\np0,a,b,1\np0,b,a,2\np1,a,c,3\n",
+        "p0: an edge that is listed both ways, with different attributes",
+    ),
+    "keys of tables": (
+        "file: e.csv, node_columns: x",
+        EDGES,
+        "node_columns: means nothing for a column of SMILES: leave",
+    ),
+    "keys of files": ("edges: e.csv, rows: first", EDGES, "rows: means nothing for a table of edges"),
+    "keys of nodes": (
+        "edges: e.csv, node: gene",
+        EDGES,
+        "node: means nothing for a table of edges without one of nodes",
+    ),
+    "keys of edges": ('pattern: "{key}.graphml", directed: true', EDGES, "directed: means nothing for GraphML files"),
     "an unknown node": ("edges: e.csv, nodes: n.csv", "id,source,target\np0,a,zz\np1,a,c\n", "p0: edges .* got zz"),
     "nodes alone": ("file: e.csv, nodes: n.csv", EDGES, "nodes: needs edges: beside it"),
     "two forms": ("edges: e.csv, file: e.csv", EDGES, r"either SMILES \(file:\), files \(pattern:\) or tables"),
@@ -148,7 +165,7 @@ BAD_FILES = {
     "nothing": ("", "cannot read 'p0.graphml'"),
     "truncated": ("".join(networkx.generate_graphml(path_graph()))[:400], "cannot read 'p0.graphml'"),
     "another document": ("<html/>", "cannot read 'p0.graphml'"),
-    "without nodes": (HEAD + '<graph edgedefault="directed"/></graphml>', "'p0.graphml' holds a graph without nodes"),
+    "without nodes": (HEAD + '<graph edgedefault="directed"/></graphml>', "'p0.graphml': a graph without nodes"),
     "entities": (
         '<?xml version="1.0"?><!DOCTYPE g [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><graphml>&b;</graphml>',
         "'p0.graphml' declares a document type: expected plain GraphML",
@@ -160,7 +177,7 @@ BAD_FILES = {
     "no number": (
         HEAD + '<key id="d0" for="node" attr.name="size" attr.type="double"/><graph edgedefault="directed">'
         '<node id="a"><data key="d0">big</data></node></graph></graphml>',
-        "cannot read 'p0.graphml'",
+        "'p0.graphml': attribute 'size' of node 'a' is not of its type: expected double, got 'big'",
     ),
 }
 
@@ -212,3 +229,47 @@ def test_a_graph_without_nodes_and_columns_without_graphs() -> None:
     assert joined.input().sizes == [0, 0, 1]
     with pytest.raises(CheckpointError, match="the preprocessing of graphs is damaged at links"):
         GraphPreprocessor.from_config({"name": "graph", "version": 1, "nodes": None, "links": 3})
+
+
+def test_nodes_are_named_as_they_are_written(tmp_path: Path) -> None:
+    """A gene NA, None or 007 is a name; only the empty cell is nobody's."""
+    (tmp_path / "e.csv").write_text("id,source,target,weight\np0,NA,007,1\np0,7,None,2\np1,NA,null,3\np1,null,1e2,4\n")
+    (tmp_path / "n.csv").write_text("id,node,x\np0,NA,1\np0,007,2\np0,7,3\np0,None,4\np1,NA,5\np1,null,6\np1,1e2,7\n")
+    for more in ("", ", nodes: n.csv"):
+        graphs = cohort(tmp_path, "edges: e.csv" + more).frames["net"]["graph"]
+        assert [graph.size for graph in graphs] == [4, 3]
+        assert graphs["p1"].edges.tolist() == [[0, 1, 1, 2], [1, 2, 0, 1]]
+
+
+def test_rows_of_edges_count_once(tmp_path: Path) -> None:
+    rows = "a,b,1\na,b,1\nb,a,1\na,b,2\na,a,3\n"  # twice, both ways, parallel with another weight, to itself
+    (tmp_path / "e.csv").write_text("id,source,target,weight\n" + rows.replace("\n", "\np0,").join(["p0,", ""])[:-3])
+    graph = cohort(tmp_path, "edges: e.csv").frames["net"]["graph"]["p0"]
+    assert graph.edges.tolist() == [[0, 0, 0, 1, 1], [1, 1, 0, 0, 0]]
+    assert graph.links["weight"].tolist() == [1, 2, 3, 1, 2]
+    graph = cohort(tmp_path, "edges: e.csv, directed: true").frames["net"]["graph"]["p0"]
+    assert graph.edges.tolist() == [[0, 1, 0, 0], [1, 0, 1, 0]]
+
+
+def test_columns_that_tell_nodes_apart_are_no_features_unless_named(tmp_path: Path) -> None:
+    nodes = "".join(
+        f"p{i},n{k},n{k},{100 * i + 3 * k},{(k * 7 + i) % 5},T{k % 3}\n" for i in range(3) for k in range(8)
+    )
+    edges = "".join(f"p{i},n{k},n{k + 1},{'ab'[k % 2]}\n" for i in range(3) for k in range(7))
+    (tmp_path / "n.csv").write_text("id,node,symbol,SUID,count,type\n" + nodes)
+    (tmp_path / "e.csv").write_text("id,source,target,kind\n" + edges)
+    read = cohort(tmp_path, "edges: e.csv, nodes: n.csv")
+    assert "net: symbol, SUID tell nodes apart, no feature unless node_columns names it" in map(str, read.dropped)
+    prepared = read.prepare(["p0", "p1"])
+    assert prepared.preprocessing["net"].nodes.columns == ("count", "type")
+    assert prepared.preprocessing["net"].links.columns == ("kind",)
+    # of one new patient all columns may look so; what was learnt is taken
+    (tmp_path / "n.csv").write_text("id,node,count,type\n" + "".join(f"q,n{k},{k},T{k}\n" for k in range(20)))
+    (tmp_path / "e.csv").write_text("id,source,target,kind\nq,n0,n1,a\n")
+    with pytest.warns(LegoWarning, match="'type' has values not seen"):
+        new = type(prepared)(cohort(tmp_path, "edges: e.csv, nodes: n.csv"), prepared.preprocessing).data()
+    assert new.batch().inputs["net"].values.shape == (20, 4)
+    (tmp_path / "n.csv").write_text("id,node,symbol,SUID,count,type\n" + nodes)
+    (tmp_path / "e.csv").write_text("id,source,target,kind\n" + edges)
+    named = cohort(tmp_path, "edges: e.csv, nodes: n.csv, node_columns: [symbol, c*]").prepare(["p0", "p1"])
+    assert named.preprocessing["net"].nodes.columns == ("count", "symbol")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.graph.raw import RawGraph, gathered
-from mmlego.data.reading.joins import by_patient, refuse_taken, select_columns
+from mmlego.data.kinds.graph.attributes import pick_names
+from mmlego.data.kinds.graph.raw import RawGraph, entered, gathered
+from mmlego.data.reading.joins import by_patient, refuse_taken
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
 
@@ -18,12 +18,7 @@ if TYPE_CHECKING:
 
 
 def pick_columns(
-    frame: pd.DataFrame,
-    key: str,
-    fixed: Sequence[str],
-    patterns: str | Sequence[str],
-    taken: Sequence[str],
-    where: str,
+    frame: pd.DataFrame, key: str, fixed: Sequence[str], patterns: str | Sequence[str], taken: Sequence[str], where: str
 ) -> pd.DataFrame:
     """Return the columns of a table of nodes or edges: those that name them first, then their attributes.
 
@@ -60,9 +55,8 @@ def pick_columns(
     for column in fixed:
         if column not in names:
             raise InputError(f"{where}: no column {column!r}", remedy=meant(column, names))
-    free = [name for name in names if name not in fixed]
-    chosen = [] if patterns == "*" and not free else select_columns(patterns, free, where)
-    refuse_taken([*fixed, *chosen], taken, where)
+    chosen = pick_names([name for name in names if name not in fixed], patterns, taken, where)
+    refuse_taken(fixed, taken, where)
     return rows[[*fixed, *chosen]]
 
 
@@ -76,12 +70,13 @@ def graph_of_rows(edges: pd.DataFrame, nodes: pd.DataFrame | None, *, directed: 
     nodes
         Rows of node and attributes; None: the nodes are those that edges name.
     directed
-        Whether an edge leads one way only; else each is entered both ways, once.
+        Whether an edge leads one way only; else each is entered both ways, once, however often it is listed.
 
     Raises
     ------
     InputError
-        If a name is missing, a node stands twice, an edge leads to an unknown node, or there are no nodes.
+        If a name is missing, a node stands twice, an edge leads to an unknown node or is listed both ways with
+        different attributes, or there are no nodes.
 
     Examples
     --------
@@ -91,8 +86,6 @@ def graph_of_rows(edges: pd.DataFrame, nodes: pd.DataFrame | None, *, directed: 
     >>> graph.edges.tolist(), graph.links["weight"].tolist()
     ([[0, 1, 1, 2], [1, 2, 0, 1]], [0.5, 2.0, 0.5, 2.0])
     """
-    import pandas as pd
-
     ends = edges.iloc[:, :2]
     if ends.isna().any(axis=None) or (nodes is not None and nodes.iloc[:, 0].isna().any()):
         raise InputError("a node without a name", expected="source and target in each row")
@@ -109,16 +102,12 @@ def graph_of_rows(edges: pd.DataFrame, nodes: pd.DataFrame | None, *, directed: 
         )
     if not place:
         raise InputError("a graph without nodes", expected="at least one")
-    numbers = np.array([(place[a], place[b]) for a, b in pairs], dtype=np.int64).reshape(-1, 2)
-    links = edges.iloc[:, 2:].reset_index(drop=True)
-    if not directed:
-        numbers = np.concatenate([numbers, numbers[:, ::-1]])
-        links = pd.concat([links, links], ignore_index=True)
-        _, first = np.unique(numbers, axis=0, return_index=True)  # where both ways are listed, each counts once
-        first.sort()
-        numbers, links = numbers[first], links.iloc[first]
+    ways = [(place[a], place[b]) for a, b in pairs]
+    told = [tuple(row) for row in edges.iloc[:, 2:].astype(object).to_numpy().tolist()]
+    numbers, rows = entered(ways, told, [directed] * len(ways))
+    links = edges.iloc[:, 2:].iloc[rows]
     attributes = {} if nodes is None else _attributes(nodes.iloc[:, 1:])
-    return RawGraph(len(place), numbers.T.copy(), attributes, _attributes(links))
+    return RawGraph(len(place), numbers, attributes, _attributes(links))
 
 
 def _attributes(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
 from mmlego.data.kinds.file_sources import files_of
 from mmlego.data.kinds.fitted import Preprocessing
-from mmlego.data.kinds.graph.raw import RawGraph
+from mmlego.data.kinds.graph.raw import Attributes, RawGraph
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.memory.graphs import GraphColumn
 from mmlego.errors import CheckpointError, InputError, LegoError
@@ -50,7 +49,7 @@ class GraphPreprocessor(Preprocessing):
 
     Numbers are scaled, categories become one feature a value, as in a table
     (:class:`~mmlego.data.TablePreprocessor`), over all nodes and all edges of the training patients. Nodes without
-    attributes are described by how many neighbours they have.
+    attributes are described by how many neighbours they have; names and numbers that tell nodes apart are no features.
 
     Parameters
     ----------
@@ -94,7 +93,11 @@ class GraphPreprocessor(Preprocessing):
             If an attribute cannot be used: infinite numbers, or too many different texts.
         """
         graphs = _graphs(frame)
-        return cls(_fitted(_nodes(graphs)), _fitted(_joined([graph.links for graph in graphs], _edges(graphs))))
+        nodes = [{name: told for name, told in graph.nodes.items() if name not in graph.apart} for graph in graphs]
+        links = [
+            {name: told for name, told in graph.links.items() if name not in graph.links_apart} for graph in graphs
+        ]
+        return cls(_fitted(_nodes(graphs, nodes)), _fitted(_joined(links, _edges(graphs))))
 
     def transform(self, frame: pd.DataFrame) -> GraphColumn:
         """Return the graphs with their features.
@@ -118,7 +121,7 @@ class GraphPreprocessor(Preprocessing):
         if not graphs:
             return self.blank()
         sizes, counts = [graph.size for graph in graphs], _edges(graphs)
-        nodes = torch.ones(sum(sizes), 1) if self.nodes is None else _features(self.nodes, _nodes(graphs), "nodes")
+        nodes = torch.ones(sum(sizes), 1) if self.nodes is None else _features(self.nodes, self._told(graphs), "nodes")
         links = None
         if self.links is not None:
             links = _features(self.links, _joined([graph.links for graph in graphs], counts), "edges")
@@ -126,6 +129,11 @@ class GraphPreprocessor(Preprocessing):
         parts = zip(nodes.split(sizes), graphs, split, strict=True)
         made = [Graph(x, torch.from_numpy(graph.edges), e) for x, graph, e in parts]
         return GraphColumn(made, torch.ones(len(made), dtype=torch.bool))
+
+    def _told(self, graphs: Sequence[RawGraph]) -> pd.DataFrame:
+        """Return the attributes of nodes; how many neighbours each has, where that was learnt."""
+        degrees = self.nodes is not None and self.nodes.columns == (DEGREE,)
+        return _nodes(graphs, [{} if degrees else graph.nodes for graph in graphs])
 
     def blank(self) -> GraphColumn:
         """Return a column of nobody, which knows its widths."""
@@ -168,18 +176,22 @@ def _edges(graphs: Sequence[RawGraph]) -> list[int]:
     return [graph.edges.shape[1] for graph in graphs]
 
 
-def _nodes(graphs: Sequence[RawGraph]) -> pd.DataFrame:
+def _nodes(graphs: Sequence[RawGraph], told: Sequence[Attributes]) -> pd.DataFrame:
     """Return the attributes of all nodes; where no node has any, how many neighbours each has."""
     import pandas as pd
 
-    found = _joined([graph.nodes for graph in graphs], [graph.size for graph in graphs])
+    found = _joined(told, [graph.size for graph in graphs])
     if found.shape[1]:
         return found
     degrees = [np.bincount(graph.edges[1], minlength=graph.size) for graph in graphs]
     return pd.DataFrame({DEGREE: np.concatenate(degrees).astype(np.float64)})
 
 
-def _joined(parts: Sequence[Mapping[str, NDArray[Any]]], sizes: Sequence[int]) -> pd.DataFrame:
+def _without(attributes: Attributes, apart: frozenset[str]) -> Attributes:
+    return {name: told for name, told in attributes.items() if name not in apart}
+
+
+def _joined(parts: Sequence[Attributes], sizes: Sequence[int]) -> pd.DataFrame:
     """Return the attributes of all graphs as one table, missing where a graph does not have one."""
     import pandas as pd
 

@@ -3,28 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
-from xml.parsers import expat
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.molecules import EXTRA, canonical, read_molecule
-from mmlego.data.reading.files import PACKED, read_lines
-from mmlego.data.reading.matrices import first_line
 from mmlego.errors import InputError
-from mmlego.extras import import_extra
-from mmlego.wording import listed
-
-__doctest_requires__ = {"molecule_graph": ["rdkit", "torch_geometric"]}
 
 Attributes = Mapping[str, NDArray[Any]]
-GRAPHML = tuple(f"{kind}{packed}" for kind in (".graphml", ".xml") for packed in PACKED)
 # Of which a graph has to have so many, nodes and edges together, before another one alike is no chance.
 TELLING = 32
 
@@ -45,6 +33,9 @@ class RawGraph:
         Attributes of the edges by name, each ``(E,)``.
     molecule
         The canonical SMILES, if it is one.
+    apart, links_apart
+        Attributes of nodes and of edges that are no features of preprocessing that is fitted anew: names and numbers,
+        which tell nodes apart; and what older preprocessing may have been fitted on.
 
     Examples
     --------
@@ -57,6 +48,8 @@ class RawGraph:
     nodes: Attributes
     links: Attributes
     molecule: str | None = None
+    apart: frozenset[str] = frozenset()
+    links_apart: frozenset[str] = frozenset()
 
     @property
     def telling(self) -> bool:
@@ -69,8 +62,8 @@ class RawGraph:
             return hashlib.sha256(self.molecule.encode()).digest()
         digest = hashlib.sha256(f"{self.size} ".encode())
         digest.update(self.edges.tobytes())
-        for part in (self.nodes, self.links):
-            for name in sorted(part):
+        for part, apart in ((self.nodes, self.apart), (self.links, self.links_apart)):
+            for name in sorted(set(part) - apart):
                 digest.update(f"{name} {part[name].tolist()} ".encode())
         return digest.digest()
 
@@ -78,83 +71,55 @@ class RawGraph:
         return f"RawGraph({self.size} nodes, {self.edges.shape[1]} edges, {self.fingerprint().hex()[:16]})"
 
 
-def molecule_graph(smiles: str) -> RawGraph:
-    """Return the atoms and bonds of a molecule, as PyTorch Geometric describes them.
+def entered(
+    ends: Sequence[tuple[int, int]], attributes: Sequence[tuple[Hashable, ...]], directed: Sequence[bool]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the edges of a graph, each way of an undirected one an entry of its own, and what is listed twice once.
+
+    Edges between the same two nodes that differ in attributes are parallel and stay.
 
     Parameters
     ----------
-    smiles
-        A valid SMILES.
+    ends
+        From which node to which, for each edge that is listed.
+    attributes
+        Its attributes.
+    directed
+        Whether it leads one way only.
 
-    Raises
-    ------
-    MissingExtraError
-        If RDKit or PyTorch Geometric is not installed.
-
-    Examples
-    --------
-    >>> ethanol = molecule_graph("CCO")
-    >>> ethanol.nodes["atomic_num"].tolist(), ethanol.edges.tolist(), ethanol.molecule
-    (['6', '6', '8'], [[0, 1, 1, 2], [1, 0, 2, 1]], 'CCO')
-    """
-    package = import_extra("torch_geometric.utils.smiles", "a graph of a molecule", EXTRA)
-    found = package.from_rdmol(read_molecule(smiles, "a graph of a molecule"))
-    nodes = {name: _named(known, found.x[:, i]) for i, (name, known) in enumerate(package.x_map.items())}
-    links = {name: _named(known, found.edge_attr[:, i]) for i, (name, known) in enumerate(package.e_map.items())}
-    return RawGraph(len(found.x), found.edge_index.numpy(), nodes, links, canonical(smiles))
-
-
-def _named(known: Sequence[Any], places: Any) -> NDArray[Any]:
-    """Return attributes as categories, but for what is true or false."""
-    values = [known[place] for place in places.tolist()]
-    return np.array(values, dtype=bool) if known == [False, True] else np.array([str(v) for v in values], dtype=object)
-
-
-def read_graphml(path: Path) -> RawGraph:
-    """Read one graph from a GraphML file; an edge of an undirected graph becomes two.
-
-    Parameters
-    ----------
-    path
-        The file, plain, ``.gz`` or ``.zip``.
+    Returns
+    -------
+    edges
+        int64 ``(2, E)``: those that are listed, then the ways back.
+    rows
+        ``(E,)``: which of those listed each of them is.
 
     Raises
     ------
     InputError
-        If it cannot be read, declares entities, or holds a graph without nodes.
+        If an undirected edge is listed both ways with different attributes.
+
+    Examples
+    --------
+    >>> entered([(0, 1), (1, 2), (1, 0)], [(0.5,), (2.0,), (0.5,)], [False] * 3)[0].tolist()
+    [[0, 1, 1, 2], [1, 2, 0, 1]]
     """
-    if not path.name.lower().endswith(GRAPHML):
-        expected = listed(GRAPHML, len(GRAPHML))
-        raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected, got=path.suffix)
-    content = "\n".join(read_lines(path)).encode()
-    networkx = import_extra("networkx", f"reading {path.name!r}", EXTRA)
-    try:
-        _refuse_entities(content, path)
-        graph = networkx.read_graphml(io.BytesIO(content))
-    except (networkx.NetworkXException, ParseError, expat.ExpatError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"cannot read {path.name!r} ({first_line(error)})", expected="GraphML") from error
-    if graph.number_of_nodes() == 0:
-        raise InputError(f"{path.name!r} holds a graph without nodes", expected="at least one")
-    place = {node: number for number, node in enumerate(graph.nodes)}
-    directed = graph if graph.is_directed() else graph.to_directed()
-    pairs = [(place[a], place[b]) for a, b in directed.edges()]
-    return RawGraph(
-        len(place),
-        np.array(pairs, dtype=np.int64).reshape(-1, 2).T,
-        gathered([attributes for _, attributes in graph.nodes(data=True)]),
-        gathered([attributes for _, _, attributes in directed.edges(data=True)]),
-    )
-
-
-def _refuse_entities(content: bytes, path: Path) -> None:
-    """Refuse declarations of entities, by which a small file becomes a huge one, or another file is read."""
-
-    def refuse(*_: object) -> None:
-        raise InputError(f"{path.name!r} declares a document type", expected="plain GraphML", remedy="Remove it.")
-
-    parser = expat.ParserCreate()
-    parser.StartDoctypeDeclHandler = refuse
-    parser.Parse(content, True)
+    first: dict[tuple[object, ...], int] = {}
+    ways: dict[tuple[int, int], tuple[int, int]] = {}
+    for row, ((a, b), told, oneway) in enumerate(zip(ends, attributes, directed, strict=True)):
+        pair = (a, b) if oneway else (min(a, b), max(a, b))
+        known = tuple(None if value != value else value for value in told)  # NaN is one value
+        if first.setdefault((oneway, pair, known), row) != row or oneway:
+            continue
+        if ways.setdefault(pair, (a, b)) != (a, b):
+            raise InputError(
+                "an edge that is listed both ways, with different attributes",
+                expected="one of them, or both alike, in a graph without directions",
+            )
+    rows = np.array(sorted(first.values()), dtype=np.int64)
+    pairs = np.array(ends, dtype=np.int64).reshape(-1, 2)[rows]
+    back = ~np.array(directed, dtype=bool)[rows] & (pairs[:, 0] != pairs[:, 1])
+    return np.concatenate([pairs, pairs[back, ::-1]]).T.copy(), np.concatenate([rows, rows[back]])
 
 
 def gathered(rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import model_validator
 
 from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.graph.attributes import choose, set_apart
 from mmlego.data.kinds.graph.edge_tables import graph_of_rows, pick_columns
+from mmlego.data.kinds.graph.graphml import read_graphml
+from mmlego.data.kinds.graph.molecule import complaint_of_graph, molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
-from mmlego.data.kinds.graph.raw import RawGraph, molecule_graph, read_graphml
+from mmlego.data.kinds.graph.raw import RawGraph
 from mmlego.data.kinds.molecules import complaint_of
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
@@ -41,11 +44,14 @@ class GraphSource(FileSource):
     source, target, node
         The columns that name nodes.
     edge_columns, node_columns
-        Which other columns are attributes, as names or globs; all if not given.
+        Which other columns, or which attributes of GraphML, are features, as names or globs; all if not given, but for
+        names and numbers that tell nodes apart.
     directed
-        Whether an edge of the table leads one way only.
+        Whether an edge of the table leads one way only; a GraphML file says so itself.
     rows
         What to do where a patient has several SMILES or files: ``error`` or ``first``.
+
+    A key that a form does not heed is refused.
 
     Examples
     --------
@@ -75,7 +81,22 @@ class GraphSource(FileSource):
             raise ValueError("nodes: needs edges: beside it")
         if self.pattern is not None:
             NamePattern(self.pattern, alone=self.file is None)
+        form, unheeded = self._unheeded()
+        given = [name for name in unheeded if name in self.model_fields_set]
+        if given:
+            raise ValueError(f"{', '.join(f'{name}:' for name in given)} means nothing for {form}: leave it out")
         return self
+
+    def _unheeded(self) -> tuple[str, tuple[str, ...]]:
+        """Return in which of its forms the section is, and which keys that form does not heed."""
+        tables = ("source", "target", "node", "directed")
+        if self.edges is None:
+            if self.pattern is not None:
+                return "GraphML files (pattern:)", (*tables, "column")
+            return "a column of SMILES", (*tables, "edge_columns", "node_columns")
+        if self.nodes is None:
+            return "a table of edges without one of nodes (nodes:)", ("column", "rows", "node", "node_columns")
+        return "tables of edges and nodes", ("column", "rows")
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the graphs, one a patient.
@@ -86,7 +107,11 @@ class GraphSource(FileSource):
             If a text is no valid SMILES, a file cannot be read, an edge leads nowhere, or a graph has no nodes.
         """
         if self.pattern is not None:
-            return super().read(folder, modality, taken)
+            frame, notes = super().read(folder, modality, taken)
+            graphs: Mapping[str, RawGraph] = dict(zip(frame.index, frame[COLUMN], strict=True))
+            graphs = choose(graphs, "nodes", self.node_columns, taken, modality)
+            graphs = choose(graphs, "links", self.edge_columns, taken, modality)
+            return self._framed(graphs, modality, notes)
         if self.edges is not None:
             return self._read_tables(folder, modality, taken)
         if self.file is None:
@@ -99,10 +124,10 @@ class GraphSource(FileSource):
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the molecules of a column of SMILES in memory."""
-        rules = TextRules(self.column, self.rows, self.on_error, complaint_of)
+        rules = TextRules(self.column, self.rows, self.on_error, lambda t: complaint_of(t) or complaint_of_graph(t))
         texts, notes = choose_texts(frame, key, modality, taken, rules)
         graphs = {str(patient): molecule_graph(text) for patient, text in texts.iloc[:, 0].items()}
-        return self._framed(graphs), notes
+        return _column_of(graphs), notes
 
     def open(self, path: Path) -> RawGraph:
         """Return the graph of a GraphML file."""
@@ -113,11 +138,11 @@ class GraphSource(FileSource):
         return parts[0]
 
     def _read_tables(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
-        table = folder.table(self.edges or "")
+        table = folder.table(self.edges or "", text=[self.source, self.target])
         edges = pick_columns(table, folder.key, [self.source, self.target], self.edge_columns, taken, modality)
         nodes = None
         if self.nodes is not None:
-            table = folder.table(self.nodes)
+            table = folder.table(self.nodes, text=[self.node])
             nodes = pick_columns(table, folder.key, [self.node], self.node_columns, taken, modality)
         groups = _by_patient(edges)
         of_nodes = {} if nodes is None else _by_patient(nodes)
@@ -131,19 +156,19 @@ class GraphSource(FileSource):
             except InputError as error:
                 wrong[patient] = str(error)
         if not wrong:
-            return self._framed(graphs), []
+            return self._framed(graphs, modality, [])
         first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
         text = f"{counted(len(wrong), 'patient')} whose graph cannot be used ({first})"
         if self.on_error == "raise" or not graphs:
             raise InputError(f"{modality}: {text}", remedy="Mend them, or declare on_error: skip to go on without.")
-        return self._framed(graphs), [Dropped(modality, text)]
+        return self._framed(graphs, modality, [Dropped(modality, text)])
 
-    def _framed(self, graphs: dict[str, RawGraph]) -> pd.DataFrame:
-        import pandas as pd
-
-        index = pd.Index(list(graphs), name="patient", dtype=object)
-        cells: list[Any] = list(graphs.values())
-        return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN)
+    def _framed(
+        self, graphs: Mapping[str, RawGraph], modality: str, notes: list[Dropped]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        graphs, of_nodes = set_apart(graphs, "nodes", self.node_columns, modality)
+        graphs, of_links = set_apart(graphs, "links", self.edge_columns, modality)
+        return _column_of(graphs), [*notes, *of_nodes, *of_links]
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return a hash of each graph: of a molecule however it was written; None of a tiny one, alike by chance."""
@@ -157,6 +182,14 @@ class GraphSource(FileSource):
     def fit(self, frame: pd.DataFrame) -> GraphPreprocessor:
         """Return preprocessing fitted on the graphs of training patients."""
         return GraphPreprocessor.fit(frame)
+
+
+def _column_of(graphs: Mapping[str, RawGraph]) -> pd.DataFrame:
+    import pandas as pd
+
+    index = pd.Index(list(graphs), name="patient", dtype=object)
+    cells: list[Any] = list(graphs.values())
+    return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN)
 
 
 def _by_patient(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
