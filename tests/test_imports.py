@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import subprocess
 import sys
@@ -18,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "version"),
-    ("extras", "scalars", "wording"),
+    ("extras", "plugins", "scalars", "wording"),
     ("nn", "card", "files", "run_folder"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
@@ -38,6 +39,10 @@ LAYERS = (
 )
 LAYER = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 
+# Within mmlego.data, likewise: the files on disk and the patients in memory know no kind, a kind knows no cohort.
+ROOMS = (("reading", "memory"), ("kinds",), ("splits",), ("cohort",))
+ROOM = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+
 # Heavy or optional; `import mmlego` must do without them.
 ABSENT = (
     "lightning pytorch_lightning pandas matplotlib ray sksurv sklearn torchmetrics torchsurv tensorboard ot typer "
@@ -53,7 +58,8 @@ def name_of(path: Path) -> str:
 MODULES = {name_of(path): path for path in FILES}
 
 
-def imported(path: Path, *, for_types: bool = True) -> set[str]:
+@functools.cache
+def imported(path: Path, *, for_types: bool = True) -> frozenset[str]:
     """Return the modules of mmlego that a file imports, anywhere in it."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if not for_types:
@@ -68,7 +74,7 @@ def imported(path: Path, *, for_types: bool = True) -> set[str]:
             for alias in node.names:
                 deeper = f"{node.module}.{alias.name}"
                 found.add(deeper if deeper in MODULES else node.module)
-    return {name for name in found if name.split(".")[0] == "mmlego"}
+    return frozenset(name for name in found if name.split(".")[0] == "mmlego")
 
 
 def unit(name: str) -> str:
@@ -93,6 +99,71 @@ def test_no_module_imports_itself_in_a_circle() -> None:
     graph = {name: imported(path, for_types=False) - {name} for name, path in MODULES.items()}
     order = list(graphlib.TopologicalSorter(graph).static_order())  # a CycleError names the circle
     assert set(order) == set(graph)
+
+
+def rooms_of(name: str) -> list[str]:
+    """Return the folders and the file below mmlego.data that a module's name goes through."""
+    return name.split(".")[2:] if name.startswith("mmlego.data.") else []
+
+
+DATA = [name for name in MODULES if rooms_of(name)]
+
+
+def test_every_room_of_data_has_its_layer() -> None:
+    assert {rooms_of(name)[0] for name in DATA} == ROOM.keys()
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_imports_of_data_point_one_way(name: str) -> None:
+    own = rooms_of(name)[0]
+    for other in imported(MODULES[name]) - {"mmlego.data"}:
+        if rooms := rooms_of(other):
+            assert rooms[0] == own or ROOM[rooms[0]] < ROOM[own], f"{name} imports {other}, which stands above"
+    assert "mmlego.data" not in imported(MODULES[name]), f"{name} imports from the list of contents, which imports it"
+
+
+def test_data_has_no_circle_not_even_of_types() -> None:
+    graph = {name: imported(MODULES[name]) & set(DATA) - {name} for name in DATA}
+    assert set(graphlib.TopologicalSorter(graph).static_order()) == set(DATA)
+
+
+KINDS = sorted(path.parent for path in (ROOT / "data" / "kinds").glob("*/__init__.py"))
+OWN = [folder.name for folder in KINDS if "register_kind" in (folder / "__init__.py").read_text(encoding="utf-8")]
+
+
+def test_folders_of_kinds_are_known() -> None:
+    """A folder that registers is a kind; what several kinds share and is more than a file has a folder, too."""
+    assert {folder.name for folder in KINDS} - set(OWN) == {"tabular"}
+
+
+@pytest.mark.parametrize("name", [name for name in DATA if name.startswith("mmlego.data.kinds.")])
+def test_kinds_do_not_know_one_another(name: str) -> None:
+    own = rooms_of(name)[1]
+    for other in imported(MODULES[name]):
+        rooms = rooms_of(other)
+        if rooms[:1] == ["kinds"] and rooms != ["kinds"]:
+            assert rooms[1] == own or rooms[1] not in OWN, f"{name} imports {other}: share it in kinds/"
+        assert rooms != ["kinds"], f"{name} imports from the list of kinds, which imports it"
+
+
+@pytest.mark.parametrize("kind", OWN)
+def test_every_kind_reads_alike(kind: str) -> None:
+    folder = ROOT / "data" / "kinds" / kind
+    assert (folder / "source.py").is_file()
+    assert (folder / "preprocess.py").is_file()
+    tree = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree)
+    registered = 0
+    for node in tree.body[1:]:
+        if isinstance(node, ast.ImportFrom):
+            continue
+        calls = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
+        assert calls, f"{kind}/__init__.py does more than register: {ast.unparse(node)}"
+        assert ast.unparse(node).startswith("register_kind("), ast.unparse(node)
+        registered += 1
+    assert registered
+    tests = Path(__file__).parent / "data" / "kinds" / kind
+    assert list(tests.glob("test_*.py")), f"the tests of kind {kind} lie in {tests}"
 
 
 def test_the_walk_sees_imports(tmp_path: Path) -> None:

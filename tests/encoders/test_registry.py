@@ -40,7 +40,7 @@ def test_arguments_are_recorded_with_their_defaults() -> None:
 
 
 def test_an_encoder_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ENCODERS", dict(module._ENCODERS))
+    monkeypatch.setattr(module._ENCODERS, "_known", dict(module._ENCODERS))
 
     @register_encoder("double")
     class Double(nn.Module):
@@ -68,7 +68,7 @@ def test_an_encoder_of_ones_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_arguments_are_recorded_as_they_come_back_from_json(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_ENCODERS", dict(module._ENCODERS))
+    monkeypatch.setattr(module._ENCODERS, "_known", dict(module._ENCODERS))
 
     @register_encoder("from_folder")
     class FromFolder(nn.Module):

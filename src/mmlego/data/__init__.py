@@ -6,10 +6,11 @@ from mmlego.data.cohort.cohort import Cohort
 from mmlego.data.cohort.leakage import check_leakage, duplicates
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.cohort.prepared import Prepared
-from mmlego.data.kinds import preprocessing_from_config, preprocessing_names
+from mmlego.data.kinds import preprocessing_from_config, preprocessing_names, register_kind
 from mmlego.data.kinds.bag.bag import Bag
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
 from mmlego.data.kinds.bag.source import BagSource
+from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.fingerprint.preprocess import FingerprintPreprocessor
 from mmlego.data.kinds.fingerprint.source import FingerprintSource
 from mmlego.data.kinds.fitted import Preprocessing
@@ -45,6 +46,7 @@ __all__ = [
     "Cohort",
     "Draw",
     "Dropped",
+    "FileSource",
     "FingerprintPreprocessor",
     "FingerprintSource",
     "Folder",
@@ -80,6 +82,7 @@ __all__ = [
     "preprocessing_from_config",
     "preprocessing_names",
     "read_manifest",
+    "register_kind",
     "save_splits",
     "scaffold_groups",
     "split_patients",

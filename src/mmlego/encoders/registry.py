@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from torch import nn
 
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.plugins import Registry
 
-_ENCODERS: dict[str, type[nn.Module]] = {}
+_ENCODERS: Registry[type[nn.Module]] = Registry("encoder", "mmlego.encoders")
 _Class = TypeVar("_Class", bound=type[nn.Module])
 
 
@@ -20,7 +21,13 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
 
     The arguments of its ``__init__`` are recorded on the instance as ``config``; they must be JSON-able. Where an
     argument means nothing elsewhere, as a folder, the class has a method ``portable_arguments``, which returns what
-    shall be recorded in its place.
+    shall be recorded in its place. An encoder of another distribution is found by checkpoints and settings if that has
+    an entry point ``mmlego.encoders`` of the encoder's name, whose module registers it when imported.
+
+    Raises
+    ------
+    InputError
+        If the name is taken.
 
     Examples
     --------
@@ -30,6 +37,7 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
     """
 
     def register(cls: _Class) -> _Class:
+        _ENCODERS.check(name, cls)
         signature = inspect.signature(cls.__init__)
         original = cls.__init__
 
@@ -45,7 +53,7 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
                 self.registered_name = name  # type: ignore[assignment]
 
         cls.__init__ = init  # type: ignore[method-assign]
-        _ENCODERS[name] = cls
+        _ENCODERS.add(name, cls)
         return cls
 
     return register
@@ -59,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def encoder_names() -> tuple[str, ...]:
-    """Return the names of all registered encoders."""
+    """Return the names of all encoders: those registered, and those that installed distributions offer."""
     return tuple(sorted(_ENCODERS))
 
 
@@ -72,6 +80,8 @@ def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
         If no encoder has this name; the message lists the known ones.
     InputError
         If an argument is missing or unknown.
+    MissingExtraError
+        If the distribution that offers it cannot be imported.
 
     Examples
     --------

@@ -301,7 +301,7 @@ def _check_name(name: str, where: str) -> None:
 def _choose(known: Mapping[str, type[M]], name: object, what: str, where: str) -> type[M]:
     if not isinstance(name, str) or name not in known:
         got = "nothing" if name is None else repr(name)
-        raise InputError(f"{where}: unknown {what}", expected=f"{what}: one of {listed(known, 12)}", got=got)
+        raise InputError(f"{where}: unknown {what}", expected=f"{what}: one of {listed(known, 30)}", got=got)
     return known[name]
 
 

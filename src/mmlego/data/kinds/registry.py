@@ -7,16 +7,19 @@ from collections.abc import Mapping
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.source import Source
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.plugins import Registry
 from mmlego.wording import meant
 
-KINDS: dict[str, type[Source]] = {}
-_FITTED: dict[str, type[Preprocessing]] = {}
+KINDS: Registry[type[Source]] = Registry("kind", "mmlego.kinds")
+_FITTED: Registry[type[Preprocessing]] = Registry("preprocessing")
 
 
 def register_kind(source: type[Source], preprocessing: type[Preprocessing]) -> None:
     """Register a kind: its section of a manifest, by the default of ``kind``, and what is fitted for it.
 
-    Several kinds may share one preprocessing, as images and volumes do.
+    Several kinds may share one preprocessing, as images and volumes do. A kind of another distribution is found by
+    manifests, checkpoints and all commands if that has an entry point ``mmlego.kinds`` of the kind's name, whose module
+    registers it when imported.
 
     Parameters
     ----------
@@ -28,16 +31,20 @@ def register_kind(source: type[Source], preprocessing: type[Preprocessing]) -> N
     Raises
     ------
     InputError
-        If the name is taken.
+        If the kind has no name, or its name or that of its preprocessing is taken.
     """
     name = source.model_fields["kind"].default
-    if name in KINDS or _FITTED.get(preprocessing.name, preprocessing) is not preprocessing:
-        raise InputError(f"there is a kind {name!r}", expected="a new name", got=source.__name__)
-    KINDS[name], _FITTED[preprocessing.name] = source, preprocessing
+    if not isinstance(name, str):
+        raise InputError(
+            f"{source.__name__} does not say its kind", expected='kind: Literal["name"] = "name"', got=repr(name)
+        )
+    KINDS.check(name, source)
+    _FITTED.add(preprocessing.name, preprocessing)
+    KINDS.add(name, source)
 
 
 def preprocessing_names() -> tuple[str, ...]:
-    """Return the names of the known kinds of preprocessing.
+    """Return the names of the known kinds of preprocessing, those of installed distributions too.
 
     Examples
     --------
@@ -45,6 +52,7 @@ def preprocessing_names() -> tuple[str, ...]:
     >>> "table" in preprocessing_names()
     True
     """
+    KINDS.load_all()
     return tuple(_FITTED)
 
 
@@ -67,6 +75,8 @@ def preprocessing_from_config(config: Mapping[str, object]) -> Preprocessing:
         If the configuration has no name.
     UnknownNameError
         If no kind has that name; the message lists the known ones.
+    MissingExtraError
+        If the distribution of its kind cannot be imported.
 
     Examples
     --------
@@ -79,6 +89,9 @@ def preprocessing_from_config(config: Mapping[str, object]) -> Preprocessing:
     name = config.get("name")
     if not isinstance(name, str):
         raise InputError("a preprocessing without a name", expected="a config with 'name'", got=sorted(config))
+    if name not in _FITTED and name not in KINDS:  # most kinds name their preprocessing as themselves
+        KINDS.load_all()
     if name not in _FITTED:
-        raise UnknownNameError(f"unknown preprocessing {name!r}", remedy=meant(name, preprocessing_names()))
+        hint = meant(name, tuple(_FITTED))
+        raise UnknownNameError(f"unknown preprocessing {name!r}", remedy=f"{hint} Or install the package of its kind.")
     return _FITTED[name].from_config(config)

@@ -18,6 +18,7 @@ from mmlego.data.kinds.series.choices import check_patterns, declared, fits
 from mmlego.data.kinds.series.skewness import calls_for_log
 from mmlego.data.kinds.series.state import ColumnState, SeriesState
 from mmlego.data.kinds.series.stays import COLUMN, Stay
+from mmlego.data.memory.columns import Column, DenseColumn
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, listed
 
@@ -195,7 +196,7 @@ class SeriesPreprocessor(Preprocessing):
         Returns
         -------
         Tensor or list of Tensor
-            Steps ``(n, t, 1 + f)`` where all have equally many, else a list of ``(t_i, 1 + f)``; float32.
+            Steps ``(n, t, 1 + f)`` where a horizon gives all equally many, else a list of ``(t_i, 1 + f)``; float32.
 
         Raises
         ------
@@ -223,8 +224,9 @@ class SeriesPreprocessor(Preprocessing):
             which = _of_variable(cells, place[column.variable])
             made[cells.row[which], 1 + j] = (values[j] - column.centre) / column.scale
         whole = torch.from_numpy(made)
-        if count and (steps == steps[0]).all():
-            return whole.reshape(count, int(steps[0]), self.out_features)
+        if self.horizon is not None:
+            return whole.reshape(count, count_bins(self.horizon, self.bin_hours), self.out_features)
+        # Bags even where all stays happen to be of one length: patients chosen otherwise have to fit to these.
         return list(whole.split(steps.tolist()))
 
     def observed(self, frame: pd.DataFrame) -> Tensor:
@@ -244,9 +246,12 @@ class SeriesPreprocessor(Preprocessing):
         there[torch.from_numpy(self._flat(frame).patient)] = True
         return there
 
-    def blank(self) -> Tensor:
-        """Return the steps of nobody, ``(0, 1 + f)``."""
-        return torch.zeros(0, self.out_features)
+    def blank(self) -> Tensor | Column:
+        """Return the steps of nobody, ``(0, 1 + f)``; where all have the same number, a column of nobody."""
+        if self.horizon is None:
+            return torch.zeros(0, self.out_features)
+        steps = count_bins(self.horizon, self.bin_hours)
+        return DenseColumn(torch.zeros(0, steps, self.out_features), None, torch.zeros(0, dtype=torch.bool))
 
     def encoder(self) -> tuple[str, dict[str, object]]:
         """Return the name of the encoder that suits series, and the arguments that follow from the data.

@@ -1,0 +1,168 @@
+"""Things by name, of mmlego and of installed distributions, which are imported when their name is first asked for."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import TypeVar
+
+from mmlego.errors import InputError, LegoWarning, MissingExtraError
+
+T = TypeVar("T", bound=type)
+
+
+class Registry(Mapping[str, T]):
+    """Classes by name: those registered so far, and those that installed distributions offer as entry points.
+
+    A distribution offers a name by a line of its entry points: under the registry's group, ``name = "module"``.
+    Nothing of it is imported before somebody asks for the name; importing the module has to register it. Only what is
+    installed is ever imported: a name in a manifest or checkpoint is looked up, never taken for a module.
+
+    Parameters
+    ----------
+    what
+        What is registered, in the singular, for messages.
+    group
+        The group of entry points; None: nobody offers any.
+
+    Examples
+    --------
+    >>> shapes = Registry("shape")
+    >>> shapes.add("whole", int)
+    >>> shapes["whole"], "half" in shapes
+    (<class 'int'>, False)
+    >>> shapes.add("whole", float)
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: the shape name 'whole' is taken: expected a new name, got float, where it is int. ...
+    """
+
+    def __init__(self, what: str, group: str | None = None) -> None:
+        self.what, self.group = what, group
+        self._known: dict[str, T] = {}
+        self._offers: dict[str, list[EntryPoint]] | None = None
+
+    def check(self, name: str, thing: T) -> None:
+        """Refuse a name that another class has; a module that is loaded again brings the same class as a new object.
+
+        Parameters
+        ----------
+        name
+            The name.
+        thing
+            The class that shall have it.
+
+        Raises
+        ------
+        InputError
+            If the name is taken.
+        """
+        known = self._known.get(name)
+        if known is not None and (known.__module__, known.__qualname__) != (thing.__module__, thing.__qualname__):
+            raise InputError(
+                f"the {self.what} name {name!r} is taken",
+                expected="a new name",
+                got=f"{thing.__qualname__}, where it is {known.__qualname__}",
+                remedy="Name yours otherwise.",
+            )
+
+    def add(self, name: str, thing: T) -> None:
+        """Register a class.
+
+        Parameters
+        ----------
+        name
+            The name by which it is found.
+        thing
+            The class.
+
+        Raises
+        ------
+        InputError
+            If the name is taken.
+        """
+        self.check(name, thing)
+        self._known[name] = thing
+
+    def __getitem__(self, name: str) -> T:
+        """Return the class of a name; its module is imported where that has not been done.
+
+        Raises
+        ------
+        KeyError
+            If nobody offers the name.
+        MissingExtraError
+            If the distribution that offers it cannot be imported.
+        InputError
+            If the distribution does not register it, or several offer it.
+        """
+        offers = self._offered()
+        if name not in self._known and name in offers:
+            self._load(name, offers[name])
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys([*self._known, *self._offered()]))
+
+    def __len__(self) -> int:
+        return len(self._known.keys() | self._offered().keys())
+
+    def load_all(self) -> None:
+        """Import all that is offered; what cannot be is told as a warning that names the distribution."""
+        for name, offers in self._offered().items():
+            if name in self._known:
+                continue
+            try:
+                self._load(name, offers)
+            except (MissingExtraError, InputError) as error:
+                warnings.warn(str(error), LegoWarning, stacklevel=2)
+
+    def _offered(self) -> dict[str, list[EntryPoint]]:
+        """Return who offers which name; nobody may offer what mmlego has itself."""
+        if self._offers is None:
+            self._offers = {}
+            installed = () if self.group is None else entry_points(group=self.group)
+            for entry in sorted(installed, key=_distribution):
+                own = self._known.get(entry.name)
+                if own is not None and own.__module__.split(".")[0] == "mmlego":
+                    warnings.warn(
+                        f"{_distribution(entry)} offers the {self.what} {entry.name!r}, a name that mmlego has itself: "
+                        "it is left out",
+                        LegoWarning,
+                        stacklevel=3,
+                    )
+                    continue
+                self._offers.setdefault(entry.name, []).append(entry)
+        return self._offers
+
+    def _load(self, name: str, offers: list[EntryPoint]) -> None:
+        if len(offers) > 1:
+            raise InputError(
+                f"several distributions offer the {self.what} {name!r}",
+                expected="one",
+                got=", ".join(_distribution(entry) for entry in offers),
+                remedy="Uninstall all but one.",
+            )
+        entry, before = offers[0], dict(self._known)
+        who = f"the {self.what} {name!r} of {_distribution(entry)}"
+        try:
+            entry.load()
+        except Exception as error:  # what is not ours may fail in any way
+            self._known = before
+            raise MissingExtraError(
+                f"{who} cannot be imported ({type(error).__name__}: {error})",
+                remedy="Install what it needs, a version of it that fits this mmlego, or uninstall it.",
+            ) from error
+        if name not in self._known:
+            raise InputError(
+                f"{who} is not there",
+                expected=f"that importing {entry.value!r} registers it",
+                got=", ".join(sorted(self._known.keys() - before.keys())) or "nothing new",
+                remedy="Tell its authors, or uninstall it.",
+            )
+
+
+def _distribution(entry: EntryPoint) -> str:
+    """Return whose an entry point is, by name and version."""
+    return "an unknown distribution" if entry.dist is None else f"{entry.dist.name} {entry.dist.version}"
