@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -108,6 +109,35 @@ def test_good_files(kind: str, tmp_path: Path) -> None:
     cohort = load(tmp_path, kind, KINDS[kind].files())
     assert cohort.patients == PATIENTS
     assert cohort.prepare(PATIENTS).data().present["m"].all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_of_another_form_meet_where_it_is_declared(kind: str, tmp_path: Path) -> None:
+    cohort = load(tmp_path, kind, KINDS[kind].files(), outcome=("0", "1", "2", "3"), id={"pattern": "^p(.)$"})
+    assert cohort.patients == ("0", "1", "2", "3")
+    assert list(cohort.frames["m"].index) == ["0", "1", "2", "3"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("ids", ["P{}", "patient p{}", "{}", "p00{}"])
+def test_the_form_that_is_missed_is_named_and_works(kind: str, ids: str, tmp_path: Path) -> None:
+    outcome = tuple(ids.format(i) for i in range(4))
+    with pytest.raises(InputError, match="4 ids would meet in another form") as told:
+        load(tmp_path, kind, KINDS[kind].files(), outcome=outcome)
+    form, section = re.findall(r"Declare id: (\{.*\}) in the section of (\w+)\.", str(told.value))[0]
+    manifest = yaml.safe_load((tmp_path / "cohort.yaml").read_text())
+    part = manifest["outcome"] if section == "outcome" else manifest["modalities"][section]
+    part["id"] = yaml.safe_load(form)
+    (tmp_path / "cohort.yaml").write_text(yaml.safe_dump(manifest))
+    assert len(Cohort.from_manifest(tmp_path / "cohort.yaml")) == 4
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ids_that_meet_in_part_are_noted(kind: str, tmp_path: Path) -> None:
+    cohort = load(tmp_path, kind, KINDS[kind].files(), outcome=("p0", "p1", "P2", "P3"))
+    assert cohort.patients == ("p0", "p1")
+    if kind != "bag":  # of files by name, those of nobody are noted as files
+        assert "2 ids would meet in another form, 'p2' as 'P2': Declare id: {case: upper}" in str(cohort.dropped)
 
 
 TWICE: dict[str, tuple[Callable[[], Files], dict[str, object], str, str]] = {

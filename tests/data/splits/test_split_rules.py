@@ -82,7 +82,11 @@ WRONG = {
         "split: unknown key 'colum'. Did you m",
     ),
     "no column": ("split: {by: group, file: data.csv}", {}, "split: 'column' is missing"),
-    "another column": ("split: {by: group, file: data.csv, column: sites}", {}, "split: no column 'sites'. Did you m"),
+    "another column": (
+        "split: {by: group, file: data.csv, column: sites}",
+        {},
+        "file 'data.csv' has no column 'sites'. Did you mean 'site'",
+    ),
     "no section": ("split: scaffold", {}, "split is not a section"),
     "no file": ("split: {by: group, file: other.csv, column: site}", {}, "there is no file 'other.csv'"),
     "out of the folder": ("split: {by: group, file: ../data.csv, column: site}", {}, "leaves the manifest's folder"),

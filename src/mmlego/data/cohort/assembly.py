@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.reading.joins import Dropped, by_patient, one_row_each
+from mmlego.data.reading.near_ids import NearMiss, near_miss
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.wording import counted, listed
 
@@ -38,7 +39,7 @@ def read_outcome(
         return None, [], []
     frame, found = by_patient(raw, key, "outcome")
     columns = spec.columns([str(column) for column in frame.columns])
-    frame, merged = one_row_each(frame[columns], "error", "outcome")
+    frame, merged = one_row_each(frame[columns], spec.rows, "outcome", ("first", "last"))
     outcome, lost = spec.known(frame)
     return outcome, columns, [*found, *merged, *lost]
 
@@ -69,8 +70,9 @@ def assemble(
     >>> patients, [str(note) for note in notes]
     (('b',), ['rna: 1 patient without outcome (c)', 'outcome: 1 patient without any modality (a)'])
     """
-    patients = _who(tables, outcome)
-    notes = [] if outcome is None else _unmatched(tables, outcome)
+    missed = _missed(tables, outcome)
+    patients = _who(tables, outcome, missed)
+    notes = [] if outcome is None else _unmatched(tables, outcome, missed)
     frames = {modality: in_order(frame, patients) for modality, frame in tables.items()}
     return tuple(patients), frames, None if outcome is None else outcome.loc[patients], notes
 
@@ -138,22 +140,47 @@ def in_order(frame: pd.DataFrame, patients: Sequence[str]) -> pd.DataFrame:
     return frame.loc[[patient for patient in patients if patient in here]]
 
 
-def _who(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None) -> list[str]:
+def _missed(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None) -> dict[str, NearMiss]:
+    """Return by modality in which form ids that meet nobody would meet those of the outcome, or of the first table."""
+    rest = dict(tables)
+    if outcome is None:
+        other = next(iter(rest))
+        base = rest.pop(other)
+    else:
+        other, base = "outcome", outcome
+    known, met = set(base.index), {patient for frame in tables.values() for patient in frame.index}
+    found = {}
+    for modality, frame in rest.items():
+        here = set(frame.index)
+        strangers = [patient for patient in frame.index if patient not in known]
+        free = [patient for patient in base.index if patient not in (here if outcome is None else met)]
+        missed = near_miss(modality, strangers, other, free or [p for p in base.index if p not in here])
+        if missed is not None:
+            found[modality] = missed
+    return found
+
+
+def _who(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None, missed: Mapping[str, NearMiss]) -> list[str]:
     """Return the patients of the cohort: those of the outcome with a modality, else all with a modality."""
     anyone = dict.fromkeys(patient for frame in tables.values() for patient in frame.index)
     patients = list(anyone) if outcome is None else [patient for patient in outcome.index if patient in anyone]
     if not patients:
         theirs = listed(anyone, 2) or "nobody"
+        told = [f"{modality}: {miss.found()}. {miss.remedy()}" for modality, miss in missed.items()]
         raise InputError(
             "no patient is left" if outcome is None else "no patient has both an outcome and a modality",
             expected="the same patient ids in all tables",
             got=f"{theirs} in the modalities"
             + ("" if outcome is None else f", {listed(outcome.index, 2)} in the outcome"),
+            remedy=" ".join(told)
+            or "Where the ids are parts of one another, id: {pattern: ...} in a section says how.",
         )
     return patients
 
 
-def _unmatched(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame) -> list[Dropped]:
+def _unmatched(
+    tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame, missed: Mapping[str, NearMiss]
+) -> list[Dropped]:
     notes = []
     known = set(outcome.index)
     anyone: set[str] = set()
@@ -161,7 +188,9 @@ def _unmatched(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame) -> lis
         lost = tuple(patient for patient in frame.index if patient not in known)
         anyone |= set(frame.index)
         if lost:
-            notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome", lost))
+            miss = missed.get(modality)
+            hint = "" if miss is None else f"; {miss.found()}: {miss.remedy().removesuffix('.')}"
+            notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome{hint}", lost))
     bare = tuple(patient for patient in outcome.index if patient not in anyone)
     if bare:
         notes.append(Dropped("outcome", f"{counted(len(bare), 'patient')} without any modality", bare))

@@ -19,6 +19,7 @@ from mmlego.data.cohort.splitting import By, Duplicates, split_cohort
 from mmlego.data.cohort.summary import summarise
 from mmlego.data.cohort.table import CohortTable
 from mmlego.data.reading.containers import arrays_to_frames, read_container
+from mmlego.data.reading.ids import with_ids
 from mmlego.data.reading.joins import RowRule
 from mmlego.data.splits.splits import Groups, Split
 from mmlego.errors import InputError
@@ -149,10 +150,13 @@ class Cohort(CohortTable):
         if (outcome is None) != (spec is None):
             raise InputError("outcome and task belong together", expected="both or none", got="one")
         sources = sources_of_frames(list(frames), rows, keep or {}, kinds or {})
+        if outcome is not None and spec is not None:
+            outcome = with_ids(outcome, key, spec.id, "outcome")
         followed, columns, notes = read_outcome(outcome, spec, key)
         tables = {}
         for modality, frame in frames.items():
-            tables[modality], found = sources[modality].choose(frame, key, modality, columns)
+            source = sources[modality]
+            tables[modality], found = source.choose(with_ids(frame, key, source.id, modality), key, modality, columns)
             notes += found
         patients, chosen, known, lost = assemble(tables, followed)
         return cls(name, patients, chosen, known, spec, sources, (*notes, *lost))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.source import Source
 from mmlego.data.memory.checks import check_names
+from mmlego.data.reading.ids import IdForm
 from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
@@ -23,6 +25,7 @@ from mmlego.wording import listed, meant, shortened
 M = TypeVar("M", bound=BaseModel)
 
 MOST_LETTERS = 100  # of the name of a modality
+_WORDS = ("classes", "event_when", "censored_when", "missing")  # of the outcome: words that its file holds
 
 
 class Manifest(BaseModel):
@@ -34,6 +37,8 @@ class Manifest(BaseModel):
         The name of the cohort.
     key
         The column of patient ids, in every file.
+    id
+        The form of patient ids in all files but those whose sections have one of their own.
     outcome
         What is predicted; None for a cohort that is only predicted on.
     modalities
@@ -56,6 +61,7 @@ class Manifest(BaseModel):
 
     name: str = "cohort"
     key: str
+    id: IdForm | None = None
     outcome: Outcome | None = None
     modalities: dict[str, SerializeAsAny[Source]]
     split: SplitRule | None = None
@@ -215,7 +221,10 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
         raise InputError(f"{where}: unknown key {key!r}", remedy=meant(key, known))
     if first["type"] == "missing":
         raise InputError(f"{where}: {key!r} is missing", remedy=f"Add {key}: to the section.")
-    raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]))
+    remedy = None
+    if first["type"] == "string_type" and isinstance(first["input"], bool | int | float | datetime.date):
+        remedy = "YAML reads it as something else than text: put it in quotes."
+    raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]), remedy=remedy)
 
 
 def parse_source(content: object, where: str = "modality", *, files: bool = False) -> Source:
@@ -319,4 +328,19 @@ class _UniqueKeys(yaml.SafeLoader):
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
+        for key, (_, value) in zip(keys, node.value, strict=True):
+            if key == "outcome" and isinstance(value, yaml.MappingNode):
+                for name, words in value.value:
+                    if name.value in _WORDS:
+                        _as_written(words)
         return super().construct_mapping(node, deep)
+
+
+def _as_written(node: yaml.Node) -> None:
+    """Have words read as they are written: ``yes`` is no ``True`` and ``01`` no ``1`` where a file has these words."""
+    if isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            if isinstance(part, yaml.ScalarNode) and part.value:
+                part.tag = "tag:yaml.org,2002:str"
+    elif isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:null":
+        node.tag = "tag:yaml.org,2002:str"

@@ -71,14 +71,16 @@ def read_files(
     manifest = read_manifest(path)
     home = Path(path).parent
     places = _places(manifest, home, folder, allow_outside=allow_outside, links=links)
-    files = Folder(places, manifest.key, home=home)
+    files = Folder(places, manifest.key, home=home, form=manifest.id)
     spec = manifest.outcome
-    raw = None if spec is None else files.table(spec.file or "")
+    raw = None
+    if spec is not None:
+        raw = files.of(spec.id).table(spec.file or "", text=spec.named(), only=spec.named())
     outcome, columns, notes = read_outcome(raw, spec, manifest.key)
     files.patients = None if outcome is None else frozenset(outcome.index)
     tables = {}
     for modality, source in manifest.modalities.items():
-        tables[modality], found = source.read(files, modality, columns)
+        tables[modality], found = source.read(files.of(source.id), modality, columns)
         notes += found
     patients, frames, known, lost = assemble(tables, outcome)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)

@@ -11,8 +11,10 @@ from pydantic import model_validator
 
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.files import MISSING
+from mmlego.data.reading.ids import Formed, with_ids
 from mmlego.data.reading.joins import Dropped, by_patient
 from mmlego.data.reading.names import NamePattern
+from mmlego.data.reading.near_ids import near_miss
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
@@ -168,7 +170,7 @@ class FileSource(Source):
         """
         made = None if self.pattern is None else NamePattern(self.pattern, alone=False)
         needed = [self.column] if made is None else made.columns
-        table = folder.table(self.file or "", text=needed)
+        table = folder.as_written().table(self.file or "", text=needed)
         available = [str(column) for column in table.columns]
         # In a pattern, {key} is the key here too, unless a column is called so.
         columns = {name: folder.key if name == "key" and name not in available else name for name in needed}
@@ -177,7 +179,8 @@ class FileSource(Source):
                 raise InputError(f"leakage: {modality} names its files by {column!r}, a column of the outcome")
             if column not in available:
                 raise InputError(f"{modality}: no column {name!r} names files", remedy=meant(name, available))
-        frame, notes = by_patient(table.set_index(folder.key, drop=False), None, modality)
+        keyed = with_ids(table.set_index(folder.key, drop=False), None, folder.form, modality)
+        frame, notes = by_patient(keyed, None, modality)
         cells = frame[list(columns.values())]
         rows = cells.astype(object).where(cells.notna(), None).to_numpy().tolist()
         named: list[tuple[str, str | None, bool]] = []
@@ -212,7 +215,11 @@ class FileSource(Source):
         if not names:
             remedy = f"Paths begin at {folder.places}; where files lie elsewhere, say so: roots: in the manifest."
             raise InputError(f"{modality}: no file is named as {self.pattern!r}", remedy=remedy)
-        owners = pattern.owners(names, folder.patients, modality)
+        form = folder.form
+        patients = folder.patients if form is None or folder.patients is None else Formed(form, folder.patients)
+        owners = pattern.owners(names, patients, modality)
+        if form is not None:
+            owners = {name: None if key is None else form.of(key) for name, key in owners.items()}
         found: dict[str, list[Path]] = {}
         for name, patient in owners.items():
             if patient is not None:
@@ -225,11 +232,25 @@ class FileSource(Source):
                 f"{modality}: no file named as {self.pattern!r} belongs to a patient",
                 expected=f"ids as {listed(sorted(folder.patients or ()), 2)}",
                 got=listed(nobody, 2),
+                remedy=_near(pattern, names, folder, modality),
             )
         notes = []
         if nobody:
             notes.append(Dropped(modality, f"{counted(len(nobody), 'file')} of no patient: {listed(nobody)}"))
         return found, notes
+
+
+def _near(pattern: NamePattern, names: Sequence[str], folder: Folder, modality: str) -> str | None:
+    """Return in which form the ids in names of files would be those of the outcome, if in one."""
+    try:
+        keys = [key for key in pattern.owners(names, None, modality).values() if key is not None]
+    except InputError:  # the pattern alone does not say what the ids are
+        return None
+    form = folder.form
+    missed = near_miss(
+        modality, [form.of(key) if form else key for key in keys], "outcome", list(folder.patients or ())
+    )
+    return None if missed is None else f"{missed.found()}. {missed.remedy()}"
 
 
 def files_of(frame: pd.DataFrame, column: str) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mmlego.data.reading.files import read_table
 from mmlego.data.reading.fingerprints import row_fingerprints
+from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.places import Places
 from mmlego.errors import InputError
@@ -34,10 +36,20 @@ class Folder:
         The folder of the manifest: caches lie there, for data may not be written to.
     patients
         The patients with an outcome, where that is known: whose a file is may hang on it.
+    form
+        The form of the patient ids; None: as the files have them.
     """
 
-    def __init__(self, places: Places, key: str, *, home: Path, patients: Collection[str] | None = None) -> None:
-        self.places, self.key, self.home, self.patients = places, key, home, patients
+    def __init__(
+        self,
+        places: Places,
+        key: str,
+        *,
+        home: Path,
+        patients: Collection[str] | None = None,
+        form: IdForm | None = None,
+    ) -> None:
+        self.places, self.key, self.home, self.patients, self.form = places, key, home, patients, form
         self._tables: dict[tuple[Path, frozenset[str], frozenset[str] | None], pd.DataFrame] = {}
 
     @property
@@ -55,7 +67,7 @@ class Folder:
         return self.places.file(name, folders=folders)
 
     def table(self, name: str, *, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
-        """Return a table; one wide file may hold all modalities and the outcome.
+        """Return a table, its key in the form that is declared; one file may hold all modalities and the outcome.
 
         Parameters
         ----------
@@ -70,7 +82,59 @@ class Folder:
         chosen = (self.file(name), frozenset(text), None if only is None else frozenset(only))
         if chosen not in self._tables:
             self._tables[chosen] = read_table(chosen[0], self.key, text=chosen[1], only=chosen[2])
-        return self._tables[chosen]
+        if self.form is not None and self.key in chosen[1]:
+            raise InputError(
+                f"the key {self.key!r} of {name!r} is what is read, and has another form as an id",
+                remedy="Leave id: out of this section, or name another column.",
+            )
+        return with_ids(self._tables[chosen], self.key, self.form, name)
+
+    def of(self, form: IdForm | None) -> Folder:
+        """Return this folder as a section sees it, whose ids are of a form of their own; None: of that of all.
+
+        Parameters
+        ----------
+        form
+            The form.
+        """
+        if form is None:
+            return self
+        other = copy.copy(self)
+        other.form = form
+        return other
+
+    def as_written(self) -> Folder:
+        """Return this folder with the ids as the files have them: names of files may be made of them."""
+        other = copy.copy(self)
+        other.form = None
+        return other
+
+    def ids(self, ids: Sequence[object], where: str) -> list[str]:
+        """Return patient ids as a file has them in the form that is declared for it.
+
+        Parameters
+        ----------
+        ids
+            The ids, none missing.
+        where
+            The modality, for messages.
+
+        Raises
+        ------
+        InputError
+            If two become one that should not.
+        """
+        return formed(ids, self.form, where)
+
+    def ids_of_rows(self, ids: Sequence[object], where: str) -> list[str | None]:
+        """Return patient ids of rows in the form that is declared for them, None where a row is nobody's.
+
+        Parameters
+        ----------
+        ids, where
+            As :meth:`ids` takes them; ids may be missing.
+        """
+        return formed_rows(ids, self.form, where)
 
 
 class Source(BaseModel, ABC):
@@ -78,12 +142,18 @@ class Source(BaseModel, ABC):
 
     Whatever the kind, reading it gives a frame indexed by patient, a row a patient; what its cells hold (numbers,
     text, files, arrays) is between the source and its preprocessing.
+
+    Parameters
+    ----------
+    id
+        The form of its patient ids, where it is not that of the other files.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
     kind: str
+    id: IdForm | None = None
 
     @abstractmethod
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:

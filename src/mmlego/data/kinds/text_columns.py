@@ -119,7 +119,7 @@ def choose_texts(
     known = frame[column].notna()
     texts = frame[[column]].astype(object).where(known.to_numpy()[:, None], "")
     texts[column] = [str(text).strip() for text in texts[column]]
-    texts, merged = one_row_each(texts, rules.rows, modality)
+    texts, merged = one_row_each(texts, rules.rows, modality, ("first",))
     empty = texts[column] == ""
     if empty.any():
         who = tuple(texts.index[empty])

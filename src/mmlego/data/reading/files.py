@@ -125,17 +125,15 @@ def read_table(
     kinds = [f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED]
     suffix = next((suffix for suffix in kinds if path.name.lower().endswith(suffix)), None)
     if path.name.lower().endswith(".parquet"):
-        frame = _read_parquet(path, {key, *text}, None if only is None else {key, *only})
+        frame = _read_parquet(path, key, text, only)
     elif suffix is not None:
         content = _bytes(path)
-        wanted = None if only is None else {key, *only}
-        frame = _read_text(path, content, _separator(suffix[:4], content), {key, *text}, wanted)
+        frame = _read_text(path, content, _separator(suffix[:4], content), key, text, only)
     else:
         expected = f"one of {', '.join([*kinds, '.parquet'])}"
         raise InputError(f"file {path.name!r} is of a kind that is not read", expected=expected)
     if key not in frame.columns:
-        names = [str(name) for name in frame.columns]
-        raise InputError(f"file {path.name!r} has no key column {key!r}", remedy=meant(key, names))
+        raise _no_key(path, key, [str(name) for name in frame.columns])
     return frame
 
 
@@ -168,16 +166,30 @@ def matching(names: Sequence[str], patterns: Collection[str]) -> list[str]:
     return [name for name in names if name in exact or any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
 
 
+def _there(path: Path, key: str, names: Sequence[str], patterns: Collection[str]) -> set[str]:
+    """Return the columns of a file that are wanted, or say which is not there."""
+    for pattern in patterns:
+        if pattern != key and not matching(names, [pattern]):
+            raise InputError(f"file {path.name!r} has no column {pattern!r}", remedy=meant(pattern, list(names)))
+    if key not in names:
+        raise _no_key(path, key, names)
+    return set(matching(names, [key, *patterns]))
+
+
+def _no_key(path: Path, key: str, names: Sequence[str]) -> InputError:
+    return InputError(f"file {path.name!r} has no key column {key!r}", remedy=meant(key, list(names)))
+
+
 def _read_text(
-    path: Path, content: io.BytesIO, separator: str, text: Collection[str], only: Collection[str] | None
+    path: Path, content: io.BytesIO, separator: str, key: str, text: Collection[str], only: Collection[str] | None
 ) -> pd.DataFrame:
     import pandas as pd
 
     try:
         header = pd.read_csv(content, sep=separator, header=None, nrows=1, dtype=str).iloc[0].dropna().tolist()
         content.seek(0)
-        text = set(matching(header, text))
-        wanted = None if only is None else set(matching(header, only))
+        text = set(matching(header, [key, *text]))
+        wanted = None if only is None else _there(path, key, header, only)
         missing = {name: [""] if name in text else MISSING for name in header}
         kinds = dict.fromkeys(text, str)
         frame = pd.read_csv(
@@ -200,14 +212,14 @@ def _read_text(
     return frame.copy()  # a wide table comes in pieces, and in one piece is faster to work with
 
 
-def _read_parquet(path: Path, text: Collection[str], only: Collection[str] | None) -> pd.DataFrame:
+def _read_parquet(path: Path, key: str, text: Collection[str], only: Collection[str] | None) -> pd.DataFrame:
     what, install = f"reading {path.name!r}", "'mmlego[parquet]'."
     pa, parquet = (import_extra(module, what, install) for module in ("pyarrow", "pyarrow.parquet"))
     try:
         with parquet.ParquetFile(path) as file:
             names = file.schema_arrow.names
-            table = file.read(None if only is None else matching(names, only))
-        texts = set(matching(names, text))
+            table = file.read(None if only is None else sorted(_there(path, key, names, only), key=names.index))
+        texts = set(matching(names, [key, *text]))
         # Whole numbers beside a null would become floats, which cannot tell those beyond 2^53 apart.
         for place, name in enumerate(table.column_names):
             if name in texts and pa.types.is_integer(table.schema.types[place]):

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from mmlego.data.reading.ids import plain_ids
 from mmlego.errors import InputError
-from mmlego.wording import counted, label, listed, meant
+from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RowRule: TypeAlias = Literal["error", "first", "mean"]
+AnyRowRule: TypeAlias = Literal["error", "first", "last", "mean"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
     Raises
     ------
     InputError
-        If there are no patient ids.
+        If there are no patient ids, or two of them would become one.
 
     Examples
     --------
@@ -117,7 +119,7 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
     named = np.asarray(frame.index.notna())
     notes = [] if named.all() else [Dropped(where, f"{counted(int((~named).sum()), 'row')} without a patient id")]
     frame = frame[named]
-    index = pd.Index([label(patient) for patient in frame.index], name="patient", dtype=object)
+    index = pd.Index(plain_ids(frame.index, where), name="patient", dtype=object)
     return frame.set_axis(index, axis=0), notes
 
 
@@ -204,7 +206,9 @@ def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> No
         )
 
 
-def one_row_each(frame: pd.DataFrame, rule: RowRule, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
+def one_row_each(
+    frame: pd.DataFrame, rule: AnyRowRule, where: str, allowed: Sequence[str] = ("first", "mean")
+) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return one row per patient.
 
     Parameters
@@ -213,9 +217,11 @@ def one_row_each(frame: pd.DataFrame, rule: RowRule, where: str) -> tuple[pd.Dat
         Rows indexed by patient, of which a patient may have several.
     rule
         ``"error"``: rows of one patient that are equal become one, others are refused; ``"first"``: the first
-        row; ``"mean"``: the mean of each column over the rows that have it.
+        row, ``"last"``: the last; ``"mean"``: the mean of each column over the rows that have it.
     where
         The modality, for messages.
+    allowed
+        The rules that its section takes beside ``"error"``, for messages.
 
     Raises
     ------
@@ -241,16 +247,18 @@ def one_row_each(frame: pd.DataFrame, rule: RowRule, where: str) -> tuple[pd.Dat
             raise InputError(f"{where}: cannot take the mean of text ({listed(text)})", remedy=remedy)
         frame = frame.astype(float).groupby(level=0, sort=False).mean()
         return frame, [Dropped(where, f"{rows} rows averaged to {counted(patients, 'patient')}")]
-    if rule == "first":
-        kept = frame[~frame.index.duplicated()]
-        return kept, [Dropped(where, f"{counted(rows - patients, 'further row')} of a patient, the first is kept")]
+    if rule != "error":
+        kept = frame[~frame.index.duplicated(keep=rule)]
+        return kept, [Dropped(where, f"{counted(rows - patients, 'further row')} of a patient, the {rule} is kept")]
     keyed = pd.concat([frame.index.to_frame(index=False), frame.reset_index(drop=True)], axis=1)
     frame = frame[~keyed.duplicated().to_numpy()]
     if not frame.index.is_unique:
         again = frame.index[frame.index.duplicated()].unique()
+        rules = " or ".join(f"rows: {other}" for other in allowed)
+        fewer = ", or choose fewer columns" if "mean" in allowed else ""
         raise InputError(
             f"{where}: {counted(len(again), 'patient')} with several rows that differ ({listed(again)})",
             expected="one row per patient",
-            remedy="Declare what to do, as rows: first or rows: mean, or choose fewer columns.",
+            remedy=f"Declare what to do, as {rules}{fewer}." if rules else "Mend these rows.",
         )
     return frame, [Dropped(where, f"{counted(rows - patients, 'row')} merged, equal to another row of the patient")]

@@ -11,9 +11,11 @@ from pydantic import BaseModel, ConfigDict
 
 from mmlego.data.kinds.molecules import scaffold_groups
 from mmlego.data.kinds.source import Folder
+from mmlego.data.reading.ids import IdForm, with_ids
 from mmlego.data.reading.joins import by_patient, one_row_each
+from mmlego.data.reading.near_ids import near_miss
 from mmlego.errors import InputError
-from mmlego.wording import counted, label, listed, meant, shortened
+from mmlego.wording import counted, label, listed, shortened
 
 
 class SplitRule(BaseModel):
@@ -28,6 +30,8 @@ class SplitRule(BaseModel):
         A table with the key of the manifest.
     column
         Its column of groups, or of SMILES; may be the key itself.
+    id
+        The form of its patient ids, where it is not that of the other files.
 
     Examples
     --------
@@ -40,6 +44,7 @@ class SplitRule(BaseModel):
     by: Literal["group", "scaffold"]
     file: str
     column: str
+    id: IdForm | None = None
 
 
 @dataclass(frozen=True)
@@ -105,21 +110,19 @@ def read_groups(rule: SplitRule, folder: Folder, patients: Sequence[str]) -> Pat
     MissingExtraError
         If scaffolds are asked for and RDKit is not installed.
     """
-    frame = folder.table(rule.file)
-    if rule.column == folder.key:
-        rows, _ = by_patient(frame.set_index(folder.key, drop=False), None, "split")
-    else:
-        rows, _ = by_patient(frame, folder.key, "split")
-    rows = rows.set_axis([str(column) for column in rows.columns], axis=1)
-    if rule.column not in rows.columns:
-        raise InputError(f"split: no column {rule.column!r}", remedy=meant(rule.column, list(rows.columns)))
-    rows, _ = one_row_each(rows[[rule.column]].dropna(), "error", "split")
+    here = folder.of(rule.id)
+    frame = here.as_written().table(rule.file, text=[rule.column], only=[rule.column]).set_index(folder.key, drop=False)
+    rows, _ = by_patient(with_ids(frame, None, here.form, "split"), None, "split")
+    rows, _ = one_row_each(rows[[rule.column]].dropna(), "error", "split", ())
     known = {str(patient): label(value) for patient, value in rows[rule.column].items()}
     lacking = [patient for patient in patients if not known.get(patient)]
     if lacking:
+        missed = near_miss("split", [patient for patient in known if patient not in set(patients)], "", lacking)
         raise InputError(
             f"split: {counted(len(lacking), 'patient')} without a value of {rule.column!r} ({listed(lacking)})",
             expected="one for each patient of the cohort",
+            got=None if missed is None else missed.found(),
+            remedy=None if missed is None else missed.remedy(),
         )
     values = [known[patient] for patient in patients]
     groups = scaffold_groups(values) if rule.by == "scaffold" else values

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -83,6 +84,7 @@ class OmicsSource(Source):
         with open_annotated(path) as data:
             try:
                 part = self._part(data, modality, folder.key)
+                part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
                 names = name_columns(part.genes, modality)
                 chosen = select_columns(self.columns, names, modality)
                 place = {gene: number for number, gene in enumerate(names)}

@@ -66,7 +66,7 @@ class SequenceSource(TextColumnSource):
         if "column" in self.model_fields_set:
             raise InputError(f"{modality}: a FASTA file has no columns", remedy="Leave column: out.")
         records = read_fasta(folder.file(name))
-        index = pd.Index([patient for patient, _ in records], dtype=object)
+        index = pd.Index(folder.ids([patient for patient, _ in records], modality), dtype=object)
         return self.choose(pd.DataFrame({self.column: [text for _, text in records]}, index), None, modality, ())
 
     def complaint(self, text: str) -> str | None:

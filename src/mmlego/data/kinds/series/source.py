@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -88,6 +89,9 @@ class StaySource(Source):
         """
         path = folder.file(self.file or "", folders=True)
         found = (self._bundle if _is_bundle(path) else self._table)(path, folder, self._cache(folder))
+        # The ids of all stays at once; a patient with several keeps each of them.
+        form = dict(zip(whose := list(dict.fromkeys(found.patients)), folder.ids(whose, modality), strict=True))
+        found = replace(found, patients=tuple(form[patient] for patient in found.patients))
         notes = []
         if found.skipped:
             what = f"{counted(len(found.skipped), 'part')} of {path.name} left out: {listed(found.skipped)}"

@@ -105,7 +105,11 @@ CLASS = {"task": "classification", "label": "y"}
 BAD = {
     "negative time": (survival(), frame(t=[1, -2], e=[0, 1]), r"1 patient with a negative survival time \(b\)"),
     "infinite time": (survival(), frame(t=[1, np.inf], e=[0, 1]), r"an infinite value in outcome column 't' \(b\)"),
-    "time as text": (survival(), frame(t=["1", "long"], e=[0, 1]), "outcome column 't' holds text.*'long'"),
+    "time as text": (
+        survival(),
+        frame(t=["1", "long"], e=[0, 1]),
+        "column 't' holds 1 cell that is no number: got 'long' 1",
+    ),
     "time as dates": (survival(), frame(t=pd.to_datetime(["2020-01-01"] * 2), e=[0, 1]), "'t' holds dates"),
     "no event": (survival("dead"), frame(t=[1, 2], e=["x", "y"]), "expected dead among the values, got x, y"),
     "nobody": (survival(), frame(t=[NAN, 2], e=[1, None]), "no patient has an outcome: expected values in t, e"),
@@ -113,12 +117,12 @@ BAD = {
     "another class": (
         parse_outcome({**CLASS, "classes": ["a", "b"]}),
         frame(y=["a", "c"]),
-        "unknown classes in 'y': expected a, b, got c",
+        "unknown classes in 'y': expected 'a', 'b', got 'c'.*in quotes.*classes: \\['a', 'c'\\]",
     ),
     "label 2": (
         parse_outcome({"task": "multilabel", "labels": ["y"]}),
         frame(y=[0, 2]),
-        r"1 patient with a label that is neither 0 nor 1 \(b\)",
+        r"1 patient with a label of 'y' that is neither 0 nor 1, no nor yes: '2' \(b\)",
     ),
 }
 

@@ -1,0 +1,193 @@
+"""Outcomes that are classes: one out of several, or several labels that are there or not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmlego.data.cohort.outcomes.base import Outcome, Scalar, listed_words, of_kind
+from mmlego.data.cohort.outcomes.numbers import refuse
+from mmlego.data.cohort.outcomes.regression import columns_of
+from mmlego.data.cohort.outcomes.words import alike, meet, truth, words
+from mmlego.data.reading.ids import whole
+from mmlego.data.reading.joins import select_columns
+from mmlego.errors import InputError, MismatchError
+from mmlego.tasks import Classification, MultiLabel, Task
+from mmlego.wording import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_AS_WRITTEN = "Name the classes as the file has them, in quotes where YAML reads another word (yes, no, 01)"
+
+
+class ClassificationOutcome(Outcome):
+    """One class out of several.
+
+    Parameters
+    ----------
+    label
+        The column of classes.
+    classes
+        The classes in the order of the logits, the positive one last; without it, all that occur, sorted.
+
+    Examples
+    --------
+    >>> ClassificationOutcome(task="classification", label="died").columns(["age", "died"])
+    ['died']
+    """
+
+    task: Literal["classification"]
+    label: str
+    classes: list[Scalar] | None = None
+
+    def named(self) -> list[str]:
+        """Return the column of classes."""
+        return [self.label]
+
+    def columns(self, available: Sequence[str]) -> list[str]:
+        """Return the column of classes."""
+        return select_columns([self.label], available, "outcome")
+
+    def declared(self, column: str) -> list[str]:
+        """Return the classes."""
+        return [] if self.classes is None else listed_words(self.classes)
+
+    def doubtful(self, column: str, word: str) -> str:
+        """Return that the word is to be named among the classes."""
+        return f"name it in classes: [..., {word!r}] if it is a class"
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the column ``label``, whose categories are the classes, NaN where missing."""
+        import pandas as pd
+
+        given = words(frame[self.label])
+        found = list(dict.fromkeys(word for word in given if word is not None))
+        if self.classes is None:
+            meanings = dict(zip(found, whole(found), strict=True))
+            classes = _sorted(set(meanings.values()))
+            self._refuse_alike(classes)
+        else:
+            classes = self.declared(self.label)
+            meanings = meet(found, classes, self.label)
+        unknown = sorted(set(found) - set(meanings))
+        if unknown:
+            raise InputError(
+                f"unknown classes in {self.label!r}",
+                expected=listed(map(repr, classes)),
+                got=listed(map(repr, unknown)),
+                remedy=f"{_AS_WRITTEN}: classes: [{listed((repr(word) for word in _sorted(set(found))), 12)}].",
+            )
+        if len(classes) < 2:
+            remedy = "Name the classes, as classes: [alive, dead]."
+            raise InputError(f"column {self.label!r} holds one class only", got=listed(classes), remedy=remedy)
+        values = [None if word is None else meanings[word] for word in given]
+        return pd.DataFrame({"label": pd.Categorical(values, categories=classes)}, index=frame.index)
+
+    def _refuse_alike(self, classes: Sequence[str]) -> None:
+        for group in alike(classes):
+            raise InputError(
+                f"classes of {self.label!r} that differ in form only",
+                expected="one word a class",
+                got=listed(map(repr, group)),
+                remedy=f"Name each class once: classes: [{group[0]!r}, ...].",
+            )
+
+    def fit_task(self, outcome: pd.DataFrame) -> Classification:
+        """Return the task; the classes are those of the whole cohort."""
+        return Classification(list(outcome["label"].cat.categories))
+
+    def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
+        """Return the number of the class of each patient, ``(n,)``."""
+        classes = of_kind(task, Classification).classes
+        place = {name: number for number, name in enumerate(classes)}
+        unknown = sorted(set(outcome["label"]) - set(place))
+        if unknown:
+            raise MismatchError("classes that the task lacks", expected=listed(classes), got=listed(unknown))
+        return torch.tensor([place[name] for name in outcome["label"]], dtype=torch.int64)
+
+    def describe(self, outcome: pd.DataFrame) -> str:
+        """Return the number of patients per class."""
+        counts = outcome["label"].value_counts(sort=False)
+        return f"classification: {self.label} is " + ", ".join(f"{name} in {n}" for name, n in counts.items())
+
+
+class MultiLabelOutcome(Outcome):
+    """Several labels, each 0 or 1, no or yes, or missing.
+
+    Parameters
+    ----------
+    labels
+        The columns, as names or globs.
+
+    Examples
+    --------
+    >>> MultiLabelOutcome(task="multilabel", labels="toxic_*").columns(["toxic_liver", "toxic_skin", "age"])
+    ['toxic_liver', 'toxic_skin']
+    """
+
+    task: Literal["multilabel"]
+    labels: str | list[str]
+
+    def named(self) -> list[str]:
+        """Return the columns of labels."""
+        return [self.labels] if isinstance(self.labels, str) else self.labels
+
+    def columns(self, available: Sequence[str]) -> list[str]:
+        """Return the columns of labels."""
+        return select_columns(self.labels, available, "outcome")
+
+    def doubtful(self, column: str, word: str) -> str | None:
+        """Return, of ``None``, that it is to be made a 0: it may mean that there is no finding."""
+        return "write 0 if there is no finding" if word.casefold() == "none" else None
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return one column per label, 0, 1 or NaN."""
+        import pandas as pd
+
+        outcome = {}
+        for name in frame.columns:
+            given = words(frame[name])
+            said = [None if word is None else truth(word) for word in given]
+            odd = [
+                (patient, word)
+                for patient, word, value in zip(frame.index, given, said, strict=True)
+                if word is not None and value is None
+            ]
+            told = listed(dict.fromkeys(repr(word) for _, word in odd))
+            what = f"a label of {name!r} that is neither 0 nor 1, no nor yes: {told}"
+            refuse(pd.Index([patient for patient, _ in odd]), what)
+            outcome[name] = [np.nan if value is None else float(value) for value in said]
+        return pd.DataFrame(outcome, index=frame.index, dtype=float)
+
+    def lacking(self, outcome: pd.DataFrame) -> pd.Series:
+        """Return who has no label at all; some may be missing."""
+        return outcome.isna().all(axis=1)
+
+    def fit_task(self, outcome: pd.DataFrame) -> MultiLabel:
+        """Return the task; the labels are the columns."""
+        return MultiLabel(list(outcome.columns))
+
+    def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
+        """Return the labels ``(n, k)``, NaN where missing."""
+        return columns_of(outcome, of_kind(task, MultiLabel).labels)
+
+    def describe(self, outcome: pd.DataFrame) -> str:
+        """Return how many patients have each label."""
+        counts = (f"{name} {int(outcome[name].sum())} of {outcome[name].count()}" for name in outcome.columns)
+        return "multilabel: " + listed(counts, 8)
+
+
+def _sorted(names: set[str]) -> list[str]:
+    try:
+        numbers = {name: float(name) for name in names}
+    except ValueError:
+        return sorted(names)
+    if not all(map(math.isfinite, numbers.values())):
+        return sorted(names)
+    return sorted(names, key=lambda name: (numbers[name], name))

@@ -1,0 +1,110 @@
+"""Columns of the outcome that hold numbers or dates: what is none is named, never guessed."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from mmlego.data.cohort.outcomes.words import words
+from mmlego.errors import InputError
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Decimal: TypeAlias = Literal[".", ","]
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_COMMA = re.compile(r"[+-]?\d+,\d+")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}[- ][A-Za-z]{3}.*")
+
+
+def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series:
+    """Return a column as numbers, NaN where there is none.
+
+    Parameters
+    ----------
+    frame
+        A row a patient.
+    name
+        The column.
+    decimal
+        What stands before the decimals.
+
+    Raises
+    ------
+    InputError
+        If a cell holds something else than a finite number; the message names the words.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> numbers(pd.DataFrame({"t": ["1.5", None, "2e1"]}), "t").tolist()
+    [1.5, nan, 20.0]
+    >>> numbers(pd.DataFrame({"age": ["35", "> 89"]}), "age")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: outcome column 'age' holds 1 cell that is no number: got '> 89' 1. Mend it, or ...
+    """
+    import pandas as pd
+
+    column = frame[name]
+    if column.dtype.kind in "mMc":
+        raise InputError(f"outcome column {name!r} holds dates", expected="numbers", remedy=_of_dates(["2020-01-01"]))
+    if column.dtype.kind in "iufb":
+        values = column.astype(float)
+    else:
+        cells = words(column)
+        plain = [None if word is None else word.replace(",", ".") if decimal == "," else word for word in cells]
+        fits = [word is None or bool(_NUMBER.fullmatch(word)) for word in plain]
+        odd = [cell for cell, fit in zip(cells, fits, strict=True) if not fit and cell is not None]
+        if odd:
+            raise _odd(name, odd, decimal)
+        values = pd.Series([np.nan if word is None else float(word) for word in plain], frame.index, dtype=float)
+    refuse(values.index[np.isinf(values)], f"an infinite value in outcome column {name!r}")
+    return values
+
+
+def refuse(patients: pd.Index, what: str) -> None:
+    """Refuse values of some patients.
+
+    Parameters
+    ----------
+    patients
+        Whose they are; nobody's are fine.
+    what
+        What is wrong with them.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+    """
+    if len(patients):
+        remedy = "Mend these rows, or empty the cell to drop the patient."
+        raise InputError(f"{counted(len(patients), 'patient')} with {what} ({listed(patients)})", remedy=remedy)
+
+
+def _odd(name: str, odd: list[str], decimal: Decimal) -> InputError:
+    told = listed(f"{word!r} {count}" for word, count in Counter(odd).most_common())
+    remedy = "Mend it, or name the words that mean that nothing is known, as missing: [...] in the outcome section."
+    if decimal == "." and all(_COMMA.fullmatch(word) for word in odd):
+        remedy = 'If the comma stands before the decimals, declare decimal: "," in the outcome section; else mend it.'
+    elif all(_DATE.fullmatch(word) for word in odd):
+        remedy = _of_dates(odd)
+    return InputError(
+        f"outcome column {name!r} holds {counted(len(odd), 'cell')} that is no number"
+        if len(odd) == 1
+        else f"outcome column {name!r} holds {counted(len(odd), 'cell')} that are no numbers",
+        got=told,
+        remedy=remedy,
+    )
+
+
+def _of_dates(odd: list[str]) -> str:
+    return (
+        "Of dates, task: survival takes two columns, as start: diagnosed, end: last_seen, unit: days; else turn "
+        f"{odd[0]!r} into a duration."
+    )

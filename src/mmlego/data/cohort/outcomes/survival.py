@@ -1,0 +1,181 @@
+"""Outcomes that are times to an event, as a number or between two dates."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal, Self
+
+import numpy as np
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from mmlego.data.cohort.outcomes.base import Outcome, Scalars, listed_words, of_kind
+from mmlego.data.cohort.outcomes.dates import days_of
+from mmlego.data.cohort.outcomes.numbers import Decimal, numbers, refuse
+from mmlego.data.cohort.outcomes.words import meet, truth, words
+from mmlego.data.reading.joins import select_columns
+from mmlego.errors import InputError, LegoWarning
+from mmlego.tasks import Survival, Task
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Days a unit: months and years are those of the mean calendar.
+DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
+
+
+class SurvivalOutcome(Outcome):
+    """Time to an event, or to the end of observation.
+
+    Parameters
+    ----------
+    time
+        The column of times, in any unit; or, in its place, two dates:
+    start, end
+        The columns of the dates between which the time lies; of several ends the first that is there counts, as in
+        ``[died, last_seen]``.
+    unit
+        Of the time between two dates: ``days``, ``months`` or ``years``.
+    day_first
+        Whether ``03/04/2020`` is in April; asked for where no date of these columns says it.
+    event
+        The column that says whether the event came.
+    event_when
+        The value, or values, of that column that mean an event; has to be said, for half the files in use
+        have it the other way round.
+    censored_when
+        The value, or values, that mean that it did not come; all others if not given.
+    bins
+        How many time bins.
+    decimal
+        What stands before the decimals of times: ``.`` or ``,``.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> outcome = SurvivalOutcome(task="survival", time="months", event="censorship", event_when=0)
+    >>> frame = pd.DataFrame({"months": [5, 9], "censorship": [0, 1]}, index=["a", "b"])
+    >>> outcome.read(frame)["event"].tolist()
+    [1.0, 0.0]
+    """
+
+    task: Literal["survival"]
+    time: str | None = None
+    start: str | None = None
+    end: str | list[str] | None = None
+    unit: Literal["days", "months", "years"] | None = None
+    day_first: bool | None = None
+    event: str
+    event_when: Scalars
+    censored_when: Scalars | None = None
+    bins: int = Field(default=4, ge=2)
+    decimal: Decimal = "."
+
+    @model_validator(mode="after")
+    def _check_time(self) -> Self:
+        of_dates = {"start": self.start, "end": self.end, "unit": self.unit}
+        if self.time is None and None in of_dates.values():
+            raise ValueError("name time:, a column of numbers; or two columns of dates, as start:, end: and unit:")
+        said = [name for name, value in (of_dates | {"day_first": self.day_first}).items() if value is not None]
+        if self.time is not None and said:
+            raise ValueError(f"time: is a column of numbers, and {', '.join(said)} of dates: leave out one of both")
+        if self.time is None and self.decimal != ".":
+            raise ValueError("decimal: is for time:, a column of numbers")
+        return self
+
+    def named(self) -> list[str]:
+        """Return the columns of time, or of dates, and event."""
+        ends = self.end if isinstance(self.end, list) else [self.end]
+        times = [name for name in (self.time, self.start, *ends) if name is not None]
+        return list(dict.fromkeys([*times, self.event]))
+
+    def columns(self, available: Sequence[str]) -> list[str]:
+        """Return the columns of time, or of dates, and event."""
+        return select_columns(self.named(), available, "outcome")
+
+    def declared(self, column: str) -> list[str]:
+        """Return the words for an event, and for its absence."""
+        if column != self.event:
+            return []
+        return [*listed_words(self.event_when), *listed_words(self.censored_when)]
+
+    def doubtful(self, column: str, word: str) -> str | None:
+        """Return, of ``None``, that it is to be named as censored: it may mean that there was no event."""
+        if column != self.event or word.casefold() != "none":
+            return None
+        return f"say censored_when: [{word!r}, ...] if there was no event"
+
+    def read(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the columns ``event`` (1 or 0) and ``time``, NaN where missing."""
+        import pandas as pd
+
+        time = self._between(frame) if self.time is None else numbers(frame, self.time, self.decimal)
+        refuse(time.index[time < 0], "a negative survival time")
+        given = words(frame[self.event])
+        events = self._events([word for word in given if word is not None])
+        event = [np.nan if word is None else float(events[word]) for word in given]
+        return pd.DataFrame({"event": event, "time": time}, index=frame.index)
+
+    def _between(self, frame: pd.DataFrame) -> pd.Series:
+        """Return the time between the two dates."""
+        ends = self.end if isinstance(self.end, list) else [self.end or ""]
+        days = days_of(frame, [self.start or "", *ends], self.day_first)
+        end = days[ends[0]]
+        for name in ends[1:]:
+            end = end.where(end.notna(), days[name])
+        time: pd.Series = (end - days[self.start or ""]) / DAYS[self.unit or "days"]
+        return time
+
+    def _events(self, given: list[str]) -> dict[str, bool]:
+        """Return of each word of the column of events whether it means one."""
+        found = sorted(set(given))
+        yes, no = listed_words(self.event_when), listed_words(self.censored_when)
+        both = [word for word in yes if word in no]
+        if both:
+            raise InputError(f"{listed(map(repr, both))} stands in event_when and in censored_when")
+        meanings = meet(found, [*yes, *no], self.event)
+        events = [word for word in found if meanings.get(word) in yes]
+        rest = [word for word in found if word not in meanings]
+        if found and not events:
+            raise InputError(
+                f"no patient has an event: no value of column {self.event!r} is event_when",
+                expected=f"{listed(sorted(yes))} among the values",
+                got=listed(found),
+                remedy="Say which value means an event; put text in quotes in YAML.",
+            )
+        twice = [word for word in rest if truth(word) is not None and truth(word) in {truth(event) for event in events}]
+        if twice or (rest and no):
+            raise InputError(
+                f"column {self.event!r} holds values of which it is not said whether they mean an event",
+                expected=listed(map(repr, [*yes, *no])),
+                got=listed(map(repr, twice or rest)),
+                remedy="Name them in event_when: or in censored_when: of the outcome section.",
+            )
+        if len(rest) > 1:
+            text = f"Column {self.event!r} has several values that are no event, all taken as censored"
+            warnings.warn(f"{text}: {listed(rest)}.", LegoWarning, stacklevel=2)
+        return {word: word in events for word in found}
+
+    def fit_task(self, outcome: pd.DataFrame) -> Survival:
+        """Return the task with bins cut at quantiles of the event times of these patients."""
+        return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), bins=self.bins)
+
+    def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
+        """Return the columns event and time, ``(n, 2)``."""
+        of_kind(task, Survival)
+        return Survival.target(outcome["event"].to_numpy(), outcome["time"].to_numpy())
+
+    def strata(self, outcome: pd.DataFrame) -> Tensor:
+        """Return 1 where the event came, 0 where it did not, ``(n,)``; needs no bins."""
+        return torch.tensor(outcome["event"].to_numpy(), dtype=torch.int64)
+
+    def describe(self, outcome: pd.DataFrame) -> str:
+        """Return the numbers of events and censored, how many have no time at all, and the longest time."""
+        events = int(outcome["event"].sum())
+        longest = f"time up to {outcome['time'].max():g}"
+        none = outcome.index[outcome["time"] == 0]
+        zero = f", of 0 in {counted(len(none), 'patient')} ({listed(none, 3)})" if len(none) else ""
+        return f"survival: {events} events, {len(outcome) - events} censored, {longest}{zero}"

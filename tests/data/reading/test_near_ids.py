@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+
+from mmlego.data.reading.ids import IdForm
+from mmlego.data.reading.near_ids import near_miss
+
+NEAR = {
+    "zeros": ("{:d}", "{:03d}", IdForm(number=True), "outcome"),
+    "zeros of both": ("{:03d}", "{:05d}", IdForm(number=True), None),
+    "zeros after letters": ("P{:d}", "P{:03d}", IdForm(number=True), "outcome"),
+    "case": ("tcga-{:04d}", "TCGA-{:04d}", IdForm(case="upper"), "rna"),
+    "barcodes": ("TCGA-AA-{:04d}-01A", "TCGA-AA-{:04d}", IdForm(length=12), "rna"),
+    "barcodes of the outcome": ("TCGA-AA-{:04d}", "TCGA-AA-{:04d}-01A", IdForm(length=12), "outcome"),
+    "barcodes of R": ("TCGA.AA.{:04d}.01A", "TCGA-AA-{:04d}", IdForm(replace={".": "-"}, length=12), "rna"),
+    "names of R": ("X{:03d}", "{:03d}", IdForm(pattern="^X(.+)$"), "rna"),
+    "slides": ("P{:d}_s1", "P{:d}", IdForm(pattern="^([^_]+)_"), "rna"),
+    "blanks": ("P {:d}", "P{:d}", IdForm(replace={" ": ""}), "rna"),
+}
+
+
+@pytest.mark.parametrize("case", NEAR)
+def test_the_form_in_which_ids_meet(case: str) -> None:
+    mine, theirs, form, section = NEAR[case]
+    numbers = range(60, 100)
+    found = near_miss("rna", [mine.format(i) for i in numbers], "outcome", [theirs.format(i) for i in numbers])
+    assert found is not None
+    assert (found.form, found.section, found.met) == (form, section, 40)
+
+
+@pytest.mark.parametrize(
+    ("ids", "known"),
+    [
+        (["a1", "a2"], ["b1", "b2"]),
+        (["101", "102"], ["1", "2"]),
+        (["GSM1", "GSM2"], ["TCGA1", "TCGA2"]),
+        (["7", "8"], ["007", "07"]),  # a form that makes one patient of two is none
+        ([], ["a"]),
+        (["a"], []),
+    ],
+)
+def test_what_does_not_meet_is_not_brought_together(ids: list[str], known: list[str]) -> None:
+    assert near_miss("rna", ids, "outcome", known) is None
