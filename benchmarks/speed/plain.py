@@ -47,7 +47,9 @@ class PlainStep(nn.Module):
         if tokens.ndim == 2:
             tokens = tokens.unsqueeze(1)  # (b, 1, e)
         if self.ordered:
-            tokens = torch.fft.fft(tokens, dim=1).real
+            tokens = torch.fft.fft(
+                tokens.float(), dim=1
+            ).real  # under autocast they are narrower than a transform takes
         latent = latent / torch.linalg.vector_norm(latent, dim=1, keepdim=True).clamp_min(1e-12)
         spectrum = torch.fft.fft(latent, dim=1)
         real, imag = spectrum.real, spectrum.imag

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmlego import Ragged
-from mmlego.nn import CrossAttention, GatedFeedForward, prepare_tokens
+from mmlego.nn import CrossAttention, GatedFeedForward, attention, prepare_tokens
 from mmlego.nn.attention import LONG, normalise
 from tests.bricks import stirred
 
@@ -170,3 +170,18 @@ def test_gated_feed_forward_is_value_times_selu_of_gate() -> None:
     value, gate = hidden[..., : 3 * D], hidden[..., 3 * D :]
     expected = F.linear(value * F.selu(gate), module.down.weight, module.down.bias)
     torch.testing.assert_close(module(rows), expected)
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_products_and_fused_attention_agree(biased: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU few queries go by products instead: the same answer and gradients."""
+    generator = torch.Generator().manual_seed(3)
+    queries, keys, values = (torch.randn(2, 4, n, 8, generator=generator, requires_grad=True) for n in (5, 300, 300))
+    bias = torch.randn(2, 1, 1, 300, generator=generator) if biased else None
+    answers = []
+    for idle in (False, True):
+        monkeypatch.setattr("mmlego.nn.attention._leaves_idle", lambda queries, idle=idle: idle)
+        out = attention._attend(queries, keys, values, bias)
+        answers.append((out, *torch.autograd.grad(out.square().sum(), (queries, keys, values))))
+    for fused, products in zip(*answers, strict=True):
+        torch.testing.assert_close(products, fused, rtol=1e-4, atol=1e-5)

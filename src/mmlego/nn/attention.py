@@ -15,6 +15,7 @@ computed, stands beside it in the tests (``tests/plain.py``) and both must agree
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -275,10 +276,8 @@ class CrossAttention(nn.Module):
         queries = queries.expand(tokens.batch, -1, -1, -1)
         if tokens.sizes is not None:
             return _attend_bags(queries, keys, values, tokens)
-        bias = None if tokens.bias is None else tokens.bias[:, None, None, :].to(keys.dtype)
-        return F.scaled_dot_product_attention(
-            queries, self._split(keys), self._split(values), attn_mask=bias, scale=1.0
-        )
+        bias = None if tokens.bias is None else tokens.bias[:, None, None, :]
+        return _attend(queries, self._split(keys), self._split(values), bias)
 
     def _folded(self, queries: Tensor, tokens: Tokens, _: dict[str, Tensor]) -> Tensor:
         h, w = self.heads, self.head_width
@@ -308,6 +307,32 @@ def _attention(queries: Tensor, keys: Tensor, bias: Tensor | None) -> Tensor:
     return torch.baddbmm(start, queries, keys.mT).softmax(-1)
 
 
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None) -> Tensor:
+    """Attend, fused where that fills the device: ``(b, h, r, w), (b, h, n, w), (b, h, n, w) → (b, h, r, w)``."""
+    if not _leaves_idle(queries):
+        mask = None if bias is None else bias.to(keys.dtype)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=1.0)
+    scores = torch.matmul(queries, keys.mT)
+    return torch.matmul((scores if bias is None else scores + bias).softmax(-1), values)
+
+
+def _leaves_idle(queries: Tensor) -> bool:
+    """Return whether fused attention would leave most of a GPU idle.
+
+    It deals out queries, some 64 of a head to a multiprocessor, however many keys there are: here the queries are the
+    few rows of the latent and the keys many. Products deal out both.
+    """
+    if not queries.is_cuda:
+        return False
+    b, h, r, _ = queries.shape
+    return b * h * math.ceil(r / 64) < _multiprocessors(queries.device)
+
+
+@functools.cache
+def _multiprocessors(device: torch.device) -> int:
+    return int(torch.cuda.get_device_properties(device).multi_processor_count)
+
+
 def _attend_bags(queries: Tensor, keys: Tensor, values: Tensor | None, tokens: Tokens) -> Tensor:
     """Attend bag by bag: ``(b, g, r, w), (Σn, g·w), (Σn, g·w) → (b, g, r, w)``; no values: the keys."""
     sizes = list(tokens.sizes or ())
@@ -316,9 +341,7 @@ def _attend_bags(queries: Tensor, keys: Tensor, values: Tensor | None, tokens: T
         result: Tensor = _BagAttention.apply(queries, keys, values, tokens.bias, sizes, keep)[0]  # type: ignore[no-untyped-call]
         return result
     mixed = [
-        F.scaled_dot_product_attention(
-            q[None], k[None], v[None], attn_mask=None if bias is None else bias[None, None, None].to(k.dtype), scale=1.0
-        )
+        _attend(q[None], k[None], v[None], None if bias is None else bias[None, None, None])
         for q, k, v, bias in zip(
             queries, *_bags(keys, values, sizes, queries.shape[1]), _biases(tokens.bias, sizes), strict=True
         )

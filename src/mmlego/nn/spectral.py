@@ -42,9 +42,9 @@ def multiplicity(n: int, like: Tensor) -> Tensor:
     ([1.0, 2.0, 2.0], [1.0, 2.0, 1.0])
     """
     count = like.new_full((distinct(n),), 2.0)
-    count[0] = 1.0
+    count[:1].fill_(1.0)  # to assign a number would make a GPU's host wait
     if n % 2 == 0:
-        count[-1] = 1.0
+        count[-1:].fill_(1.0)
     return count
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import multiprocessing
+import os
 import random
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,8 @@ from mmlego.data import Batch, Draw, PatientData
 from mmlego.data.memory.ahead import Ahead
 from mmlego.errors import InputError, LegoWarning
 from mmlego.training.evaluate import Model, logits_of
+
+MOST_WORKERS = 8  # processes that read for a GPU; each holds two batches
 
 
 @dataclass(frozen=True)
@@ -195,13 +199,29 @@ def _loader(data: PatientData, batches: EpochBatches, *, pinned: bool) -> Ahead 
     def made(rows: Sequence[int], epoch: int) -> Batch:
         return data.batch(rows, Draw(batches.seed, epoch))
 
-    if data.bags_in_files:
+    workers = _workers() if pinned else 0
+    if data.bags_in_files and not workers:
         return Ahead(batches, made, Batch.pin_memory if pinned else None)
     patients = cast("Dataset[Batch]", range(len(data)))
     generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
     return DataLoader(
-        patients, batch_sampler=batches, collate_fn=lambda rows: made(rows, batches.epoch), generator=generator
+        patients,
+        batch_sampler=batches,
+        collate_fn=lambda rows: made(rows, batches.epoch),
+        generator=generator,
+        # HDF5 reads for one thread at a time: to keep a GPU busy takes processes. Each epoch has its own.
+        num_workers=workers if data.bags_in_files else 0,
+        multiprocessing_context="fork" if workers and data.bags_in_files else None,
+        pin_memory=pinned,
     )
+
+
+def _workers() -> int:
+    """Return how many processes may read bags for a GPU, where they can be forked at all."""
+    if "fork" not in multiprocessing.get_all_start_methods():
+        return 0
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(MOST_WORKERS, cores - 1)
 
 
 def seed_all(*numbers: int) -> None:
