@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mmlego import Ragged
-from mmlego.nn import CrossAttention, GatedFeedForward, attention, prepare_tokens
-from mmlego.nn.attention import LONG, normalise
+from mmlego.nn import CrossAttention, GatedFeedForward, prepare_tokens
+from mmlego.nn.attention import LONG, _attend, normalise
 from tests.bricks import stirred
 
 B, ROWS, D = 3, 5, 8
@@ -181,7 +181,7 @@ def test_products_and_fused_attention_agree(biased: bool, monkeypatch: pytest.Mo
     answers = []
     for idle in (False, True):
         monkeypatch.setattr("mmlego.nn.attention._leaves_idle", lambda queries, idle=idle: idle)
-        out = attention._attend(queries, keys, values, bias)
+        out = _attend(queries, keys, values, bias)
         answers.append((out, *torch.autograd.grad(out.square().sum(), (queries, keys, values))))
     for fused, products in zip(*answers, strict=True):
         torch.testing.assert_close(products, fused, rtol=1e-4, atol=1e-5)
