@@ -25,7 +25,7 @@ from mmlego.bench.score import ensemble_logits
 from mmlego.bench.statistics import compare
 from mmlego.files import write_atomically
 from mmlego.job import data_of, fit_blocks
-from mmlego.training.evaluate import all_logits
+from mmlego.training.evaluate import all_logits, scores_of
 
 SEED = 2
 FOLDS = 5
@@ -91,11 +91,10 @@ def one(name: str, fold: int, variant: str, data: Path, out: Path) -> None:
     blocks = fit_blocks(cohort, plates, parts, settings, seed=case.seed)
     merges = {way: LegoMerge(list(blocks.values()), allow_mismatch=True, **how) for way, how in MERGES.items()}
     merge = merges["LegoMerge"]
-    seen, shown = data_of(merge, cohort, train), data_of(merge, cohort, test)
-    reference = seen.target if task.name == "survival" else None
+    shown = data_of(merge, cohort, test)
 
     def score(logits: torch.Tensor) -> float:
-        return float(task.metrics(logits, shown.target, reference=reference)[task.primary_metric])
+        return scores_of(task, logits, shown.target, None)[task.primary_metric]
 
     result = {"ensemble": score(ensemble_logits(blocks, shown))}
     result |= {way: score(all_logits(model, shown, 256)) for way, model in merges.items()}

@@ -21,7 +21,7 @@ from mmlego.data import Cohort, PatientData, Split
 from mmlego.job import data_of, encoder_for, fit_blocks, having, having_all, parts_of
 from mmlego.settings import Settings
 from mmlego.tasks.scores import calibration_error
-from mmlego.training.evaluate import Model, all_logits
+from mmlego.training.evaluate import Model, all_logits, scores_of
 
 MERGES: dict[str, dict[str, Any]] = {
     "LegoMerge": {},
@@ -83,7 +83,7 @@ def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     result: dict[str, Any] = {"seconds": {"blocks": time.perf_counter() - started}, "parameters": {}}
     merge = LegoMerge(list(blocks.values()))
     test = data_of(merge, case.cohort, case.ids("test"))
-    score = _scorer(merge, data_of(merge, case.cohort, train), test)
+    score = _scorer(merge, test)
     alone = {name: _present(all_logits, block, test.only([name])) for name, block in blocks.items()}
     result["blocks"] = {name: _scores_of_present(merge, *found, test.only([name])) for name, found in alone.items()}
     result["temperature"] = {name: _after_temperature(case, blocks[name], test) for name in blocks}
@@ -111,13 +111,13 @@ def train_blocks(case: Case, parts: Mapping[str, tuple[Sequence[str], Sequence[s
     return fit_blocks(case.cohort, plate, parts, case.settings, seed=case.seed)
 
 
-def _scorer(model: Model, seen: PatientData, data: PatientData) -> Callable[[Tensor], dict[str, float]]:
+def _scorer(model: Model, data: PatientData) -> Callable[[Tensor], dict[str, float]]:
+    """Return what scores logits on some patients; nothing that is kept is weighed by censoring, so no reference."""
     task = model.task
 
     def score(logits: Tensor) -> dict[str, float]:
-        reference = seen.target if task.name == "survival" else None
-        found = task.metrics(logits, data.target, reference=reference)
-        kept = {"score": found[task.primary_metric], "loss": float(task.loss(logits, data.target))}
+        found = scores_of(task, logits, data.target, None)
+        kept = {"score": found[task.primary_metric], "loss": found["loss"]}
         if "ece" not in found:
             return kept
         return kept | {"ece": found["ece"], "ece_by_chance": ece_by_chance(logits)}
@@ -156,7 +156,7 @@ def _present(run: Any, block: LegoBlock, data: PatientData) -> tuple[Tensor, Ten
 
 
 def _scores_of_present(model: Model, here: Tensor, logits: Tensor, data: PatientData) -> dict[str, float]:
-    return _scorer(model, data, data.subset(here))(logits)
+    return _scorer(model, data.subset(here))(logits)
 
 
 def _after_temperature(case: Case, block: LegoBlock, test: PatientData) -> dict[str, float]:
@@ -183,7 +183,7 @@ def _on_patients_of(name: str, merges: Mapping[str, LegoMerge], test: PatientDat
     """Score merges on the patients who have a modality: those on whom its block can be judged."""
     data = test.subset(test.present[name])
     ways = ("LegoMerge", "LegoMerge, calibrated")
-    return {way: _scorer(merges[way], data, data)(all_logits(merges[way], data, 256)) for way in ways}
+    return {way: _scorer(merges[way], data)(all_logits(merges[way], data, 256)) for way in ways}
 
 
 def _tune(
@@ -273,7 +273,7 @@ def _missing(
     for count in range(1, len(blocks) + 1):
         for shown in itertools.combinations(blocks, count):
             part = data.only(list(shown))
-            score = _scorer(merge, data, part)
+            score = _scorer(merge, part)
             scores = {
                 "ensemble": score(ensemble_logits({name: blocks[name] for name in shown}, part))["score"],
                 "LegoMerge": score(all_logits(merge, part, 256))["score"],
@@ -303,7 +303,6 @@ def _disjoint(case: Case) -> dict[str, Any]:
             model = LegoMerge(blocks)
             # What is learnt of the columns is each block's own.
             test = data_of(model, case.cohort, case.ids("test"))
-            seen = data_of(model, case.cohort, case.ids("train")) if model.task.name == "survival" else test
-            scores.append(_scorer(model, seen, test)(all_logits(model, test, 256))["score"])
+            scores.append(_scorer(model, test)(all_logits(model, test, 256))["score"])
         found[way] = float(np.mean(scores))
     return found | {"patients": len(parts[0][0]), "validation patients": len(parts[1][0])}

@@ -10,8 +10,10 @@ from torch import Tensor
 
 from mmlego.block import LegoBlock
 from mmlego.data import Cohort, PatientData, Split
+from mmlego.errors import InputError
 from mmlego.job import Bricks, data_of
-from mmlego.training.evaluate import Model, all_logits
+from mmlego.job.scoring import BATCH, reference_of, score_models
+from mmlego.training.evaluate import Model, all_logits, scores_of
 
 
 def ensemble_logits(blocks: dict[str, LegoBlock], data: PatientData) -> Tensor:
@@ -21,7 +23,7 @@ def ensemble_logits(blocks: dict[str, LegoBlock], data: PatientData) -> Tensor:
         here = data.present[name]
         logits = torch.zeros(len(data), block.task.outputs)
         if bool(here.any()):
-            logits[here] = all_logits(block, data.only([name]).subset(here), 256)
+            logits[here] = all_logits(block, data.only([name]).subset(here), BATCH)
         total, count = total + logits, count + here[:, None]
     return total / count
 
@@ -29,36 +31,38 @@ def ensemble_logits(blocks: dict[str, LegoBlock], data: PatientData) -> Tensor:
 def score_bricks(bricks: Bricks, cohort: Cohort, split: Split) -> dict[str, Any]:
     """Return metrics on the test patients of each block, the ensemble, the merge and the fuse.
 
+    By the one way of scoring, :mod:`mmlego.job.scoring`: with the training patients as the reference of censoring.
+
     Returns
     -------
     dict
         ``scores``: by method the metrics; ``patients``: the test patients; ``risk`` (survival): by model the predicted
-        risk of each, and ``cut``: the median risk of the training patients.
+        risk of each, and ``cut``: the median risk of the training and validation patients.
     """
-    rest = [cohort.patients[row] for row in sorted([*split.train.tolist(), *split.validation.tolist()])]
-    seen = data_of(bricks.merge, cohort, rest)
-    data = data_of(bricks.merge, cohort, [cohort.patients[row] for row in split.test])
+    who = split.named(cohort.patients)
+    seen = data_of(bricks.merge, cohort, [cohort.patients[row] for row in sorted([*split.train, *split.validation])])
     task = bricks.plate.task
-    models: dict[str, Model] = {"LegoMerge": bricks.merge}
+    models: dict[str, Model] = {f"block {name}": block for name, block in bricks.blocks.items()}
+    wholes: dict[str, Model] = {"LegoMerge": bricks.merge}
     if bricks.fuse is not None:
-        models["LegoFuse"] = bricks.fuse
-    logits = {name: all_logits(model, data, 256) for name, model in models.items()}
-    scores = {}
-    for name, block in bricks.blocks.items():
-        own = data.only([name])
-        if not bool(own.present[name].any()):  # a small test part may lack a modality altogether
-            scores[f"block {name}"] = {task.primary_metric: math.nan}
-            continue
-        own = own.with_any()
-        scores[f"block {name}"] = _metrics(task, all_logits(block, own, 256), own, seen)
-    scores["logit ensemble"] = _metrics(task, ensemble_logits(bricks.blocks, data), data, seen)
-    scores |= {name: _metrics(task, values, data, seen) for name, values in logits.items()}
+        wholes["LegoFuse"] = bricks.fuse
+    found = score_models(models | wholes, cohort, who["test"], who["train"])
+    # A small test part may lack a modality altogether.
+    scores = {name: {task.primary_metric: math.nan} if one is None else one.scores for name, one in found.items()}
+    merged = found["LegoMerge"]
+    if merged is None:
+        raise InputError("no test patient has a modality", expected="at least one", got=f"{len(who['test'])} without")
+    data = merged.data
+    ensemble = ensemble_logits(bricks.blocks, data)
+    alone = scores_of(task, ensemble, data.target, reference_of(cohort, task, who["train"]))
+    scores = {name: scores[name] for name in models} | {"logit ensemble": alone} | {n: scores[n] for n in wholes}
+    logits = {name: one.logits for name, one in found.items() if name in wholes and one is not None}
     result: dict[str, Any] = {"scores": scores, "patients": list(data.patients)}
     if task.name == "survival":
         result["risk"] = {name: task.predict(values).risk.tolist() for name, values in logits.items()}  # type: ignore[attr-defined]
         result["cut"] = {
-            name: float(task.predict(all_logits(model, seen, 256)).risk.median())  # type: ignore[attr-defined]
-            for name, model in models.items()
+            name: float(task.predict(all_logits(model, seen, BATCH)).risk.median())  # type: ignore[attr-defined]
+            for name, model in wholes.items()
         }
     elif task.name == "classification":
         result["probability"] = {
@@ -66,8 +70,3 @@ def score_bricks(bricks: Bricks, cohort: Cohort, split: Split) -> dict[str, Any]
             for name, values in logits.items()
         }
     return result
-
-
-def _metrics(task: Any, logits: Tensor, data: PatientData, seen: PatientData) -> dict[str, float]:
-    reference = seen.target if task.name == "survival" else None
-    return {name: float(value) for name, value in task.metrics(logits, data.target, reference=reference).items()}

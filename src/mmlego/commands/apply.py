@@ -87,26 +87,21 @@ def evaluate(
 ) -> None:
     """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
 
-    Each model is scored on those patients who have a modality of it.
+    Each model is scored on those patients who have a modality of it. Censoring is weighed by the training patients.
     """
     from mmlego.files import write_atomically
-    from mmlego.job import data_of, having
-    from mmlego.training import evaluate as evaluate_all
+    from mmlego.job import data_of
+    from mmlego.job.scoring import score_models
 
     with plain_warnings():
         cohort = read_cohort(data, data_dir, "scoring", links=links)
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         ids, split = _patients(cohort, models, part)
         trained_on = [] if split is None else [cohort.patients[row] for row in split.train]
-        scores: dict[str, dict[str, float]] = {}
-        for place, model in loaded.items():
-            if len(loaded) > 1 and not having(cohort, model.modalities, ids):
-                scores[short(place)] = {"patients": 0}
-                continue
-            patients = data_of(model, cohort, ids)
-            seen = having(cohort, model.modalities, trained_on)
-            reference = data_of(model, cohort, seen).target if seen else None
-            scores[short(place)] = {"patients": len(patients), **evaluate_all(model, patients, reference=reference)}
+        for model in loaded.values() if len(loaded) == 1 else ():
+            data_of(model, cohort, ids)  # an error where one of several models has a line that says so
+        found = score_models({short(place): model for place, model in loaded.items()}, cohort, ids, trained_on)
+        scores = {name: {"patients": 0} if one is None else one.row() for name, one in found.items()}
         said = "all patients" if split is None else f"{Part.test if part is Part.auto else part} part"
         if json_file is not None:
             plain = {m: {k: None if v != v else v for k, v in row.items()} for m, row in scores.items()}

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
@@ -19,10 +19,15 @@ from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.job.begin import given_split, make_split, plate_of, settings_of
 from mmlego.job.blocks import fit_blocks, parts_by_modality
+from mmlego.job.scoring import score_models
 from mmlego.job.tuning import tune_fuse
 from mmlego.merge import LegoMerge
 from mmlego.run_folder import RunFolder
 from mmlego.settings import Settings, as_settings, write_settings
+from mmlego.training.evaluate import Model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Advance = Callable[[str], None]
 
@@ -68,6 +73,39 @@ class Bricks(Blocks):
 
     merge: LegoMerge
     fuse: LegoFuse | None = None
+
+    def scores(self, cohort: Cohort, patients: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return the scores of blocks, merge and fuse, as ``mmlego evaluate`` and ``mmlego bench`` have them.
+
+        Parameters
+        ----------
+        cohort
+            The patients' cohort; the one trained on, for censoring is weighed by its training patients.
+        patients
+            Whom to score; None: those held back.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a model: ``patients``, those of them who have a modality of it, ``loss``, and the task's metrics.
+
+        Raises
+        ------
+        InputError
+            If nobody was held back.
+        """
+        import pandas as pd
+
+        chosen = self.test if patients is None else patients
+        if not chosen:
+            raise InputError(
+                "nobody to score", expected="patients", got="none", remedy="Pass patients=, or train with test=0.2."
+            )
+        models: dict[str, Model] = {f"blocks/{name}": block for name, block in self.blocks.items()}
+        models |= {"merge": self.merge} | ({} if self.fuse is None else {"fuse": self.fuse})
+        found = score_models(models, cohort, chosen, self.train)
+        rows = {name: {"patients": 0} if one is None else one.row() for name, one in found.items()}
+        return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def train(

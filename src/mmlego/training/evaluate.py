@@ -14,6 +14,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
+from mmlego.tasks import Task
 
 Model: TypeAlias = LegoBlock | LegoMerge | LegoFuse
 Data: TypeAlias = PatientData | tuple[Any, Any]
@@ -120,9 +121,25 @@ def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tenso
     """
     patients = data_for(model, data, with_target=True)
     logits = all_logits(model, patients, batch_size)
-    target = cast(Tensor, patients.target)
-    loss = float(model.task.loss(logits, target))
-    return {"loss": loss, **model.task.metrics(logits, target, reference=reference)}
+    return scores_of(model.task, logits, patients.target, reference)
+
+
+def scores_of(task: Task, logits: Tensor, target: Tensor | None, reference: Tensor | None) -> dict[str, float]:
+    """Return the loss and the task's metrics of logits, whoever gave them.
+
+    Parameters
+    ----------
+    task
+        The task.
+    logits : (n, k)
+        Of the patients.
+    target : (n, ...)
+        Of the same.
+    reference : (n_train, ...), optional
+        Targets of the training patients.
+    """
+    known = cast(Tensor, target)
+    return {"loss": float(task.loss(logits, known)), **task.metrics(logits, known, reference=reference)}
 
 
 def predict(model: Model, data: Data, *, batch_size: int = 64) -> Any:
