@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     ("errors", "version"),
     ("extras", "plugins", "scalars", "wording"),
-    ("nn", "card", "files", "run_folder"),
+    ("nn", "bounds", "card", "files", "run_folder"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
     ("block",),

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from mmlego.encoders import encoder_names
+from mmlego.encoders import encoder_names, usual_options
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.merge.common import COMMON
 from mmlego.merge.heads import check_head_rule
@@ -43,13 +43,7 @@ class PlateSettings(Section):
 
 
 class EncoderSettings(Section):
-    """Which encoder, and its arguments but for the width of the input; those not given have the defaults here."""
-
-    usual: ClassVar[dict[str, dict[str, Any]]] = {
-        "snn": {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3},
-        "gru": {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5},
-        "time_transformer": {"out_features": 32, "layers": 1, "dropout": 0.5, "input_dropout": 0.5},
-    }
+    """Which encoder, and its arguments but for the width of the input; those not given are its usual ones."""
 
     name: str = "snn"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -64,28 +58,31 @@ class EncoderSettings(Section):
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
         # One option that is set must not take the others' defaults away.
-        object.__setattr__(self, "options", {**self.usual.get(self.name, {}), **self.options})
+        object.__setattr__(self, "options", {**usual_options(self.name), **self.options})
         return self
 
 
+MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
+
+
 class FitSettings(Section):
-    """Arguments of ``fit``."""
+    """Arguments of ``fit``, which reads its bounds here."""
 
     epochs: int = Field(default=60, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    lr: float = Field(default=1e-3, gt=0, le=1e30)
-    weight_decay: float = Field(default=1e-2, ge=0)
+    lr: float = Field(default=1e-3, gt=0, le=MOST)
+    weight_decay: float = Field(default=1e-2, ge=0, le=MOST)
     patience: int | None = Field(default=10, ge=1)
     monitor: str = "loss"
     class_weights: Literal["balanced"] | list[float] | None = None
-    gradient_clip: float | None = Field(default=1.0, gt=0)
+    gradient_clip: float | None = Field(default=1.0, gt=0, le=MOST)
 
 
 class TuneSettings(FitSettings):
     """Arguments of ``fit`` for the short tuning of a fused model."""
 
     epochs: int = Field(default=5, ge=1)
-    lr: float = Field(default=1e-4, gt=0, le=1e30)
+    lr: float = Field(default=1e-4, gt=0, le=MOST)
     patience: int | None = Field(default=None, ge=1)
 
 
@@ -145,7 +142,7 @@ class Settings(Section):
     fit: FitSettings = FitSettings()
     merge: MergeSettings = MergeSettings()
     fuse: FuseSettings = FuseSettings()
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
 
     def encoder_of(self, modality: str) -> EncoderSettings:
         """Return the encoder settings of a modality."""

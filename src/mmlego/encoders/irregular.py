@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -160,6 +162,8 @@ class TimeTransformer(nn.Module):
     ordered = True
     tokenwise = False
     accepts_missing = True
+
+    usual: ClassVar[dict[str, Any]] = {"out_features": 32, "layers": 1, "dropout": 0.5, "input_dropout": 0.5}
 
     def __init__(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import inspect
 from collections.abc import Callable, Mapping
@@ -21,8 +22,10 @@ def register_encoder(name: str) -> Callable[[_Class], _Class]:
 
     The arguments of its ``__init__`` are recorded on the instance as ``config``; they must be JSON-able. Where an
     argument means nothing elsewhere, as a folder, the class has a method ``portable_arguments``, which returns what
-    shall be recorded in its place. An encoder of another distribution is found by checkpoints and settings if that has
-    an entry point ``mmlego.encoders`` of the encoder's name, whose module registers it when imported.
+    shall be recorded in its place. What the main job gives where nothing is asked for, as a stronger dropout than is
+    right for a module of its own, the class says in a dict ``usual``. An encoder of another distribution is found by
+    checkpoints and settings if that has an entry point ``mmlego.encoders`` of the encoder's name, whose module
+    registers it when imported.
 
     Raises
     ------
@@ -69,6 +72,23 @@ def _plain(value: Any) -> Any:
 def encoder_names() -> tuple[str, ...]:
     """Return the names of all encoders: those registered, and those that installed distributions offer."""
     return tuple(sorted(_ENCODERS))
+
+
+def usual_options(name: str) -> dict[str, Any]:
+    """Return the arguments that the main job gives an encoder where nothing else is asked for.
+
+    Parameters
+    ----------
+    name
+        A registered name.
+
+    Examples
+    --------
+    >>> usual_options("snn")
+    {'hidden': [32], 'dropout': 0.5, 'input_dropout': 0.3}
+    """
+    cls = _ENCODERS.get(name)
+    return {} if cls is None else copy.deepcopy(vars(cls).get("usual", {}))  # a subclass may take other arguments
 
 
 def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:

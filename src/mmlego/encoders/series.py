@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -40,6 +42,8 @@ class GRUEncoder(nn.Module):
     ordered = True
     tokenwise = False
     accepts_missing = True
+
+    usual: ClassVar[dict[str, Any]] = {"out_features": 32, "dropout": 0.5, "input_dropout": 0.5}
 
     def __init__(
         self,

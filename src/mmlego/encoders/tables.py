@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -37,6 +38,8 @@ class SNN(nn.Sequential):
 
     ordered = False
     tokenwise = False
+
+    usual: ClassVar[dict[str, Any]] = {"hidden": [32], "dropout": 0.5, "input_dropout": 0.3}
 
     def __init__(
         self,

@@ -1,10 +1,10 @@
 """How models are scored, for every verb: on whom, and against which reference of censoring.
 
-The reference is **all training patients of the split**, whatever modalities they have, and nobody else. From it survival
-metrics that weigh by the inverse probability of censoring (``c_index_ipcw``, ``auc``, ``ibs``) estimate how patients are
-lost: a trait of the cohort and not of a modality, so that all models are measured alike. It is the training patients
-alone because these are never the ones scored, be it the validation or the test part, and because the time bins are
-theirs; ``fit``, which writes validation scores to the card, likewise takes the patients it was given to train on.
+The reference is **all training patients of the split**, whatever modalities they have, and nobody else. From it the
+metrics of survival that weigh by the inverse probability of censoring (``c_index_ipcw``, ``auc``, ``ibs``) estimate how
+patients are lost: a trait of the cohort and not of a modality, so that all models are measured alike. It is the
+training patients alone because the validation part may be scored, too, and because the time bins are theirs;
+``fit``, which writes validation scores to the card, likewise takes the patients it was given to train on.
 """
 
 from __future__ import annotations

@@ -6,19 +6,20 @@ import math
 import warnings
 from collections.abc import Sequence
 from importlib.util import find_spec
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from mmlego.bounds import bounds_of, within
 from mmlego.data import PatientData, check_split, split_patients
 from mmlego.data.memory.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.scalars import as_number, as_numbers
-from mmlego.settings import FitSettings, TuneSettings
+from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
@@ -26,8 +27,6 @@ from mmlego.training.run import close_run, describe_run, history_frame, open_run
 
 if TYPE_CHECKING:
     import pandas as pd
-
-MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
 
 
 def fit(
@@ -172,24 +171,10 @@ def _load_loop() -> Any:
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings as plain values, or say which one cannot be used."""
-    for name in ("epochs", "batch_size", "patience"):
-        value = settings[name]
-        if name == "patience" and value is None:
-            continue
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise InputError(f"{name} of fit", expected="an int ≥ 1", got=repr(value))
-        settings[name] = int(value)
-    for name in ("lr", "weight_decay", "gradient_clip"):
-        if name == "gradient_clip" and settings[name] is None:
-            continue
-        value, positive = as_number(settings[name]), name != "weight_decay"
-        if not 0 <= value <= MOST or (positive and value == 0):
-            expected = f"a number {'>' if positive else '≥'} 0" + (f", at most {MOST:g}" if value > MOST else "")
-            raise InputError(f"{name} of fit", expected=expected, got=repr(settings[name]))
-        settings[name] = value
-    seed = settings["seed"]
-    if not isinstance(seed, Integral) or isinstance(seed, bool) or not 0 <= int(seed) < 2**63:
-        raise InputError("seed of fit", expected="an int ≥ 0, below 2⁶³", got=repr(seed))
+    for name in FitSettings.model_fields:
+        if bounds_of(FitSettings, name) is not None:
+            settings[name] = within(FitSettings, name, settings[name], f"{name} of fit")
+    seed = within(Settings, "seed", settings["seed"], "seed of fit")
     weights = settings["class_weights"]
     if weights is not None and not (isinstance(weights, str) and weights == "balanced"):
         values = as_numbers(weights)
@@ -203,7 +188,7 @@ def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:
             got=repr(settings["precision"]),
             remedy="Weights are kept in full precision; use the mixed one.",
         )
-    return settings | {"seed": int(seed), "precision": str(settings["precision"])}
+    return settings | {"seed": seed, "precision": str(settings["precision"])}
 
 
 def _parts(
