@@ -216,6 +216,24 @@ def cuda_tests() -> dict[str, Any]:
     return {"rc": done.returncode, "tail": done.stdout[-1500:]}
 
 
+def table(results: dict[str, Any]) -> str:
+    """Return the figures of bags as a table in Markdown, as docs/speed.md has it."""
+    lines = [
+        "| bags x 1,024 | precision | what | ms | to plain | to attention MIL | of products | kernels | device ms |"
+    ]
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    for row in results["bags"]:
+        for kind in ("training", "inference"):
+            ours = row["ours"][kind]
+            ratios = " | ".join(f"{ours.get(f'ratio_to_{rival}', math.nan):.1f}" for rival in ("plain", "abmil"))
+            seen = ours["kernels"]
+            lines.append(
+                f"| {row['shape']} | {row['precision']} | {kind} | {ours['ms']:.1f} | {ratios} | "
+                f"{ours['share_of_matmul']:.2f} | {seen['launches']} | {seen['device_ms']:.1f} |"
+            )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run the parts that fit into the time, in order of weight, and write what they found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -223,7 +241,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=7.5)
     parser.add_argument("--dry", action="store_true", help="tiny, on the CPU: only whether it runs")
     parser.add_argument("--parts", nargs="*", default=["equal", "bags", "small", "loader", "tests"])
+    parser.add_argument("--table", action="store_true", help="print the table of the results that are there")
     chosen = parser.parse_args()
+    if chosen.table:
+        print(table(json.loads((chosen.out / "results.json").read_text())))
+        return
     end = time.monotonic() + 60 * chosen.minutes
     device = "cpu" if chosen.dry else "cuda"
     torch.backends.cuda.matmul.allow_tf32 = False
