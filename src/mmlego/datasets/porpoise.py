@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mmlego.data import Cohort
-from mmlego.data.reading.files import read_table
+from mmlego.data.reading.tables import read_table
 from mmlego.datasets.ending import FollowedTask, with_task
 from mmlego.datasets.registry import Dataset, register_dataset
 from mmlego.errors import InputError

@@ -84,7 +84,7 @@ def read_files(
         notes += found
     patients, frames, known, lost = assemble(tables, outcome)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)
-    return ManifestFiles(manifest, patients, frames, known, (*notes, *lost), groups)
+    return ManifestFiles(manifest, patients, frames, known, (*files.notes, *notes, *lost), groups)
 
 
 def _places(

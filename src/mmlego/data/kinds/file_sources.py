@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 from pydantic import model_validator
 
 from mmlego.data.kinds.source import Folder, Source
-from mmlego.data.reading.files import MISSING
 from mmlego.data.reading.ids import Formed, with_ids
 from mmlego.data.reading.joins import Dropped, by_patient
+from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.errors import InputError
@@ -187,9 +187,7 @@ class FileSource(Source):
         for patient, row in zip(frame.index, rows, strict=True):
             words = {name: "" if cell is None else label(cell) for name, cell in zip(needed, row, strict=True)}
             path = words[self.column] if made is None else made.fill(words)
-            named.append(
-                (patient, path if all(words.values()) else None, any(word in MISSING for word in words.values()))
-            )
+            named.append((patient, path if all(words.values()) else None, any(map(is_missing, words.values()))))
         return named, notes
 
     def _place(

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from mmlego.data.reading.files import read_table
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import Places
+from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Folder:
         form: IdForm | None = None,
     ) -> None:
         self.places, self.key, self.home, self.patients, self.form = places, key, home, patients, form
-        self._tables: dict[tuple[Path, frozenset[str], frozenset[str] | None], pd.DataFrame] = {}
+        self._tables: dict[tuple[Path, str | None], TableFile] = {}
 
     @property
     def path(self) -> Path:
@@ -77,17 +77,31 @@ class Folder:
             Columns that hold text whatever they look like, as ids, paths, classes and groups do: ``007`` stays
             ``007``, ``None`` and ``NA`` are words, and only an empty cell is missing. The key always does.
         only
-            The columns that are wanted beside the key; None: all.
+            The columns that are wanted beside the key, as names or globs; None: all.
         """
-        chosen = (self.file(name), frozenset(text), None if only is None else frozenset(only))
-        if chosen not in self._tables:
-            self._tables[chosen] = read_table(chosen[0], self.key, text=chosen[1], only=chosen[2])
-        if self.form is not None and self.key in chosen[1]:
+        if self.form is not None and self.key in text:
             raise InputError(
                 f"the key {self.key!r} of {name!r} is what is read, and has another form as an id",
                 remedy="Leave id: out of this section, or name another column.",
             )
-        return with_ids(self._tables[chosen], self.key, self.form, name)
+        return with_ids(self._table(name).frame(text, only), self.key, self.form, name)
+
+    def decimal(self, name: str) -> str:
+        """Return the decimal sign of a table, ``.`` or ``,``."""
+        return self._table(name).decimal
+
+    @property
+    def notes(self) -> list[Noted]:
+        """What was unusual about the tables that were read, each with the name of its file."""
+        return [Noted(place.name, note) for (place, _), table in self._tables.items() for note in table.notes]
+
+    def _table(self, name: str) -> TableFile:
+        book, mark, title = name.rpartition("#")
+        sheet = title if mark and book.lower().endswith(".xlsx") else None  # data.xlsx#visits
+        place = self.file(name if sheet is None else book)
+        if (place, sheet) not in self._tables:
+            self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet)
+        return self._tables[place, sheet]
 
     def of(self, form: IdForm | None) -> Folder:
         """Return this folder as a section sees it, whose ids are of a form of their own; None: of that of all.

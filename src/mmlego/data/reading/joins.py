@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
@@ -16,6 +17,8 @@ from mmlego.wording import counted, listed, meant
 if TYPE_CHECKING:
     import pandas as pd
 
+# What R (read.csv, readr, data.table) and pandas call a column that has no name; rows numbered from 0 or 1 are in it.
+DEFAULTS = ("X", "...1", "V1", "index", "level_0", "rownames", "row_names", "rn", "rowname")
 RowRule: TypeAlias = Literal["error", "first", "mean"]
 AnyRowRule: TypeAlias = Literal["error", "first", "last", "mean"]
 
@@ -47,8 +50,22 @@ class Dropped:
         return f"{self.where}: {self.what}" + (f" ({listed(self.patients)})" if self.patients else "")
 
 
-def select_columns(patterns: str | Sequence[str], available: Sequence[str], where: str) -> list[str]:
+class Noted(Dropped):
+    """What was read otherwise than it is written: nothing is lost by it, but it ought to be known.
+
+    Examples
+    --------
+    >>> str(Noted("clinical", "read as missing: age '> 89' 2×"))
+    "clinical: read as missing: age '> 89' 2×"
+    """
+
+
+def select_columns(
+    patterns: str | Sequence[str], available: Sequence[str], where: str, hidden: Collection[str] = ()
+) -> list[str]:
     """Return the columns that names or globs choose, each once: in the order of the patterns, then of the file.
+
+    A column without a name of its own is chosen by no glob, for it is the row number that R and pandas write.
 
     Parameters
     ----------
@@ -58,6 +75,8 @@ def select_columns(patterns: str | Sequence[str], available: Sequence[str], wher
         The columns of the table, without the key.
     where
         The modality, for messages.
+    hidden
+        Further columns that no glob chooses.
 
     Raises
     ------
@@ -71,10 +90,13 @@ def select_columns(patterns: str | Sequence[str], available: Sequence[str], wher
     """
     chosen: dict[str, None] = {}
     names = set(available)
+    named = [name for name in available if name not in hidden and not is_unnamed(name)]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         # a column may have brackets in its name, so the name itself comes before its reading as a glob
-        exact = pattern in names
-        found = [pattern] if exact else [name for name in available if fnmatch.fnmatchcase(name, pattern)]
+        if pattern in names or pattern == "*":
+            found = [pattern] if pattern in names else named
+        else:
+            found = [name for name in named if fnmatch.fnmatchcase(name, pattern)]
         if not found:
             raise InputError(f"{where}: no column matches {pattern!r}", remedy=meant(pattern, available))
         chosen |= dict.fromkeys(found)
@@ -110,17 +132,67 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
         if key not in frame.columns:
             names = [str(name) for name in frame.columns]
             raise InputError(f"{where}: no key column {key!r}", remedy=meant(key, names))
-        frame = frame.set_index(key)
+        index = pd.Index(frame[key])
+        frame = pick(frame, [name for name in frame.columns if name != key])
     elif isinstance(frame.index, pd.RangeIndex):
         remedy = "Set the patient ids as the index, or name their column with key=."
         raise InputError(f"{where}: rows are numbered, not named by patient", remedy=remedy)
-    if frame.index.nlevels > 1:
-        raise InputError(f"{where}: several levels of index", expected="one, the patient id", got=frame.index.nlevels)
-    named = np.asarray(frame.index.notna())
+    else:
+        index = frame.index
+        if index.nlevels > 1:
+            raise InputError(f"{where}: several levels of index", expected="one, the patient id", got=index.nlevels)
+    named = np.asarray(index.notna())
     notes = [] if named.all() else [Dropped(where, f"{counted(int((~named).sum()), 'row')} without a patient id")]
-    frame = frame[named]
-    index = pd.Index(plain_ids(frame.index, where), name="patient", dtype=object)
-    return frame.set_axis(index, axis=0), notes
+    frame = (frame if named.all() else frame[named]).copy(deep=False)
+    frame.index = pd.Index(plain_ids(index[named], where), name="patient", dtype=object)
+    return frame, notes
+
+
+def pick(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return columns of a table, as a view where they lie side by side.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    names
+        Some of its columns.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> list(pick(pd.DataFrame({"a": [1], "b": [2], "c": [3]}), ["b", "c"]))
+    ['b', 'c']
+    """
+    import pandas as pd
+
+    places = frame.columns.get_indexer(pd.Index(names))
+    if len(places) and (np.diff(places) == 1).all():
+        return frame.iloc[:, places[0] : places[-1] + 1]
+    return frame[list(names)]
+
+
+def row_numbers(frame: pd.DataFrame) -> list[str]:
+    """Return the columns that number the rows, as R and pandas write them: without a name, or with one by default.
+
+    Parameters
+    ----------
+    frame
+        The table, with names as text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> row_numbers(pd.DataFrame({"X": [1, 2], "age": [50, 60], "Unnamed: 2": [7, 8]}))
+    ['X', 'Unnamed: 2']
+    """
+    found = [name for name in frame.columns if is_unnamed(name)]
+    first = frame.columns[0] if frame.shape[1] else ""
+    if first in DEFAULTS and first not in found:
+        column = frame[first]
+        if column.dtype.kind in "iuf" and any((column == start + np.arange(len(frame))).all() for start in (0, 1)):
+            return [first, *found]
+    return found
 
 
 def choose_rows(
@@ -130,6 +202,7 @@ def choose_rows(
     rule: RowRule,
     where: str,
     taken: Sequence[str],
+    read: Callable[[pd.DataFrame, list[str]], pd.DataFrame] | None = None,
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return the chosen columns of a table, a row a patient, of those who have any value.
 
@@ -147,6 +220,8 @@ def choose_rows(
         The modality, for messages.
     taken
         Columns of the outcome, which features may not be.
+    read
+        Returns the chosen columns of all rows as what they are: numbers, categories. None: they stay as they are.
 
     Raises
     ------
@@ -162,15 +237,22 @@ def choose_rows(
     ({'a': 50.0}, 'clinical: 1 patient without any value (b)')
     """
     frame, notes = by_patient(frame, key, where)
-    frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-    columns = select_columns(patterns, list(frame.columns), where)
+    frame.columns = [str(column) for column in frame.columns]
+    hidden = row_numbers(frame)
+    columns = select_columns(patterns, list(frame.columns), where, hidden)
     refuse_taken(columns, taken, where)
-    frame, merged = one_row_each(frame[columns], rule, where)
-    empty = frame.isna().all(axis=1)
-    if empty.any():
+    left = [name for name in hidden if name not in columns]
+    if left:
+        text = f"row numbers left out ({listed(left)}): a column without a name of its own is a feature if it is named"
+        notes = [*notes, Noted(where, text)]
+    chosen = pick(frame, columns) if read is None else read(frame, columns)
+    frame, merged = one_row_each(chosen, rule, where)
+    empty = np.flatnonzero(frame.isna().to_numpy().all(axis=1))
+    if len(empty):
         who = tuple(frame.index[empty])
         notes = [*notes, Dropped(where, f"{counted(len(who), 'patient')} without any value", who)]
-    return frame[~empty], [*notes, *merged]
+        frame = frame.drop(index=list(who))
+    return frame, [*notes, *merged]
 
 
 def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.graph.attributes import pick_names
 from mmlego.data.kinds.graph.raw import RawGraph, entered, gathered
-from mmlego.data.reading.joins import by_patient, refuse_taken
+from mmlego.data.reading.joins import by_patient, refuse_taken, row_numbers
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
 
@@ -55,7 +55,8 @@ def pick_columns(
     for column in fixed:
         if column not in names:
             raise InputError(f"{where}: no column {column!r}", remedy=meant(column, names))
-    chosen = pick_names([name for name in names if name not in fixed], patterns, taken, where)
+    numbered = row_numbers(rows) if patterns == "*" else ()
+    chosen = pick_names([name for name in names if name not in (*fixed, *numbered)], patterns, taken, where)
     refuse_taken(fixed, taken, where)
     return rows[[*fixed, *chosen]]
 

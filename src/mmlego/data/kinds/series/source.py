@@ -21,10 +21,12 @@ from mmlego.data.kinds.series.stays import COLUMN, OnError, StayRule, Stays
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.reading.bundles import ARCHIVES, Bundle
-from mmlego.data.reading.files import PACKED, SEPARATORS, read_table
+from mmlego.data.reading.dialect import SEPARATORS
+from mmlego.data.reading.files import PACKED
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
+from mmlego.data.reading.tables import read_table
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
 

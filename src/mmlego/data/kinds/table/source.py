@@ -1,29 +1,35 @@
-"""Kind ``table``: some columns of a CSV, TSV or Parquet file."""
+"""Kind ``table``: some columns of a CSV, TSV, Excel or Parquet file."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
+from mmlego.data.reading.columns import Found, read_types
 from mmlego.data.reading.joins import Dropped, RowRule, choose_rows
+from mmlego.data.reading.telling import refuse_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class TableSource(Source):
-    """A modality of kind ``table``: some columns of a CSV, TSV or Parquet file.
+class TableSource(ColumnKeys, Source):
+    """A modality of kind ``table``: some columns of a CSV, TSV, Excel or Parquet file.
+
+    What else may be said of columns, see :class:`~mmlego.data.kinds.tabular.keys.ColumnKeys`.
 
     Parameters
     ----------
     file
-        The file, relative to the manifest.
+        The file, relative to the manifest; of ``.xlsx`` with several sheets ``data.xlsx#sheet``.
     columns
-        A name or glob, or several; all but the key if not given.
+        A name or glob, or several; all but the key if not given. A column without a name of its own, as the row
+        numbers that R and pandas write, is no feature unless it is named.
     rows
         What to do where a patient has several rows that differ: ``error``, ``first`` or ``mean``.
     keep
@@ -40,10 +46,15 @@ class TableSource(Source):
     columns: str | list[str] = "*"
     rows: RowRule = "error"
     keep: int | None = Field(default=None, ge=1)
+    _found: list[Found] = PrivateAttr(default_factory=list)
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient."""
-        return self.choose(folder.table(self.file or ""), folder.key, modality, taken)
+        name = self.file or ""
+        others = {rule.other for rule in self.dates.values()}
+        only = None if self.columns == "*" else {*self._patterns(), *others}
+        frame = folder.table(name, text=self.as_text(), only=only)
+        return self._choose(frame, folder.key, modality, taken, folder.decimal(name))
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -53,10 +64,33 @@ class TableSource(Source):
         Raises
         ------
         InputError
-            If a column is not there or belongs to the outcome, or rows of a patient differ.
+            If a column is not there, belongs to the outcome, or is neither numbers nor categories; or rows of a patient
+            differ.
         """
-        return choose_rows(frame, key, self.columns, self.rows, modality, taken)
+        return self._choose(frame, key, modality, taken, ".")
+
+    def _choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str], decimal: str
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        rules, strict = (
+            self.rules(),
+            bool(taken),
+        )  # without an outcome nothing is trained, and a model takes its columns
+
+        def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+            found = read_types(rows, rules, modality, columns, strict=strict, decimal=decimal)
+            self._found[:] = [found.without_rows()]
+            return found.frame
+
+        chosen, notes = choose_rows(frame, key, self.columns, self.rows, modality, taken, read)
+        if strict:
+            refuse_names(chosen, rules, modality)
+        return chosen, [*self._found[0].notes, *notes]
+
+    def _patterns(self) -> list[str]:
+        return [self.columns] if isinstance(self.columns, str) else self.columns
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""
-        return TablePreprocessor.fit(frame, keep=self.keep)
+        missing = self._found[0].missing if self._found else {}
+        return TablePreprocessor.fit(frame, keep=self.keep, missing=missing)

@@ -14,15 +14,16 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.tabular.moments import blocks, matrix_of, moments, refuse_infinite
 from mmlego.data.kinds.tabular.state import TableState
+from mmlego.data.reading.joins import pick
+from mmlego.data.reading.missing import is_sign
+from mmlego.data.reading.telling import MOST_CATEGORIES
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
-MOST_CATEGORIES = 64
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class TablePreprocessor(Preprocessing):
         For each categorical column, in order, its values.
     dropped
         The columns left out at fitting, each with the reason.
+    missing
+        By column the words that mean that nothing is known.
 
     Examples
     --------
@@ -65,9 +68,12 @@ class TablePreprocessor(Preprocessing):
     scale: tuple[float, ...]
     categories: Mapping[str, tuple[str, ...]]
     dropped: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, *, keep: int | None = None) -> Self:
+    def fit(
+        cls, frame: pd.DataFrame, *, keep: int | None = None, missing: Mapping[str, Sequence[str]] | None = None
+    ) -> Self:
         """Learn medians, means, deviations and categories from training rows.
 
         Rows that are entirely missing do not count. Constant columns are dropped; so are, with a warning,
@@ -79,6 +85,8 @@ class TablePreprocessor(Preprocessing):
             The training rows, one column a variable.
         keep
             At most so many numeric columns, those of the largest variance before scaling; None for all.
+        missing
+            By column the words that mean that nothing is known.
 
         Returns
         -------
@@ -105,23 +113,27 @@ class TablePreprocessor(Preprocessing):
         frame = _named(frame)
         if keep is not None and keep < 1:
             raise InputError("keep is not positive", expected="how many numeric columns to keep, or None", got=keep)
-        missing = frame.isna()
-        dropped = dict.fromkeys(frame.columns[missing.all()], "no value")
+        gone = {str(name): tuple(words) for name, words in (missing or {}).items() if name in frame.columns}
+        frame = _blanked(frame, gone)
+        absent = frame.isna().to_numpy()
+        dropped = dict.fromkeys(frame.columns[np.flatnonzero(absent.all(axis=0))], "no value")
         if dropped and len(dropped) < frame.shape[1]:
             text = (
                 f"{counted(len(dropped), 'column')} without any value in the training rows dropped: {listed(dropped)}."
             )
             warnings.warn(text, LegoWarning, stacklevel=2)
-        frame = frame.loc[~missing.all(axis=1), [name for name in frame.columns if name not in dropped]]
-        if frame.empty:
-            raise InputError("no training row has a value", expected="at least one", got=f"{len(missing)} rows")
+        bare = absent.all(axis=1)
+        if bare.all():
+            raise InputError("no training row has a value", expected="at least one", got=f"{len(frame)} rows")
+        frame = frame.iloc[np.flatnonzero(~bare)] if bare.any() else frame
+        frame = pick(frame, [name for name in frame.columns if name not in dropped]) if dropped else frame
         numeric = [name for name in frame.columns if _is_numeric(frame[name])]
-        values = _numbers(frame, numeric)
-        fill, centre, scale, variance = _moments(values, numeric)
-        kept = [i for i, constant in enumerate(_constant(values)) if not constant and variance[i] > 0]
+        found = moments(matrix_of(frame, numeric), numeric)
+        variance = found.variance
+        kept = np.flatnonzero(~found.constant & (variance > 0)).tolist()
         if keep is not None:
             kept = sorted(sorted(kept, key=lambda i: -variance[i])[:keep])
-        categories = {name: _categories(frame[name]) for name in frame.columns.difference(numeric, sort=False)}
+        categories = {name: _categories(frame[name]) for name in _others(frame, numeric)}
         for name in [name for name, known in categories.items() if len(known) == 1 and not frame[name].isna().any()]:
             del categories[name]
             dropped[name] = "constant"
@@ -129,13 +141,15 @@ class TablePreprocessor(Preprocessing):
             dropped[numeric[i]] = "small variance" if variance[i] > 0 else "constant"
         if not kept and not categories:
             raise InputError("no column tells training rows apart", got=listed(f"{k}: {v}" for k, v in dropped.items()))
+        columns = {*(numeric[i] for i in kept), *categories}
         return cls(
             numeric=tuple(numeric[i] for i in kept),
-            fill=tuple(fill[kept].tolist()),
-            centre=tuple(centre[kept].tolist()),
-            scale=tuple(scale[kept].tolist()),
+            fill=tuple(found.fill[kept].tolist()),
+            centre=tuple(found.centre[kept].tolist()),
+            scale=tuple(np.sqrt(variance[kept]).tolist()),
             categories=categories,
             dropped=dropped,
+            missing={name: words for name, words in gone.items() if name in columns},
         )
 
     @property
@@ -185,20 +199,26 @@ class TablePreprocessor(Preprocessing):
                 [0.]])
         """
         frame = self._needed(frame)
-        values = _numbers(frame, self.numeric)
-        values = np.where(np.isnan(values), np.asarray(self.fill), values)
+        values = matrix_of(frame, self.numeric)
+        fill, centre, scale = (np.asarray(part) for part in (self.fill, self.centre, self.scale))
+        scaled = np.zeros((len(frame), self.out_features), dtype=np.float32)
         with np.errstate(over="ignore"):
-            scaled = ((values - np.asarray(self.centre)) / np.asarray(self.scale)).astype(np.float32)
-        _refuse_infinite(scaled, self.numeric, "too far from the training values")
-        parts = [scaled]
+            for part in blocks(values):
+                block = np.where(np.isnan(values[:, part]), fill[part], values[:, part])
+                scaled[:, : len(self.numeric)][:, part] = (block - centre[part]) / scale[part]
+        refuse_infinite(scaled[:, : len(self.numeric)], self.numeric, "too far from the training values")
+        start = len(self.numeric)
         for name, known in self.categories.items():
-            given = np.array([None if value is None else label(value) for value in _plain(frame[name])], dtype=object)
-            unknown = sorted({value for value in given if value is not None} - set(known))
+            codes, words = _words(frame[name])
+            unknown = sorted(set(words) - set(known))
             if unknown:
                 text = f"Column {name!r} has values not seen in training, taken as missing: {listed(unknown)}."
                 warnings.warn(text, LegoWarning, stacklevel=2)
-            parts.append((given[:, None] == np.array(known, dtype=object)).astype(np.float32))
-        return torch.from_numpy(np.concatenate(parts, axis=1))
+            place = {word: start + number for number, word in enumerate(known)}
+            at = np.array([*(place.get(word, -1) for word in words), -1])[codes]
+            scaled[np.flatnonzero(at >= 0), at[at >= 0]] = 1
+            start += len(known)
+        return torch.from_numpy(scaled)
 
     def observed(self, frame: pd.DataFrame) -> Tensor:
         """Return which rows have at least one value; the others count as patients without the modality.
@@ -247,17 +267,27 @@ class TablePreprocessor(Preprocessing):
         """
         return {
             "name": self.name,
-            "version": 1,
+            "version": 2,
             "numeric": list(self.numeric),
             "fill": list(self.fill),
             "centre": list(self.centre),
             "scale": list(self.scale),
             "categories": [[name, list(known)] for name, known in self.categories.items()],
             "dropped": dict(self.dropped),
+            "missing": {name: list(words) for name, words in self.missing.items()},
         }
 
     @classmethod
     def _restored(cls, state: TableState) -> Self:
+        signs = {name: odd for name, known in state.categories if (odd := [word for word in known if is_sign(word)])}
+        if state.version == 1 and signs:
+            text = listed(f"{name}: {listed(map(repr, words))}" for name, words in signs.items())
+            warnings.warn(
+                f"This model was trained when words that mean that nothing is known were categories ({text}). They are "
+                "read as missing now; declare these columns as categories: to predict as before.",
+                LegoWarning,
+                stacklevel=2,
+            )
         return cls(
             numeric=tuple(state.numeric),
             fill=tuple(state.fill),
@@ -265,6 +295,7 @@ class TablePreprocessor(Preprocessing):
             scale=tuple(state.scale),
             categories={name: tuple(known) for name, known in state.categories},
             dropped=state.dropped,
+            missing={name: tuple(words) for name, words in state.missing.items()},
         )
 
     def _needed(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -276,11 +307,32 @@ class TablePreprocessor(Preprocessing):
                 expected=f"the {len(self.columns)} columns seen in training",
                 remedy=meant(absent[0], [str(name) for name in frame.columns]),
             )
-        return frame[list(self.columns)]
+        return _blanked(pick(frame, self.columns), self.missing)
+
+
+def _blanked(frame: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Return a table whose words for missing are missing, where it still has them."""
+    made = {}
+    for name, words in missing.items():
+        if name in frame.columns and frame[name].dtype.kind not in "iufbmM":
+            gone = frame[name].map(lambda cell, words=frozenset(words): isinstance(cell, str) and cell.strip() in words)
+            if gone.astype(bool).any():
+                made[name] = frame[name].astype(object).mask(gone.astype(bool), None)
+    if made:
+        frame = frame.copy(deep=False)
+        for name, column in made.items():
+            frame[name] = column
+    return frame
+
+
+def _others(frame: pd.DataFrame, numeric: Sequence[str]) -> list[str]:
+    numbers = set(numeric)
+    return [name for name in frame.columns if name not in numbers]
 
 
 def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    frame = frame.copy(deep=False)
+    frame.columns = [str(name) for name in frame.columns]
     again = frame.columns[frame.columns.duplicated()]
     if len(again):
         raise InputError(f"columns of the same name ({listed(dict.fromkeys(again))})", remedy="Rename or drop them.")
@@ -305,58 +357,8 @@ def _is_numeric(column: pd.Series) -> bool:
     )
 
 
-def _numbers(frame: pd.DataFrame, columns: Sequence[str]) -> Floats:
-    """Return columns as float64 ``(n, f)``, NaN where missing; refuse text and infinite values."""
-    chosen = frame[list(columns)]
-    odd = [name for name, dtype in chosen.dtypes.items() if dtype.kind in "mMc"]  # pandas would count nanoseconds
-    if odd:
-        raise InputError(f"dates or complex numbers in {listed(odd)}", expected="numbers, as in training")
-    try:
-        values = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise _not_a_number(frame, columns) from error
-    _refuse_infinite(values, columns, "infinite")
-    return values
-
-
-def _not_a_number(frame: pd.DataFrame, columns: Sequence[str]) -> InputError:
-    import pandas as pd
-
-    for name in columns:
-        bad = frame[name].notna() & pd.to_numeric(frame[name], errors="coerce").isna()
-        if bad.any():
-            words = listed(dict.fromkeys(map(repr, frame.loc[bad, name])))
-            return InputError(
-                f"column {name!r} holds something else than numbers", expected="numbers, as in training", got=words
-            )
-    return InputError("columns that are not numbers", expected="numbers", got=listed(columns))
-
-
-def _refuse_infinite(values: NDArray[np.floating], columns: Sequence[str], what: str) -> None:
-    bad = np.isinf(values).any(axis=0)
-    if bad.any():
-        names = listed(name for name, wrong in zip(columns, bad, strict=True) if wrong)
-        raise InputError(f"values are {what} in {names}", expected="finite values, or missing ones")
-
-
-def _constant(values: Floats) -> list[bool]:
-    return [bool(np.nanmin(column) == np.nanmax(column)) for column in values.T]
-
-
-def _moments(values: Floats, columns: Sequence[str]) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return median, mean, standard deviation and variance of the imputed columns."""
-    fill = np.nanmedian(values, axis=0) if values.shape[1] else np.zeros(0)
-    imputed = np.where(np.isnan(values), fill, values)
-    with np.errstate(over="ignore", invalid="ignore"):
-        centre, variance = imputed.mean(axis=0), imputed.var(axis=0)
-    huge = [name for name, spread in zip(columns, variance, strict=True) if not np.isfinite(spread)]
-    if huge:
-        raise InputError(f"values are too large to scale in {listed(huge)}", remedy="Use another unit, or logarithms.")
-    return fill, centre, np.sqrt(variance), variance
-
-
 def _categories(column: pd.Series) -> tuple[str, ...]:
-    known = sorted({label(value) for value in _plain(column) if value is not None})
+    known = sorted(set(_words(column)[1]))
     if len(known) > MOST_CATEGORIES:
         raise InputError(
             f"column {column.name!r} has {len(known)} different texts",
@@ -367,5 +369,9 @@ def _categories(column: pd.Series) -> tuple[str, ...]:
     return tuple(known)
 
 
-def _plain(column: pd.Series) -> list[object]:
-    return column.astype(object).where(column.notna(), None).tolist()
+def _words(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
+    """Return which word each cell is, −1 where it is missing, and the words that occur."""
+    import pandas as pd
+
+    codes, values = pd.factorize(column.astype(object).to_numpy())
+    return codes, [label(value) for value in values]

@@ -19,13 +19,14 @@ class TableState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["table"] = "table"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1
     numeric: list[str]
     fill: list[FiniteFloat]
     centre: list[FiniteFloat]
     scale: list[FiniteFloat]
     categories: list[tuple[str, list[str]]]
     dropped: dict[str, str] = {}
+    missing: dict[str, list[str]] = {}
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:

@@ -1,0 +1,457 @@
+"""What the columns of a table are: numbers, yes or no, dates, categories; decided column by column, and told.
+
+A column of which most values are numbers is a column of numbers. The other cells of it are named and refused, unless
+they say that nothing is known, in one of the usual ways or in one that the manifest declares.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.data.reading.dates import DateRule, elapsed, is_date
+from mmlego.data.reading.joins import Noted, pick
+from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.words import COMMAS, DOTTED, GROUPED, LIKE, as_number, commas_are_decimal
+from mmlego.errors import InputError
+from mmlego.wording import label, listed, meant, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
+BLANK = frozenset({"na", "n/a", "null"})
+TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
+
+
+@dataclass(frozen=True)
+class ColumnRules:
+    """What a manifest says of columns; names may be globs.
+
+    Parameters
+    ----------
+    missing
+        By column the words that are missing there, beside the empty cell; under ``*``, words for all columns.
+    numeric
+        Columns that are numbers, whatever else they look like.
+    categories
+        Columns whose values are words: nothing in them is missing but the empty cell.
+    dates
+        Columns of dates, and what they become.
+    decimal
+        By column ``.`` or ``,``.
+    """
+
+    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numeric: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    dates: Mapping[str, DateRule] = field(default_factory=dict)
+    decimal: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found of the columns of a table.
+
+    Parameters
+    ----------
+    frame
+        The table: numbers as float64, words as categories.
+    notes
+        What was read as missing, or otherwise than it is written.
+    missing
+        By column the words that were read as missing.
+    taken
+        By column what it was taken for, where that is no plain number or category.
+    doubts
+        By column what may be wrong with it.
+    """
+
+    frame: pd.DataFrame
+    notes: tuple[Noted, ...]
+    missing: Mapping[str, tuple[str, ...]]
+    taken: Mapping[str, str]
+    doubts: Mapping[str, str]
+
+    def without_rows(self) -> Found:
+        """Return what was found, without the values."""
+        return replace(self, frame=self.frame.iloc[:0])
+
+
+def fits(name: str, patterns: Collection[str]) -> bool:
+    """Return whether a name is named, by itself or by a glob.
+
+    Parameters
+    ----------
+    name
+        The name.
+    patterns
+        Names or globs.
+
+    Examples
+    --------
+    >>> fits("lab_crp", ["lab_*"]), fits("x[1]", ["x[1]"])
+    (True, True)
+    """
+    return name in patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def read_types(
+    frame: pd.DataFrame,
+    rules: ColumnRules,
+    where: str,
+    columns: Sequence[str] | None = None,
+    *,
+    strict: bool = True,
+    decimal: str = ".",
+) -> Found:
+    """Decide what the columns of a table are.
+
+    Parameters
+    ----------
+    frame
+        The table, with names as text.
+    rules
+        What the manifest says.
+    where
+        The modality, for messages.
+    columns
+        The columns that are wanted; None: all. Others may be the dates that ``dates`` of the rules count from.
+    strict
+        Refuse columns of numbers that hold other words. Else they stay as they are, and are noted: a model that needs
+        such a column refuses it, and no other does.
+    decimal
+        The decimal sign of the file, where the rules say nothing of a column.
+
+    Raises
+    ------
+    InputError
+        If a column of numbers holds other words, a column dates, or a rule names no column.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"age": ["50", "> 89", "61", "not reported"], "sex": ["f", "m", "NA", "f"]}, dtype=object)
+    >>> read_types(table, ColumnRules(), "clinical")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: clinical: 1 column of numbers holds other words (age: '> 89' 1×): expected numbers. ...
+    >>> found = read_types(table, ColumnRules(missing={"age": ("> 89",)}), "clinical")
+    >>> found.frame["age"].tolist(), found.frame["sex"].cat.categories.tolist()
+    ([50.0, nan, 61.0, nan], ['f', 'm'])
+    >>> [str(note) for note in found.notes]
+    ["clinical: read as missing: age '> 89' 1×, age 'not reported' 1×, sex 'NA' 1×"]
+    """
+    chosen = list(frame.columns) if columns is None else list(columns)
+    reader = _Types(rules, where, strict, decimal)
+    reader.check(chosen)
+    made = {name: value for name in _odd(frame, chosen, rules) if (value := reader.read(frame, name)) is not None}
+    reader.refuse()
+    picked = pick(frame, chosen)
+    if made:
+        picked = _replaced(picked, made)
+    return Found(picked, tuple(reader.notes()), reader.missing, reader.taken, reader.doubts)
+
+
+def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
+    """Return the columns that are no plain numbers, or of which the rules say something."""
+    said = [*rules.categories, *rules.dates, *(name for name in rules.missing if name != "*")]
+    every = any(as_number(word, ".") is not None for word in rules.missing.get("*", ()))
+    kinds = frame.dtypes.to_numpy()
+    plain = {name for name, kind in zip(frame.columns, kinds, strict=True) if getattr(kind, "kind", "O") in "iufb"}
+    whole = _calendar(frame, [name for name in chosen if name in plain])
+    return [name for name in chosen if name not in plain or every or name in whole or (said and fits(name, said))]
+
+
+def _calendar(frame: pd.DataFrame, names: Sequence[str]) -> set[str]:
+    """Return the columns of numbers that are all dates as 20200131."""
+    if not names or frame.empty:
+        return set()
+    head = pick(frame.iloc[:50], names).to_numpy(dtype=np.float64, na_value=np.nan)
+    low, high = np.fmin.reduce(head, axis=0), np.fmax.reduce(head, axis=0)
+    with np.errstate(invalid="ignore"):
+        near = np.flatnonzero((low >= 19000101) & (high <= 21001231)).tolist()
+    found = set()
+    for name in (names[place] for place in near):
+        values = frame[name].dropna().to_numpy(dtype=np.float64)
+        month, day = values // 100 % 100, values % 100
+        if ((values % 1 == 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
+            found.add(name)
+    return found
+
+
+def _replaced(frame: pd.DataFrame, made: Mapping[str, Any]) -> pd.DataFrame:
+    import pandas as pd
+
+    if len(made) > 50:
+        others = [name for name in frame.columns if name not in made]
+        parts = [frame[others], pd.DataFrame(dict(made), index=frame.index)]
+        return pd.concat(parts, axis=1)[list(frame.columns)]
+    frame = frame.copy(deep=False)
+    for name, value in made.items():
+        frame[name] = value
+    return frame
+
+
+class _Types:
+    """Reads columns one by one, and keeps what is to be said of them."""
+
+    def __init__(self, rules: ColumnRules, where: str, strict: bool, decimal: str) -> None:
+        self.rules, self.where, self.strict, self.decimal = rules, where, strict, decimal
+        self.missing: dict[str, tuple[str, ...]] = {}
+        self.taken: dict[str, str] = {}
+        self.doubts: dict[str, str] = {}
+        self._counts: dict[str, dict[str, int]] = {}
+        self._commas: list[str] = []
+        self._odd: dict[str, dict[str, int]] = {}
+        self._dates: dict[str, str] = {}
+
+    def check(self, columns: Sequence[str]) -> None:
+        """Refuse rules that fit no column."""
+        said = {
+            "missing": [name for name in self.rules.missing if name != "*"],
+            "numeric": self.rules.numeric,
+            "categories": self.rules.categories,
+            "dates": list(self.rules.dates),
+            "decimal": [name for name in self.rules.decimal if name != "*"],
+        }
+        known = set(columns)
+        for key, patterns in said.items():
+            for pattern in patterns:
+                if pattern not in known and not fnmatch.filter(columns, pattern):
+                    raise InputError(
+                        f"{self.where}: {key}: no column matches {pattern!r}", remedy=meant(pattern, columns)
+                    )
+
+    def read(self, frame: pd.DataFrame, name: str) -> Any:
+        """Return a column as what it is; None if it stays as it is."""
+        import pandas as pd
+
+        rule = next((rule for pattern, rule in self.rules.dates.items() if fits(name, [pattern])), None)
+        if rule is not None:
+            self.taken[name] = rule.describe()
+            return elapsed(frame, name, rule, self.where)
+        column = frame[name]
+        if column.dtype.kind in "iufb" and not fits(name, self.rules.categories):
+            return self._number(column, name)
+        if column.dtype.kind in "mMc":
+            self._dates[name] = str(next(iter(column.dropna()), ""))
+            return None
+        if isinstance(column.dtype, pd.CategoricalDtype) and not fits(name, self.rules.categories):
+            return None  # said to be categories by whoever made the table
+        return self._words(column, name)
+
+    def _number(self, column: pd.Series, name: str) -> Any:
+        codes = {value for word in self._declared(name) if (value := as_number(word, ".")) is not None}
+        gone = column.isin(codes) if codes else None
+        if gone is not None and gone.any():
+            counts = column[gone].map(label).value_counts()
+            self._note(name, {str(word): int(count) for word, count in counts.items()})
+            return column.astype(float).mask(gone)
+        if not codes and not fits(name, self.rules.numeric) and column.dtype.kind != "b":
+            if _calendar(column.to_frame(name), [name]):
+                self._dates[name] = label(column.dropna().iloc[0])
+        return None
+
+    def _words(self, column: pd.Series, name: str) -> Any:
+        """Return a column of words as numbers, truth values or categories."""
+        import pandas as pd
+
+        try:
+            codes, raw = pd.factorize(column.astype(object).to_numpy())
+            counts = np.bincount(codes[codes >= 0], minlength=len(raw))
+        except TypeError:  # lists and the like have no hash
+            _text(next(cell for cell in column if not isinstance(cell, Hashable)), name, self.where)
+            raise
+        words = [_text(word, name, self.where) for word in raw]
+        often: dict[str, int] = {}
+        for word, count in zip(words, counts.tolist(), strict=True):
+            often[word] = often.get(word, 0) + count
+        if fits(name, self.rules.categories):
+            declared = set(self._declared(name)) if self._by_name(name) else set()
+            return self._categories(
+                column, codes, words, {word for word in often if not word or word in declared}, often
+            )
+        gone = {word for word in often if self._is_missing(word, name, number=True)}
+        left = {word: count for word, count in often.items() if word not in gone}
+        if left and set(left) <= TRUE | FALSE:
+            self._note(name, {word: count for word, count in often.items() if word in gone})
+            truth = np.array([np.nan if word in gone else float(word in TRUE) for word in words] + [np.nan])
+            self.taken[name] = "yes/no"
+            return truth[codes]
+        values = {word: self._value(word, name, left) for word in left}
+        numbers = sum(count for word, count in left.items() if values[word] is not None or LIKE.fullmatch(word))
+        total = sum(left.values())
+        if sum(count for word, count in left.items() if is_date(word)) * 2 > total:
+            self._dates[name] = next(word for word in left if is_date(word))
+            return None
+        if fits(name, self.rules.numeric) or numbers * 2 > total or not left:
+            return self._numbers(name, codes, words, gone, values, often)
+        gone = {word for word in often if self._is_missing(word, name, number=False)}
+        self._doubt(name, often, gone, numbers, total)
+        return self._categories(column, codes, words, gone, often)
+
+    def _numbers(
+        self,
+        name: str,
+        codes: NDArray[np.int64],
+        words: Sequence[str],
+        gone: set[str],
+        values: Mapping[str, float | None],
+        often: Mapping[str, int],
+    ) -> Any:
+        odd = {word: often[word] for word, value in values.items() if value is None}
+        if odd:
+            self._odd[name] = odd
+            return None
+        self._note(name, {word: count for word, count in often.items() if word in gone})
+        if any("," in word for word in values):
+            self._commas.append(name)
+        known = [np.nan if word in gone else values[word] for word in words]
+        return np.array([*known, np.nan], dtype=np.float64)[codes]
+
+    def _categories(
+        self,
+        column: pd.Series,
+        codes: NDArray[np.int64],
+        words: Sequence[str],
+        gone: set[str],
+        often: Mapping[str, int],
+    ) -> Any:
+        import pandas as pd
+
+        self._note(column.name, {word: count for word, count in often.items() if word in gone})
+        kept = sorted(set(words) - gone)
+        place = {word: number for number, word in enumerate(kept)}
+        new = np.array([*(place.get(word, -1) for word in words), -1], dtype=np.int64)[codes]
+        return pd.Categorical.from_codes(new, categories=pd.Index(kept, dtype=object))
+
+    def _doubt(self, name: str, often: Mapping[str, int], gone: set[str], numbers: int, total: int) -> None:
+        named = [f"{word!r} {often[word]}×" for word in often if word not in gone and is_missing(word)]
+        if named:
+            self.doubts[name] = f"has the word {listed(named)}, taken as a category"
+        elif numbers * 4 > total:
+            self.doubts[name] = f"{numbers} of {total} values are numbers"
+
+    def _value(self, word: str, name: str, often: Mapping[str, int]) -> float | None:
+        decimal = next((sign for pattern, sign in self.rules.decimal.items() if fits(name, [pattern])), None)
+        if decimal is None and self.decimal == "," and DOTTED.fullmatch(word):
+            return None  # in a file with decimal commas 1.234 may be a thousand and more
+        if decimal is None:
+            decimal = "comma" if self.decimal == "," or commas_are_decimal(often) else "point"
+        if word[:1] == "0" and word.isdigit() and len(word) > 1:
+            return float(word) if fits(name, self.rules.numeric) else None  # 007 is a code
+        return as_number(word, decimal)
+
+    def _declared(self, name: str) -> list[str]:
+        return [
+            word
+            for pattern, words in self.rules.missing.items()
+            if pattern == "*" or fits(name, [pattern])
+            for word in words
+        ]
+
+    def _by_name(self, name: str) -> bool:
+        return any(pattern != "*" and fits(name, [pattern]) for pattern in self.rules.missing)
+
+    def _is_missing(self, word: str, name: str, *, number: bool) -> bool:
+        if not word or word in self._declared(name):
+            return True
+        if number:
+            return is_missing(word)
+        return not self._by_name(name) and (is_sign(word) or word.casefold() in BLANK)
+
+    def _note(self, name: Any, words: Mapping[str, int]) -> None:
+        found = {word: count for word, count in words.items() if word}
+        if found:
+            self._counts[str(name)] = found
+            self.missing[str(name)] = tuple(sorted(found))
+
+    def notes(self) -> list[Noted]:
+        """Return what was read as missing, or otherwise than it is written."""
+        notes: list[Noted] = []
+        if self._counts:
+            text = listed(
+                (f"{n} {word!r} {count}×" for n, words in self._counts.items() for word, count in words.items()), 12
+            )
+            notes.append(Noted(self.where, f"read as missing: {text}"))
+        if self._commas:
+            notes.append(
+                Noted(self.where, f"read with decimal commas, or commas between thousands: {listed(self._commas)}")
+            )
+        if self._odd:
+            notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self._odd)}"))
+        words = [f"{name} {doubt}" for name, doubt in self.doubts.items() if "taken as a category" in doubt]
+        if words:
+            remedy = "if it says that nothing is known, declare it under missing:"
+            notes.append(Noted(self.where, f"{listed(words)} ({remedy})"))
+        return notes
+
+    def refuse(self) -> None:
+        """Refuse columns of numbers that hold other words, and dates of which nothing is declared."""
+        if not self.strict:
+            return
+        if self._odd:
+            name, words = next(iter(self._odd.items()))
+            first = next(iter(words))
+            comma = next(
+                (
+                    n
+                    for n, found in self._odd.items()
+                    if any(GROUPED.fullmatch(w) or COMMAS.fullmatch(w) for w in found)
+                ),
+                None,
+            )
+            more = (
+                f" Of commas say what they are: decimal: {{{comma}: ','}} or decimal: {{{comma}: '.'}}."
+                if comma
+                else ""
+            )
+            hold = "columns of numbers hold" if len(self._odd) > 1 else "column of numbers holds"
+            raise InputError(
+                f"{self.where}: {len(self._odd)} {hold} other words ({_quoted(self._odd)})",
+                expected="numbers",
+                remedy=f"Declare in the section what they are: missing: {{{name}: [{first!r}]}} to read such cells as "
+                f"missing, or categories: [{name}] if it holds no numbers.{more}",
+            )
+        if self._dates:
+            name, first = next(iter(self._dates.items()))
+            raise InputError(
+                f"{self.where}: column {name!r} holds dates",
+                expected="numbers or categories",
+                got=listed((f"{column} {word!r}" for column, word in self._dates.items()), 3),
+                remedy=f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, unit: days}}}} (before: "
+                "for an age), or leave them out of columns:.",
+            )
+
+
+def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
+    lines = (
+        f"{name}: " + listed((f"{shortened(word)!r} {count}×" for word, count in _often(words)), 4)
+        for name, words in found.items()
+    )
+    return "; ".join(lines) if len(found) <= 4 else listed(lines, 4)
+
+
+def _often(words: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(words.items(), key=lambda item: -item[1])
+
+
+def _text(word: Any, name: str, where: str) -> str:
+    if isinstance(word, str | bool | int | float | np.generic) or type(word).__name__ in (
+        "Decimal",
+        "date",
+        "datetime",
+        "Timestamp",
+    ):
+        return label(word)
+    raise InputError(
+        f"{where}: column {name!r} holds cells of {type(word).__name__}",
+        expected="numbers, texts, truth values or dates",
+        remedy="Leave it out of columns:, or make columns of what it holds.",
+    )

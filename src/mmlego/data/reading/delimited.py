@@ -1,0 +1,409 @@
+"""The cells of a text table: numbers as numbers, all else as it is written, piece by piece of the file.
+
+pyarrow parses; what a column holds is guessed from the first rows and mended where a later one differs, for to let it
+look at each column by itself takes three times as long, and a file of 450,000 columns has no memory to spare.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.data.reading.dialect import Dialect, cells
+from mmlego.errors import InputError
+from mmlego.wording import counted
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# What stands for no number in a column of numbers, whoever wrote it; other words are looked at one by one.
+NULLS = (
+    "",
+    "NA",
+    "NaN",
+    "nan",
+    "N/A",
+    "n/a",
+    "NULL",
+    "null",
+    "None",
+    "none",
+    "#N/A",
+    "<NA>",
+    "na",
+    ".",
+    "-nan",
+    "-NaN",
+)
+PIECE_BYTES = 16 * 2**20
+MOST_PIECE_BYTES = 192 * 2**20
+PIECE_ROWS = 64  # of a wide file: each column of each piece costs something
+EXACT = 15  # digits that a float holds: longer ones stay text
+
+Objects = NDArray[np.object_]
+
+
+class Columns:
+    """The columns of a table as they are stored: one matrix of numbers, and an array of text a column.
+
+    Parameters
+    ----------
+    numbers
+        The names of the numbers, and their values ``(f, n)``, NaN where missing.
+    matrix
+        See ``numbers``.
+    texts
+        By column the texts ``(n,)``, None where the cell is empty.
+    notes
+        What was mended, each as a clause.
+    """
+
+    def __init__(
+        self, numbers: Sequence[str], matrix: NDArray[np.float64], texts: dict[str, Any], notes: Sequence[str] = ()
+    ) -> None:
+        self.numbers, self.matrix, self.texts, self.notes = list(numbers), matrix, texts, list(notes)
+
+
+def read_columns(content: BinaryIO, dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> Columns:
+    r"""Return the wanted columns of a text table.
+
+    Parameters
+    ----------
+    content
+        The table, in UTF-8.
+    dialect
+        How it is written.
+    wanted
+        The columns, in the order of the file.
+    text
+        Those of them that are text whatever they look like.
+
+    Raises
+    ------
+    InputError
+        If lines have unequal numbers of cells, or hold no UTF-8.
+
+    Examples
+    --------
+    >>> import io
+    >>> from mmlego.data.reading.dialect import detect
+    >>> file = io.BytesIO(b"id,age,sex\n007,50,f\n008,NA,\n")
+    >>> found = read_columns(file, detect(file, ",", "id"), ["id", "age", "sex"], ["id"])
+    >>> found.numbers, found.matrix.tolist(), found.texts["id"].tolist(), found.texts["sex"].tolist()
+    (['age'], [[50.0, nan]], ['007', '008'], ['f', None])
+    """
+    reader = _Reader(content, dialect, wanted, text)
+    reader.read()
+    return reader.columns()
+
+
+class _RaggedError(Exception):
+    """Rows of another number of cells than there are columns."""
+
+    def __init__(self, rows: Sequence[Any]) -> None:
+        self.rows = rows
+
+
+class _Reader:
+    """Reads a table in pieces; columns that turn out to be no numbers become text, from the first row on."""
+
+    def __init__(self, content: BinaryIO, dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> None:
+        self.content, self.dialect = content, dialect
+        self.names = list(dialect.names)
+        place = {name: number for number, name in enumerate(self.names)}
+        self.texts = {name for name in wanted if name in text}
+        self.numbers = [name for name in wanted if name not in self.texts and _is_number(dialect, place[name])]
+        self.texts |= set(wanted) - set(self.numbers)
+        self.wanted = list(wanted)
+        self.rows = 0
+        self.parts: dict[str, list[Any]] = {name: [] for name in wanted if name in self.texts}
+        self.late: dict[str, int] = {}  # columns that became text, and before which row they were numbers
+        self.quotes = False
+        self.nulls = list(NULLS[:2])
+        self.short = 0
+
+    def read(self) -> None:
+        lines, self.quotes = _count_lines(self.content, self.dialect.start)
+        self.matrix = np.empty((len(self.numbers), lines))
+        self.place = {name: row for row, name in enumerate(self.numbers)}
+        for piece in _pieces(self.content, self.dialect, self.quotes, lines):
+            self._add(piece)
+        self._again()
+
+    def columns(self) -> Columns:
+        matrix, numbers = self.matrix[:, : self.rows], self.numbers
+        if self.late:
+            kept = [row for row, name in enumerate(numbers) if name not in self.late]
+            matrix, numbers = matrix[kept], [numbers[row] for row in kept]
+        texts = {name: _joined(parts) for name, parts in self.parts.items()}
+        lines = counted(self.short, "line")
+        notes = [f"{lines} with fewer cells than there are columns, the others taken as empty"] if self.short else []
+        return Columns(numbers, matrix, texts, notes)
+
+    def _add(self, piece: bytes) -> None:
+        batch = self._mended(piece, self._parsed)
+        numbers = [name for name in self.numbers if name not in self.late]
+        stop = self.rows + batch.num_rows
+        if numbers and batch.num_rows:
+            values = batch.select(numbers).to_tensor(null_to_nan=True, row_major=False).to_numpy()  # (rows, f)
+            rows: Any = slice(None) if not self.late else [self.place[name] for name in numbers]
+            self.matrix[rows, self.rows : stop] = values.T
+        for name, parts in self.parts.items():
+            parts.append(_with_words(batch.column(name)))
+        self.rows = stop
+
+    def _mended(self, piece: bytes, parse: Callable[[bytes], pa.RecordBatch]) -> pa.RecordBatch:
+        """Return a piece; rows without the empty cells at their end, which some programs leave out, get them."""
+        try:
+            return parse(piece)
+        except _RaggedError as error:
+            if any(row.actual_columns > len(self.names) for row in error.rows) or not piece.endswith(b"\n"):
+                raise _ragged(error.rows, self.names) from None
+            self.short += len(error.rows)
+        return parse(_padded(piece, self.dialect.separator, len(self.names)))
+
+    def _parsed(self, piece: bytes) -> pa.RecordBatch:
+        """Return a piece; where a column of numbers holds a word, it is text from now on."""
+        import pyarrow as pa
+
+        try:
+            return self._convert(piece)
+        except pa.ArrowInvalid as error:
+            if "conversion error" not in str(error):
+                raise
+        self.nulls = list(NULLS)
+        for name in self._no_numbers(piece):
+            self._to_text(name)
+        for _ in range(len(self.numbers) + 1):
+            try:
+                return self._convert(piece)
+            except pa.ArrowInvalid as error:
+                found = re.search(r"column #(\d+): .*conversion error to double", str(error))
+                if found is None:
+                    raise
+                self._to_text(self.names[int(found[1])])
+        raise InputError("columns that are neither numbers nor text")
+
+    def _to_text(self, name: str) -> None:
+        self.late[name] = self.rows
+        self.parts[name] = []
+
+    def _no_numbers(self, piece: bytes) -> list[str]:
+        """Return the columns of numbers that pyarrow, asked what they are, takes for something else."""
+        import pyarrow as pa
+
+        names = [name for name in self.numbers if name not in self.late]
+        table = self._table(piece, names, {})
+        number = (pa.types.is_integer, pa.types.is_floating, pa.types.is_null)
+        return [
+            name for name, kind in zip(names, table.schema.types, strict=True) if not any(test(kind) for test in number)
+        ]
+
+    def _convert(self, piece: bytes, only: Sequence[str] | None = None) -> pa.RecordBatch:
+        import pyarrow as pa
+
+        chosen = self.wanted if only is None else list(only)
+        late = self.late.keys()
+        number = set() if only is not None else {name for name in self.numbers if name not in late}
+        kinds = {name: pa.float64() if name in number else pa.string() for name in chosen}
+        table = self._table(piece, chosen, kinds)
+        return (
+            table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
+        )
+
+    def _table(self, piece: bytes, names: Sequence[str], kinds: dict[str, Any]) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import csv
+
+        bad: list[Any] = []
+
+        def refuse(row: Any) -> str:
+            bad.append(row)
+            return "skip"
+
+        table = csv.read_csv(
+            pa.BufferReader(piece),
+            csv.ReadOptions(block_size=max(2**20, len(piece) + 1), column_names=self.names),
+            csv.ParseOptions(
+                delimiter=self.dialect.separator, newlines_in_values=self.quotes, invalid_row_handler=refuse
+            ),
+            csv.ConvertOptions(
+                column_types=kinds,
+                include_columns=list(names),
+                null_values=self.nulls,
+                true_values=[],
+                false_values=[],
+                decimal_point=self.dialect.decimal,
+                strings_can_be_null=False,
+            ),
+        )
+        if bad:
+            raise _RaggedError(bad)
+        return table
+
+    def _again(self) -> None:
+        """Read once more, as text, the rows of columns that were taken for numbers in earlier pieces."""
+        late = {name: rows for name, rows in self.late.items() if rows > 0}
+        if not late:
+            return
+        done = 0
+        before: dict[str, list[Any]] = {name: [] for name in late}
+        for piece in _pieces(self.content, self.dialect, self.quotes, self.matrix.shape[1]):
+            if done >= max(late.values()):
+                break
+            batch = self._mended(piece, lambda whole: self._convert(whole, list(late)))
+            for name, rows in late.items():
+                if done < rows:
+                    before[name].append(_with_words(batch.column(name)))
+            done += batch.num_rows
+        for name, parts in before.items():
+            self.parts[name] = [*parts, *self.parts[name]]
+
+
+def _is_number(dialect: Dialect, place: int) -> bool:
+    """Return whether a column of the sample holds numbers alone; one that holds nothing may hold numbers later."""
+    for row in dialect.sample:
+        word = row[place].strip() if place < len(row) else ""
+        if word in NULLS:
+            continue
+        digits = word.lstrip("+-")
+        if digits.isdigit() and (len(digits) > EXACT or (len(digits) > 1 and digits[0] == "0")):
+            return False  # 007 and a number of 20 digits would lose something
+        try:
+            if math.isnan(float(word.replace(",", ".") if dialect.decimal == "," else word)):
+                return False
+        except ValueError:
+            return False
+    return True
+
+
+def _count_lines(content: BinaryIO, start: int) -> tuple[int, bool]:
+    """Return how many rows there are at most, and whether there are cells in quotes."""
+    content.seek(start)
+    lines, quotes = 1, False
+    while piece := content.read(2**22):
+        lines += piece.count(b"\n")
+        quotes = quotes or b'"' in piece
+    return lines, quotes
+
+
+def _pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[bytes]:
+    """Yield the rows in pieces that end with a row."""
+    content.seek(0, 2)
+    row = (content.tell() - dialect.start) / max(1, lines - 1)
+    size = int(min(max(PIECE_BYTES, PIECE_ROWS * row), MOST_PIECE_BYTES))
+    content.seek(dialect.start)
+    left = b""
+    while piece := content.read(size):
+        piece = left + piece if left else piece
+        end = _last_end(piece, quotes)
+        left = piece[end:]
+        if end:
+            yield piece if not left else piece[:end]
+    if re.search(rb'(?:^|[\n,;|\t])"[^"]*$', left):
+        raise InputError(
+            "a quotation mark at the beginning of a cell that is never closed", got=repr(left[-60:].decode())
+        )
+    if left.strip():
+        yield left
+
+
+def _last_end(piece: bytes, quotes: bool) -> int:
+    """Return where the last whole row ends; a line feed within quotes ends none."""
+    end = piece.rfind(b"\n") + 1
+    if not quotes:
+        return end
+    odd = piece.count(b'"', 0, end) % 2
+    while end and odd:
+        before = piece.rfind(b"\n", 0, end - 1) + 1
+        odd = (odd + piece.count(b'"', before, end)) % 2
+        end = before
+    return end
+
+
+def _padded(piece: bytes, separator: str, width: int) -> bytes:
+    lines = []
+    for line in _lines_of(piece):
+        bare = line.rstrip(b"\r\n")
+        lacking = width - len(cells(bare.decode("utf-8"), separator)) if bare.strip() else 0
+        lines.append(bare + separator.encode() * lacking)
+    return b"\n".join([*lines, b""])
+
+
+def _lines_of(piece: bytes) -> list[bytes]:
+    """Return the rows of a piece, also those that go on in the next line."""
+    rows: list[bytes] = []
+    for line in piece.splitlines(keepends=True):
+        if rows and rows[-1].count(b'"') % 2:
+            rows[-1] += line
+        else:
+            rows.append(line)
+    return rows
+
+
+def _with_words(column: pa.Array) -> Any:
+    return column.dictionary_encode() if hasattr(column, "dictionary_encode") else column
+
+
+def _joined(parts: Sequence[Any]) -> Objects:
+    """Return texts as objects, each word once in memory; None where a cell is empty."""
+    if not parts:
+        return np.empty(0, dtype=object)
+    found = []
+    for part in parts:
+        words = np.array([word.strip() or None for word in part.dictionary.to_pylist()] or [None], dtype=object)
+        found.append(words[part.indices.to_numpy(zero_copy_only=False)])
+    return np.concatenate(found)
+
+
+def _ragged(bad: Sequence[Any], names: Sequence[str]) -> InputError:
+    """Return the error that lines have more or fewer cells than there are names."""
+    row = bad[0]
+    text = row.text if len(row.text) <= 60 else f"{row.text[:59]}…"
+    return InputError(
+        f"{counted(len(bad), 'line')} of another number of cells than the line of names",
+        expected=f"{len(names)} cells",
+        got=f"{row.actual_columns} in {text!r}",
+        remedy="Mend them: a text that holds the separator belongs in quotes.",
+    )
+
+
+@contextlib.contextmanager
+def told(name: str) -> Iterator[None]:
+    """Say of an error of parsing which file it was.
+
+    Parameters
+    ----------
+    name
+        The file.
+
+    Raises
+    ------
+    InputError
+        The error, with the name before it.
+
+    Examples
+    --------
+    >>> with told("a.csv"):
+    ...     raise InputError("no line names the columns")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: cannot read the table 'a.csv' (no line names the columns)
+    """
+    import pyarrow as pa
+
+    try:
+        yield
+    except InputError as error:
+        if repr(name) in str(error):
+            raise
+        raise InputError(f"cannot read the table {name!r} ({str(error).removesuffix('.')})") from error
+    except (UnicodeDecodeError, pa.ArrowInvalid) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"cannot read the table {name!r} ({text[:200]})", expected="text in UTF-8") from error

@@ -1,0 +1,184 @@
+"""What columns of words become: by hand, with all that is said of them."""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mmlego.data.reading.columns import ColumnRules, read_types
+from mmlego.data.reading.dates import DateRule, dates_of
+from mmlego.data.reading.telling import refuse_names
+from mmlego.errors import InputError
+
+NAN = float("nan")
+
+
+def read(cells: list[object], decimal: str = ".", **rules: object) -> tuple[list[object], list[str]]:
+    frame = pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+    found = read_types(frame, ColumnRules(**rules), "m", decimal=decimal)  # type: ignore[arg-type]
+    column = found.frame["x"]
+    values = column.astype(object).where(column.notna(), None).tolist()
+    return values, [str(note).removeprefix("m: ") for note in found.notes]
+
+
+@pytest.mark.parametrize(
+    ("cells", "expected", "said"),
+    [
+        (["1", "2.5", "-3e2", "+4", ".5"], [1, 2.5, -300, 4, 0.5], None),
+        (["5", "'--", "7"], [5, None, 7], 'read as missing: x "\'--" 1×'),
+        (["5", "[Not Available]", "not reported"], [5, None, None], "[Not Available]' 1×, x 'not reported' 1×"),
+        (["5", ".", "-", "?", "NA"], [5, None, None, None, None], "x '.' 1×, x '-' 1×, x '?' 1×, x 'NA' 1×"),
+        (["TRUE", "FALSE", "NA"], [1, 0, None], "read as missing: x 'NA' 1×"),
+        (["f", "m", "NA", "[Unknown]"], ["f", "m", None, None], "read as missing: x 'NA' 1×, x '[Unknown]' 1×"),
+        (["yes", "no", None], ["yes", "no", None], None),
+        (["None", "mild", "None"], ["None", "mild", "None"], "x has the word 'None' 2×, taken as a category"),
+        (["a", "unknown"], ["a", "unknown"], "x has the word 'unknown' 1×, taken as a category"),
+        (["3,5", "0,25", "1,234"], [3.5, 0.25, 1.234], "read with decimal commas"),
+        (["1", "2", "a", "b"], ["1", "2", "a", "b"], None),  # half are numbers: not most
+        (["007", "012"], ["007", "012"], None),
+        ([True, False, None], [1, 0, None], None),
+        ([1, 2.5, None], [1, 2.5, None], None),
+        (["na", "NA"], [None, None], "read as missing"),
+    ],
+)
+def test_what_a_column_is_taken_for(cells: list[object], expected: list[object], said: str | None) -> None:
+    values, notes = read(cells)
+    assert values == expected
+    assert (said in notes[0]) if said else notes == []
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        (["50", "> 89", "61", "> 89"], r"x: '> 89' 2×"),
+        (["1", "<0.01", "<0.01", "<0.5"], r"'<0.01' 2×, '<0.5' 1×"),
+        (["950", "870", "1,234"], r"'1,234' 1×.*decimal: \{x: ','\} or decimal: \{x: '.'\}"),
+        (["1,234", "2,500"], r"'1,234' 1×, '2,500' 1×"),
+        (["50", "60", "2020-01-01"], r"'2020-01-01' 1×"),
+        (["1", "2", "3", "4a"], r"'4a' 1×.*or categories: \[x\]"),
+        (["12%", "15%"], r"'12%' 1×"),
+        (["3,5", "2.5"], r"'3,5' 1×"),
+        (["001", "120", "130"], r"'001' 1×"),
+    ],
+)
+def test_other_words_in_a_column_of_numbers_are_named(cells: list[object], words: str) -> None:
+    with pytest.raises(InputError, match=rf"^m: 1 column of numbers holds other words \(.*{words}"):
+        read(cells)
+
+
+def test_what_is_declared() -> None:
+    assert read(["50", "> 89", "NA"], missing={"x": ("> 89",)})[0] == [50, None, None]
+    assert read(["50", "> 89", "NA"], missing={"*": ("> 89",)})[0] == [50, None, None]
+    assert read([50.0, -9.0, 3.0], missing={"*": ("-9",)}) == ([50, None, 3], ["read as missing: x '-9' 1×"])
+    assert read(["a", "None"], missing={"x": ("None",)})[0] == ["a", None]
+    assert read(["a", "NA"], missing={"x": ("None",)})[0] == ["a", "NA"]  # what is said of a column of words is all
+    assert read(["1", "NA", None, "4a"], categories=["x"])[0] == ["1", "NA", None, "4a"]
+    assert read(["1", "2", "a", "b"], numeric=["x"], missing={"x": ("a", "b")})[0] == [1, 2, None, None]
+    assert read(["007", "12"], numeric=["x"])[0] == [7, 12]
+
+
+@pytest.mark.parametrize(
+    ("cells", "sign", "expected"),
+    [
+        (["1,234", "950"], ".", [1234, 950]),
+        (["1,234", "950"], ",", [1.234, 950]),
+        (["1.234,5", "1.000.000", "3"], ",", [1234.5, 1e6, 3]),
+        (["1,234.5", "2"], ".", [1234.5, 2]),
+    ],
+)
+def test_the_decimal_sign_may_be_declared(cells: list[object], sign: str, expected: list[float]) -> None:
+    frame = pd.DataFrame({"x": pd.Series(cells, dtype=object)})
+    assert read_types(frame, ColumnRules(decimal={"x": sign}), "m").frame["x"].tolist() == expected
+
+
+def test_points_in_a_file_with_decimal_commas_may_part_thousands() -> None:
+    with pytest.raises(InputError, match=r"x: '1.234' 1×"):
+        read(["1.234", "3,5", "7"], decimal=",")
+    assert read(["1,234", "7"], decimal=",")[0] == [1.234, 7]
+
+
+@pytest.mark.parametrize("key", ["missing", "numeric", "categories", "dates", "decimal"])
+def test_a_rule_that_fits_no_column(key: str) -> None:
+    said = {"missing": {"agee": ()}, "dates": {"agee": DateRule(since="2020-01-01")}, "decimal": {"agee": "."}}
+    rules = ColumnRules(**{key: said.get(key, ["agee"])})  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=rf"m: {key}: no column matches 'agee'. Did you mean 'age'"):
+        read_types(pd.DataFrame({"age": [1.0]}), rules, "m")
+
+
+def test_without_training_other_words_are_left_and_noted() -> None:
+    frame = pd.DataFrame({"x": pd.Series(["50", "> 89", "61"], dtype=object), "when": ["2020-01-01"] * 3})
+    found = read_types(frame, ColumnRules(), "m", strict=False)
+    assert found.frame["x"].tolist() == ["50", "> 89", "61"]
+    assert [str(note) for note in found.notes] == ["m: numbers with other words, left as text: x: '> 89' 1×"]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        ["2020-01-31", "2020-02-28"],
+        ["31.1.2020", "28.2.2020"],
+        [20200131.0, 20200228.0],
+        pd.to_datetime(["2020-01-31", "2020-02-28"]),
+        [datetime.date(2020, 1, 31), datetime.date(2020, 2, 28)],
+    ],
+)
+def test_dates_are_refused_with_what_to_declare(column: object) -> None:
+    with pytest.raises(InputError, match=r"column 'x' holds dates.*dates: \{x: \{since: OTHER_DATE, unit: days\}\}"):
+        read_types(pd.DataFrame({"x": column}), ColumnRules(), "m")
+
+
+def test_dates_become_a_time() -> None:
+    frame = pd.DataFrame(
+        {"born": ["1950-01-01", None, "not reported"], "seen": ["2000-01-01", "2000-01-01", "2001-01-01"]}, dtype=object
+    )
+    rules = ColumnRules(dates={"born": DateRule(before="seen", unit="years"), "seen": DateRule(since="1999-12-31")})
+    found = read_types(frame, rules, "m").frame
+    assert found["born"].round(3).tolist()[0] == 49.999  # 18,262 days of 365.25
+    assert found["born"].isna().tolist() == [False, True, True]
+    assert found["seen"].tolist() == [1, 1, 367]
+
+
+def test_dates_that_may_be_read_in_two_ways_are_refused() -> None:
+    with pytest.raises(
+        InputError, match=r"dates in 'x' may be read in two ways.*format: '%d/%m/%Y' or format: '%m/%d/%Y'"
+    ):
+        dates_of(pd.Series(["01/02/2020", "03/04/2020"], name="x"), None, "m")
+    assert dates_of(pd.Series(["01/02/2020"], name="x"), "%m/%d/%Y", "m").dt.month.tolist() == [1]
+    with pytest.raises(InputError, match=r"'x' holds something else than dates.*got 'soon'"):
+        dates_of(pd.Series(["2020-01-01", "soon"], name="x"), None, "m")
+    with pytest.raises(InputError, match="holds something else than dates"):
+        dates_of(pd.Series(["2020-01"], name="x"), None, "m")  # not the first of January
+
+
+def table(**columns: object) -> pd.DataFrame:
+    return pd.DataFrame({name: pd.Series(list(cells), dtype=object) for name, cells in columns.items()})
+
+
+def test_columns_that_tell_patients_apart() -> None:
+    n = 30
+    frame = table(
+        surname=[f"name {i}" for i in range(n)],
+        note=[f"seen on day {i % 20}" for i in range(n)],
+        site=[f"site {i % 12}" for i in range(n)],
+        sex=["f", "m"] * 15,
+    ).assign(mrn=np.arange(1000, 1000 + n), age=np.arange(n))
+    with pytest.raises(
+        InputError, match=r"3 columns tell patients apart \(surname: 30 .*note: 20 .*mrn: 30 .*kind: text"
+    ) as told:
+        refuse_names(frame, ColumnRules(), "m")
+    assert not any(name in str(told.value) for name in ("site", "age:"))
+    refuse_names(frame, ColumnRules(categories=["surname", "note"], numeric=["mrn"]), "m")
+    refuse_names(frame[["surname"]].head(9), ColumnRules(), "m")  # of so few nothing can be said
+    many = table(town=[f"town {i % 70}" for i in range(300)])
+    with pytest.raises(InputError, match="town: 70 values in 300 patients"):
+        refuse_names(many, ColumnRules(), "m")
+    with pytest.raises(InputError, match=r"more categories than are any use \(town: 70\): expected at most 64"):
+        refuse_names(many, ColumnRules(categories=["town"]), "m")
+
+
+def test_cells_of_lists_are_refused() -> None:
+    with pytest.raises(InputError, match="column 'x' holds cells of list"):
+        read([[1, 2], [3]])
