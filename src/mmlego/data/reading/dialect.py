@@ -13,7 +13,7 @@ from typing import BinaryIO
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
-SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ","}
+SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ""}
 NAMED = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 UNNAMED = "Unnamed: "  # as pandas calls columns without a name
 # The rows that are looked at: enough to tell, and no more than a file of 450,000 columns can bear.
@@ -80,7 +80,7 @@ def detect(content: BinaryIO, usual: str, key: str) -> Dialect:
     content
         The table, in UTF-8; read from its start.
     usual
-        The separator that goes with the name of the file, which counts where the lines do not tell.
+        The separator that goes with the name of the file, which counts where the lines do not tell; empty: none does.
     key
         The column of patient ids: of comment lines the one that names it is the header.
 
@@ -91,6 +91,7 @@ def detect(content: BinaryIO, usual: str, key: str) -> Dialect:
 
     Examples
     --------
+    >>> import io
     >>> found = detect(io.BytesIO(b"# made by hand\nid;crp\nP1;3,5\n"), ",", "id")
     >>> found.separator, found.decimal, found.names, found.notes[0]
     (';', ',', ('id', 'crp'), '1 line that begins with # above the names of the columns left out')
@@ -107,7 +108,7 @@ def detect(content: BinaryIO, usual: str, key: str) -> Dialect:
     if again:
         raise InputError(f"columns of the same name ({listed(again)})", remedy="Rename or drop them.")
     decimal = _decimal(rows) if any("," in line for line in lines) else "."
-    if separator != usual:
+    if usual and separator != usual:
         notes.append(f"read with {NAMED[separator]} between cells")
     if decimal == ",":
         notes.append("read with decimal commas, as 3,5 for 3.5")
@@ -214,7 +215,7 @@ def _separator(lines: Sequence[str], usual: str, key: str) -> str:
     if not fitting or usual in fitting:
         rivals = [other for other, width in fitting.items() if width > fitting.get(usual, width)]
         if not rivals:
-            return usual if fitting or _most(lines[0]) == 0 else _of_header(lines[0], usual)
+            return usual or "," if fitting or _most(lines[0]) == 0 else _of_header(lines[0], usual or ",")
     most = [separator for separator, width in fitting.items() if width == max(fitting.values())]
     if len(most) > 1 or usual in fitting:
         known = listed(NAMED[separator] for separator in fitting)

@@ -111,7 +111,7 @@ CASES = {
     "unknown variable in a table": Case(table(LONG), "icu: no variable matches 'Hr'", {"variables": "Hr"}, "id"),
     "unknown unit": Case(table(LONG), "'unit' is wrong", {"unit": "weeks"}, "id"),
     "empty table": Case(table(""), r"cannot read the table 'long\.csv'", key="id"),
-    "a table of another kind": Case(table(LONG, "long.xlsx"), r"'long\.xlsx' is of a kind that is not read", key="id"),
+    "a table of another kind": Case(table(LONG, "long.xls"), r"'long\.xls' is of a kind that is not read", key="id"),
 }
 
 
