@@ -84,20 +84,23 @@ class Folder:
                 f"the key {self.key!r} of {name!r} is what is read, and has another form as an id",
                 remedy="Leave id: out of this section, or name another column.",
             )
-        return with_ids(self._table(name).frame(text, only), self.key, self.form, name)
-
-    def decimal(self, name: str) -> str:
-        """Return the decimal sign of a table, ``.`` or ``,``."""
-        return self._table(name).decimal
+        return with_ids(self.opened(name).frame(text, only), self.key, self.form, name)
 
     @property
     def notes(self) -> list[Noted]:
         """What was unusual about the tables that were read, each with the name of its file."""
         return [Noted(place.name, note) for (place, _), table in self._tables.items() for note in table.notes]
 
-    def _table(self, name: str) -> TableFile:
+    def opened(self, name: str) -> TableFile:
+        """Return a table whose columns are known, and none of which need have been read.
+
+        Parameters
+        ----------
+        name
+            The file, relative to the folder; of ``.xlsx`` with several sheets ``data.xlsx#sheet``.
+        """
         book, mark, title = name.rpartition("#")
-        sheet = title if mark and book.lower().endswith(".xlsx") else None  # data.xlsx#visits
+        sheet = title if mark and book.lower().endswith(".xlsx") else None
         place = self.file(name if sheet is None else book)
         if (place, sheet) not in self._tables:
             self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet)

@@ -11,7 +11,7 @@ from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.reading.columns import Found, read_types
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows
+from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_columns
 from mmlego.data.reading.telling import refuse_names
 
 if TYPE_CHECKING:
@@ -50,11 +50,16 @@ class TableSource(ColumnKeys, Source):
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient."""
-        name = self.file or ""
-        others = {rule.other for rule in self.dates.values()}
-        only = None if self.columns == "*" else {*self._patterns(), *others}
-        frame = folder.table(name, text=self.as_text(), only=only)
-        return self._choose(frame, folder.key, modality, taken, folder.decimal(name))
+        file = folder.opened(self.file or "")
+        only = None
+        if self.columns != "*":
+            others = {rule.other for rule in self.dates.values()}.intersection(file.names)
+            only = {
+                *select_columns(self.columns, [name for name in file.names if name != folder.key], modality),
+                *others,
+            }
+        frame = folder.table(self.file or "", text=self.as_text(), only=only)
+        return self._choose(frame, folder.key, modality, taken, file.decimal)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -86,9 +91,6 @@ class TableSource(ColumnKeys, Source):
         if strict:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
-
-    def _patterns(self) -> list[str]:
-        return [self.columns] if isinstance(self.columns, str) else self.columns
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""
