@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "version"),
-    ("extras", "plugins", "scalars", "wording"),
+    ("extras", "plugins", "scalars", "turns", "wording"),
     ("nn", "bounds", "card", "files", "run_folder"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),

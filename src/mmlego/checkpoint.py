@@ -23,7 +23,7 @@ from mmlego.block import LegoBlock
 from mmlego.card import Card, render_card
 from mmlego.encoders.registry import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError, VersionError
-from mmlego.files import folder_atomically, write_atomically
+from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.version import __version__
@@ -303,9 +303,7 @@ def _tensors(model: Saveable) -> dict[str, Tensor]:
     tensors = {f"plate.{p.fingerprint}.{name}": value for p in plates for name, value in p.initial.items()}
     if not isinstance(model, Baseplate):
         tensors |= {f"model.{name}": value for name, value in model.state_dict().items()}
-    odd = [name for name, value in tensors.items() if not isinstance(value, Tensor)]
-    if odd:
-        raise InputError(f"{odd[0]} cannot be saved", expected="a tensor", got=type(tensors[odd[0]]).__name__)
+    check_writable(tensors)
     # A copy of each: tied weights may not share memory in the file.
     return {name: value.detach().cpu().clone().contiguous() for name, value in tensors.items()}
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mmlego.errors import InputError
@@ -34,6 +34,49 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def check_writable(tensors: Mapping[str, object]) -> None:
+    """Refuse what a file of safetensors cannot hold.
+
+    Parameters
+    ----------
+    tensors
+        The state of a model.
+
+    Raises
+    ------
+    InputError
+        If something is no tensor, or of a type that safetensors (0.8) does not know, as ``complex128``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> check_writable({"filter": torch.ones(2, dtype=torch.complex128)})
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: filter cannot be saved: expected a type of safetensors, got torch.complex128. Make it ...
+    """
+    import torch
+    from safetensors.torch import save
+
+    kinds: dict[torch.dtype, str] = {}
+    for name, value in tensors.items():
+        if not isinstance(value, torch.Tensor):
+            raise InputError(f"{name} cannot be saved", expected="a tensor", got=type(value).__name__)
+        kinds.setdefault(value.dtype, name)
+    for kind, name in kinds.items():
+        try:
+            save({"x": torch.empty(0, dtype=kind)})
+        except (KeyError, ValueError, TypeError, RuntimeError) as error:
+            raise InputError(
+                f"{name} cannot be saved",
+                expected="a type of safetensors",
+                got=kind,
+                remedy="Make it complex64, or keep its real and imaginary part as two tensors."
+                if kind.is_complex
+                else "Keep it as another type.",
+            ) from error
 
 
 @contextlib.contextmanager

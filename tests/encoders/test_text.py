@@ -161,3 +161,100 @@ def test_texts_that_do_not_fit_the_model_are_refused() -> None:
         block(torch.full((1, 3), 20))
     with pytest.raises(InputError, match="ids are no integers"):
         block(torch.zeros(1, 3))
+
+
+LEAKY = ("fnet", "convbert", "nystromformer", "mobilebert", "yoso")
+
+
+def small(kind: str, longest: int = 66) -> dict[str, Any]:
+    known = transformers.AutoConfig.for_model(kind)
+    size = {**SMALL, "intermediate_size": 12, "max_position_embeddings": longest, "attention_window": 8}
+    return {"model_type": kind, **{key: value for key, value in size.items() if hasattr(known, key)}}
+
+
+@pytest.mark.parametrize("kind", LEAKY)
+def test_texts_stand_alone_where_a_model_mixes_in_the_padding(kind: str) -> None:
+    """FNet of transformers 5.23 takes a mask and does not look at it; others convolve words with what comes behind."""
+    block = trained(LegoBlock(TextEncoder(small(kind)), plate(), "notes"))
+    texts = [torch.randint(4, 20, (n,)) for n in (5, 30, 5, 12)]
+    alone = torch.cat([block(text[None]).logits for text in texts])
+    among = block(Ragged.from_list(texts)).logits
+    torch.testing.assert_close(among, alone, rtol=1e-5, atol=1e-5)
+    padded = torch.nn.utils.rnn.pad_sequence(texts, batch_first=True, padding_value=7)
+    mask = torch.arange(30) < torch.tensor([[5], [30], [5], [12]])
+    torch.testing.assert_close(block(padded, mask).logits, alone, rtol=1e-5, atol=1e-5)
+    encoder = block.encoder
+    tokens, _ = encoder(padded, mask)
+    leaked = encoder.network(input_ids=padded, attention_mask=mask.long()).last_hidden_state
+    assert not torch.allclose(tokens[0, :5], leaked[0, :5], rtol=1e-3, atol=1e-4)  # what would have been answered
+    tokens.sum().backward()
+    nobody, _ = encoder(padded[:2], torch.zeros(2, 30, dtype=torch.bool))
+    assert nobody.shape == (2, 30, encoder.out_features)
+
+
+def test_long_texts_stand_alone_where_blocks_of_attention_reach_into_the_padding() -> None:
+    """BigBird's last block, which all words look at, is that of the longest text in the batch."""
+    config = small("big_bird", 400) | {"block_size": 8, "num_random_blocks": 1}
+    encoder = TextEncoder(config).eval()
+    text, long = torch.randint(4, 20, (120,)), torch.randint(4, 20, (240,))
+    padded = torch.nn.utils.rnn.pad_sequence([text, long], batch_first=True)
+    mask = torch.arange(240) < torch.tensor([[120], [240]])
+    torch.testing.assert_close(encoder(padded, mask)[0][0, :120], encoder(text[None])[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "mpnet", "longformer", "esm", "gpt2", "opt", "bart"])
+def test_the_longest_text_that_a_model_takes(kind: str) -> None:
+    """Positions of RoBERTa and its kin begin behind the id of padding: 30 of a table of 32 (transformers 5.23)."""
+    longest = 32 - (2 if kind in ("roberta", "mpnet", "longformer", "esm") else 0)
+    more = {"gpt2": {"n_positions": 32, "n_embd": 8, "n_layer": 1, "n_head": 2}}
+    more |= {"bart": {"d_model": 8, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 8}}
+    more["bart"] |= {"decoder_layers": 1, "decoder_attention_heads": 2, "decoder_ffn_dim": 8}
+    config = more.get(kind, small(kind, 32)) | {"model_type": kind, "vocab_size": 20, "pad_token_id": 1}
+    if kind in ("gpt2", "opt", "bart"):
+        config |= {"bos_token_id": 0, "eos_token_id": 2}
+    if kind == "bart":
+        config["max_position_embeddings"] = 32
+    if kind == "opt":
+        config |= {"word_embed_proj_dim": 8, "ffn_dim": 8}
+    encoder = TextEncoder(config).eval()
+    assert encoder.longest == longest
+    assert encoder(torch.full((1, longest), 5)).shape[1] == longest
+    with pytest.raises(ShapeError, match=f"expected at most {longest} ids, got {longest + 1}"):
+        encoder(torch.full((1, longest + 1), 5))
+
+
+@pytest.mark.parametrize(("kind", "whole"), [("t5", False), ("t5", True), ("umt5", False), ("mt5", False)])
+def test_the_encoder_alone_of_a_model_with_a_decoder(kind: str, whole: bool, tmp_path: Path) -> None:
+    """Large protein models are published as a T5EncoderModel; of a T5Model the encoder is taken."""
+    config = transformers.AutoConfig.for_model(kind, **{k: v for k, v in CONFIGS["t5"].items() if k != "model_type"})
+    name = {"t5": "T5", "umt5": "UMT5", "mt5": "MT5"}[kind] + ("Model" if whole else "EncoderModel")
+    theirs = getattr(transformers, name)(config).eval()
+    theirs.save_pretrained(tmp_path / "model")
+    encoder = TextEncoder(str(tmp_path / "model")).eval()
+    ids = torch.randint(3, 20, (2, 7))
+    torch.testing.assert_close(encoder(ids), theirs.get_encoder()(input_ids=ids).last_hidden_state)
+    assert not any("decoder" in key for key in encoder.state_dict())
+    block = trained(LegoBlock(encoder, plate(), "notes"))
+    loaded = mmlego.load(mmlego.save(block, tmp_path / "block"))
+    torch.testing.assert_close(loaded(ids).logits, block(ids).logits)
+
+
+def test_models_that_are_refused() -> None:
+    with pytest.raises(InputError, match="a model of type 'canine' has no vocabulary: expected ids of a tokenizer"):
+        TextEncoder({"model_type": "canine", "hidden_size": 8, "num_attention_heads": 2, "num_hidden_layers": 1})
+    reformer = {
+        "axial_pos_shape": [8, 8],
+        "axial_pos_embds_dim": [4, 4],
+        "attn_layers": ["lsh"],
+        "feed_forward_size": 8,
+    }
+    reformer |= {"hidden_size": 8, "num_attention_heads": 2, "attention_head_size": 4, "max_position_embeddings": 64}
+    reformer |= {"lsh_attn_chunk_length": 4, "num_buckets": 2, "vocab_size": 20}
+    with pytest.raises(InputError, match="a model of type 'reformer' answers differently each time it is asked"):
+        TextEncoder({"model_type": "reformer", **reformer})
+    with pytest.raises(InputError, match=r"no model of type .bart. can be built for TextEncoder: .*embed_dim must be"):
+        TextEncoder({"model_type": "bart", "d_model": 8, "encoder_attention_heads": 3})
+    with pytest.raises(InputError, match="no model of type 'bert' can be built for TextEncoder"):
+        TextEncoder({"model_type": "bert", "hidden_size": "wide"})
+    with pytest.raises(InputError, match=r"a model of type 'gptj' cannot read a text: .*got The size"):
+        TextEncoder({"model_type": "gptj", "vocab_size": 20, "n_embd": 8, "n_layer": 1, "n_head": 1, "rotary_dim": 64})

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -333,3 +335,44 @@ def test_without_lightning_the_error_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setattr(importlib.import_module("mmlego.training.fit"), "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install lightning"):
         fit(block(), patients(), **QUICK)
+
+
+class Filter(nn.Module):
+    """A filter of whatever type on the spectrum of six numbers."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 8)
+        self.register_buffer("filter", torch.ones(3, dtype=dtype))
+
+    def forward(self, x: Tensor) -> Tensor:
+        told = torch.view_as_real(self.filter) if self.filter.is_complex() else self.filter
+        answer: Tensor = self.linear(x) * told.sum().float()
+        return answer
+
+
+def test_what_cannot_be_written_is_said_before_training() -> None:
+    """safetensors 0.8 has no complex128: a KeyError after all epochs, and the history was lost."""
+    made = LegoBlock(Filter(torch.complex128), two_classes(), "labs", out_features=8)
+    before = snapshot(made)
+    message = (
+        r"encoder\.filter cannot be saved: expected a type of safetensors, got torch\.complex128\. Make it complex64"
+    )
+    with pytest.raises(InputError, match=message):
+        fit(made, table(40), epochs=2, **QUICK)
+    assert_same(snapshot(made), before)
+    for dtype in (torch.complex64, torch.float64, torch.bfloat16):
+        fit(LegoBlock(Filter(dtype), two_classes(), "labs", out_features=8), table(40), epochs=1, **QUICK)
+
+
+def test_fits_in_threads_are_those_of_one_after_the_other() -> None:
+    """Threads share the random streams, of which dropout and others draw: they take turns."""
+    net = nn.Sequential(nn.Linear(4, 8), nn.Dropout(0.5))
+    start = LegoBlock(net, two_classes(), "labs", out_features=8)
+
+    def run(seed: int) -> list[float]:
+        return list(fit(copy.deepcopy(start), table(40), epochs=3, seed=seed, **QUICK)["validation_loss"])
+
+    alone = [run(seed) for seed in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(run, range(3))) == alone

@@ -12,6 +12,11 @@ import torch
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
 
+# Types whose positions begin behind the id of padding.
+_FROM_PADDING = frozenset(
+    "roberta xlm-roberta xlm-roberta-xl camembert roberta-prelayernorm data2vec-text mpnet longformer ibert luke mluke"
+    " esm lilt xmod layoutlmv3".split()
+)
 _OF_A_FILE = ("architectures", "dtype", "torch_dtype", "transformers_version", "_name_or_path")
 
 
@@ -48,13 +53,16 @@ def load_hugging_face(model: str | Mapping[str, Any], what: str) -> tuple[Any, d
     transformers = import_extra("transformers", what, "'mmlego[text]'")
     if isinstance(model, Mapping):
         config = _config(transformers, dict(model), what)
-        found = _without_pooling(
-            lambda **options: transformers.AutoModel.from_config(config, dtype=torch.float32, **options)
-        )
+        try:
+            found = _without_pooling(
+                lambda **options: transformers.AutoModel.from_config(config, dtype=torch.float32, **options)
+            )
+        except Exception as error:  # each model checks its sizes in its own way
+            raise _unfit(config.model_type, what, error) from error
     else:
         found = _from_folder(transformers, model, what)
         config = found.config
-    if getattr(config, "is_encoder_decoder", False):
+    if getattr(config, "is_encoder_decoder", False) or _is_half(config):
         found = found.get_encoder()
     found.train()  # as any new module; a block puts it into eval mode where it is frozen
     return found, _described(transformers, config)
@@ -76,19 +84,62 @@ def describe_hugging_face(folder: str) -> dict[str, Any]:
         If the configuration is of no known model.
     """
     transformers = import_extra("transformers", "reading a configuration", "'mmlego[text]'")
+    return _described(transformers, _config_of(transformers, folder))
+
+
+def longest_text(model: Any) -> int | None:
+    """Return how many ids a text may have for a model; None if its positions know no end.
+
+    Models that count positions from behind the id of padding, as RoBERTa and its kin do (transformers 5.23), take that
+    many less than their table of positions holds: 512 of 514.
+
+    Parameters
+    ----------
+    model
+        A folder with ``config.json``, or a configuration of transformers.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If the configuration is of no known model.
+    """
+    config: Any = model
+    if isinstance(model, str):
+        config = _config_of(import_extra("transformers", "reading a configuration", "'mmlego[text]'"), model)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        most = getattr(config, "max_position_embeddings", None)  # n_positions of GPT-2 has this name, too
+    except NotImplementedError:  # what XLNet says
+        return None
+    if not isinstance(most, int) or most < 1:
+        return None
+    if config.model_type not in _FROM_PADDING or getattr(config, "position_embedding_type", "absolute") == "rotary":
+        return most
+    padding = 1 if config.model_type == "mpnet" else getattr(config, "pad_token_id", None)
+    return most - (padding if isinstance(padding, int) else 0) - 1
+
+
+def _config_of(transformers: Any, folder: str) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         got = str(error).splitlines()[0]
         name = Path(folder).name
         raise InputError(f"no model in {name!r}", expected="config.json of a known model", got=got) from error
-    return _described(transformers, config)
 
 
 def _described(transformers: Any, config: Any) -> dict[str, Any]:
     known = _default(transformers, config.model_type)
     described = {key: value for key, value in json.loads(config.to_json_string()).items() if hasattr(known, key)}
+    if _is_half(config):  # of the model that is built from this the encoder will be taken
+        described["is_encoder_decoder"] = True
     return {key: value for key, value in described.items() if key not in _OF_A_FILE}
+
+
+def _is_half(config: Any) -> bool:
+    """Return whether it is saved as the encoder alone of a model that has a decoder, too, as a T5EncoderModel."""
+    return str((getattr(config, "architectures", None) or [""])[0]).endswith("EncoderModel")
 
 
 def _from_folder(transformers: Any, folder: str, what: str) -> Any:
@@ -100,9 +151,12 @@ def _from_folder(transformers: Any, folder: str, what: str) -> Any:
             remedy="mmlego downloads nothing: save the model once with save_pretrained(folder), and give the folder.",
         )
     options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
+    whole = transformers.AutoModel
     try:
+        if _is_half(transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)):
+            whole = transformers.AutoModelForTextEncoding
         found, report = _without_pooling(
-            lambda **more: transformers.AutoModel.from_pretrained(
+            lambda **more: whole.from_pretrained(
                 folder, dtype=torch.float32, output_loading_info=True, **options, **more
             )
         )
@@ -133,7 +187,17 @@ def _config(transformers: Any, given: dict[str, Any], what: str) -> Any:
     unknown = [key for key in given if not hasattr(known, key)]
     if unknown:
         raise InputError(f"the configuration of {what} holds keys that {kind!r} does not know", got=unknown)
-    return transformers.AutoConfig.for_model(kind, **given)
+    try:
+        return transformers.AutoConfig.for_model(kind, **given)
+    except Exception as error:  # each model checks its values in its own way
+        raise _unfit(kind, what, error) from error
+
+
+def _unfit(kind: Any, what: str, error: Exception) -> InputError:
+    got = next(iter(str(error).splitlines()), type(error).__name__)
+    return InputError(
+        f"no model of type {kind!r} can be built for {what}", expected="values that fit together", got=got
+    )
 
 
 def _default(transformers: Any, kind: Any) -> Any:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmlego.encoders.hugging_face import load_hugging_face
+from mmlego.encoders.hugging_face import load_hugging_face, longest_text
 from mmlego.encoders.registry import register_encoder
 from mmlego.encoders.sequences import check_ids
-from mmlego.errors import ShapeError
+from mmlego.errors import InputError, ShapeError
 from mmlego.nn.masks import real_first
 
 __doctest_requires__ = {"TextEncoder": ["transformers"]}
+
+# Their blocks of attention reach into the padding of long texts alone, where it is not tried.
+_LEAKY = ("big_bird", "bigbird_pegasus")
 
 
 @register_encoder("text")
@@ -23,6 +27,10 @@ class TextEncoder(nn.Module):
 
     Takes integer ids ``(b, n)`` of the model's own tokenizer and a mask, gives ordered tokens, the last hidden states
     ``(b, n, e)``. Needs ``mmlego[text]``. Once saved, it needs its folder no longer.
+
+    Some models answer otherwise where a text stands beside a longer one, for they mix in what is masked (in
+    transformers 5.23 FNet, which does not look at the mask, ConvBERT, Nyströmformer, MobileBERT, YOSO, and of long
+    texts BigBird): that is tried once, and such a model reads texts of one length at a time.
 
     Parameters
     ----------
@@ -35,7 +43,8 @@ class TextEncoder(nn.Module):
     MissingExtraError
         If transformers is not installed.
     InputError
-        If the folder or the configuration cannot be used, or ids are not in the vocabulary.
+        If the folder or the configuration cannot be used, the model has no vocabulary (Canine) or answers differently
+        each time (Reformer), or ids are not in the vocabulary.
     ShapeError
         If a text is longer than the model allows.
 
@@ -55,10 +64,26 @@ class TextEncoder(nn.Module):
     def __init__(self, model: str | Mapping[str, Any]) -> None:
         super().__init__()
         self.network, self._described = load_hugging_face(model, "TextEncoder")
-        self.vocabulary = int(self._described["vocab_size"])
-        longest = self._described.get("max_position_embeddings")
-        self.longest = longest if isinstance(longest, int) else None
-        self.out_features = _width(self.network)
+        kind, vocabulary = self._described.get("model_type"), self._described.get("vocab_size")
+        if not isinstance(vocabulary, int) or vocabulary < 1:
+            raise InputError(f"a model of type {kind!r} has no vocabulary", expected="ids of a tokenizer to read")
+        self.vocabulary = vocabulary
+        self.longest = longest_text(self.network.config)
+        try:
+            tried = _try(self.network, vocabulary, self.longest)
+        except (RuntimeError, ValueError, TypeError, LookupError, AttributeError, AssertionError) as error:
+            got = next(iter(str(error).splitlines()), type(error).__name__)
+            raise InputError(
+                f"a model of type {kind!r} cannot read a text", expected="hidden states", got=got
+            ) from error
+        if tried.wavers:
+            raise InputError(
+                f"a model of type {kind!r} answers differently each time it is asked",
+                expected="one answer for one text",
+                remedy="Choose another model.",
+            )
+        self.out_features = tried.width
+        self._apart = tried.leaks or kind in _LEAKY
 
     def portable_arguments(self) -> dict[str, Any]:
         """Return the arguments that build this encoder anywhere: a configuration instead of a folder."""
@@ -79,13 +104,55 @@ class TextEncoder(nn.Module):
             )
         if mask is not None:
             ids, mask = real_first(ids, mask)
-        seen = torch.ones_like(ids) if mask is None else mask.to(ids.dtype)
-        tokens: Tensor = self.network(input_ids=ids, attention_mask=seen).last_hidden_state
+        if mask is not None and self._apart:
+            return self._one_length_at_a_time(ids, mask), mask
+        tokens = _hidden(self.network, ids, torch.ones_like(ids) if mask is None else mask.to(ids.dtype))
         return tokens if mask is None else (tokens, mask)
 
+    def _one_length_at_a_time(self, ids: Tensor, mask: Tensor) -> Tensor:
+        lengths = mask.sum(1)
+        rows, parts = [], []
+        for n in lengths.unique().tolist():
+            chosen = (lengths == n).nonzero().squeeze(1)
+            rows.append(chosen)
+            if n:
+                short = ids[chosen, :n]
+                found = _hidden(self.network, short, torch.ones_like(short))
+                parts.append(F.pad(found, (0, 0, 0, ids.shape[1] - n)))
+            else:
+                parts.append(torch.zeros(len(chosen), ids.shape[1], self.out_features, device=ids.device))
+        return torch.cat([part.to(parts[-1].dtype) for part in parts])[torch.cat(rows).argsort()]
 
-def _width(network: nn.Module) -> int:
-    """Return the width of the hidden states, by one dry run."""
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        ids = torch.zeros(1, 2, dtype=torch.int64)
-        return int(network(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state.shape[-1])
+
+class _Tried(NamedTuple):
+    """What a model showed when it was tried: its width, whether it wavers, and whether padding changes its answers."""
+
+    width: int
+    wavers: bool
+    leaks: bool
+
+
+def _hidden(network: nn.Module, ids: Tensor, seen: Tensor) -> Tensor:
+    states: Tensor = network(input_ids=ids, attention_mask=seen).last_hidden_state
+    return states
+
+
+def _try(network: nn.Module, vocabulary: int, longest: int | None) -> _Tried:
+    """Let a model read a short text twice, and once with other ids behind it that are masked."""
+    total = min(40, longest or 40)
+    short = max(1, total // 4)
+    special = {getattr(network.config, f"{name}_token_id", None) for name in ("pad", "bos", "eos")}
+    usual = [number for number in range(min(vocabulary, 2 * total)) if number not in special] or [0]
+    ids = torch.tensor([[usual[i % len(usual)] for i in range(total)]])
+    seen = (torch.arange(total) < short).long()[None]
+    was = network.training
+    network.eval()
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            alone, again = (_hidden(network, ids[:, :short], seen[:, :short]) for _ in range(2))
+            among = _hidden(network, ids, seen)[:, :short] if total > short else alone
+    finally:
+        network.train(was)
+    small = 1e-4 * max(float(alone.abs().max()), 1e-30)  # rounding is hundreds of times less
+    differ = [bool((other - alone).abs().max() > small) for other in (again, among)]
+    return _Tried(int(alone.shape[-1]), *differ)

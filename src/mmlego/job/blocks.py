@@ -19,6 +19,7 @@ from mmlego.job.data import having
 from mmlego.run_folder import RunFolder
 from mmlego.settings import EncoderSettings, Settings
 from mmlego.training import fit
+from mmlego.turns import in_turn
 
 Part: TypeAlias = tuple[Sequence[str], Sequence[str]]
 
@@ -154,6 +155,6 @@ def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.
 
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    with torch.random.fork_rng():
+    with in_turn(), torch.random.fork_rng():
         torch.manual_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
         yield

@@ -16,6 +16,7 @@ from mmlego.bounds import bounds_of, within
 from mmlego.data import PatientData, check_split, split_patients
 from mmlego.data.memory.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
+from mmlego.files import check_writable
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.scalars import as_number, as_numbers
@@ -24,6 +25,7 @@ from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
+from mmlego.turns import in_turn
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +58,8 @@ def fit(
 
     Early stopping watches the validation part; the model ends with a copy of the best epoch's weights, and its card
     with the validation scores. Of a LegoFuse the model as it comes counts as an epoch, too. Needs no knowledge of
-    Lightning, on which it runs.
+    Lightning, on which it runs. In threads of one process, which share their random streams, fits take turns: for
+    several at once use processes.
 
     Parameters
     ----------
@@ -133,32 +136,33 @@ def fit(
             "precision": precision,
         }
     )
-    train, valid = _parts(model, data, validation, settings["seed"])
-    if isinstance(model, LegoMerge):
-        return _evaluated(model, train if valid is None else valid, settings["batch_size"])
-    _check_trainable(model, train, monitor)
-    train = _weighted(train, settings["class_weights"])
-    with run_folder(out) as folder:
-        run = {} if out is None else describe_run(model, train, valid, settings)
-        if open_run(folder, run, resume=resume):
-            history = read_result(model, folder)
-        else:
-            trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-            rows = _load_loop()(
-                model,
-                train,
-                valid,
-                settings,
-                folder,
-                resumable=out is not None,
-                tensorboard=tensorboard and out is not None,
-                progress=progress,
-                trainer=trainer,
-            )
-            history = read_result(model, folder) if rows is None else history_frame(rows)
-            close_run(folder, run)
-    _write_card(model, train, valid, settings)
-    return history
+    with in_turn():
+        train, valid = _parts(model, data, validation, settings["seed"])
+        if isinstance(model, LegoMerge):
+            return _evaluated(model, train if valid is None else valid, settings["batch_size"])
+        _check_trainable(model, train, monitor)
+        train = _weighted(train, settings["class_weights"])
+        with run_folder(out) as folder:
+            run = {} if out is None else describe_run(model, train, valid, settings)
+            if open_run(folder, run, resume=resume):
+                history = read_result(model, folder)
+            else:
+                trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
+                rows = _load_loop()(
+                    model,
+                    train,
+                    valid,
+                    settings,
+                    folder,
+                    resumable=out is not None,
+                    tensorboard=tensorboard and out is not None,
+                    progress=progress,
+                    trainer=trainer,
+                )
+                history = read_result(model, folder) if rows is None else history_frame(rows)
+                close_run(folder, run)
+        _write_card(model, train, valid, settings)
+        return history
 
 
 def _load_loop() -> Any:
@@ -235,6 +239,7 @@ def _evaluated(model: LegoMerge, data: PatientData, batch_size: int) -> pd.DataF
 
 
 def _check_trainable(model: Model, train: PatientData, monitor: str) -> None:
+    check_writable(model.state_dict())  # or it would be said when all epochs are done
     if not any(p.requires_grad for p in model.parameters()):
         raise InputError("nothing in the model is free to move", remedy="Choose another freeze=.")
     with warnings.catch_warnings():

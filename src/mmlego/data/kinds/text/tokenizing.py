@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmlego.encoders.hugging_face import longest_text
 from mmlego.errors import CheckpointError, InputError
 from mmlego.extras import import_extra
 from mmlego.wording import listed
@@ -106,7 +107,7 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
         raise InputError(
             f"tokenizer and model in {folder.name!r} do not fit", expected=f"{vocabulary} ids at most", got=len(found)
         )
-    limits = [config.get("max_position_embeddings"), found.model_max_length]
+    limits = [longest_text(str(folder)), found.model_max_length]
     known = [limit for limit in limits if isinstance(limit, int) and limit < _NO_LIMIT]
     most = min(known, default=None)
     if length is not None and most is not None and length > most:
