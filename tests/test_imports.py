@@ -28,7 +28,7 @@ LAYERS = (
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),
-    ("checkpoint", "datasets"),
+    ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),
     ("estimators", "baselines"),

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import hashlib
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -23,7 +22,7 @@ from rich.progress import Progress
 from cohorts import ROOT, cohort_of, settings_of
 from mmlego import __version__
 from mmlego.files import write_atomically
-from mmlego.settings import write_settings
+from mmlego.fingerprint import fingerprint, hash_plain
 
 # The defaults were chosen on splits of seeds 0 and 1; what is reported comes from others.
 SEED = 2
@@ -78,13 +77,14 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
     """Measure one split, unless its file is there; return a line about it."""
     torch.set_num_threads(1)
     settings = settings_of(name, SMOKE if smoke else ())
-    stamp = hashlib.sha256(f"{write_settings(settings)} {seed} {CODE}".encode()).hexdigest()[:8]
-    file = out / f"{name}-{stamp}" / f"{index:02d}.json"
-    if file.is_file():
-        return f"{name} {index}: done before"
     cohort = _cohort(name, data)
     repeat, fold = divmod(index, FOLDS)
     split = cohort.split(folds=FOLDS, repeats=repeat + 1, validation=0.2, seed=seed)[repeat * FOLDS + fold]
+    mark = fingerprint(cohort, split, settings, [seed, smoke, CODE])
+    # A folder holds the splits of one cohort, measured alike; a file says which split it is of.
+    file = out / f"{name}-{hash_plain([mark.cohort, mark.settings, mark.method])[:8]}" / f"{index:02d}.json"
+    if file.is_file() and not mark.differences(json.loads(file.read_text()).get("fingerprint", {})):
+        return f"{name} {index}: done before"
     case = Case(cohort, split, settings, seed=10_000 * seed + 100 * index)
     started = time.perf_counter()
     shares = (0.25, 1.0) if smoke else SHARES
@@ -95,7 +95,8 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
         "cohort": name,
         "index": index,
         "seed": seed,
-        "cohort_sha256": hashlib.sha256(cohort.outcome.to_csv().encode()).hexdigest()[:8],
+        "cohort_sha256": mark.cohort[:8],
+        "fingerprint": mark.config(),
         "metric": task.primary_metric,
         "patients": {part: len(case.ids(part)) for part in ("train", "validation", "test")},
         "total_seconds": round(seconds, 1),

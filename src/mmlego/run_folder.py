@@ -1,8 +1,9 @@
 """Where a run keeps what it makes: the one layout that training, the main job, experiments and the verbs share.
 
 A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
-``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force) and ``fits/`` (histories
-and logs, from which an interrupted run goes on).
+``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``run.json`` (the
+fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes on).
+That of an experiment holds ``splits/``, a file for each split that is done, and ``results.json``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+# In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
+RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,29 @@ class RunFolder:
     def settings(self) -> Path:
         """All settings in force."""
         return self.place / "settings.yaml"
+
+    @property
+    def run(self) -> Path:
+        """The fingerprint of the run."""
+        return self.place / RUN
+
+    @property
+    def results(self) -> Path:
+        """The results of an experiment."""
+        return self.place / "results.json"
+
+    @property
+    def splits(self) -> Path:
+        """The folder of an experiment's splits."""
+        return self.place / "splits"
+
+    def cell(self, number: int, stamp: str) -> Path:
+        """Return the place of an experiment's result on a split, whose fingerprint has a stamp."""
+        return self.splits / f"{number:03d}-{stamp}.json"
+
+    def cells(self) -> list[Path]:
+        """Return the results on splits that are there, of whatever experiment."""
+        return sorted(self.splits.glob("*-*.json"))
 
     def block(self, modality: str) -> Path:
         """Return the place of a modality's block."""

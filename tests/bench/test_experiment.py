@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 
@@ -161,16 +161,37 @@ def test_another_experiment_or_other_values_are_not_taken_for_done(
     assert count.runs == 6
 
 
-def test_text_and_arrays_in_cells_are_values_too(cohort: Cohort) -> None:
-    import numpy as np
+def test_more_repeats_go_on_from_those_that_are_there(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, results: Results
+) -> None:
+    run_experiment(cohort, experiment.model_copy(update={"repeats": 1}), tmp_path)
+    count = Count(monkeypatch)
+    assert untimed(run_experiment(cohort, experiment, tmp_path)) == untimed(results)
+    assert count.runs == 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", mmlego.LegoWarning)  # more splits than are asked for are no others
+        assert len(run_experiment(cohort, experiment.model_copy(update={"repeats": 1}), tmp_path).splits) == 2
 
-    def hashed(cells: list[Any]) -> str:
-        frame = pd.DataFrame({"x": pd.Series(cells, index=["a", "b"], dtype=object)})
-        return module._hash_values(dataclasses.replace(cohort, frames={"x": frame}))
 
-    assert hashed(["m", "f"]) == hashed(["m", "f"]) != hashed(["f", "m"])
-    bags = [np.zeros((2, 3)), np.ones((1, 3))]
-    assert hashed(bags) == hashed(bags) != hashed([np.zeros((2, 3)), np.full((1, 3), 2.0)])
+@pytest.mark.filterwarnings("default::mmlego.LegoWarning")
+def test_results_that_are_not_taken_are_told_with_the_reason(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {"scores": {"LegoMerge": {"c_index": 0.5}}, "patients": ["000"]}
+    monkeypatch.setattr(module, "score_bricks", lambda *_: dict(made))
+    monkeypatch.setattr(module, "train", lambda *_, **__: None)
+    monkeypatch.setattr(module, "_parameters", lambda _: {})
+    short = experiment.model_copy(update={"repeats": 1})
+    run_experiment(cohort, short, tmp_path)
+    settings = Settings.model_validate({**short.settings.model_dump(), "merge": {"rule": "mean"}})
+    with pytest.warns(mmlego.LegoWarning, match=r"2 results in .*splits are of another settings, and not taken"):
+        run_experiment(cohort, short.model_copy(update={"settings": settings}), tmp_path)
+    old = tmp_path / "old" / "splits" / "0123456789abcdef-000.json"  # as an earlier version named and wrote them
+    old.parent.mkdir(parents=True)
+    old.write_text(json.dumps(made))
+    with pytest.warns(mmlego.LegoWarning, match="1 result in .*splits is of another version of mmlego, and not taken"):
+        run_experiment(cohort, short, tmp_path / "old")
+    assert old.is_file()
 
 
 def test_undefined_scores_are_null_in_the_file_and_nan_in_the_results(

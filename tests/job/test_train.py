@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -64,10 +66,33 @@ def test_a_folder_is_gone_on_with(made: Bricks, cohort: Cohort, place: Path, mon
     again = mmlego.train(cohort, QUICK, out=place, progress=False, test=0.5)  # the folder's split stays
     assert again.test == made.test
     assert_same(snapshot(again.fuse), snapshot(made.fuse))
-    with pytest.raises(InputError, match="holds another run"):
-        mmlego.train(cohort, {**QUICK, "fit": {"epochs": 3}}, out=place, progress=False)
+    with pytest.raises(
+        InputError, match=r"holds another run: expected the same settings, got another\. Choose another"
+    ):
+        mmlego.train(cohort, {**QUICK, "merge": {"rule": "mean"}}, out=place, progress=False)
+    frames = {**cohort.frames, "rna": cohort.frames["rna"] + 1}
+    with pytest.raises(InputError, match="expected the same cohort, method"):
+        mmlego.train(dataclasses.replace(cohort, frames=frames), QUICK, out=place, disjoint=False)
+    assert_same(snapshot(mmlego.load(place / "merge")), snapshot(made.merge))
     with pytest.raises(InputError, match=r"split\.json is another split than the one given.*out=PATH"):
         mmlego.train(cohort, QUICK, split=Split(range(40), range(40, 50), range(50, 60)), out=place)
+
+
+def test_what_the_verbs_made_is_not_replaced_unless_asked(
+    made: Bricks, cohort: Cohort, place: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(place, tmp_path / "run"))
+    (run / "run.json").unlink()  # as in a run of mmlego train, merge and fuse
+    with pytest.raises(
+        InputError, match=r"holds a model that mmlego.train did not make: .*got merge, fuse.*resume=False"
+    ):
+        mmlego.train(cohort, QUICK, out=run)
+    shutil.rmtree(run / "merge")
+    shutil.rmtree(run / "fuse")
+    again = mmlego.train(cohort, QUICK, out=run, progress=False)  # blocks alone are gone on with
+    assert_same(snapshot(again.fuse), snapshot(made.fuse))
+    other = mmlego.train(cohort, {**QUICK, "merge": {"rule": "mean"}}, out=run, progress=False, resume=False)
+    assert (mmlego.load(run / "merge").rule, other.test) == ("mean", made.test)
 
 
 def test_a_split_of_ones_own(cohort: Cohort, quick: Settings) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import Field
 
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
-from mmlego.data import Cohort
-from mmlego.data.cohort.scaffolds import declared_groups
+from mmlego.data import Cohort, Split, hash_patients
 from mmlego.data.cohort.splitting import Duplicates
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.files import write_atomically
+from mmlego.fingerprint import Fingerprint, hash_cohort, hash_plain, hash_split
 from mmlego.job import train
+from mmlego.job.scoring import REFERENCE
+from mmlego.run_folder import RunFolder
 from mmlego.settings import Section, Settings, write_settings
 from mmlego.version import __version__
+from mmlego.wording import counted
 
 
 class Experiment(Section):
@@ -63,7 +65,8 @@ def run_experiment(
     experiment
         How to measure.
     out
-        The folder; splits that it holds already, of the same experiment and cohort, are not run again.
+        The folder; splits that it holds already, with the same fingerprint, are not run again. More repeats than
+        before go on from those that are there.
     advance
         Told after each stage of each split what was done.
 
@@ -82,13 +85,15 @@ def run_experiment(
         validation=experiment.validation,
         seed=settings.seed,
     )
-    described = _described(cohort, experiment)
-    stamp = hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:16]
+    run = RunFolder(out)
     out.mkdir(parents=True, exist_ok=True)
-    write_atomically(out / "settings.yaml", write_settings(settings))
+    write_atomically(run.settings, write_settings(settings))
     results: list[dict[str, Any]] = []
+    whole = hash_cohort(cohort)
+    marks = [_mark(whole, cohort, split, experiment, i) for i, split in enumerate(splits)]
+    _warn_of_others(run, marks)
     for i, split in enumerate(splits):
-        file = out / "splits" / f"{stamp}-{i:03d}.json"
+        file = run.cell(i, marks[i].stamp)
         if file.is_file():
             results.append(json.loads(file.read_text()))
             for _ in range(stages(cohort)):
@@ -101,7 +106,7 @@ def run_experiment(
             settings,
             split=split,
             disjoint=experiment.disjoint,
-            seed=settings.seed + 100 * i,
+            seed=_seed(experiment, i),
             progress=False,
             advance=_prefixed(advance, f"split {i + 1} of {len(splits)}: "),
         )
@@ -109,14 +114,15 @@ def run_experiment(
             "repeat": i // experiment.folds,
             "parameters": _parameters(bricks),
             "seconds": round(time.perf_counter() - started, 2),
+            "fingerprint": marks[i].config(),
         }
         write_atomically(file, json.dumps(_plain(result)))
         results.append(_plain(result))
     task = cohort.outcome_spec.fit_task(cohort.outcome)
     target = cohort.outcome_spec.target(cohort.outcome, task)
     outcome = {p: row.flatten().tolist() for p, row in zip(cohort.patients, target, strict=True)}
-    found = Results(described, task.primary_metric, results, outcome)
-    write_atomically(out / "results.json", json.dumps(_plain(found.config()), indent=1) + "\n")
+    found = Results(_described(cohort, experiment), task.primary_metric, results, outcome)
+    write_atomically(run.results, json.dumps(_plain(found.config()), indent=1) + "\n")
     return found
 
 
@@ -129,38 +135,72 @@ def _prefixed(advance: Callable[[str], None] | None, prefix: str) -> Callable[[s
     return None if advance is None else (lambda stage: advance(prefix + stage))
 
 
+def _seed(experiment: Experiment, number: int) -> int:
+    """Return the seed of parts, weights and training on a split."""
+    return experiment.settings.seed + 100 * number
+
+
+def _mark(whole: str, cohort: Cohort, split: Split, experiment: Experiment, number: int) -> Fingerprint:
+    """Return the fingerprint of the main job on one split; how many others there are makes no difference to it."""
+    method = {
+        "job": "train",
+        "disjoint": experiment.disjoint,
+        "seed": _seed(experiment, number),
+        "reference": REFERENCE,
+        "versions": _versions(),
+    }
+    settings = experiment.settings.model_dump(mode="json")
+    return Fingerprint(whole, hash_split(split, cohort), hash_plain(settings), hash_plain(method))
+
+
+def _versions() -> dict[str, str]:
+    return {"mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
+
+
+def _warn_of_others(run: RunFolder, marks: list[Fingerprint]) -> None:
+    """Say plainly which results in the folder are not taken as done, and why: another cohort, say, or older code."""
+    known = {run.cell(i, mark.stamp) for i, mark in enumerate(marks)}
+    strange, reasons = 0, dict[str, None]()
+    for file in run.cells():
+        name = file.stem.partition("-")[0]
+        number = int(name) if name.isdecimal() else 0
+        # Of further repeats, which were asked for before, only cohort and settings can be compared.
+        mark, of_all = (marks[number], True) if number < len(marks) else (marks[0], False)
+        found = [] if file in known else mark.differences(_found(file))
+        found = [reason for reason in found if of_all or reason not in ("split", "method")]
+        strange += bool(found)
+        reasons |= dict.fromkeys(found)
+    if strange:
+        warnings.warn(
+            f"{counted(strange, 'result')} in {run.splits} {'is' if strange == 1 else 'are'} of another "
+            f"{', another '.join(reasons)}, and not taken for this experiment's.",
+            LegoWarning,
+            stacklevel=3,
+        )
+
+
+def _found(file: Path) -> dict[str, Any]:
+    """Return the fingerprint in a file of results; empty if it tells none, as those made before there were any."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")).get("fingerprint")
+    except (ValueError, AttributeError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
 def _described(cohort: Cohort, experiment: Experiment) -> dict[str, Any]:
-    groups = declared_groups(cohort)
+    """Return what a reader of the results wants to know of the experiment."""
     return {
         "cohort": cohort.name,
         "patients": len(cohort),
-        "patients_sha256": hashlib.sha256(json.dumps(cohort.patients).encode()).hexdigest(),
+        "patients_sha256": hash_patients(cohort.patients),
         "columns": {name: frame.shape[1] for name, frame in cohort.frames.items()},
         "have": {name: len(frame) for name, frame in cohort.frames.items()},
-        "values_sha256": _hash_values(cohort),
+        "cohort_sha256": hash_cohort(cohort),
         "outcome": None if cohort.outcome_spec is None else cohort.outcome_spec.model_dump(mode="json"),
-        **({} if groups is None else {"groups_sha256": hashlib.sha256(json.dumps(groups).encode()).hexdigest()}),
         **experiment.model_dump(mode="json"),
-        "versions": {"mmlego": __version__, "torch": str(torch.__version__).split("+")[0]},
+        "versions": _versions(),
     }
-
-
-def _hash_values(cohort: Cohort) -> str:
-    """Return a hash of all tables: results of a file that was mended since are no results of this cohort."""
-    from pandas.util import hash_pandas_object
-
-    digest = hashlib.sha256()
-    for frame in (*cohort.frames.values(), cohort.outcome):
-        if frame is None:
-            continue
-        digest.update(json.dumps([list(map(str, frame.columns)), list(frame.index)]).encode())
-        for _, column in frame.items():
-            if column.dtype == object:  # text, or whatever a kind of modality keeps in its cells
-                for cell in column:
-                    digest.update(cell.tobytes() if isinstance(cell, np.ndarray) else str(cell).encode())
-            else:
-                digest.update(hash_pandas_object(column, index=False).to_numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _parameters(bricks: Any) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from mmlego.baseplate import Baseplate
@@ -10,6 +11,8 @@ from mmlego.data import Cohort, Split, check_split, hash_patients, load_splits, 
 from mmlego.data.cohort.scaffolds import declared_groups
 from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, MismatchError
+from mmlego.files import write_atomically
+from mmlego.fingerprint import Fingerprint
 from mmlego.run_folder import RunFolder
 from mmlego.settings import PlateSettings
 
@@ -24,8 +27,6 @@ def read_split(run: RunFolder, cohort: Cohort) -> Split | None:
     InputError
         If it is damaged, or would leak.
     """
-    import json
-
     try:
         known = json.loads(run.split.read_text(encoding="utf-8")).get("patients_sha256")
     except (ValueError, AttributeError):
@@ -106,6 +107,46 @@ def given_split(split: Split, cohort: Cohort, run: RunFolder | None) -> Split:
         )
     keep_split(split, cohort, run)
     return split
+
+
+def claim(run: RunFolder, mark: Fingerprint, *, resume: bool) -> None:
+    """Note in a folder which run makes all that is in it; refuse it if that is another one.
+
+    Parameters
+    ----------
+    run
+        The folder.
+    mark
+        The fingerprint of the run.
+    resume
+        Whether to go on with what stands there; else it is taken over.
+
+    Raises
+    ------
+    InputError
+        If another run has made what is there, or the verbs have made a merge or a fuse, by rules that nobody knows.
+    """
+    other = "Choose another folder, or pass resume=False to replace it."
+    if resume and run.run.is_file():
+        try:
+            found = json.loads(run.run.read_text(encoding="utf-8"))
+        except ValueError:
+            found = {}
+        odd = mark.differences(found if isinstance(found, dict) else {})
+        if odd:
+            raise InputError(
+                f"{run.place} holds another run", expected=f"the same {', '.join(odd)}", got="another", remedy=other
+            )
+        return
+    made = [place.name for place in (run.merge, run.fuse) if place.is_dir()]
+    if resume and made:
+        raise InputError(
+            f"{run.place} holds a model that mmlego.train did not make",
+            expected="a run of mmlego.train, or blocks alone",
+            got=", ".join(made),
+            remedy=other,
+        )
+    write_atomically(run.run, json.dumps(mark.config(), indent=2) + "\n")
 
 
 def plate_of(

@@ -16,8 +16,9 @@ from mmlego.data import Cohort, Split
 from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 from mmlego.files import write_atomically
+from mmlego.fingerprint import fingerprint
 from mmlego.fuse import LegoFuse
-from mmlego.job.begin import given_split, make_split, plate_of, settings_of
+from mmlego.job.begin import claim, given_split, make_split, plate_of, settings_of
 from mmlego.job.blocks import fit_blocks, parts_by_modality
 from mmlego.job.scoring import score_models
 from mmlego.job.tuning import tune_fuse
@@ -200,6 +201,7 @@ def train(
         resume=resume,
         progress=progress,
         tell=tell,
+        whole=True,
     )
     blocks = list(made.blocks.values())
     merge = LegoMerge(blocks, **made.settings.merge.model_dump())
@@ -314,6 +316,7 @@ def _blocks(
     resume: bool,
     progress: bool,
     tell: Advance,
+    whole: bool = False,
 ) -> Blocks:
     if cohort.outcome is None or cohort.outcome_spec is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
@@ -325,10 +328,12 @@ def _blocks(
     given = plate if plate is None or isinstance(plate, Baseplate) else Path(plate)
     shared = plate_of(cohort, who["train"], given, run, settings.plate)
     settings = settings.model_copy(update={"plate": settings_of(shared)})
-    if (
-        run is not None and not run.settings.is_file()
-    ):  # those of an earlier run stay until this one has taken its place
-        write_atomically(run.settings, write_settings(settings))
+    if run is not None:
+        if whole:
+            method = {"job": "train", "disjoint": disjoint, "plate": shared.fingerprint}
+            claim(run, fingerprint(cohort, split, settings, method), resume=resume)
+        if not run.settings.is_file():  # those of an earlier run stay until this one has taken its place
+            write_atomically(run.settings, write_settings(settings))
     parts = parts_by_modality(cohort, who["train"], who["validation"], disjoint=disjoint, seed=settings.seed)
 
     def done(block: LegoBlock) -> None:

@@ -19,6 +19,7 @@ from mmlego.job.data import data_of, having
 from mmlego.tasks import Task
 from mmlego.training.evaluate import Model, all_logits, scores_of
 
+REFERENCE = "all training patients of the split"  # of censoring; part of what makes two results comparable
 BATCH = 64  # patients at a time: whole bags of that many still fit
 
 

@@ -11,7 +11,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from mmlego.files import write_atomically
-from mmlego.training.run import BEST, HISTORY, history_text
+from mmlego.run_folder import BEST, HISTORY
+from mmlego.training.run import history_text
 
 
 class KeepBest(pl.Callback):

@@ -24,11 +24,11 @@ from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
+from mmlego.run_folder import LAST, LOGS
 from mmlego.training.callbacks import EpochBar, KeepBest
 from mmlego.training.evaluate import Model, evaluate
 from mmlego.training.module import Optimisation, Training, seed_all
 from mmlego.training.resume import SafeCheckpointIO
-from mmlego.training.run import LAST, LOGS
 
 # Metrics of which lower is better, over all tasks.
 LOWER = frozenset({"loss", "log_loss", "brier", "ece", "ibs", "rmse", "mae"})

@@ -11,27 +11,25 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 
 from mmlego.checkpoint import FUSE_OPTIONS
 from mmlego.data import PatientData
 from mmlego.errors import CheckpointError, InputError
 from mmlego.files import write_atomically
+from mmlego.fingerprint import hash_data, hash_tensors
 from mmlego.fuse import LegoFuse
+from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
 from mmlego.training.evaluate import Model
 
 if TYPE_CHECKING:
     import pandas as pd
-
-RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
 
 
 @contextmanager
@@ -63,6 +61,9 @@ def describe_run(
 ) -> dict[str, Any]:
     """Return what makes two runs the same, as JSON-able values: settings, and hashes of data, model and start.
 
+    The fingerprint (:mod:`mmlego.fingerprint`) of a fit, which knows no cohort: data stands for cohort and split, model
+    and start for the method.
+
     The start counts where another one would make another result of a finished run: what is frozen, and all
     weights of a fused model. A block's own weights do not, so that a script that drew them without a seed resumes.
 
@@ -82,9 +83,9 @@ def describe_run(
     }
     return {
         "settings": settings,
-        "data": _hash_data(train, valid),
+        "data": hash_data((train, valid)),
         "model": _hash_shape(model),
-        "start": _hash_tensors(fixed),
+        "start": hash_tensors(fixed),
     }
 
 
@@ -203,37 +204,10 @@ def _read_run(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _hash_data(train: PatientData, valid: PatientData | None) -> str:
-    """Return a hash of patients, targets and all features."""
-    digest = hashlib.sha256()
-    for part in (train, valid):
-        for piece in () if part is None else part.contents():
-            _update(digest, piece)
-    return digest.hexdigest()
-
-
 def _hash_shape(model: Model) -> str:
     """Return a hash of what the model is made of, which the weights do not say."""
     options = {name: getattr(model, name) for name in FUSE_OPTIONS} if isinstance(model, LegoFuse) else {}
     parameters = [f"{name}{tuple(p.shape)}{p.requires_grad}" for name, p in model.named_parameters()]
     # An address in memory is another one in the process that resumes.
     text = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(model))
-    return hashlib.sha256(json.dumps([text, options, parameters]).encode()).hexdigest()
-
-
-def _hash_tensors(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for name, value in tensors.items():
-        digest.update(name.encode())
-        _update(digest, value)
-    return digest.hexdigest()
-
-
-def _update(digest: Any, piece: Tensor | bytes) -> None:
-    if isinstance(piece, bytes):
-        digest.update(f"bytes{len(piece)}".encode() + piece)
-        return
-    digest.update(f"{piece.dtype}{tuple(piece.shape)}".encode())
-    # A copy: a single element of a strided tensor counts as contiguous, and still cannot be viewed as bytes.
-    flat = torch.empty(piece.numel(), dtype=piece.dtype).copy_(piece.detach().flatten())
-    digest.update(flat.view(torch.uint8).numpy())
+    return hashlib.sha256(json.dumps([text, options, parameters]).encode()).hexdigest()  # as in runs made before
