@@ -71,7 +71,6 @@ BAD = {
         changed("time", 2, "2024-01-01"),
         "of patient b, time is '2024-01-01', no time in hours since the start",
     ),
-    "negative time": (changed("time", 2, -1.0), r"of patient b, time is '-1\.0', before the start"),
     "infinite time": (changed("time", 2, np.inf), "of patient b, time is 'inf', no time"),
     "word for a value": (changed("value", 2, "high"), "of patient b, value is 'high', not a number"),
     "infinite value": (changed("value", 2, np.inf), "of patient b, value is 'inf', not a number"),
@@ -88,6 +87,11 @@ def test_bad_rows(name: str) -> None:
     assert stays.patients == ("a",)
     assert stays.value.tolist() == [70.0]
     assert stays.skipped[0].startswith("table: 1 stay with unreadable rows (b), the first: ")
+
+
+def test_times_before_the_start_are_kept_in_order() -> None:
+    stays = LongColumns(unit="minutes").read(changed("time", 2, -90.0), "table")
+    assert stays.time[:3].tolist() == [-1.5, 2 / 60, 2 / 60]
 
 
 def test_dates_are_no_hours() -> None:

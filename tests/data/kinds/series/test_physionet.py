@@ -44,6 +44,12 @@ def test_values_that_are_nothing_are_not_measured() -> None:
     assert read(HEAD + b"01:00,HR,nan\n02:00,HR,80\n").value.tolist() == [80.0]
 
 
+def test_times_before_the_start() -> None:
+    reader = StayReader("RecordID")
+    reader.read("7.txt", b"Time,Parameter,Value\n00:00,RecordID,7\n00:30,HR,80\n-01:30,HR,70\n")
+    assert reader.stays().time.tolist() == [-1.5, 0.5]
+
+
 def test_stays_of_no_length() -> None:
     stays = read(HEAD, text_of("8", [("00:01", "HR", 80)]))
     assert stays.sizes == [0, 1]
@@ -72,7 +78,7 @@ BAD = {
     "no time": (HEAD + b"soon,HR,73\n", "line 3: 'soon' is no time HH:MM"),
     "hours alone": (HEAD + b"7,HR,73\n", "line 3: '7' is no time HH:MM"),
     "61 minutes": (HEAD + b"00:07,HR,73\n00:61,HR,73\n", "line 4: '00:61' is no time HH:MM"),
-    "negative time": (HEAD + b"-01:00,HR,73\n", "line 3: '-01:00' is before the start"),
+    "a sign alone": (HEAD + b"-,HR,73\n", "line 3: '-' is no time HH:MM"),
     "word for a value": (HEAD + b"\n00:07,HR,high\n", "line 4: HR is 'high', not a number"),
     "no value": (HEAD + b"00:07,HR,\n", "line 3: HR is '', not a number"),
     "infinite value": (HEAD + b"00:07,HR,inf\n", "line 3: HR is 'inf', not a number"),

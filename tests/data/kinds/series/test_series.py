@@ -190,7 +190,8 @@ def test_a_saved_one_is_equal_and_JSON() -> None:
 DAMAGE = {
     "columns": ([], "columns"),
     "bin_hours": (0, "bin_hours"),
-    "horizon": (-1, "horizon"),
+    "horizon": (-1, "the whole"),
+    "start": ("soon", "start"),
     "extra": (1, "extra"),
 }
 

@@ -125,7 +125,6 @@ class LongColumns:
         tests = [
             (self.value, ~(np.abs(value) <= LARGEST), "not a number"),
             (self.time, ~np.isfinite(time), f"no time in {self.unit} since the start"),
-            (self.time, time < 0, "before the start"),
             (self.variable, rows[self.variable].isna().to_numpy(), "no name"),
         ]
         found: dict[int, str] = {}

@@ -27,12 +27,10 @@ class _Clock(dict[str, float]):
     """Hours by the text that says them; there are few texts and many lines."""
 
     def __missing__(self, text: str) -> float:
-        hours, colon, minutes = text.partition(":")
-        if text.startswith("-"):
-            raise ValueError(f"{text!r} is before the start")
+        hours, colon, minutes = text.removeprefix("-").partition(":")
         if not (colon and hours.isdecimal() and len(minutes) == 2 and minutes.isdecimal() and int(minutes) < _MINUTES):
             raise ValueError(f"{text!r} is no time HH:MM")
-        self[text] = value = (int(hours) * _MINUTES + int(minutes)) / _MINUTES
+        self[text] = value = (-1 if text.startswith("-") else 1) * (int(hours) * _MINUTES + int(minutes)) / _MINUTES
         return value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -54,9 +54,11 @@ class SeriesPreprocessor(Preprocessing):
     bin_hours
         Hours a bin.
     horizon
-        Hours that are looked at, the same number of bins for all; None: each patient up to the last measurement.
+        The hour up to which is looked at, the same number of bins for all; None: each stay up to the last measurement.
     dropped
         The variables left out at fitting, each with the reason.
+    start
+        The hour at which the first bin begins; below 0 where what was measured before the start of the stay counts.
 
     Examples
     --------
@@ -82,6 +84,7 @@ class SeriesPreprocessor(Preprocessing):
     bin_hours: float
     horizon: float | None
     dropped: Mapping[str, str] = field(default_factory=dict)
+    start: float = 0.0
 
     @classmethod
     def fit(
@@ -90,6 +93,7 @@ class SeriesPreprocessor(Preprocessing):
         *,
         bin_hours: float = 1.0,
         horizon: float | None = None,
+        start: float = 0.0,
         rules: Rule | Sequence[Rule] | Mapping[str, Rule | Sequence[Rule]] = "mean",
         log: Sequence[str] | Literal["auto"] = (),
         clip: Mapping[str, tuple[float, float]] | None = None,
@@ -104,8 +108,8 @@ class SeriesPreprocessor(Preprocessing):
         ----------
         frame
             The stays of the training patients.
-        bin_hours, horizon
-            Hours a bin, and hours that are looked at.
+        bin_hours, horizon, start
+            Hours a bin, and the hours up to which and from which is looked at.
         rules
             How several values in one bin become one: ``mean``, ``first``, ``last``, ``min``, ``max``, ``sum`` or
             ``count``; several rules give a variable several columns. For all variables, or by name or glob; the
@@ -138,9 +142,9 @@ class SeriesPreprocessor(Preprocessing):
         said = () if log == "auto" else log
         for what, patterns in (("rules", by_rule), ("log", said), ("clip", clip or {})):
             check_patterns(what, patterns if names else (), names)
-        _check_numbers(bin_hours, horizon, quantiles)
+        _check_numbers(bin_hours, horizon, start, quantiles)
         raw = tuple(ColumnState(variable=name, low=0.0, high=0.0, centre=0.0, scale=1.0) for name in names)
-        flat = cls(raw, bin_hours, horizon)._flat(frame)
+        flat = cls(raw, bin_hours, horizon, start=start)._flat(frame)
         if len(flat.value) == 0:
             who = counted(len(frame), "stay")
             raise InputError("no training patient has a measurement", expected="at least one", got=f"{who} without")
@@ -167,7 +171,7 @@ class SeriesPreprocessor(Preprocessing):
             for rule in [] if name in never else [chosen] if isinstance(chosen, str) else dict.fromkeys(chosen):
                 learnt = {"rule": rule, "log": logged, "low": float(low[i]), "high": float(high[i])}
                 columns.append(column.model_copy(update=learnt))
-        return cls(tuple(columns), bin_hours, horizon, never)._standardised(frame)
+        return cls(tuple(columns), bin_hours, horizon, never, start)._standardised(frame)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -211,14 +215,14 @@ class SeriesPreprocessor(Preprocessing):
         flat = self._flat(frame, warn=True)
         count = len(frame)
         if self.horizon is not None:
-            steps = np.full(count, count_bins(self.horizon, self.bin_hours))
+            steps = np.full(count, count_bins(self.horizon - self.start, self.bin_hours))
         else:
             steps = np.zeros(count, dtype=np.int64)
             np.maximum.at(steps, flat.patient, flat.bin + 1)
         first = np.cumsum(steps) - steps
         cells, values = self._cells(flat, first)
         made = np.full((int(steps.sum()), self.out_features), np.nan, dtype=np.float32)
-        made[:, 0] = (np.arange(len(made)) - np.repeat(first, steps)) * self.bin_hours
+        made[:, 0] = self.start + (np.arange(len(made)) - np.repeat(first, steps)) * self.bin_hours
         place = {name: i for i, name in enumerate(self.variables)}
         for j, column in enumerate(self.columns):
             which = _of_variable(cells, place[column.variable])
@@ -258,18 +262,20 @@ class SeriesPreprocessor(Preprocessing):
 
         Few wide bins are hardly a series any more: they go to a Transformer, many to a recurrent network.
         """
-        few = self.horizon is not None and count_bins(self.horizon, self.bin_hours) <= FEW_BINS
+        few = self.horizon is not None and count_bins(self.horizon - self.start, self.bin_hours) <= FEW_BINS
         return "time_transformer" if few else "gru_d", {"in_features": self.out_features}
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
         columns = [column.model_dump() for column in self.columns]
         settings = {"bin_hours": self.bin_hours, "horizon": self.horizon}
+        if self.start:  # who reads only what came before windows need not know of them
+            settings["start"] = self.start
         return {"name": self.name, "version": 1, "columns": columns, **settings, "dropped": dict(self.dropped)}
 
     @classmethod
     def _restored(cls, state: SeriesState) -> Self:
-        return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped)
+        return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped, state.start)
 
     def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> _Flat:
         """Return the measurements that count, in order of patient and time."""
@@ -281,7 +287,7 @@ class SeriesPreprocessor(Preprocessing):
         variable = np.concatenate([empty.astype(np.int64), *(code[s.names][s.variable] for s in stays)])
         time = np.concatenate([empty, *(stay.time for stay in stays)])
         value = np.concatenate([empty, *(stay.value for stay in stays)])
-        place = bins_of(time, self.bin_hours, self.horizon)
+        place = bins_of(time - self.start, self.bin_hours, None if self.horizon is None else self.horizon - self.start)
         kept = (variable >= 0) & (place >= 0)
         if place[kept].max(initial=0) >= MOST_BINS:
             longest = int(patient[kept][place[kept].argmax()])
@@ -337,7 +343,7 @@ class SeriesPreprocessor(Preprocessing):
             if not learnt["scale"] > 1e-6 * max(abs(learnt["centre"]), 1.0):
                 learnt["scale"] = 1.0  # always the same, but for rounding
             columns.append(column.model_copy(update=learnt))
-        return type(self)(tuple(columns), self.bin_hours, self.horizon, self.dropped)
+        return replace(self, columns=tuple(columns))
 
 
 def _of_variable(cells: Cells, variable: int) -> slice:
@@ -349,11 +355,13 @@ def _names(frame: pd.DataFrame) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for stay in frame[COLUMN] for name in stay.names))
 
 
-def _check_numbers(bin_hours: float, horizon: float | None, quantiles: tuple[float, float]) -> None:
+def _check_numbers(bin_hours: float, horizon: float | None, start: float, quantiles: tuple[float, float]) -> None:
     if not (np.isfinite(bin_hours) and bin_hours > 0):
         raise InputError("bin_hours", expected="a number > 0", got=bin_hours)
-    if horizon is not None and not (np.isfinite(horizon) and horizon > 0):
-        raise InputError("horizon", expected="hours > 0, or None", got=horizon)
+    if not np.isfinite(start):
+        raise InputError("start", expected="hours", got=start)
+    if horizon is not None and not (np.isfinite(horizon) and horizon > start):
+        raise InputError("horizon", expected=f"hours > {start:g}, or None", got=horizon)
     low, high = quantiles
     if not 0 <= low < high <= 1:
         raise InputError("quantiles", expected="two rising numbers from 0 to 1", got=f"{low}, {high}")

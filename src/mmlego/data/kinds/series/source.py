@@ -6,10 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, FiniteFloat
+from pydantic import Field, FiniteFloat, model_validator
 
 from mmlego.data.kinds.series.binning import Rule
 from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
@@ -18,6 +18,7 @@ from mmlego.data.kinds.series.long_tables import LongColumns, Unit
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, VARIABLES, StayReader
 from mmlego.data.kinds.series.preprocess import QUANTILES, SeriesPreprocessor
 from mmlego.data.kinds.series.stays import COLUMN, OnError, StayRule, Stays
+from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.reading.bundles import ARCHIVES, Bundle
@@ -56,10 +57,15 @@ class StaySource(Source):
         What to do where a patient has several: ``error``, ``first`` or ``last``, in the order of the files or rows.
     on_error
         ``raise``, or ``skip`` to leave out what cannot be read, and name it.
+    window
+        From when until when measurements count, in hours since the start of the stay (or with a unit, as ``-2d``);
+        the end may be ``null``. If not given, all from the start on, and what was measured before it is refused.
     cache
         A folder relative to the manifest; ``true`` for ``.mmlego-cache`` beside the manifest, or the folder that
         the environment variable ``MMLEGO_CACHE`` names; ``false`` to read anew each time.
     """
+
+    timeless: ClassVar[bool] = False  # whether what is said without a time counts
 
     file: str | None = None
     pattern: str = "*.txt"
@@ -72,7 +78,13 @@ class StaySource(Source):
     unit: Unit = "hours"
     stays: StayRule = "error"
     on_error: OnError = "raise"
+    window: Window | None = None
     cache: bool | str = True
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        check_window(self.window)
+        return self
 
     def load(self, folder: Folder, modality: str) -> tuple[Stays, list[Dropped]]:
         """Return all that was measured, one stay a patient, from the files or from the cache.
@@ -100,6 +112,25 @@ class StaySource(Source):
             notes.append(Dropped(modality, what))
         found, merged = found.one_each(self.stays, modality)
         return found, [*notes, *merged]
+
+    def narrowed(self, found: Stays, names: Sequence[str], modality: str) -> tuple[Stays, list[Dropped]]:
+        """Return what was measured of some variables in the window, and notes of what was left out.
+
+        Parameters
+        ----------
+        found
+            All that was measured.
+        names
+            The variables.
+        modality
+            Its name, for messages.
+
+        Raises
+        ------
+        InputError
+            If something was measured before the start, and no window is declared.
+        """
+        return within(found.only(names), self.window, modality, on_error=self.on_error, timeless=self.timeless)
 
     def known(self, folder: Folder) -> tuple[str, ...]:
         """Return the variables that the layout has, whether or not a patient has them."""
@@ -154,7 +185,7 @@ class SeriesSource(StaySource):
     bin_hours
         Hours a bin.
     horizon
-        Hours that are looked at; not given: each stay to its end.
+        Hours that are looked at, as the end of a ``window``; not given: each stay to its end.
     aggregate
         How several values in one bin become one: ``mean``, ``first``, ``last``, ``min``, ``max``, ``sum``, ``count``,
         or several of them for as many columns; for all variables, or by name or glob.
@@ -180,6 +211,15 @@ class SeriesSource(StaySource):
     clip: dict[str, tuple[FiniteFloat, FiniteFloat]] = Field(default_factory=dict)
     quantiles: tuple[float, float] = QUANTILES
 
+    @model_validator(mode="after")
+    def _check_horizon(self) -> Self:
+        start, end = self.window or (0.0, None)
+        if self.horizon is not None and end is not None:
+            raise ValueError("window has an end, which horizon declares again: leave one out")
+        if self.horizon is not None and self.horizon <= start:
+            raise ValueError("horizon is before the window")
+        return self
+
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen variables, a stay a patient; patients without any measurement do not have the modality."""
         found, notes = self.load(folder, modality)
@@ -187,7 +227,8 @@ class SeriesSource(StaySource):
         hidden = DESCRIPTORS if known else ()
         names = choose(self.variables, sorted({*found.names, *known}), hidden, modality)
         _refuse_outcome(names, taken, modality)
-        found = found.only(names)
+        found, outside = self.narrowed(found, names, modality)
+        notes += outside
         frame = found.frame()
         empty = np.asarray(found.sizes) == 0
         if empty.any():
@@ -201,10 +242,12 @@ class SeriesSource(StaySource):
 
     def fit(self, frame: pd.DataFrame) -> SeriesPreprocessor:
         """Return preprocessing fitted on the stays of training patients."""
+        start, end = self.window or (0.0, None)
         return SeriesPreprocessor.fit(
             frame,
             bin_hours=self.bin_hours,
-            horizon=self.horizon,
+            horizon=self.horizon if end is None else end,
+            start=start,
             rules=self.aggregate,
             log=self.log,
             clip=self.clip,
@@ -224,7 +267,7 @@ class StaticSource(StaySource):
     categories
         Those of them whose numbers are codes of categories.
     until
-        Hours since the start.
+        Hours since the start, or the end of a ``window``.
 
     Examples
     --------
@@ -232,10 +275,18 @@ class StaticSource(StaySource):
     0.0
     """
 
+    timeless: ClassVar[bool] = True
+
     kind: Literal["static"] = "static"
     variables: str | list[str] = Field(default_factory=lambda: [*DESCRIPTORS, "Weight"])
     categories: list[str] = Field(default_factory=list)
     until: FiniteFloat = Field(default=0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_until(self) -> Self:
+        if self.window is not None and self.window[1] is not None and "until" in self.model_fields_set:
+            raise ValueError("window has an end, which until declares again: leave one out")
+        return self
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen variables as a table, a row a patient."""
@@ -245,8 +296,10 @@ class StaticSource(StaySource):
         names = choose(self.variables, sorted({*found.names, *self.known(folder)}), (), modality)
         _refuse_outcome(names, taken, modality)
         check_patterns(f"{modality}: categories", self.categories, names)
-        found = found.only(names)
-        early = np.flatnonzero(found.time <= self.until)
+        found, outside = self.narrowed(found, names, modality)
+        notes += outside
+        end = None if self.window is None else self.window[1]
+        early = np.flatnonzero(found.time <= (self.until if end is None else end))
         cell = found.stay[early] * len(names) + found.variable[early]
         cell, first = np.unique(cell, return_index=True)  # of several the first
         flat = np.full(len(found) * len(names), np.nan)

@@ -66,11 +66,14 @@ class SeriesState(BaseModel):
     version: Literal[1] = 1
     columns: list[ColumnState] = Field(min_length=1)
     bin_hours: FiniteFloat = Field(gt=0)
-    horizon: FiniteFloat | None = Field(default=None, gt=0)
+    start: FiniteFloat = 0.0
+    horizon: FiniteFloat | None = None
     dropped: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:
         if len({(column.variable, column.rule) for column in self.columns}) < len(self.columns):
             raise ValueError("a column is named twice")
+        if self.horizon is not None and not self.horizon > self.start:
+            raise ValueError("the horizon is not after the start")
         return self

@@ -153,6 +153,20 @@ class Stays:
         note = f"{counted(len(self) - len(keep), 'further stay')} of a patient, the {rule} is kept"
         return self._rows(sorted(kept)), [Dropped(where, note, again)]
 
+    def chosen(self, kept: NDArray[np.bool_]) -> Stays:
+        """Return the same stays with some of their measurements.
+
+        Parameters
+        ----------
+        kept
+            Which, ``(v,)``.
+        """
+        if kept.all():
+            return self
+        sizes = np.bincount(self.stay[kept], minlength=len(self)).tolist()
+        kind, time, value = self.variable[kept], self.time[kept], self.value[kept]
+        return replace(self, sizes=sizes, variable=kind, time=time, value=value)
+
     def only(self, names: Sequence[str]) -> Stays:
         """Return the measurements of some variables alone, which are numbered in the order given.
 
