@@ -90,7 +90,7 @@ class Bundle:
         raw: bytes | list[tuple[str, bytes]]
         try:
             if path.is_dir():
-                raw = [(name, file.read_bytes()) for name, file in _walk(path, pattern, roots)]
+                raw = [(name, file.read_bytes()) for name, file in files_below(path, pattern, roots)]
                 for name, content in raw:
                     hashed.update(f"{len(name)} {name} {len(content)} ".encode())
                     hashed.update(content)
@@ -174,8 +174,28 @@ class Bundle:
             )
 
 
-def _walk(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[tuple[str, Path]]:
-    """Return the files below a folder; links to folders are followed, each folder once."""
+def files_below(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[tuple[str, Path]]:
+    """Return the files below a folder, hidden ones left out; links to folders are followed, each folder once.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    pattern
+        A glob for the names of the files, without their folders.
+    roots
+        The folders that links may not leave; None: they may lead anywhere.
+
+    Returns
+    -------
+    list of tuple
+        Name below the folder, and path.
+
+    Raises
+    ------
+    InputError
+        If there are none, or a link leaves the roots.
+    """
     found = []
     seen: set[str] = set()
     for folder, folders, names in os.walk(path, onerror=_refused, followlinks=True):

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.series.clocks import Clock, Floats, Form, Unit, numbers_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
+from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Unit: TypeAlias = Literal["seconds", "minutes", "hours", "days"]
-Floats: TypeAlias = NDArray[np.float64]
-# Hours a unit, as a fraction: a multiplication and a division are exact where a factor of 1/60 is not.
-HOURS: dict[Unit, tuple[int, int]] = {"seconds": (1, 3600), "minutes": (1, 60), "hours": (1, 1), "days": (24, 1)}
+WIDE = " A table with a row an hour and a column a variable is read with layout: wide."
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class LongColumns:
         The column that tells several stays of a patient apart; None if each patient has one.
     unit
         Of the times.
+    index
+        By patient, the date from which dates are counted; None: times are numbers.
+    rules
+        What words in place of values mean, and which variables are looked at.
+    form
+        Brings ids into the form of those of the index.
 
     Examples
     --------
@@ -49,6 +55,9 @@ class LongColumns:
     value: str = "value"
     stay: str | None = None
     unit: Unit = "hours"
+    index: Mapping[str, np.datetime64] | None = None
+    rules: CellRules = field(default_factory=CellRules)
+    form: Form | None = None
 
     def read(self, table: pd.DataFrame, where: str, on_error: OnError = "raise") -> Stays:
         """Return the stays of a table, in the order in which they first appear; rows without a value do not count.
@@ -70,17 +79,21 @@ class LongColumns:
         import pandas as pd
 
         rows, notes = self._named(table, where)
+        clock = Clock(self.time, self.unit, self.index, self.form)
+        rows, without = clock.known(rows, self.patient)
+        notes += without
         patient = rows[self.patient].map(label)
         keys = [patient] if self.stay is None else [patient, rows[self.stay].map(label)]
         number = rows.groupby(keys, sort=False).ngroup().to_numpy()  # the stay of each row
         patients = [str(patient.iloc[row]) for row in np.unique(number, return_index=True)[1]]
-        many, units = HOURS[self.unit]
-        time = _numbers(rows[self.time]) * many / units
-        value = _numbers(rows[self.value])
-        wrong = self._wrong(rows, time, value)
+        time = clock.of_column(rows[self.time], patient)
+        value, words, odd = self._values(rows)
+        wrong = self._wrong(rows, time, odd, value, clock)
         gone = sorted(set(number[list(wrong)].tolist()))
         if wrong:
             row, what = next(iter(wrong.items()))
+            if on_error == "raise" and len(words):
+                raise words.error(f"cannot read {where}: of patient {patient.iloc[row]}, {what}")
             if on_error == "raise":
                 raise InputError(
                     f"cannot read {where}: of patient {patient.iloc[row]}, {what}",
@@ -89,7 +102,8 @@ class LongColumns:
                 )
             who = listed(patients[stay] for stay in gone)
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable rows ({who}), the first: {what}")
-        kept = ~np.isnan(value) & ~np.isin(number, gone)
+        notes += words.notes(where)
+        kept = ~np.isnan(value) & ~np.isin(number, gone) & rows[self.variable].notna().to_numpy() & ~np.isnan(time)
         code, names = pd.factorize(rows[self.variable].map(label, na_action="ignore").to_numpy()[kept], sort=True)
         stays = [stay for stay in range(len(patients)) if stay not in set(gone)]
         stay = np.searchsorted(stays, number[kept])
@@ -112,19 +126,36 @@ class LongColumns:
                 raise InputError(
                     f"{where} has no column {name!r}",
                     expected=f"columns {', '.join(needed)}",
-                    remedy=f"Name its columns in the manifest. {meant(name, [str(c) for c in table.columns])}",
+                    remedy=f"Name its columns in the manifest. {meant(name, [str(c) for c in table.columns])}"
+                    + (WIDE if name in (self.variable, self.value) else ""),
                 )
         whose = [self.patient] if self.stay is None else [self.patient, self.stay]
         named = table[whose].notna().all(axis=1)
         bare = int((~named).sum())
         return table.loc[named, needed], [f"{where}: {counted(bare, 'row')} without a patient or stay"] if bare else []
 
-    def _wrong(self, rows: pd.DataFrame, time: Floats, value: Floats) -> dict[int, str]:
+    def _values(self, rows: pd.DataFrame) -> tuple[Floats, Words, NDArray[np.bool_]]:
+        """Return the values, NaN where there is none; and where words stand that are none."""
+        column, words = rows[self.value], Words(self.rules)
+        value = numbers_of(column)
+        odd = np.zeros(len(rows), dtype=bool)
+        for row in np.flatnonzero(~(np.abs(value) <= LARGEST) & column.notna().to_numpy()).tolist():
+            before = len(words)
+            value[row] = words.number(str(label(rows[self.variable].iloc[row])), str(column.iloc[row]))
+            odd[row] = len(words) > before
+        return value, words, odd
+
+    def _wrong(
+        self, rows: pd.DataFrame, time: Floats, odd: NDArray[np.bool_], value: Floats, clock: Clock
+    ) -> dict[int, str]:
         """Return what is wrong with each row that cannot be read; one without a value need not be readable."""
-        given = rows[self.value].notna().to_numpy()
+        given = odd | ~np.isnan(value)
+        if self.rules.wanted is not None or self.rules.exclude:
+            cares = {name: self.rules.cares(label(name)) for name in rows[self.variable].dropna().unique()}
+            given &= np.array([cares.get(name, True) for name in rows[self.variable]], dtype=bool)
         tests = [
-            (self.value, ~(np.abs(value) <= LARGEST), "not a number"),
-            (self.time, ~np.isfinite(time), f"no time in {self.unit} since the start"),
+            (self.value, odd, "not a number"),
+            (self.time, np.isnan(time), f"no time{clock.expected}"),
             (self.variable, rows[self.variable].isna().to_numpy(), "no name"),
         ]
         found: dict[int, str] = {}
@@ -132,12 +163,3 @@ class LongColumns:
             for row in np.flatnonzero(wrong & given).tolist():
                 found.setdefault(row, f"{column} is {str(rows[column].iloc[row])!r}, {what}")
         return found
-
-
-def _numbers(column: pd.Series) -> Floats:
-    """Return numbers, NaN where there is none; of dates too, whose nanoseconds would pass for hours."""
-    import pandas as pd
-
-    if column.dtype.kind in "mM":
-        return np.full(len(column), np.nan)
-    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

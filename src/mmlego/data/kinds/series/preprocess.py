@@ -229,7 +229,7 @@ class SeriesPreprocessor(Preprocessing):
             made[cells.row[which], 1 + j] = (values[j] - column.centre) / column.scale
         whole = torch.from_numpy(made)
         if self.horizon is not None:
-            return whole.reshape(count, count_bins(self.horizon, self.bin_hours), self.out_features)
+            return whole.reshape(count, count_bins(self.horizon - self.start, self.bin_hours), self.out_features)
         # Bags even where all stays happen to be of one length: patients chosen otherwise have to fit to these.
         return list(whole.split(steps.tolist()))
 
@@ -254,7 +254,7 @@ class SeriesPreprocessor(Preprocessing):
         """Return the steps of nobody, ``(0, 1 + f)``; where all have the same number, a column of nobody."""
         if self.horizon is None:
             return torch.zeros(0, self.out_features)
-        steps = count_bins(self.horizon, self.bin_hours)
+        steps = count_bins(self.horizon - self.start, self.bin_hours)
         return DenseColumn(torch.zeros(0, steps, self.out_features), None, torch.zeros(0, dtype=torch.bool))
 
     def encoder(self) -> tuple[str, dict[str, object]]:

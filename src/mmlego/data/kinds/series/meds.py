@@ -1,0 +1,151 @@
+"""MEDS: shards of Parquet with an event a row, ``subject_id``, ``time``, ``code`` and ``numeric_value``."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mmlego.data.kinds.series.clocks import Floats, Form, dates_of
+from mmlego.data.kinds.series.stays import LARGEST, Stays
+from mmlego.data.kinds.series.windows import TIMELESS
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
+from mmlego.wording import counted, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUBJECT = "subject_id"
+EVENT = " (event)"  # ends the name of a variable made of a code without values, 1 wherever it occurs
+
+
+@dataclass(frozen=True)
+class MedsShards:
+    """The shards of a MEDS data set, of which each event has a time, or none where it always holds.
+
+    Parameters
+    ----------
+    patient
+        The column of patient ids.
+    index
+        By patient, the date from which hours are counted.
+    patients
+        The patients there are, where that is known: nobody else is kept in memory.
+    form
+        Brings ids into the form of those of the index and of the patients.
+    """
+
+    patient: str
+    index: Mapping[str, np.datetime64]
+    patients: Collection[str] | None = None
+    form: Form | None = None
+
+    def read_all(self, files: Sequence[Path], where: str) -> Stays:
+        """Return all events, those without a time at the time :data:`TIMELESS`.
+
+        A code of which no row has a value is an event, its variable ``CODE (event)``, of value 1. Rows without a value
+        of codes that have values elsewhere were not measured.
+
+        Parameters
+        ----------
+        files
+            The shards.
+        where
+            The data set, for messages.
+
+        Raises
+        ------
+        InputError
+            If a shard cannot be read, or is not of the layout.
+        MissingExtraError
+            If pyarrow is not installed.
+        """
+        import pandas as pd
+
+        rows = pd.concat([self._shard(file) for file in files], ignore_index=True)
+        dates = dates_of(rows["patient"].unique().tolist(), self.index, self.form)
+        dated = rows["patient"].isin(list(dates)).to_numpy()
+        notes = []
+        if not dated.all():
+            notes.append(f"{counted(rows['patient'][~dated].nunique(), 'patient')} without an index date")
+        rows = rows[dated].reset_index(drop=True)
+        value = rows["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+        code, names = pd.factorize(rows["code"], sort=True)
+        self._check(rows, value, code, where)
+        valued = np.bincount(code[~np.isnan(value)], minlength=len(names)) > 0
+        bare = np.isnan(value) & valued[code]
+        if bare.any():
+            what = f"{counted(int(bare.sum()), 'row')} without a value, of codes that have values elsewhere"
+            notes.append(f"{what} ({listed(names[np.unique(code[bare])], 3)})")
+        value[~valued[code]] = 1.0
+        number, patients = pd.factorize(rows["patient"])
+        time = self._hours(rows, dates)
+        kept = ~np.isnan(value)
+        order = np.lexsort((time[kept], number[kept]))
+        return Stays(
+            patients=tuple(str(patient) for patient in patients),
+            sizes=np.bincount(number[kept], minlength=len(patients)).tolist(),
+            names=tuple(f"{name}{'' if has else EVENT}" for name, has in zip(names, valued, strict=True)),
+            variable=code[kept].astype(np.int32)[order],
+            time=time[kept][order],
+            value=value[kept].astype(np.float32)[order],
+            skipped=tuple(f"{where}: {note}" for note in notes),
+        )
+
+    def _hours(self, rows: pd.DataFrame, dates: Mapping[str, np.datetime64]) -> Floats:
+        start = np.array([dates[patient] for patient in rows["patient"]], "M8[us]")
+        time = (rows["time"].to_numpy().astype("M8[us]") - start) / np.timedelta64(1, "h")
+        return np.where(np.isnan(time), TIMELESS, time)
+
+    def _check(self, rows: pd.DataFrame, value: Any, code: Any, where: str) -> None:
+        odd = np.abs(value) > LARGEST
+        if (code < 0).any() or odd.any():
+            row = int(np.argmax((code < 0) | odd))
+            what = "has no code" if code[row] < 0 else f"has the value {value[row]}"
+            raise InputError(f"{where}: an event of patient {rows['patient'].iloc[row]} {what}")
+
+    def _shard(self, file: Path) -> pd.DataFrame:
+        what, install = f"reading {file.name!r}", "'mmlego[parquet]'"
+        pa, parquet, compute = (import_extra(f"pyarrow{m}", what, install) for m in ("", ".parquet", ".compute"))
+        try:
+            names = parquet.read_schema(file).names
+            needed = [self.patient, "time", "code"]
+            for name in needed:
+                if name not in names:
+                    known = "columns subject_id, time, code and numeric_value, as MEDS has them"
+                    raise InputError(f"{file.name!r} has no column {name!r}", expected=known, remedy=meant(name, names))
+            valued = "numeric_value" in names
+            table = parquet.read_table(file, columns=[*needed, *(["numeric_value"] if valued else [])])
+            ids = compute.cast(table.column(self.patient), pa.string())
+            if self.patients is not None:
+                here = ids.unique().to_pylist()
+                formed = zip(here, here if self.form is None else self.form(here), strict=True)
+                wanted = [raw for raw, patient in formed if patient in self.patients]
+                kept = compute.is_in(ids, pa.array(wanted, pa.string()))
+                table, ids = table.filter(kept), ids.filter(kept)
+            time = table.column("time")
+            if not (pa.types.is_timestamp(time.type) or pa.types.is_date(time.type) or pa.types.is_null(time.type)):
+                raise InputError(f"{file.name!r}: time is no date", expected="timestamps", got=str(time.type))
+            return _framed(ids, compute.cast(time, pa.timestamp("us"), safe=False), table, valued=valued)
+        except (OSError, ValueError, pa.ArrowException) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"cannot read the table {file.name!r} ({error})", expected="Parquet") from error
+
+
+def _framed(ids: Any, time: Any, table: Any, *, valued: bool) -> pd.DataFrame:
+    import pandas as pd
+
+    value = table.column("numeric_value").to_numpy() if valued else np.full(len(ids), np.nan)
+    return pd.DataFrame(
+        {
+            "patient": ids.to_pandas().astype(object),
+            "time": time.to_numpy(),
+            "code": table.column("code").to_pandas().astype(object),
+            "value": np.asarray(value, dtype=np.float64),
+        }
+    )

@@ -1,0 +1,342 @@
+"""What kinds ``series`` and ``static`` have in common: the files of stays, in four layouts, and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import ClassVar, Literal, Self, TypeAlias
+
+from pydantic import Field, FiniteFloat, model_validator
+
+from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
+from mmlego.data.kinds.series.choices import check_patterns, choose, fits
+from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit
+from mmlego.data.kinds.series.long_tables import LongColumns
+from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
+from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
+from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
+from mmlego.data.kinds.series.values import CellRules
+from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
+from mmlego.data.kinds.series.windows import Window, check_window, within
+from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
+from mmlego.data.reading.dialect import SEPARATORS
+from mmlego.data.reading.files import PACKED
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.places import asked
+from mmlego.data.reading.progress import shown
+from mmlego.data.reading.tables import read_table
+from mmlego.errors import InputError
+from mmlego.wording import counted, listed
+
+Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
+
+WIDE = "*.?sv"  # .csv, .tsv, .psv
+# Keys that say nothing of a layout, and would be passed over in silence.
+IDLE: dict[Layout, set[str]] = {
+    "physionet": {"time", "variable", "value", "stay", "unit", "index", "codes", "missing"},
+    "long": {"pattern"},
+    "wide": {"variable", "value"},
+    "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes", "missing"},
+}
+
+
+class StaySource(Source):
+    """What both kinds have in common: the files of stays, and how they are read.
+
+    Parameters
+    ----------
+    file
+        Relative to the manifest: a folder or an archive (``.tar.gz``, ``.tgz``, ``.tar``, ``.zip``) of text files, one
+        a stay; or one table.
+    layout
+        ``physionet``: text files of lines ``Time,Parameter,Value``, as PhysioNet 2012 (of folders and archives, if not
+        given); ``long``: a table, a row a measurement (of tables, if not given); ``wide``: a column a variable, a row
+        an hour, in one table or a file a stay; ``meds``: shards of Parquet as MEDS has them.
+    pattern
+        Which files of the folder or archive are stays; of the wide layout with ``{key}`` where the id stands.
+    variables
+        A name or glob, or several.
+    exclude
+        Names or globs of variables that are left out.
+    patient
+        The column of patient ids, or the parameter that holds it in a text file; the key of the manifest if not given.
+    time, variable, value, stay
+        The columns of a table; without ``stay`` each patient has one.
+    unit
+        Of the times in a table, which count from the start of the stay.
+    index
+        ``file`` and ``column`` of a table with a date for each patient: times are dates then, and hours count from it.
+    codes
+        By variable, as a name or glob, the numbers that words stand for.
+    missing
+        Words that mean that nothing was measured.
+    stays
+        What to do where a patient has several: ``error``, ``first`` or ``last``, in the order of the files or rows.
+    on_error
+        ``raise``, or ``skip`` to leave out what cannot be read, and name it.
+    window
+        From when until when measurements count, in hours since the start of the stay (or with a unit, as ``-2d``);
+        the end may be ``null``. If not given, all from the start on, and what was measured before it is refused.
+    cache
+        A folder relative to the manifest; ``true`` for ``.mmlego-cache`` beside the manifest, or the folder that
+        the environment variable ``MMLEGO_CACHE`` names; ``false`` to read anew each time.
+    """
+
+    timeless: ClassVar[bool] = False  # whether what is said without a time counts
+
+    file: str | None = None
+    layout: Layout | None = None
+    pattern: str = "*.txt"
+    variables: str | list[str] = "*"
+    exclude: str | list[str] = Field(default_factory=list)
+    patient: str | None = None
+    time: str = "time"
+    variable: str = "variable"
+    value: str = "value"
+    stay: str | None = None
+    unit: Unit = "hours"
+    index: IndexDates | None = None
+    codes: dict[str, dict[str, FiniteFloat]] = Field(default_factory=dict)
+    missing: list[str] = Field(default_factory=list)
+    stays: StayRule = "error"
+    on_error: OnError = "raise"
+    window: Window | None = None
+    cache: bool | str = True
+
+    @model_validator(mode="after")
+    def _check_window(self) -> Self:
+        check_window(self.window)
+        if self.layout == "meds" and self.index is None:
+            raise ValueError("layout: meds needs index: {file: ..., column: ...}, dates from which hours are counted")
+        if self.index is not None and "unit" in self.model_fields_set:
+            raise ValueError("with index: times are dates, of which unit: says nothing")
+        return self
+
+    def load(self, folder: Folder, modality: str) -> tuple[Stays, list[Dropped]]:
+        """Return all that was measured, one stay a patient, from the files or from the cache.
+
+        Parameters
+        ----------
+        folder
+            Where the files lie.
+        modality
+            Its name, for messages.
+
+        Raises
+        ------
+        InputError
+            If files cannot be read, or a patient has several stays and no rule says which one counts.
+        """
+        path = folder.file(self.file or "", folders=True)
+        layout = self.layout_of(folder)
+        idle = sorted(IDLE[layout] & self.model_fields_set)
+        if idle:
+            remedy = f"Leave out {', '.join(f'{name}:' for name in idle)}, or declare another layout:."
+            raise InputError(f"{modality}: layout {layout!r} has no use for {listed(idle)}", remedy=remedy)
+        cache = self._cache(folder)
+        if layout == "physionet":
+            found = self._physionet(path, folder, cache)
+        elif layout == "meds":
+            found = self._meds(path, folder, cache, modality)
+        else:
+            index = None if self.index is None else self.index.read(folder, modality)
+            clock = Clock(self.time, self.unit, index, partial(folder.ids, where=modality))
+            read = self._wide_files if layout == "wide" and _is_bundle(path) else self._table
+            found = read(path, folder, cache, clock)
+        # The ids of all stays at once; a patient with several keeps each of them.
+        form = dict(zip(whose := list(dict.fromkeys(found.patients)), folder.ids(whose, modality), strict=True))
+        found = replace(found, patients=tuple(form[patient] for patient in found.patients))
+        notes = []
+        if found.skipped:
+            what = f"{counted(len(found.skipped), 'part')} of {path.name} left out: {listed(found.skipped)}"
+            notes.append(Dropped(modality, what))
+        found, merged = found.one_each(self.stays, modality)
+        return found, [*notes, *merged]
+
+    def layout_of(self, folder: Folder) -> Layout:
+        """Return the layout of the files, as it is declared, or else as a folder or a table usually has it."""
+        if self.layout is not None:
+            return self.layout
+        return "physionet" if _is_bundle(folder.file(self.file or "", folders=True)) else "long"
+
+    def chosen(self, found: Stays, layout: Layout, modality: str) -> tuple[list[str], list[Dropped]]:
+        """Return the variables that are looked at, and a note of those that only their name would choose.
+
+        Parameters
+        ----------
+        found
+            All that was measured.
+        layout
+            Of the files.
+        modality
+            Its name, for messages.
+        """
+        known = {*DESCRIPTORS, *VARIABLES} if layout == "physionet" else set()
+        series = not self.timeless
+        hidden = [*(DESCRIPTORS if layout == "physionet" and series else ()), *(OUTCOMES if layout == "wide" else ())]
+        names = choose(self.variables, sorted({*found.names, *known}), hidden, modality)
+        gone = [self.exclude] if isinstance(self.exclude, str) else self.exclude
+        check_patterns(f"{modality}: exclude", gone, names)
+        passed = [name for name in OUTCOMES if name in found.names and name in hidden and name not in names]
+        text = f"{listed(passed)} left out, the outcome of a public set; name it under variables: if it is wanted"
+        return [name for name in names if not fits(name, gone)], [Dropped(modality, text)] if passed else []
+
+    def narrowed(self, found: Stays, names: Sequence[str], modality: str) -> tuple[Stays, list[Dropped]]:
+        """Return what was measured of some variables in the window, and notes of what was left out.
+
+        Parameters
+        ----------
+        found
+            All that was measured.
+        names
+            The variables.
+        modality
+            Its name, for messages.
+
+        Raises
+        ------
+        InputError
+            If something was measured before the start, and no window is declared.
+        """
+        return within(found.only(names), self.window, modality, on_error=self.on_error, timeless=self.timeless)
+
+    def _physionet(self, path: Path, folder: Folder, cache: Path | None) -> Stays:
+        bundle = Bundle.open(path, self.pattern, roots=folder.places.bounds)
+        key = self.patient or folder.key
+        how = {"layout": "physionet", "key": key, "pattern": self.pattern, "on_error": self.on_error}
+        reader, what = StayReader(key, self.on_error), f"Reading {path.name}"
+
+        def read() -> Stays:
+            files = bundle.files()
+            _refuse_wide(files, path.name)
+            return reader.read_all(shown(files, what))
+
+        return through_cache(cache, bundle.digest, how, read)
+
+    def _wide_files(self, path: Path, folder: Folder, cache: Path | None, clock: Clock) -> Stays:
+        if self.stay is not None:
+            raise InputError(f"{path.name!r} has a file a stay, and no column of stays", remedy="Leave out stay:.")
+        pattern = self.pattern if "pattern" in self.model_fields_set else WIDE
+        bundle = Bundle.open(path, PurePosixPath(pattern).name.replace("{key}", "*"), roots=folder.places.bounds)
+        # Where ids have another form, no name of a file holds one as it is in the end.
+        key, patients = self.patient or folder.key, folder.patients if folder.form is None else None
+        whose = None if "{" not in pattern or patients is None else sorted(patients)  # whose a file is hangs on it
+        how = self._how("wide files", clock) | {"key": key, "pattern": pattern, "patients": _hashed(whose)}
+        how["form"] = None if clock.index is None else str(folder.form)
+        reader = WideFiles(clock, key, pattern, patients, self._rules(), self.on_error)
+        return through_cache(cache, bundle.digest, how, lambda: reader.read_all(bundle.files(), path.name))
+
+    def _table(self, path: Path, folder: Folder, cache: Path | None, clock: Clock) -> Stays:
+        patient = self.patient or folder.key
+        texts = [*([] if self.stay is None else [self.stay]), *([] if clock.index is None else [self.time])]
+        reader: LongColumns | WideColumns
+        if self.layout == "wide":
+            reader = WideColumns(clock, patient, self.stay, self._rules())
+        else:
+            rules, texts = self._rules(), [*texts, self.variable]
+            names = (patient, self.time, self.variable, self.value, self.stay)
+            reader = LongColumns(*names, self.unit, clock.index, rules, clock.form)
+        how = self._how(self.layout or "long", clock) | {"patient": patient, "name": path.name, "stay": self.stay}
+        how["form"] = None if clock.index is None else str(folder.form)
+        digest = _digest([path])
+
+        def read() -> Stays:
+            found = reader.read(read_table(path, patient, text=texts), path.name, self.on_error)
+            if _digest([path]) != digest:  # what was hashed is not what was read
+                raise InputError(f"file {path.name!r} changed while it was read", remedy="Try again.")
+            return found
+
+        return through_cache(cache, digest, how, read)
+
+    def _meds(self, path: Path, folder: Folder, cache: Path | None, modality: str) -> Stays:
+        below = path / "data" if (path / "data").is_dir() else path
+        files = [path]
+        if path.is_dir():
+            files = [file for _, file in files_below(below, "*.parquet", folder.places.bounds)]
+        index = {} if self.index is None else self.index.read(folder, modality)
+        patient = self.patient or SUBJECT
+        whose = None if folder.patients is None else sorted(folder.patients)
+        how = self._how("meds", Clock("time", index=index)) | {"patient": patient, "patients": _hashed(whose)}
+        how["form"] = str(folder.form)
+        reader = MedsShards(patient, index, folder.patients, partial(folder.ids, where=modality))
+        what = f"Reading {path.name}"
+        return through_cache(cache, _digest(files), how, lambda: reader.read_all(list(shown(files, what)), path.name))
+
+    def _rules(self) -> CellRules:
+        """Return what words in place of numbers mean; only cells of variables that are looked at need be readable."""
+        wanted = (self.variables,) if isinstance(self.variables, str) else tuple(self.variables)
+        gone = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
+        return CellRules(tuple(self.missing), self.codes, wanted, gone)
+
+    def _how(self, layout: str, clock: Clock) -> dict[str, object]:
+        """Return the settings on which reading a table depends, as values that JSON can hold."""
+        rules = self._rules()
+        dates = None if clock.index is None else sorted((name, str(date)) for name, date in clock.index.items())
+        return {
+            "layout": layout,
+            "columns": [self.time, self.variable, self.value, self.unit],
+            "index": _hashed(dates),
+            "rules": [rules.missing, rules.codes, rules.wanted, rules.exclude],
+            "on_error": self.on_error,
+        }
+
+    def _cache(self, folder: Folder) -> Path | None:
+        """Return the folder of the cache; None: none. What lies beside the data may not lead writing elsewhere."""
+        if self.cache is False:
+            return None
+        place = cache_folder(folder.home) if self.cache is True else folder.home / self.cache
+        chosen = self.cache is True and place != folder.home / FOLDER  # by the environment, that is, by the user
+        inside = asked(lambda: place.resolve().is_relative_to(folder.home.resolve()), str(self.cache))
+        if chosen or inside or folder.places.bounds is None:
+            return place
+        remedy = (
+            "Name a folder in it, set MMLEGO_CACHE and cache: true, go without, as cache: false, or allow links: true."
+        )
+        name = FOLDER if self.cache is True else self.cache
+        raise InputError(f"cache {name!r} leaves the manifest's folder", remedy=remedy)
+
+
+def _is_bundle(path: Path) -> bool:
+    """Return whether a path holds a text file a stay, rather than one table, which may be packed too."""
+    name = path.name.lower()
+    tables = tuple(f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED)
+    return path.is_dir() or (name.endswith(ARCHIVES) and not name.endswith(tables))
+
+
+def _refuse_wide(files: Sequence[tuple[str, bytes]], where: str) -> None:
+    """Refuse files that all are wide tables, rather than each as damaged."""
+    headers = []
+    for name, content in files[:3]:
+        first = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
+        cells = [cell.strip() for cell in first.split(separator_of(name, first))]
+        if cells == HEADER or "\ufffd" in first:
+            return
+        headers.append(cells)
+    if headers and len(headers[0]) > len(HEADER) - 1:
+        raise InputError(
+            f"the files in {where!r} are no stays of the PhysioNet layout, {','.join(HEADER)}",
+            expected="files of that layout, unless another is declared",
+            got=f"columns {listed(headers[0])}",
+            remedy=f"With a column a variable and a row an hour, declare layout: wide. {meant_time(headers[0])}",
+        )
+
+
+def _hashed(values: object) -> str | None:
+    return None if values is None else hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """Return a hash of the content of files."""
+    hashed = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                hashed.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise InputError(f"cannot read {path.name!r} ({error.strerror})") from error
+    return hashed.hexdigest()

@@ -1,0 +1,138 @@
+"""Cells of series as numbers: words that mean "missing" or stand for a number by declaration, all others counted."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.data.kinds.series.choices import fits
+from mmlego.data.kinds.series.stays import LARGEST
+from mmlego.data.reading.missing import is_missing
+from mmlego.errors import InputError
+from mmlego.wording import counted, listed, shortened
+
+Floats: TypeAlias = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CellRules:
+    """What words in place of numbers mean.
+
+    Parameters
+    ----------
+    missing
+        Words that mean that nothing was measured, beside those that always do, as ``NA``.
+    codes
+        By variable, as a name or glob, the number that each word stands for.
+    wanted
+        The variables that are looked at, as names or globs; cells of others need not be readable. None: all.
+    exclude
+        Those of them that are not.
+
+    Examples
+    --------
+    >>> rules = CellRules(missing=("clotted",), codes={"GCS*": {"4 Spontaneously": 4}})
+    >>> [rules.number("GCS eye", word) for word in ("3", "4 Spontaneously", "clotted", "NA", "> 89")]
+    [3.0, 4.0, nan, nan, None]
+    """
+
+    missing: tuple[str, ...] = ()
+    codes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    wanted: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+
+    def number(self, variable: str, text: str) -> float | None:
+        """Return the number in a cell, NaN where it says that there is none; None of any other word.
+
+        Parameters
+        ----------
+        variable
+            The variable that the cell is of.
+        text
+            The cell.
+        """
+        word = text.strip()
+        for pattern, codes in self.codes.items():
+            if word in codes and fits(variable, [pattern]):
+                return float(codes[word])
+        if word in self.missing or is_missing(word):
+            return float("nan")
+        try:
+            value = float(word)
+        except ValueError:
+            return None
+        return value if abs(value) <= LARGEST and "_" not in word else None
+
+    def cares(self, variable: str) -> bool:
+        """Return whether a variable is looked at."""
+        return (self.wanted is None or fits(variable, self.wanted)) and not fits(variable, self.exclude)
+
+
+class Words:
+    """Counts the words in cells that are no numbers, and says what is wrong with them.
+
+    Parameters
+    ----------
+    rules
+        What words mean.
+
+    Examples
+    --------
+    >>> words = Words(CellRules())
+    >>> words.numbers("HR", ["80", "high", "", "high"]).tolist()
+    [80.0, nan, nan, nan]
+    >>> str(words.error("icu"))[:76]
+    "icu: 2 values that are no numbers (HR: 'high' 2 times): expected numbers, or"
+    """
+
+    def __init__(self, rules: CellRules) -> None:
+        self.rules = rules
+        self.odd: Counter[tuple[str, str]] = Counter()
+        self.said: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return self.odd.total()
+
+    def numbers(self, variable: str, cells: Iterable[str]) -> Floats:
+        """Return the cells of one variable as numbers, NaN where there is none."""
+        return np.array([self.number(variable, cell) for cell in cells], dtype=np.float64)
+
+    def number(self, variable: str, cell: str) -> float:
+        """Return the number in one cell, NaN where there is none; an odd word is counted."""
+        value = self.rules.number(variable, cell)
+        if value is None:
+            if self.rules.cares(variable):
+                self.odd[variable, cell.strip()] += 1
+            return float("nan")
+        if value != value and cell.strip():
+            self.said[cell.strip()] += 1
+        return value
+
+    def error(self, where: str) -> InputError:
+        """Return the error that words stand where numbers belong."""
+        what = "that is no number" if len(self) == 1 else "that are no numbers"
+        name, word = (json.dumps(text, ensure_ascii=False) for text in next(iter(self.odd)))
+        return InputError(
+            f"{where}: {counted(len(self), 'value')} {what} ({self.text()})",
+            expected="numbers, or words that are declared",
+            remedy=f"Say what they stand for, as codes: {{{name}: {{{word}: 1}}}}, or that they mean missing, as "
+            f"missing: [{word}]; leave the variable out, as exclude: [{name}]; or declare on_error: skip to go on "
+            "without these stays.",
+        )
+
+    def text(self) -> str:
+        """Return which words of which variable there are, and how often."""
+        return listed(f"{name}: {shortened(word)!r} {counted(n, 'time')}" for (name, word), n in self.odd.most_common())
+
+    def notes(self, where: str) -> Sequence[str]:
+        """Return a note of the words that mean "missing", where they are not the usual NaN."""
+        rare = {word: n for word, n in self.said.items() if word.casefold() not in ("nan", "na")}
+        if not rare:
+            return []
+        return [f"{where}: words taken for missing: {listed(f'{word!r} {n}' for word, n in rare.items())}"]

@@ -1,0 +1,337 @@
+"""Wide stays: a column a variable, a row an hour; one file a stay, or one table of all."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from mmlego.data.kinds.series.clocks import Clock
+from mmlego.data.kinds.series.stays import Codes, OnError, Stays, Times, Values
+from mmlego.data.kinds.series.values import CellRules, Words
+from mmlego.data.reading.names import NamePattern
+from mmlego.errors import InputError
+from mmlego.wording import counted, label, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEPARATORS = {".psv": "|", ".tsv": "\t", ".csv": ","}
+SUFFIXES = (*SEPARATORS, ".txt")
+TIMES = ("ICULOS", "Hours", "Hour", "hours", "hour", "time", "Time", "charttime", "offset")  # as public sets call it
+OUTCOMES = ("SepsisLabel",)  # what a public set predicts, which stands among its variables
+_UNNAMED = re.compile(r"\s*(Unnamed: \d+(_level_\d+)?)?\s*")
+
+
+class _Part(NamedTuple):
+    patient: str
+    variable: Codes
+    time: Times
+    value: Values
+
+
+@dataclass
+class WideFiles:
+    r"""Text files of stays, one a stay: as PhysioNet 2019 (``.psv``) and the MIMIC-III benchmark have them.
+
+    Parameters
+    ----------
+    clock
+        The column of times, and what they mean.
+    key
+        The column of patient ids, where the files have one.
+    pattern
+        How the files are named, with ``{key}`` where the id stands; else the id is the name without its ending.
+    patients
+        The patients there are, where that is known.
+    rules
+        What words in place of numbers mean.
+    on_error
+        ``"raise"``, or ``"skip"`` to leave out stays that cannot be read, and name them.
+
+    Examples
+    --------
+    >>> files = WideFiles(Clock("ICULOS"), "id", "{key}.psv")
+    >>> stays = files.read_all([("p1.psv", b"HR|Temp|ICULOS\n80|NaN|1\n82|36.5|2\n")], "training")
+    >>> stays.patients, stays.names, stays.time.tolist(), stays.value.tolist()
+    (('p1',), ('HR', 'Temp'), [1.0, 2.0, 2.0], [80.0, 82.0, 36.5])
+    """
+
+    clock: Clock
+    key: str
+    pattern: str
+    patients: Collection[str] | None = None
+    rules: CellRules = field(default_factory=CellRules)
+    on_error: OnError = "raise"
+
+    def read_all(self, files: Iterable[tuple[str, bytes]], where: str) -> Stays:
+        """Return all stays, in the order of the names; numbers in names count as numbers.
+
+        Parameters
+        ----------
+        files
+            Name and bytes of each.
+        where
+            The folder or archive, for messages.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read, or holds words where numbers belong, under ``on_error="raise"``.
+        """
+        words, codes = Words(self.rules), dict[str, int]()
+        parts: list[_Part] = []
+        skipped: list[str] = []
+        given = sorted(files, key=lambda file: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", file[0])])
+        owners = self._owners([name for name, _ in given], where)
+        nobody: list[str] = []
+        undated: list[str] = []
+        for name, content in given:
+            before = len(words)
+            try:
+                owner, header, rows = self._owned(name, content, owners[name])
+                if owner is None or not self.clock.knows(owner):
+                    (nobody if owner is None else undated).append(name)
+                    continue
+                found = self._part(owner, header, rows, words, codes)
+            except ValueError as error:
+                what = f"{PurePosixPath(name).name}: {error}"
+                if self.on_error == "raise":
+                    remedy = "Mend or remove the file, or declare on_error: skip to go on without it."
+                    raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
+                skipped.append(what)
+                continue
+            if len(words) > before and self.on_error == "skip":
+                skipped.append(f"{PurePosixPath(name).name}: words where numbers belong")
+            else:
+                parts.append(found)
+        if len(words) and self.on_error == "raise":
+            raise words.error(where)
+        for what, names in (("of no patient", nobody), ("of patients without an index date", undated)):
+            if names:
+                skipped.append(f"{counted(len(names), 'file')} {what} ({listed(names, 2)})")
+        return _joined(parts, codes, (*skipped, *words.notes(where)))
+
+    def _owners(self, names: Sequence[str], where: str) -> dict[str, str | None]:
+        """Return whose each file is, as its name says; ids in a column count before."""
+        if "{" not in self.pattern:
+            return {name: PurePosixPath(name).name.split(".")[0] for name in names}
+        pattern = NamePattern(self.pattern, alone=True)
+        depth = len(PurePosixPath(self.pattern).parts)
+        short = {name: "/".join(PurePosixPath(name).parts[-depth:]) for name in names}
+        owners = pattern.owners(list(short.values()), self.patients, where)
+        return {name: owners[short[name]] for name in names}
+
+    def _owned(self, name: str, content: bytes, owner: str | None) -> tuple[str | None, list[str], list[list[str]]]:
+        """Return whose a file is, its header and its rows."""
+        header, rows = _cells(name, content)
+        if self.clock.column not in header:
+            raise ValueError(f"it has no column {self.clock.column!r} of times. {meant_time(header)}")
+        if self.key in header:
+            place = header.index(self.key)
+            ids = {row[place].strip() for row in rows}
+            if len(ids) != 1 or not next(iter(ids)):
+                raise ValueError(f"it names {counted(len(ids), 'patient')} ({self.key}), not one")
+            owner = ids.pop()
+        return owner, header, rows
+
+    def _part(self, owner: str, header: list[str], rows: list[list[str]], words: Words, codes: dict[str, int]) -> _Part:
+        columns = dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
+        columns.pop(self.key, None)
+        texts = columns.pop(self.clock.column)
+        time = self.clock.of_texts(texts, owner)
+        if np.isnan(time).any():
+            odd = texts[int(np.isnan(time).argmax())]
+            raise ValueError(f"{self.clock.column} is {odd!r}, no time{self.clock.expected}")
+        kinds, values = [], []
+        for variable, cells in columns.items():
+            if not _UNNAMED.fullmatch(variable):  # row numbers, which nobody named
+                kinds.append(codes.setdefault(variable, len(codes)))
+                values.append(words.numbers(variable, cells))
+        table = np.array(values).reshape(len(kinds), len(time))
+        row, hour = np.nonzero(~np.isnan(table))
+        return _Part(owner, np.array(kinds, np.int32)[row], time[hour], table[row, hour].astype(np.float32))
+
+
+@dataclass(frozen=True)
+class WideColumns:
+    """One wide table of all stays: columns for patient and time, and a column a variable.
+
+    Parameters
+    ----------
+    clock
+        The column of times, and what they mean.
+    patient
+        The column of patient ids.
+    stay
+        The column that tells several stays of a patient apart; None if each has one.
+    rules
+        What words in place of numbers mean.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"id": ["a", "a"], "hour": [0, 1], "HR": [80, None], "Temp": [36.5, 37]})
+    >>> stays = WideColumns(Clock("hour"), "id").read(table, "vitals.csv")
+    >>> stays.names, stays.time.tolist(), stays.variable.tolist()
+    (('HR', 'Temp'), [0.0, 0.0, 1.0], [0, 1, 1])
+    """
+
+    clock: Clock
+    patient: str
+    stay: str | None = None
+    rules: CellRules = field(default_factory=CellRules)
+
+    def read(self, table: pd.DataFrame, where: str, on_error: OnError = "raise") -> Stays:
+        """Return the stays of a table, in the order in which they first appear.
+
+        Parameters
+        ----------
+        table
+            The rows, in any order.
+        where
+            The file, for messages.
+        on_error
+            ``"raise"``, or ``"skip"`` to leave out stays that cannot be read, and name them.
+
+        Raises
+        ------
+        InputError
+            If a column is missing, or a cell cannot be read under ``on_error="raise"``.
+        """
+        names = [str(name) for name in table.columns]
+        own = [self.patient, self.clock.column, *([] if self.stay is None else [self.stay])]
+        for name in own:
+            if name not in names:
+                hint = meant_time(names) if name == self.clock.column else meant(name, names)
+                raise InputError(f"{where} has no column {name!r}", remedy=f"Name its columns in the manifest. {hint}")
+        table = table.set_axis(names, axis=1)
+        whose = [name for name in own if name != self.clock.column]
+        table, without = self.clock.known(table[table[whose].notna().all(axis=1)], self.patient)
+        words = Words(self.rules)
+        number = table.groupby([table[name].map(label) for name in whose], sort=False).ngroup().to_numpy()
+        time = self.clock.of_column(table[self.clock.column], table[self.patient])
+        wrong = np.isnan(time)
+        if wrong.any() and on_error == "raise":
+            odd = table[self.clock.column].iloc[int(wrong.argmax())]
+            raise InputError(
+                f"{where}: {self.clock.column} is {str(odd)!r}, no time{self.clock.expected}",
+                got=f"{counted(int(wrong.sum()), 'row')} that cannot be read",
+                remedy="Mend them, or declare on_error: skip to go on without these stays.",
+            )
+        gone = set(number[wrong].tolist())
+        variables = [name for name in names if name not in own and not _UNNAMED.fullmatch(name)]
+        values = np.empty((len(table), len(variables)))
+        for place, name in enumerate(variables):
+            values[:, place], odd = self._numbers(table[name], words)
+            gone |= set(number[odd].tolist())
+        if len(words) and on_error == "raise":
+            raise words.error(where)
+        notes = [*without, *words.notes(where)]
+        if gone:
+            text = f" ({words.text()})" if len(words) else ""
+            notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable cells{text}")
+        values[np.isin(number, list(gone))] = np.nan
+        row, variable = np.nonzero(~np.isnan(values))
+        patients = [label(table[self.patient].iloc[i]) for i in np.unique(number, return_index=True)[1]]
+        stays = [stay for stay in range(len(patients)) if stay not in gone]
+        stay = np.searchsorted(stays, number[row])
+        order = np.lexsort((time[row], stay))
+        return Stays(
+            patients=tuple(patients[stay] for stay in stays),
+            sizes=np.bincount(stay, minlength=len(stays)).tolist(),
+            names=tuple(variables),
+            variable=variable.astype(np.int32)[order],
+            time=time[row][order],
+            value=values[row, variable].astype(np.float32)[order],
+            skipped=tuple(notes),
+        )
+
+    def _numbers(self, column: pd.Series, words: Words) -> tuple[np.ndarray, np.ndarray]:
+        """Return the numbers of a column, and in which rows a word stands that is none."""
+        if column.dtype.kind in "iufb":
+            return column.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(column), dtype=bool)
+        odd = np.zeros(len(column), dtype=bool)
+        values = np.full(len(column), np.nan)
+        known = column.notna().to_numpy()
+        for row in np.flatnonzero(known).tolist():
+            before = len(words)
+            values[row] = words.number(str(column.name), str(column.iloc[row]))
+            odd[row] = len(words) > before
+        return values, odd
+
+
+def meant_time(header: Sequence[str]) -> str:
+    """Return the hint which column may be that of the times.
+
+    Parameters
+    ----------
+    header
+        The columns.
+
+    Examples
+    --------
+    >>> meant_time(["HR", "ICULOS"])
+    'Declare time: ICULOS.'
+    """
+    near = next((name for name in TIMES if name in header), None)
+    return f"Declare time: {near}." if near else f"Declare time: with one of {listed(header, 12)}."
+
+
+def separator_of(name: str, first: str) -> str:
+    """Return what stands between the cells of a text file, by its name or else its first line.
+
+    Parameters
+    ----------
+    name
+        The name of the file.
+    first
+        Its first line.
+
+    Examples
+    --------
+    >>> separator_of("p1.psv", ""), separator_of("p1.txt", "a;b;c")
+    ('|', ';')
+    """
+    suffix = PurePosixPath(name.lower()).suffix
+    return SEPARATORS[suffix] if suffix in SEPARATORS else max(",|\t;", key=first.count)
+
+
+def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
+    text = content.decode("utf-8-sig")
+    first = text.partition("\n")[0]
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator_of(name, first)) if row]
+    if not rows:
+        raise ValueError("it is empty")
+    header = [cell.strip() for cell in rows[0]]
+    again = sorted({name for name in header if name and header.count(name) > 1})
+    if again:
+        raise ValueError(f"it has columns of the same name ({listed(again)})")
+    short = next((number for number, row in enumerate(rows[1:], 2) if len(row) != len(header)), None)
+    if short is not None:
+        raise ValueError(f"row {short} has {len(rows[short - 1])} cells, not {len(header)}: is the file truncated?")
+    if header.count("") > 1:
+        raise ValueError("it has several columns without a name")
+    return header, rows[1:]
+
+
+def _joined(parts: Sequence[_Part], codes: dict[str, int], skipped: tuple[str, ...]) -> Stays:
+    names = sorted(codes)
+    place = np.zeros(len(codes), dtype=np.int32)
+    place[[codes[name] for name in names]] = np.arange(len(names))
+    empty = np.zeros(0)
+    return Stays(
+        patients=tuple(part.patient for part in parts),
+        sizes=[len(part.time) for part in parts],
+        names=tuple(names),
+        variable=place[np.concatenate([empty.astype(np.int32), *(part.variable for part in parts)])],
+        time=np.concatenate([empty, *(part.time for part in parts)]),
+        value=np.concatenate([empty.astype(np.float32), *(part.value for part in parts)]),
+        skipped=skipped,
+    ).sorted()

@@ -1,0 +1,232 @@
+"""Stays in other layouts: wide files and tables, MEDS, dates; words in cells, columns without a name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from mmlego.data import Cohort
+from mmlego.errors import InputError
+from tests.stays import pack
+
+IDS = ("p000001", "p000002", "p000003")
+DIED = "id,died\np000001,1\np000002,0\np000003,1\n"
+
+
+def cohort(folder: Path, files: Mapping[str, str], section: Mapping[str, Any], kind: str = "series") -> Cohort:
+    for name, content in {"died.csv": DIED, **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    outcome = {"task": "classification", "file": "died.csv", "label": "died", "classes": [0, 1]}
+    part = {"kind": kind, "cache": False, **section}
+    (folder / "cohort.yaml").write_text(yaml.safe_dump({"key": "id", "outcome": outcome, "modalities": {"x": part}}))
+    return Cohort.from_manifest(folder / "cohort.yaml")
+
+
+def measured(read: Cohort, patient: str) -> list[tuple[str, float, float]]:
+    stay = read.frames["x"]["stay"][patient]
+    rows = zip(stay.variable.tolist(), stay.time.tolist(), stay.value.tolist(), strict=True)
+    return [(stay.names[variable], time, round(value, 4)) for variable, time, value in rows]
+
+
+PSV = {
+    f"training/{name}.psv": f"HR|Temp|Gender|ICULOS|SepsisLabel\n{80 + i}|NaN|1|1|0\nNaN|36.{i}|1|2|1\n"
+    for i, name in enumerate(IDS)
+}
+
+
+def test_files_of_physionet_2019(tmp_path: Path) -> None:
+    wide = {"file": "training", "layout": "wide", "time": "ICULOS"}
+    read = cohort(tmp_path, PSV, wide)
+    assert read.patients == IDS
+    assert measured(read, IDS[1]) == [("HR", 1, 81), ("Gender", 1, 1), ("Temp", 2, 36.1), ("Gender", 2, 1)]
+    assert any("SepsisLabel left out, the outcome of a public set" in str(note) for note in read.dropped)
+    named = cohort(tmp_path, PSV, {**wide, "variables": ["HR", "SepsisLabel"]})
+    assert [row[0] for row in measured(named, IDS[0])] == ["HR", "SepsisLabel", "SepsisLabel"]
+    static = cohort(tmp_path, PSV, {**wide, "variables": "Gender", "until": 1}, "static")
+    assert static.frames["x"]["Gender"].tolist() == [1, 1, 1]
+    packed = pack(tmp_path / "t.tar.gz", {name: content.encode() for name, content in PSV.items()})
+    archived = cohort(tmp_path, {}, {**wide, "file": packed.name})
+    assert [measured(archived, name) for name in IDS] == [measured(read, name) for name in IDS]
+
+
+def test_episodes_of_the_mimic_benchmark(tmp_path: Path) -> None:
+    files = {
+        f"train/{name}_episode{n}_timeseries.csv": f"Hours,GCS eye,Heart Rate\n0.5,4 Spontaneously,{n}\n1.5,,9{i}\n"
+        for i, name in enumerate(IDS)
+        for n in (2, 10)
+    }
+    wide = {"file": "train", "layout": "wide", "time": "Hours", "pattern": "{key}_episode*_timeseries.csv"}
+    with pytest.raises(InputError, match=r"x: 3 patients with several stays.*stays: first"):
+        cohort(tmp_path, files, {**wide, "variables": "Heart Rate"})
+    with pytest.raises(
+        InputError, match=r"train: 6 values that are no numbers \(GCS eye: '4 Spont.*' 6 times\)"
+    ) as error:
+        cohort(tmp_path, files, wide)
+    for remedy, rows in (
+        ({"codes": {"GCS*": {"4 Spontaneously": 4}}}, [("GCS eye", 0.5, 4), ("Heart Rate", 0.5, 2)]),
+        ({"missing": ["4 Spontaneously"]}, [("Heart Rate", 0.5, 2)]),
+        ({"exclude": ["GCS eye"]}, [("Heart Rate", 0.5, 2)]),
+    ):
+        assert next(iter(remedy)) + ": " in str(error.value)
+        read = cohort(tmp_path, files, {**wide, **remedy, "stays": "first"})
+        assert measured(read, IDS[0]) == [*rows, ("Heart Rate", 1.5, 90)], "episode 2 before episode 10"
+    skipped = {**wide, "stays": "first", "on_error": "skip"}
+    good = {f"train/{IDS[0]}_episode2_timeseries.csv": "Hours,GCS eye,Heart Rate\n0,15,70\n"}
+    read = cohort(tmp_path, files | good, skipped)
+    assert measured(read, IDS[0]) == [("GCS eye", 0, 15), ("Heart Rate", 0, 70)]
+    assert read.patients == IDS[:1]
+
+
+def test_one_wide_table(tmp_path: Path) -> None:
+    rows = "".join(f"{n},{name},{60 * h - 60},{80 + h},{36 + n},\n" for n, name in enumerate(IDS) for h in (1, 0, 2))
+    files = {"vitals.csv": ",id,minute,HR,Temp,SpO2\n" + rows}
+    wide = {"file": "vitals.csv", "layout": "wide", "time": "minute", "unit": "minutes", "window": [-1, 1]}
+    read = cohort(tmp_path, files, wide)
+    assert measured(read, IDS[1]) == [
+        ("HR", -1, 80), ("Temp", -1, 37), ("HR", 0, 81), ("Temp", 0, 37), ("HR", 1, 82), ("Temp", 1, 37),
+    ]  # fmt: skip
+    assert read.frames["x"]["stay"][IDS[0]].names == ("HR", "SpO2", "Temp"), "the number of the row is no variable"
+    odd = {"vitals.csv": files["vitals.csv"].replace(",81,", ",> 80,", 1)}
+    with pytest.raises(InputError, match=r"1 value that is no number \(HR: '> 80' 1 time\)"):
+        cohort(tmp_path, odd, wide)
+    skipped = cohort(tmp_path, odd, {**wide, "on_error": "skip"})
+    assert skipped.patients == IDS[1:]
+    assert "1 stay with unreadable cells (HR: '> 80' 1 time)" in skipped.summary()
+    assert cohort(tmp_path, odd, {**wide, "variables": "Temp"}).patients == IDS
+
+
+@pytest.mark.parametrize(
+    ("files", "section", "message"),
+    [
+        (PSV, {"file": "training", "pattern": "*.psv"}, r"declare layout: wide\. Declare time: ICULOS"),
+        (PSV, {"file": "training", "layout": "wide"}, "has no column 'time' of times. Declare time: ICULOS"),
+        ({"v.csv": "id,time,HR\np000001,1,2\n"}, {"file": "v.csv"}, "is read with layout: wide"),
+        ({"v.csv": "id,hour,HR\np000001,1,2\n"}, {"file": "v.csv", "layout": "wide"}, "Declare time: hour"),
+        (PSV, {"file": "training", "layout": "wide", "time": "ICULOS", "value": "x"}, "has no use for value"),
+        ({"v.csv": "id,time\n"}, {"file": "v.csv", "layout": "meds"}, "needs index: {file"),
+        ({"t/p.psv": "HR|ICULOS\n80\n"}, {"file": "t", "layout": "wide", "time": "ICULOS"}, "row 2 has 1 cells, not 2"),
+        ({"t/p.psv": "HR|HR|t\n"}, {"file": "t", "layout": "wide", "time": "t"}, "columns of the same name .HR"),
+        ({"t/p.psv": "HR|t\n80|noon\n"}, {"file": "t", "layout": "wide", "time": "t"}, "t is 'noon', no time in hours"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read(files: dict[str, str], section: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        cohort(tmp_path, files, section)
+    assert files is not PSV or "Mend" not in str(error.value) or "Declare" in str(error.value)
+
+
+LONG = (
+    "id,time,variable,value\np000001,1,NA,140\np000001,1,nan,2\np000001,2,None,3\np000002,1,NA,'--\np000002,3,NA,135\n"
+)
+
+
+def test_words_are_names_of_variables_and_missing_among_values(tmp_path: Path) -> None:
+    """NA is sodium."""
+    read = cohort(tmp_path, {"labs.csv": LONG}, {"file": "labs.csv"})
+    assert measured(read, IDS[0]) == [("NA", 1, 140), ("nan", 1, 2), ("None", 2, 3)]
+    assert measured(read, IDS[1]) == [("NA", 3, 135)]
+    assert 'words taken for missing: "\'--" 1' in read.summary()
+
+
+def test_words_in_long_tables_by_declaration(tmp_path: Path) -> None:
+    labs = "id,time,variable,value\np000001,1,Na,140\np000001,2,Na,hemolysed\np000002,1,Culture,positive\n"
+    with pytest.raises(InputError, match=r"2 values that are no numbers \(Na: 'hemolysed' 1 time, Culture: 'pos"):
+        cohort(tmp_path, {"labs.csv": labs}, {"file": "labs.csv"})
+    said = {"missing": ["hemolysed"], "codes": {"Culture": {"positive": 1, "negative": 0}}}
+    read = cohort(tmp_path, {"labs.csv": labs}, {"file": "labs.csv", **said})
+    assert measured(read, IDS[0]) == [("Na", 1, 140)]
+    assert measured(read, IDS[1]) == [("Culture", 1, 1)]
+    chosen = {"file": "labs.csv", "variables": "Na", "missing": ["hemolysed"]}
+    assert cohort(tmp_path, {"labs.csv": labs}, chosen).patients == IDS[:1], "cells of others need not be readable"
+
+
+DATED = """id,time,variable,value
+p000001,2024-01-01 11:00,HR,80
+p000001,2024-01-01T13:30:00,HR,90
+p000002,2024-03-01 00:00,HR,70
+p000003,2024-01-01,HR,60
+"""
+ADMITTED = "id,admitted\np000001,2024-01-01 12:00\np000002,2024-02-29 12:00\n"
+
+
+def test_dates_count_from_an_index_date(tmp_path: Path) -> None:
+    dated = {"file": "labs.csv", "index": {"file": "adm.csv", "column": "admitted"}, "window": [-1, None]}
+    files = {"labs.csv": DATED, "adm.csv": ADMITTED}
+    read = cohort(tmp_path, files, dated)
+    assert measured(read, IDS[0]) == [("HR", -1, 80), ("HR", 1.5, 90)]
+    assert measured(read, IDS[1]) == [("HR", 12, 70)]
+    assert "1 patient without an index date" in read.summary()
+    for bad, message in (
+        (ADMITTED.replace("2024-01-01 12:00", "01.01.2024"), r"an index date cannot be read: .* got '01\.01\.2024'"),
+        (ADMITTED + "p000001,2024-01-02\n", "patient p000001 has two index dates"),
+    ):
+        with pytest.raises(InputError, match=message):
+            cohort(tmp_path, {**files, "adm.csv": bad}, dated)
+    with pytest.raises(InputError, match="with index: times are dates"):
+        cohort(tmp_path, files, {**dated, "unit": "days"})
+
+
+def shards(folder: Path) -> None:
+    rows = [
+        (1, None, "GENDER//F", None),
+        (1, "1950-01-01", "MEDS_BIRTH", None),
+        (1, "2023-12-31", "LAB//Na", 140.0),
+        (1, "2024-01-01", "LAB//Na", None),
+        (1, "2024-01-01", "ICD10//E11", None),
+        (1, "2024-01-03", "LAB//Na", 150.0),
+        (2, None, "GENDER//M", None),
+        (2, "2024-05-01", "LAB//Na", 130.0),
+        (9, "2024-05-01", "LAB//Na", 1.0),
+    ]
+    frame = pd.DataFrame(rows, columns=["subject_id", "time", "code", "numeric_value"])
+    frame["time"] = pd.to_datetime(frame["time"]).astype("datetime64[us]")
+    frame["numeric_value"] = frame["numeric_value"].astype("float32")
+    for part, name in ((frame[:5], "train/0"), (frame[5:], "held_out/0")):
+        (folder / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        part.to_parquet(folder / "data" / f"{name}.parquet", index=False)
+
+
+MEDS = {"file": ".", "layout": "meds", "index": {"file": "labels.csv", "column": "prediction_time"}}
+
+
+def meds(folder: Path, kind: str = "series", **section: Any) -> Cohort:
+    pytest.importorskip("pyarrow")
+    shards(folder)
+    (folder / "labels.csv").write_text("subject_id,prediction_time,boolean_value\n1,2024-01-02,1\n2,2024-05-02,0\n")
+    outcome = {"task": "classification", "file": "labels.csv", "label": "boolean_value"}
+    part = {"kind": kind, **MEDS, **section}
+    (folder / "cohort.yaml").write_text(
+        yaml.safe_dump({"key": "subject_id", "outcome": outcome, "modalities": {"x": part}})
+    )
+    return Cohort.from_manifest(folder / "cohort.yaml")
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_meds(cache: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MMLEGO_CACHE", raising=False)
+    for _ in range(2 if cache else 1):
+        read = meds(tmp_path, window=["-3d", 0], cache=cache)
+        assert measured(read, "1") == [("LAB//Na", -48, 140), ("ICD10//E11 (event)", -24, 1)]
+        assert measured(read, "2") == [("LAB//Na", -24, 130)]
+        notes = " ".join(map(str, read.dropped))
+        for note in ("1 row without a value, of codes that have values elsewhere (LAB//Na)",
+                     "1 measurement after the window (0 h) left out", "2 measurements without a time left out",
+                     "1 measurement before the window (-72 h) left out"):  # fmt: skip
+            assert note in notes
+    with pytest.raises(InputError, match="before the start"):
+        meds(tmp_path)
+
+
+def test_static_of_meds(tmp_path: Path) -> None:
+    read = meds(tmp_path, "static", window=["-36500d", 0], variables=["GENDER*", "LAB//Na"])
+    frame = read.frames["x"]
+    assert frame["GENDER//F (event)"].tolist() == [1, 0], "what is not said of someone did not happen"
+    assert frame["LAB//Na"].tolist() == [140, 130]
+    assert np.isfinite(read.prepare(["1", "2"]).data().batch().inputs["x"].numpy()).all()
