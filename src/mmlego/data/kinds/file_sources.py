@@ -221,7 +221,7 @@ class FileSource(Source):
         found: dict[str, list[Path]] = {}
         for name, patient in owners.items():
             if patient is not None:
-                path = folder.file(name)
+                path = folder.file(name, folders=self.folders)
                 if path not in found.setdefault(patient, []):
                     found[patient].append(path)
         nobody = [name for name, patient in owners.items() if patient is None]

@@ -61,6 +61,36 @@ def file_fingerprint(path: Path, start: int = 0) -> bytes:
     return digest.digest()
 
 
+def folder_fingerprint(path: Path) -> bytes:
+    """Return a hash of the names and sizes of all files in a folder, and of what 16 of them hold.
+
+    Parameters
+    ----------
+    path
+        The folder.
+
+    Raises
+    ------
+    InputError
+        If one cannot be read.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "0.0").write_bytes(b"patches")
+    ...     folder_fingerprint(Path(folder)) == folder_fingerprint(Path(folder))
+    True
+    """
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(f"{file.relative_to(path).as_posix()} {file.stat().st_size} ".encode())
+    for file in files[:: max(1, -(-len(files) // BLOCKS))]:
+        digest.update(file_fingerprint(file))
+    return digest.digest()
+
+
 def row_fingerprints(frame: pd.DataFrame) -> list[bytes | None]:
     """Return a hash of each row; None where two patients may well have the same row by chance.
 

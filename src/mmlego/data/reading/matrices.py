@@ -20,11 +20,12 @@ import torch
 from torch import Tensor
 
 from mmlego.data.reading.files import FREE_BYTES, RATIO, too_large
+from mmlego.data.reading.zarrs import open_zarr
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
 from mmlego.wording import listed
 
-H5, PT = (".h5", ".hdf5"), (".pt", ".pth")
+H5, PT, ZARR = (".h5", ".hdf5"), (".pt", ".pth"), ".zarr"
 
 # What reading a damaged or hostile file may raise.
 DAMAGE = (
@@ -61,7 +62,8 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
     Parameters
     ----------
     path
-        ``.h5`` or ``.hdf5``; or ``.pt`` or ``.pth`` with a tensor, or a dict of tensors.
+        ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with a tensor, or a dict of tensors; or a folder of ``.zarr``, whose
+        matrices are its arrays, and ``X`` of each of its tables by the name of the table.
 
     Raises
     ------
@@ -69,7 +71,7 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
         If the file is of another kind, damaged, holds anything but tensors, leads to another file, or would grow
         too large.
     MissingExtraError
-        If HDF5 is asked for and h5py is not installed.
+        If HDF5 is asked for and h5py is not installed, or zarr is.
 
     Examples
     --------
@@ -93,8 +95,14 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
             raise InputError(f"cannot read {path.name!r} ({error})", expected="a whole HDF5 file") from error
     elif suffix in PT:
         yield _tensors(path)
+    elif suffix == ZARR:
+        with open_zarr(path) as group:
+            yield _arrays(group, path)
     else:
-        raise InputError(f"file {path.name!r} is of a kind that is not read", expected=listed(H5 + PT), got=suffix)
+        expected = listed((*H5, *PT, ZARR))
+        raise InputError(
+            f"file {path.name!r} is of a kind that is not read", expected=expected, got=suffix or "a folder"
+        )
 
 
 class _Datasets(Mapping[str, Matrix]):
@@ -132,6 +140,20 @@ class _Datasets(Mapping[str, Matrix]):
             raise too_large(path, allowed)
         matrix: Matrix = dataset
         return matrix
+
+
+def _arrays(group: Any, path: Path) -> dict[str, Matrix]:
+    """Return the arrays of a zarr folder, and the values of the tables that SpatialData and LazySlide keep in it."""
+    found: dict[str, Matrix] = dict(group.arrays())
+    tables = dict(group["tables"].groups()) if "tables" in group else {}
+    for name, table in tables.items():
+        if "X" in table and hasattr(table["X"], "shape"):  # of a sparse table X is a group
+            found[name] = table["X"]
+    odd = {name: str(kind) for name, array in found.items() if (kind := np.dtype(array[:0].dtype)).kind not in "fiu"}
+    if odd:
+        got = listed(f"{name} of {kind}" for name, kind in odd.items())
+        raise InputError(f"{path.name!r} holds arrays that are no numbers", expected="arrays of numbers", got=got)
+    return found
 
 
 def _tensors(path: Path) -> dict[str, Matrix]:

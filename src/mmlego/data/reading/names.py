@@ -66,7 +66,7 @@ class NamePattern:
         return "".join(words[part[1:-1]] if part.startswith("{") else part for part in self.parts)
 
     def glob(self, folder: Path) -> list[str]:
-        """Return the names of the files in a folder that may fit, in order; hidden ones do not count.
+        """Return the names of the files in a folder that may fit, in order; hidden ones do not count, ``.zarr`` do.
 
         Links to folders are followed, each folder once.
 
@@ -76,7 +76,7 @@ class NamePattern:
             Where to look.
         """
         found = self._walk(folder) if "**/" in self.parts else folder.glob(_glob(self.parts))
-        names = (path.relative_to(folder) for path in found if path.is_file())
+        names = (path.relative_to(folder) for path in found if path.is_file() or _is_whole(path))
         return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
     def _walk(self, folder: Path) -> Iterator[Path]:
@@ -92,7 +92,8 @@ class NamePattern:
                     continue
                 seen.add(real)
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                paths = (Path(place, name) for name in names)
+                paths = [Path(place, name) for name in [*names, *folders]]
+                folders[:] = [name for name in folders if not _is_whole(Path(place, name))]
                 yield from (path for path in paths if whole.fullmatch(path.relative_to(folder).as_posix()))
 
     def owners(self, names: Iterable[str], patients: Collection[str] | None, where: str) -> dict[str, str | None]:
@@ -153,6 +154,11 @@ def _regex(parts: Iterable[str]) -> re.Pattern[str]:
 def _glob(parts: Iterable[str]) -> str:
     text = "".join("*" if part == "{key}" else part if part in _WILD else glob.escape(part) for part in parts)
     return re.sub(r"\*\*+(?!/)", "*", text)  # to glob, ** is something else
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether a folder is one file to its user: zarr."""
+    return path.suffix.lower() == ".zarr" and path.is_dir()
 
 
 def _refused(error: OSError) -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -180,7 +181,7 @@ def test_a_word_for_missing_without_such_a_file_names_none(tmp_path: Path) -> No
     assert read.patients == ("p0",)
     assert "slides: 2 rows that name no file" in map(str, read.dropped)
     (tmp_path / "slides.csv").write_text("id,slide\np0,a\np1,b\n")
-    with pytest.raises(InputError, match=r"there is no file 'slides/b\.h5'"):
+    with pytest.raises(InputError, match=r"there is no file or folder 'slides/b\.h5'"):
         cohort(tmp_path, 'file: slides.csv, pattern: "slides/{slide}.h5"')
 
 
@@ -216,6 +217,36 @@ def test_embeddings_of_several_slides_train(tmp_path: Path) -> None:
     batch = read.prepare(read.patients).data(["p2", "p3"]).batch()
     assert batch.inputs["slides"].sizes == [1, 2]
     assert batch.inputs["slides"].values[:, 0].tolist() == [20, 30, 31]
+
+
+def lazy_slide(path: Path, tables: dict[str, np.ndarray]) -> Path:
+    """Write features as LazySlide keeps them: an AnnData a model, a row a tile, among the tables of SpatialData."""
+    anndata, zarr = pytest.importorskip("anndata"), pytest.importorskip("zarr")
+    group = zarr.open_group(path, mode="w", zarr_format=2).create_group("tables")
+    for name, values in tables.items():
+        obs = pd.DataFrame({"tile_id": np.arange(len(values))}, index=[str(i) for i in range(len(values))])
+        anndata.io.write_elem(group, name, anndata.AnnData(X=values, obs=obs))
+    return path
+
+
+def test_features_in_zarr_of_lazy_slide(tmp_path: Path) -> None:
+    made = {patient: patches(7, seed=i) for i, patient in enumerate(("p0", "p1"))}
+    for patient, values in made.items():
+        lazy_slide(tmp_path / "slides" / f"{patient}.zarr", {"uni_tiles": values})
+    (tmp_path / "slides.csv").write_text("id,path\np0,slides/p0.zarr\np1,slides/p1.zarr\n")
+    for section in ('pattern: "slides/{key}.zarr"', 'pattern: "**/{key}.zarr"', "file: slides.csv"):
+        frame = cohort(tmp_path, section).frames["slides"]
+        for patient, values in made.items():
+            bag = frame["bag"][patient]
+            np.testing.assert_array_equal(bag.features(), values)
+            np.testing.assert_array_equal(bag.features(ROWS[:2][::-1]), values[ROWS[:2][::-1]])
+            assert bag.coords() is None
+    assert str(frame["bag"]["p0"]) != str(frame["bag"]["p1"])
+    lazy_slide(tmp_path / "slides" / "p0.zarr", {"uni_tiles": made["p0"], "gigapath_tiles": made["p1"]})
+    with pytest.raises(InputError, match=r"'p0\.zarr' holds features twice: .* got .*features: NAME"):
+        cohort(tmp_path, "file: slides.csv")
+    chosen = cohort(tmp_path, "file: slides.csv, features: uni_tiles").frames["slides"]
+    np.testing.assert_array_equal(chosen["bag"]["p0"].features(), made["p0"])
 
 
 @pytest.mark.parametrize("rule", ["concat", "first"])

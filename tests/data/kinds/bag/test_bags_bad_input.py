@@ -176,7 +176,7 @@ BAD: dict[str, tuple[str, Make, str]] = {
     "another kind of file": (
         "p0.npy",
         text,
-        r"is not read: expected \.h5, \.hdf5, \.pt, \.pth, got \.npy",
+        r"is not read: expected \.h5, \.hdf5, \.pt, \.pth, \.zarr, got \.npy",
     ),
 }
 
@@ -219,7 +219,11 @@ PLACES: dict[str, tuple[str, str, str]] = {
     "by a link and a pattern": ('pattern: "slides/l{key}.h5"', "id,path\n", "belongs to a patient|leaves"),
     "by a column": ('file: s.csv, pattern: "slides/{path}.h5"', NAMED + "p0,../../secret\np1,p1", "leaves"),
     "a pattern up": ('pattern: "../{key}.h5"', NAMED, "leaves the manifest's folder"),
-    "not there": ("file: s.csv", NAMED + "p0,slides/p7.h5\np1,slides/p1.h5", "no file 'slides/p7.h5' beside the man"),
+    "not there": (
+        "file: s.csv",
+        NAMED + "p0,slides/p7.h5\np1,slides/p1.h5",
+        "no file or folder 'slides/p7.h5' beside the man",
+    ),
     "no such column": ("file: s.csv, column: slide", NAMED + "p0,x", "no column 'slide' names files"),
     "no such column in a pattern": ('file: s.csv, pattern: "{slide}.h5"', NAMED + "p0,x", "no column 'slide' names"),
     "nothing of that name": ('pattern: "scans/{key}.h5"', NAMED, "no file is named as 'scans/{key}.h5'"),

@@ -1,4 +1,4 @@
-"""Files of patch features: HDF5 as CLAM, TRIDENT and STAMP write it, and tensors as torch saves them.
+"""Files of patch features: HDF5 as CLAM, TRIDENT and STAMP write it, tensors as torch saves them, zarr of LazySlide.
 
 Only the header is read to begin with. Features that lie in one piece are mapped into memory, so that the patches that a
 batch wants are all that is read; those in chunks are read chunk by chunk.
@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmlego.data.reading.fingerprints import file_fingerprint
-from mmlego.data.reading.matrices import Matrix, open_parts
+from mmlego.data.reading.fingerprints import file_fingerprint, folder_fingerprint
+from mmlego.data.reading.matrices import ZARR, Matrix, open_parts
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -68,7 +68,7 @@ class BagFile:
         Parameters
         ----------
         path
-            ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors.
+            ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors; or a folder of ``.zarr``.
         dataset
             The name of the features; ``features``, ``feats`` or ``patch_embeddings`` if not given.
 
@@ -138,7 +138,10 @@ class BagFile:
 
     def fingerprint(self) -> bytes:
         """Return what tells the content of the file from another's."""
-        return file_fingerprint(self.path)
+        if not self.path.is_dir():
+            return file_fingerprint(self.path)
+        table = self.path / "tables" / self.dataset / "X"
+        return folder_fingerprint(table if table.is_dir() else self.path / self.dataset)
 
     @contextmanager
     def _parts(self) -> Iterator[Mapping[str, Matrix]]:
@@ -151,7 +154,11 @@ class BagFile:
 def _name(parts: Mapping[str, Matrix], dataset: str | None, path: Path) -> str:
     """Return the name of the features among the parts of a file."""
     wanted = FEATURES if dataset is None else (dataset,)
-    found = [name for name in wanted if name in parts] or ([""] if dataset is None and "" in parts else [])
+    found = [name for name in wanted if name in parts]
+    if not found and dataset is None:
+        found = (
+            [""] if "" in parts else [name for name in parts if path.suffix.lower() == ZARR and name not in COORDINATES]
+        )
     if len(found) == 1:
         return found[0]
     remedy = "Name those that count, as features: NAME."

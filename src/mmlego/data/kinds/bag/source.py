@@ -20,14 +20,15 @@ if TYPE_CHECKING:
 
 
 class BagSource(FileSource):
-    """A modality of kind ``bag``: features of patches, or of whole slides, in ``.h5`` or ``.pt``, one file a slide.
+    """A modality of kind ``bag``: features of patches or of whole slides in ``.h5``, ``.pt`` or ``.zarr``, one a slide.
 
     Parameters
     ----------
     rows
         Several slides a patient: ``error``, ``first``, or ``concat`` for one bag of all.
     features
-        The name of the features in the files; ``features``, ``feats`` or ``patch_embeddings`` if not given.
+        The name of the features in the files; ``features``, ``feats`` or ``patch_embeddings``, or the
+        one table of a ``.zarr``, if not given.
     sample
         How many patches of a patient training sees, anew each epoch; ``null`` for all.
 
@@ -38,6 +39,7 @@ class BagSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    folders: ClassVar[bool] = True  # .zarr is one
     ways: ClassVar[Mapping[str, str]] = {"concat": "one bag of all", **FileSource.ways}
 
     kind: Literal["bag"] = "bag"
