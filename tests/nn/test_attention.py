@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from mmlego import Ragged
 from mmlego.nn import CrossAttention, GatedFeedForward, prepare_tokens
-from mmlego.nn.attention import LONG, _attend, normalise
+from mmlego.nn.attending import attend
+from mmlego.nn.attention import LONG, normalise
 from tests.bricks import stirred
 
 B, ROWS, D = 3, 5, 8
@@ -180,8 +181,8 @@ def test_products_and_fused_attention_agree(biased: bool, monkeypatch: pytest.Mo
     bias = torch.randn(2, 1, 1, 300, generator=generator) if biased else None
     answers = []
     for idle in (False, True):
-        monkeypatch.setattr("mmlego.nn.attention._leaves_idle", lambda queries, idle=idle: idle)
-        out = _attend(queries, keys, values, bias)
+        monkeypatch.setattr("mmlego.nn.attending._leaves_idle", lambda queries, idle=idle: idle)
+        out = attend(queries, keys, values, bias)
         answers.append((out, *torch.autograd.grad(out.square().sum(), (queries, keys, values))))
     for fused, products in zip(*answers, strict=True):
         torch.testing.assert_close(products, fused, rtol=1e-4, atol=1e-5)
