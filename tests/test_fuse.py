@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from mmlego import LegoBlock, LegoFuse, LegoMerge
+from mmlego import LegoBlock, LegoFuse, LegoMerge, LegoWarning
 from mmlego.encoders import SNN
 from mmlego.fuse import Mode
 from tests import strategies
@@ -369,3 +369,17 @@ def test_cpu_and_gpu_agree(mode: Any) -> None:
     with torch.backends.cudnn.flags(allow_tf32=False):  # by default convolutions and GRUs round to ten bits there
         on_gpu = fuse({name: x.to("cuda") for name, x in inputs.items()}, present)
     torch.testing.assert_close(on_gpu.cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_blocks_of_unequal_steps_take_turns_until_each_has_taken_its_own() -> None:
+    """Weaving goes on for as long as anyone has a step left, and asks nobody for more."""
+    blocks = [
+        LegoBlock(SNN(3, hidden=(4,)), plate(steps=steps), name) for name, steps in (("a", 1), ("b", 3), ("c", 2))
+    ]
+    with pytest.warns(LegoWarning):
+        fuse = LegoFuse(blocks, mode="weave", rule="mean", heads="slerp", allow_mismatch=True)
+    assert list(fuse._schedule()) == [("a", 0), ("b", 0), ("c", 0), ("b", 1), ("c", 1), ("b", 2)]
+    with pytest.warns(LegoWarning):
+        fuse = LegoFuse(blocks, mode="stack", rule="mean", heads="slerp", allow_mismatch=True)
+    assert list(fuse._schedule()) == [("a", 0), ("b", 0), ("b", 1), ("b", 2), ("c", 0), ("c", 1)]
+    assert fuse({name: torch.randn(2, 3) for name in "abc"}).shape == (2, fuse.task.outputs)

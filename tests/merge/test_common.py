@@ -199,3 +199,22 @@ def test_evidence_is_strengthened_where_it_adds_up_alone(task: Task) -> None:
             for strength in ("auto", 1.0)
         )
     assert torch.equal(found, plain) == (task.name in ("survival", "regression"))
+
+
+def test_the_read_out_points_where_the_start_does() -> None:
+    """A decomposition leaves the sign of each row open, and machines choose differently."""
+    for seed in range(4):
+        on = plate(Classification(3), seed=seed)
+        along = (read_out(on) @ on.initial["head.linear.weight"].T).diagonal()
+        assert (along > 0).all()
+
+
+def test_what_a_block_says_whoever_comes_has_no_phase() -> None:
+    """The constant of the joint is real: a spectrum without imaginary part has none in common coordinates either."""
+    block = table_block(plate(Classification(3)))
+    head = {name: value.detach() + 0.3 for name, value in block.head.named_parameters()}
+    d = block.plate.width
+    rows = torch.complex(torch.randn(2, 4, d), torch.zeros(2, 4, d))
+    common = to_common(rows, torch.randn(2, d), head, read_out(block.plate), torch.tensor([0.1, 0.2, -0.3]))
+    assert torch.equal(common.imag, torch.zeros(2, 4, d))
+    assert common.real.mean((0, 1)).abs().max() > 0.1

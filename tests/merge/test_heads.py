@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -255,3 +256,39 @@ def test_heads_are_merged_in_full_precision_under_autocast() -> None:
         ours = merge_heads(given_heads, w)
     for name, value in ours.items():
         assert torch.equal(value, expected[name])
+
+
+def plain_transport(matrices: Tensor, w: Tensor) -> Tensor:
+    """Match rows by trying all orders, to the linear mean and then to what that gave."""
+    centre = linear(matrices, w)
+    orders = list(itertools.permutations(range(matrices.shape[1])))
+    for _ in range(2):
+        near = [min(orders, key=lambda o, m=matrix: float((centre - m[list(o)]).square().sum())) for matrix in matrices]
+        centre = linear(torch.stack([matrix[list(o)] for matrix, o in zip(matrices, near, strict=True)]), w)
+    return centre
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_ot_matches_twice(seed: int) -> None:
+    generator = strategies.generator(seed)
+    matrices = torch.randn(3, 4, 3, dtype=torch.float64, generator=generator)
+    w = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64)
+    torch.testing.assert_close(ot(matrices, w), plain_transport(matrices, w))
+
+
+@pytest.mark.parametrize("idle", [[0.0, 0.0], [-1.0, 0.0], [3.0, 4.0]])
+def test_a_weight_of_zero_takes_a_head_out_of_slerp(idle: list[float]) -> None:
+    """Also one without a direction, or one that points the other way."""
+    pair, w = torch.tensor([[1.0, 0.0], [0.0, 2.0]]), torch.tensor([0.3, 0.7])
+    many = torch.cat([pair, torch.tensor([idle])])
+    assert torch.equal(slerp(many, torch.cat([w, torch.zeros(1)])), slerp(pair, w))
+    assert torch.equal(slerp(many[[0, 2]], torch.tensor([1.0, 0.0])), many[0])
+
+
+def test_three_that_cancel_have_no_direction_and_two_that_nearly_do_have() -> None:
+    thirds = torch.tensor([[math.cos(a), math.sin(a)] for a in (0.0, 2 * math.pi / 3, 4 * math.pi / 3)])
+    even = torch.full((3,), 1 / 3)
+    torch.testing.assert_close(slerp(thirds, even), linear(thirds, even))
+    wide = torch.tensor([[1.0, 0.0], [math.cos(3.0), math.sin(3.0)]], dtype=torch.float64)
+    middle = slerp(wide, torch.tensor([0.5, 0.5]))
+    torch.testing.assert_close(middle, torch.tensor([math.cos(1.5), math.sin(1.5)], dtype=torch.float64))

@@ -374,3 +374,14 @@ def test_cpu_and_gpu_agree(way: Any) -> None:
     on_gpu = {name: x.to("cuda") for name, x in inputs.items()}
     for there in (present, {"rna": present["rna"].cuda()}):
         torch.testing.assert_close(model(on_gpu, there).cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("heads", HEADS)
+def test_the_head_follows_the_weights_when_they_change(heads: str) -> None:
+    model = merge(family(2), rule="mean", heads=heads, weights=[0.5, 0.5])
+    whole = (True, True)
+    with torch.no_grad():
+        model.kept_head(whole)
+        model.weights.copy_(torch.tensor([0.9, 0.1]))
+        kept, right = model.kept_head(whole), model.merge_heads(whole)
+    assert_same(kept, right)

@@ -151,3 +151,8 @@ def test_what_is_present_shares_the_whole_weight(data: st.DataObject) -> None:
 def test_present_modalities_that_all_weigh_nothing_weigh_alike() -> None:
     shares = present_weights(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([[True, False], [True, True], [False, True]]))
     assert shares.T.tolist() == [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("error", [-math.inf, -1e200, math.inf, 1e200, math.nan])
+def test_an_error_that_is_vast_tells_nothing_whatever_its_sign(error: float) -> None:
+    assert believed_gain(0.3, error) == believed_gain(-0.3, math.inf) == math.hypot(0.15, 0.03)

@@ -9,6 +9,7 @@ import torch
 
 from mmlego import LegoWarning
 from mmlego.data import Cohort, Draw, Split, check_leakage, check_split, duplicates, split_patients
+from mmlego.data.cohort.leakage import merge_groups
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.errors import InputError, ShapeError, UnknownNameError
 from tests.data.kinds.bag.slides import patches, write_h5
@@ -203,3 +204,14 @@ def test_the_picture_says_what_the_summary_says(tmp_path: Path) -> None:
         Cohort.from_frames(frames).draw_overlap(tmp_path / "overlap.abc")
     with pytest.raises(InputError, match="cannot draw to"):
         Cohort.from_frames(frames).draw_overlap(tmp_path / "nowhere" / "overlap.png")
+
+
+def test_chains_of_duplicates_are_one_group() -> None:
+    """a = c in one modality and b = c in another make all three one, in whatever order they are found."""
+    who, apart = ["a", "b", "c", "d"], ["1", "2", "3", "4"]
+    for sets in ([("a", "c"), ("b", "c")], [("b", "c"), ("a", "c")], [("c", "b"), ("a", "b"), ("a", "c")]):
+        groups = merge_groups(who, apart, sets)
+        assert groups[0] == groups[1] == groups[2] != groups[3]
+    assert len(set(merge_groups(who, apart, [("c", "d"), ("a", "b"), ("b", "d")]))) == 1
+    assert len(set(merge_groups(who, apart, [("c", "d"), ("a", "b")]))) == 2
+    assert merge_groups(who, ["x", "x", "y", "y"], [("b", "c")]) == ["x"] * 4
