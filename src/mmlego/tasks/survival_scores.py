@@ -130,7 +130,7 @@ def concordance(
     >>> concordance(torch.tensor([3.0, 1.0, 2.0]), event, torch.tensor([1.0, 2.0, 3.0]).double())
     0.6666666666666666
     """
-    counted = event & (time < horizon)  # (n,)
+    counted = event & (time < horizon)  # (n,); with those at the horizon too torchsurv, which drops them, gave NaN
     if not bool(counted.any()):
         return math.nan
     first = time[counted].min()
