@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmlego.data.cohort.checking import Report, check_manifest
 from mmlego.data.cohort.cohort import Cohort
 from mmlego.data.cohort.leakage import check_leakage, duplicates
 from mmlego.data.cohort.manifest import Manifest, read_manifest
@@ -60,6 +61,7 @@ __all__ = [
     "PatientData",
     "Prepared",
     "Preprocessing",
+    "Report",
     "SequencePreprocessor",
     "SequenceSource",
     "SeriesPreprocessor",
@@ -74,6 +76,7 @@ __all__ = [
     "TextSource",
     "VolumeSource",
     "check_leakage",
+    "check_manifest",
     "check_split",
     "duplicates",
     "halves",

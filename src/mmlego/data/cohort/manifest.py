@@ -6,7 +6,7 @@ import datetime
 import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
@@ -21,6 +21,9 @@ from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
 from mmlego.wording import listed, meant, shortened
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -96,13 +99,28 @@ def read_manifest(path: str | os.PathLike[str]) -> Manifest:
     ...     list(read_manifest(path).modalities)
     ['rna']
     """
+    return parse_manifest(load_manifest(path), Path(path).name)
+
+
+def load_manifest(path: str | os.PathLike[str]) -> object:
+    """Return what the YAML of a manifest holds, unchecked.
+
+    Parameters
+    ----------
+    path
+        The YAML file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not YAML.
+    """
     source = Path(path)
     text = asked(lambda: _text_of(source), str(source))
     try:
-        content = yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader
+        return yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
-    return parse_manifest(content, source.name)
 
 
 def _text_of(source: Path) -> str:
@@ -212,19 +230,44 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
-    key = str(first["loc"][0]) if first["loc"] else "the section"
-    if first["type"] == "extra_forbidden" and len(first["loc"]) > 1:
-        raise InputError(f"{where}: unknown key {first['loc'][-1]!r} in {key!r}")
-    if first["type"] == "extra_forbidden":
+        raise _in_words(error.errors()[0], model, where) from None
+
+
+def section_faults(model: type[BaseModel], content: Mapping[str, object], where: str) -> list[InputError]:
+    """Return all that is wrong with a section, not the first thing alone.
+
+    Parameters
+    ----------
+    model, content, where
+        As :func:`check_section` takes them.
+
+    Examples
+    --------
+    >>> from mmlego.data import TableSource
+    >>> len(section_faults(TableSource, {"kind": "table", "colums": "*", "keep": 0}, "rna"))
+    2
+    """
+    try:
+        model.model_validate(content)
+    except ValidationError as error:
+        return [_in_words(fault, model, where) for fault in error.errors()]
+    return []
+
+
+def _in_words(fault: ErrorDetails, model: type[BaseModel], where: str) -> InputError:
+    """Return what pydantic found in the words of the file."""
+    key = str(fault["loc"][0]) if fault["loc"] else "the section"
+    if fault["type"] == "extra_forbidden" and len(fault["loc"]) > 1:
+        return InputError(f"{where}: unknown key {fault['loc'][-1]!r} in {key!r}")
+    if fault["type"] == "extra_forbidden":
         known = [field.alias or name for name, field in model.model_fields.items()]
-        raise InputError(f"{where}: unknown key {key!r}", remedy=meant(key, known))
-    if first["type"] == "missing":
-        raise InputError(f"{where}: {key!r} is missing", remedy=f"Add {key}: to the section.")
+        return InputError(f"{where}: unknown key {key!r}", remedy=meant(key, known))
+    if fault["type"] == "missing":
+        return InputError(f"{where}: {key!r} is missing", remedy=f"Add {key}: to the section.")
     remedy = None
-    if first["type"] == "string_type" and isinstance(first["input"], bool | int | float | datetime.date):
+    if fault["type"] == "string_type" and isinstance(fault["input"], bool | int | float | datetime.date):
         remedy = "YAML reads it as something else than text: put it in quotes."
-    raise InputError(f"{where}: {key!r} is wrong ({first['msg']})", got=repr(first["input"]), remedy=remedy)
+    return InputError(f"{where}: {key!r} is wrong ({fault['msg']})", got=repr(fault["input"]), remedy=remedy)
 
 
 def parse_source(content: object, where: str = "modality", *, files: bool = False) -> Source:

@@ -70,13 +70,8 @@ def read_files(
     """
     manifest = read_manifest(path)
     home = Path(path).parent
-    places = _places(manifest, home, folder, allow_outside=allow_outside, links=links)
-    files = Folder(places, manifest.key, home=home, form=manifest.id)
-    spec = manifest.outcome
-    raw = None
-    if spec is not None:
-        raw = files.of(spec.id).table(spec.file or "", text=spec.named(), only=spec.named())
-    outcome, columns, notes = read_outcome(raw, spec, manifest.key)
+    files = folder_of(manifest, home, folder, allow_outside=allow_outside, links=links)
+    outcome, columns, notes = outcome_of(manifest, files)
     files.patients = None if outcome is None else frozenset(outcome.index)
     tables = {}
     for modality, source in manifest.modalities.items():
@@ -85,6 +80,56 @@ def read_files(
     patients, frames, known, lost = assemble(tables, outcome)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)
     return ManifestFiles(manifest, patients, frames, known, (*files.notes, *notes, *lost), groups)
+
+
+def folder_of(
+    manifest: Manifest,
+    home: Path,
+    folder: Where | Sequence[Where] | None,
+    *,
+    allow_outside: bool = False,
+    links: bool = False,
+) -> Folder:
+    """Return where the files of a manifest may lie, and how its ids are written.
+
+    Parameters
+    ----------
+    manifest
+        The manifest.
+    home
+        Its folder.
+    folder, allow_outside, links
+        As :meth:`Cohort.from_manifest` takes them.
+
+    Raises
+    ------
+    InputError
+        If a folder is not there.
+    """
+    places = _places(manifest, home, folder, allow_outside=allow_outside, links=links)
+    return Folder(places, manifest.key, home=home, form=manifest.id)
+
+
+def outcome_of(manifest: Manifest, files: Folder) -> tuple[pd.DataFrame | None, list[str], list[Dropped]]:
+    """Return the outcome of a manifest as :func:`read_outcome` does.
+
+    Parameters
+    ----------
+    manifest
+        The manifest.
+    files
+        Where its files lie.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read.
+    """
+    spec = manifest.outcome
+    raw = None
+    if spec is not None:
+        raw = files.of(spec.id).table(spec.file or "", text=spec.named(), only=spec.named())
+    return read_outcome(raw, spec, manifest.key)
 
 
 def _places(

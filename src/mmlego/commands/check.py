@@ -1,0 +1,73 @@
+"""``mmlego check``: all that is wrong with a manifest, its files and splits of its patients, without training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mmlego.commands.arguments import DataDir, Links, SameFeatures
+from mmlego.commands.show import console, say
+
+if TYPE_CHECKING:
+    from mmlego.data import Report
+
+
+def check(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="The cohort's manifest, YAML.")],
+    splits: Annotated[
+        list[Path] | None,
+        typer.Option("--splits", metavar="FILE", help="Splits of its patients, CSV or JSON (repeat for more)."),
+    ] = None,
+    data_dir: DataDir = None,
+    links: Links = False,
+    duplicates: SameFeatures = "error",
+    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print what was found as JSON.")] = False,
+) -> None:
+    """Say all that is wrong with a cohort at once, leakage included, without training.
+
+    The exit code is 1 where something is wrong. What is merely doubtful is told, too.
+    """
+    from mmlego.data import check_manifest
+
+    report = check_manifest(manifest, splits=splits or [], folder=data_dir, links=links, same=duplicates)
+    if as_json:
+        typer.echo(json.dumps(_plain(report), indent=2, ensure_ascii=False))
+    else:
+        _show(report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _show(report: Report) -> None:
+    if report.cohort is not None:
+        console().print(report.cohort.summary())
+    for name, sizes in report.splits.items():
+        say(f"split {name}: " + ", ".join(f"{part} {size}" for part, size in sizes.items()))
+    say("")
+    say(*(f"doubtful: {text}" for text in report.doubtful), *(f"wrong: {text}" for text in report.wrong))
+    count = len(report.wrong)
+    say("Nothing is wrong." if report.ok else f"{count} thing{'s are' if count > 1 else ' is'} wrong.")
+
+
+def _plain(report: Report) -> dict[str, object]:
+    cohort = report.cohort
+    modalities = {} if cohort is None else {
+        name: {
+            "kind": cohort.sources[name].kind,
+            "patients": len(frame),
+            "columns": cohort.sources[name].width(frame),
+        }
+        for name, frame in cohort.frames.items()
+    }  # fmt: skip
+    return {
+        "ok": report.ok,
+        "wrong": report.wrong,
+        "doubtful": report.doubtful,
+        "patients": 0 if cohort is None else len(cohort),
+        "modalities": modalities,
+        "dropped": [] if cohort is None else [str(note) for note in cohort.dropped],
+        "splits": report.splits,
+    }

@@ -1,0 +1,338 @@
+"""All that is wrong with a manifest, its files and its splits, found at once and without training."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel
+
+from mmlego.data.cohort.assembly import assemble
+from mmlego.data.cohort.cohort import Cohort
+from mmlego.data.cohort.leakage import duplicates
+from mmlego.data.cohort.manifest import (
+    Manifest,
+    check_section,
+    load_manifest,
+    parse_outcome,
+    parse_source,
+    section_faults,
+)
+from mmlego.data.cohort.manifest_files import Where, folder_of, outcome_of
+from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
+from mmlego.data.cohort.splitting import Duplicates
+from mmlego.data.cohort.telling import telling_columns
+from mmlego.data.kinds import KINDS
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.reading.near_ids import near_miss
+from mmlego.data.splits.foreign import NamedParts, read_parts
+from mmlego.data.splits.rules import SplitRule, read_groups
+from mmlego.errors import InputError, LegoError, LegoWarning
+from mmlego.wording import counted, listed
+
+T = TypeVar("T")
+MOST_FILES = 64  # patients with files of their own whose files are read whole
+
+
+@dataclass
+class Report:
+    """What :func:`check_manifest` found.
+
+    Parameters
+    ----------
+    cohort
+        The cohort as far as it can be read; None if nothing of it can.
+    wrong
+        What has to be mended.
+    doubtful
+        What should be known: it may be meant so.
+    splits
+        For each split that was checked, how many patients of the cohort each part has.
+
+    Examples
+    --------
+    >>> Report(None, wrong=["rna: no file"]).ok
+    False
+    """
+
+    cohort: Cohort | None = None
+    wrong: list[str] = field(default_factory=list)
+    doubtful: list[str] = field(default_factory=list)
+    splits: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.wrong
+
+    def attempt(self, make: Callable[[], T], where: str = "") -> T | None:
+        """Return what a function returns; None if it fails, and then what is wrong is noted.
+
+        Parameters
+        ----------
+        make
+            What is tried.
+        where
+            What stands before the message, if it does not begin so itself.
+        """
+        try:
+            return make()
+        except LegoError as error:
+            self.note(self.wrong, str(error), where)
+            return None
+
+    def note(self, to: list[str], text: str, where: str = "") -> None:
+        """Add a line, once.
+
+        Parameters
+        ----------
+        to
+            ``wrong`` or ``doubtful``.
+        text
+            What to say.
+        where
+            What stands before it, if it does not begin so itself.
+        """
+        line = text if not where or where in text.split(":")[0] else f"{where}: {text}"
+        if line not in to:
+            to.append(line)
+
+
+def check_manifest(
+    path: str | os.PathLike[str],
+    *,
+    splits: Sequence[str | os.PathLike[str]] = (),
+    folder: Where | Sequence[Where] | None = None,
+    links: bool = False,
+    same: Duplicates = "error",
+) -> Report:
+    r"""Say all that is wrong with a manifest, the files that it names, and splits of its patients.
+
+    Where :meth:`Cohort.from_manifest` stops at the first fault, this goes on with what is right. Preprocessing is tried
+    on all patients; nothing is trained, nothing is written.
+
+    Parameters
+    ----------
+    path
+        The manifest.
+    splits
+        Files of splits, made here or elsewhere, as :func:`read_parts` reads them.
+    folder, links
+        As :meth:`Cohort.from_manifest` takes them.
+    same
+        What patients with the same features under several ids are: ``error``, or else told as doubtful.
+
+    Returns
+    -------
+    Report
+        What was found.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "rna.csv").write_text("id,TP53\na,1.5\nb,0.5\n")
+    ...     manifest = Path(folder) / "cohort.yaml"
+    ...     modalities = "{rna: {kind: table, file: rna.csv, rowz: first}, cnv: {kind: table, file: cnv.csv}}"
+    ...     _ = manifest.write_text(f"key: id\nmodalities: {modalities}")
+    ...     len(check_manifest(manifest).wrong)
+    2
+    """
+    report = Report()
+    with _doubts(report):
+        content = report.attempt(lambda: load_manifest(path))
+        manifest = None if content is None else _manifest(content, Path(path).name, report)
+        cohort = None if manifest is None else _read(manifest, Path(path), folder, links, report)
+        if manifest is not None and cohort is not None:
+            report.cohort = cohort
+            _try_preprocessing(cohort, report)
+            found = report.attempt(lambda: duplicates(cohort)) or {}
+            _leaks(cohort, found if same == "error" and not splits else {}, report)
+            for file in splits:
+                read = report.attempt(partial(read_parts, file, cohort.patients, manifest.key))
+                for parts in read or ():
+                    _check_parts(cohort, parts, Path(file).name, found if same != "allow" else {}, report)
+        elif splits:
+            report.note(report.doubtful, "the splits were not looked at, for there is no cohort to compare them with")
+    return report
+
+
+@contextmanager
+def _doubts(report: Report) -> Iterator[None]:
+    """Take our warnings as what is doubtful; those of others go their way."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        if issubclass(warning.category, LegoWarning):
+            report.note(report.doubtful, str(warning.message))
+        else:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+
+
+def _manifest(content: object, where: str, report: Report) -> Manifest | None:
+    """Return the manifest of those sections that are right."""
+    if not isinstance(content, Mapping):
+        report.note(report.wrong, f"{where} is not a section: expected names with values, got {type(content).__name__}")
+        return None
+    top = {str(name): part for name, part in content.items()}
+    sections = top.get("modalities")
+    if not isinstance(sections, Mapping) or not sections:
+        report.note(report.wrong, f"{where} has no modalities: expected modalities: with at least one")
+        sections = {}
+    right = {}
+    for name, part in sections.items():
+        place = f"{where}: modality {name}"
+        source = _section(partial(parse_source, part, place, files=True), KINDS, "kind", part, place, report)
+        if source is not None:
+            right[str(name)] = source
+    top["modalities"] = right
+    place = f"{where}: outcome"
+    if (part := top.get("outcome")) is not None:
+        top["outcome"] = _section(partial(_outcome, part, place), OUTCOMES, "task", part, place, report)
+    place = f"{where}: split"
+    if (part := top.get("split")) is not None:
+        top["split"] = _section(partial(check_section, SplitRule, part, place), {}, "by", part, place, report)
+    faults = section_faults(Manifest, top, where)
+    for fault in faults:
+        report.note(report.wrong, str(fault))
+    return None if faults else check_section(Manifest, top, where)
+
+
+def _section(
+    parse: Callable[[], T],
+    models: Mapping[str, type[BaseModel]],
+    chosen_by: str,
+    part: object,
+    place: str,
+    report: Report,
+) -> T | None:
+    """Return a section, or note all that is wrong with it."""
+    try:
+        return parse()
+    except LegoError as error:
+        faults: Sequence[LegoError] = [error]
+        if isinstance(error, InputError) and isinstance(part, Mapping) and part.get(chosen_by) in list(models):
+            faults = section_faults(models[part[chosen_by]], part, place) or faults
+        for fault in faults:
+            report.note(report.wrong, str(fault))
+        return None
+
+
+def _outcome(part: object, place: str) -> Outcome:
+    outcome = parse_outcome(part, place)
+    if outcome.file is None:
+        raise InputError(f"{place} names no file", remedy="Add file: to the section.")
+    return outcome
+
+
+def _read(
+    manifest: Manifest, path: Path, folder: Where | Sequence[Where] | None, links: bool, report: Report
+) -> Cohort | None:
+    """Return the cohort of those files that can be read."""
+    files = report.attempt(lambda: folder_of(manifest, path.parent, folder, links=links))
+    if files is None:
+        return None
+    outcome, columns, notes = report.attempt(lambda: outcome_of(manifest, files), "outcome") or (None, [], [])
+    files.patients = None if outcome is None else frozenset(outcome.index)
+    tables = {}
+    for modality, source in manifest.modalities.items():
+        read = report.attempt(partial(source.read, files.of(source.id), modality, columns), modality)
+        if read is not None:
+            tables[modality] = read[0]
+            notes = [*notes, *read[1]]
+    made = report.attempt(lambda: assemble(tables, outcome)) if tables else None
+    if made is None:
+        return None
+    patients, frames, known, lost = made
+    split = manifest.split
+    groups = None if split is None else report.attempt(lambda: read_groups(split, files, patients), "split")
+    spec = None if known is None else manifest.outcome
+    sources = {name: manifest.modalities[name] for name in frames}
+    return Cohort(manifest.name, patients, frames, known, spec, sources, (*notes, *lost), groups)
+
+
+def _try_preprocessing(cohort: Cohort, report: Report) -> None:
+    """Fit what would be fitted before training, on everybody: of files of their own, on some."""
+    bare = replace(cohort, outcome=None, outcome_spec=None)
+    for name, frame in cohort.frames.items():
+        step = max(1, len(frame) // MOST_FILES) if isinstance(cohort.sources[name], FileSource) else 1
+        some = [str(patient) for patient in frame.index[::step]]
+        report.attempt(partial(_prepared, bare, some, name), name)
+    outcome, spec = cohort.outcome, cohort.outcome_spec
+    if outcome is not None and spec is not None:
+        report.attempt(lambda: spec.fit_task(outcome), "outcome")
+
+
+def _prepared(cohort: Cohort, patients: list[str], name: str) -> object:
+    return cohort.prepare(patients, modalities=[name]).data(patients)
+
+
+def _leaks(cohort: Cohort, found: Mapping[str, Sequence[tuple[str, ...]]], report: Report) -> None:
+    """Note features that are the outcome, and patients who are in the cohort twice."""
+    for modality, column, outcome in telling_columns(cohort):
+        text = f"leakage: {modality}: {column!r} is the outcome {outcome!r} in other words, in all who have both"
+        report.note(report.wrong, f"{text}. Choose the columns of the modality without it.")
+    for modality, sets in found.items():
+        pairs = listed((" = ".join(same) for same in sets), 3)
+        report.note(
+            report.wrong,
+            f"{modality}: {counted(len(sets), 'patient')} with the same features under several ids ({pairs}). If they "
+            "are one, drop all but one; else split with duplicates='together' or 'allow' (--duplicates).",
+        )
+
+
+def _check_parts(
+    cohort: Cohort, parts: NamedParts, file: str, found: Mapping[str, Sequence[tuple[str, ...]]], report: Report
+) -> None:
+    """Note what is wrong with one split."""
+    where = f"{file}, {parts.name}" if parts.name != file else file
+    known = set(cohort.patients)
+    sides = {part: set(ids) & known for part, ids in parts.parts.items()}
+    report.splits[where] = {part: len(ids) for part, ids in sides.items()}
+    written = list(dict.fromkeys(patient for ids in parts.parts.values() for patient in ids))
+    strange = [patient for patient in written if patient not in known]
+    if strange:
+        text = f"{where}: {counted(len(strange), 'id')} not in the cohort ({listed(strange)})"
+        miss = near_miss("splits", strange, cohort.name, cohort.patients)
+        hint = "" if miss is None else f"; {miss.found()}: write them as the cohort has them"
+        report.note(report.wrong if len(strange) * 2 > len(written) else report.doubtful, text + hint)
+    lacking = [patient for patient in cohort.patients if not any(patient in ids for ids in sides.values())]
+    if lacking:
+        report.note(report.doubtful, f"{where}: {counted(len(lacking), 'patient')} in no part ({listed(lacking)})")
+    if not sides["train"]:
+        report.note(report.wrong, f"{where}: nobody of the cohort is in the part train")
+    _note_across({patient: (patient,) for patient in cohort.patients}, "patient", sides, where, report)
+    if cohort.groups is not None:
+        together: dict[str, list[str]] = {}
+        for patient, group in zip(cohort.patients, cohort.groups.list(cohort.patients), strict=True):
+            together.setdefault(group, []).append(patient)
+        _note_across({name: tuple(group) for name, group in together.items()}, "group", sides, where, report)
+    for modality, sets in found.items():
+        named = {" = ".join(same): same for same in sets}
+        what = f"set of patients with the same features in {modality}"
+        _note_across(named, what, sides, where, report)
+
+
+def _note_across(
+    sets: Mapping[str, tuple[str, ...]], what: str, sides: Mapping[str, set[str]], where: str, report: Report
+) -> None:
+    """Note what stands on two sides."""
+    for one, other in combinations(sides, 2):
+        both = [
+            name
+            for name, patients in sets.items()
+            if any(patient in sides[one] for patient in patients)
+            and any(patient in sides[other] for patient in patients)
+        ]
+        if both:
+            noun, _, more = what.partition(" ")
+            number = f"{counted(len(both), noun)} {more}".strip()
+            report.note(report.wrong, f"leakage: {where}: {number} in both {one} and {other} ({listed(both)})")

@@ -1,0 +1,160 @@
+"""``mmlego check``: everything that is wrong, at once, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from tests.terminal import done, mmlego
+
+N = 40
+IDS = [f"{i:03d}" for i in range(N)]
+GENES = [f"g{j}" for j in range(20)]
+
+
+def cohort(folder: Path) -> dict[str, object]:
+    """Write files that are right, and return the manifest."""
+    rng = np.random.default_rng(0)
+    pd.DataFrame(rng.normal(size=(N, 20)).round(4), index=IDS, columns=GENES).to_csv(
+        folder / "rna.csv", index_label="id"
+    )
+    clinical = pd.DataFrame({"age": rng.integers(40, 80, N), "sex": rng.choice(["f", "m"], N)}, index=IDS)
+    clinical.to_csv(folder / "clinical.csv", index_label="id")
+    outcome = pd.DataFrame({"months": rng.uniform(1, 60, N).round(1), "dead": rng.integers(0, 2, N)}, index=IDS)
+    outcome["site"] = [f"s{i % 8}" for i in range(N)]
+    outcome.to_csv(folder / "outcome.csv", index_label="id")
+    task = {"task": "survival", "file": "outcome.csv", "time": "months", "event": "dead", "event_when": 1}
+    kinds = {"rna": {"kind": "omics", "file": "rna.csv"}, "clinical": {"kind": "table", "file": "clinical.csv"}}
+    return {"key": "id", "outcome": task, "modalities": kinds}
+
+
+def write(folder: Path, manifest: object) -> Path:
+    (folder / "cohort.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    return folder / "cohort.yaml"
+
+
+def wrong(*arguments: object) -> list[str]:
+    """Return what a check finds wrong; the exit code has to say so."""
+    said = mmlego("check", *arguments, "--json", width=400)
+    found = json.loads(said.out)
+    assert said.code == (1 if found["wrong"] else 0)
+    assert found["ok"] == (not found["wrong"])
+    return found["wrong"]
+
+
+def test_nothing_is_wrong(tmp_path: Path) -> None:
+    manifest = write(tmp_path, cohort(tmp_path))
+    said = done("check", manifest, width=200)
+    assert "Nothing is wrong." in said.out
+    assert "cohort: 40 patients" in said.out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clinical.csv", "cohort.yaml", "outcome.csv", "rna.csv"]
+    found = json.loads(done("check", manifest, "--json").out)
+    assert found["modalities"]["rna"] == {"kind": "omics", "patients": 40, "columns": 20}
+    assert found["patients"] == 40
+
+
+def test_all_sections_are_told_at_once(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    manifest["modalities"] |= {
+        "labs": {"kind": "table", "file": "labs.csv"},
+        "notes": {"kind": "tabel", "file": "clinical.csv"},
+        "more": {"kind": "table", "file": "rna.csv", "colums": "*", "keep": 0},
+        "leak": {"kind": "table", "file": "outcome.csv"},
+    }
+    manifest["outcome"]["event_wen"] = manifest["outcome"].pop("event_when")
+    manifest["nmae"] = "x"
+    found = wrong(write(tmp_path, manifest))
+    expected = [
+        "modality notes: unknown kind",
+        "unknown key 'colums'. Did you mean 'columns'?",
+        "'keep' is wrong",
+        "'event_when' is missing",
+        "unknown key 'event_wen'",
+        "unknown key 'nmae'. Did you mean 'name'?",
+    ]
+    for part in expected:
+        assert sum(part in line for line in found) == 1, (part, found)
+    assert len(found) == 6
+    del manifest["nmae"]
+    found = wrong(write(tmp_path, manifest))
+    assert any("labs.csv" in line for line in found), "files are looked at where the rest is right"
+    manifest["outcome"]["event_when"] = manifest["outcome"].pop("event_wen")
+    found = wrong(write(tmp_path, manifest))
+    assert any(line.startswith("leakage: leak holds columns of the outcome (months, dead)") for line in found)
+
+
+@pytest.mark.parametrize("what", ["event", "time"])
+def test_the_outcome_in_other_words(what: str, tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    outcome = pd.read_csv(tmp_path / "outcome.csv", dtype={"id": str}).set_index("id")
+    clinical = pd.read_csv(tmp_path / "clinical.csv", dtype={"id": str}).set_index("id")
+    clinical["x"] = outcome["dead"].map({0: "LIVING", 1: "DECEASED"}) if what == "event" else outcome["months"] * 30.4
+    clinical.to_csv(tmp_path / "clinical.csv")
+    (found,) = wrong(write(tmp_path, manifest))
+    assert found.startswith(f"leakage: clinical: 'x' is the outcome '{what}' in other words")
+
+
+def test_patients_under_two_ids(tmp_path: Path) -> None:
+    manifest = write(tmp_path, cohort(tmp_path))
+    rna = pd.read_csv(tmp_path / "rna.csv", dtype={"id": str}).set_index("id")
+    rna.loc["007"] = rna.loc["003"]
+    rna.to_csv(tmp_path / "rna.csv")
+    (found,) = wrong(manifest)
+    assert found.startswith("rna: 1 patient with the same features under several ids (003 = 007)")
+    assert wrong(manifest, "--duplicates", "allow") == []
+
+
+def split(folder: Path, part: dict[str, str] | None = None) -> Path:
+    """Write a split by site, with other parts for some patients."""
+    parts = {patient: ("test" if i % 8 < 2 else "val" if i % 8 == 2 else "train") for i, patient in enumerate(IDS)}
+    lines = ["id,part", *(f"{patient},{name}" for patient, name in parts.items())]
+    lines += [f"{patient},{name}" for patient, name in (part or {}).items()]
+    (folder / "splits.csv").write_text("\n".join(lines))
+    return folder / "splits.csv"
+
+
+def test_splits_made_elsewhere(tmp_path: Path) -> None:
+    content = cohort(tmp_path)
+    manifest = write(tmp_path, content)
+    assert wrong(manifest, "--splits", split(tmp_path)) == []
+    said = done("check", manifest, "--splits", split(tmp_path), width=200)
+    assert "split splits.csv, part: train 25, validation 5, test 10" in said.out
+    (found,) = wrong(manifest, "--splits", split(tmp_path, {"003": "test"}))
+    assert found == "leakage: splits.csv, part: 1 patient in both train and test (003)"
+    content["split"] = {"by": "group", "file": "outcome.csv", "column": "site"}
+    manifest = write(tmp_path, content)
+    assert wrong(manifest, "--splits", split(tmp_path)) == []
+    (tmp_path / "splits.csv").write_text("id,fold\n" + "\n".join(f"{p},{i // 20}" for i, p in enumerate(IDS)))
+    found = wrong(manifest, "--splits", tmp_path / "splits.csv")
+    assert found[0] == "leakage: splits.csv, fold 0: 8 groups in both train and test (s0, s1, s2, s3, s4 and 3 more)"
+    assert len(found) == 2
+
+
+def test_a_copy_on_two_sides_of_a_split(tmp_path: Path) -> None:
+    manifest = write(tmp_path, cohort(tmp_path))
+    rna = pd.read_csv(tmp_path / "rna.csv", dtype={"id": str}).set_index("id")
+    rna.loc["008"] = rna.loc["003"]  # a test and a training patient
+    rna.to_csv(tmp_path / "rna.csv")
+    (found,) = wrong(manifest, "--splits", split(tmp_path))
+    assert "1 set of patients with the same features in rna in both train and test (003 = 008)" in found
+
+
+def test_ids_that_the_cohort_lacks(tmp_path: Path) -> None:
+    manifest = write(tmp_path, cohort(tmp_path))
+    said = mmlego("check", manifest, "--splits", split(tmp_path, {"099": "test"}), "--json", width=400)
+    assert said.code == 0
+    assert json.loads(said.out)["doubtful"] == ["splits.csv, part: 1 id not in the cohort (099)"]
+    (tmp_path / "splits.csv").write_text("id,part\nx1,train\nx2,test\n")
+    found = wrong(manifest, "--splits", tmp_path / "splits.csv")
+    assert found[0] == "splits.csv, part: 2 ids not in the cohort (x1, x2)"
+
+
+def test_what_is_no_manifest(tmp_path: Path) -> None:
+    (tmp_path / "cohort.yaml").write_text("- a\n- b\n")
+    assert wrong(tmp_path / "cohort.yaml") == ["cohort.yaml is not a section: expected names with values, got list"]
+    assert "No such file" in wrong(tmp_path / "nowhere.yaml")[0]
