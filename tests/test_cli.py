@@ -20,7 +20,20 @@ from tests.bricks import assert_same, snapshot
 from tests.cohorts import write_cohort, write_quick
 from tests.terminal import done
 
-VERBS = ("demo", "example", "check", "train", "merge", "fuse", "predict", "evaluate", "inspect", "bench", "report")
+VERBS = (
+    "demo",
+    "example",
+    "init",
+    "check",
+    "train",
+    "merge",
+    "fuse",
+    "predict",
+    "evaluate",
+    "inspect",
+    "bench",
+    "report",
+)
 CLEAN = {**os.environ, "COLUMNS": "80", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::UserWarning"}
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands import apply, check, demo, example, experiments, make
+from mmlego.commands import apply, check, demo, example, experiments, init, make
 from mmlego.errors import LegoError
 from mmlego.version import __version__
 
@@ -40,7 +40,7 @@ def options(
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo.demo, example.example, check.check),
+    "Start here": (demo.demo, example.example, init.init, check.check),
     "Make models": (make.train, make.merge, make.fuse),
     "Use models": (apply.predict, apply.evaluate, apply.inspect),
     "Measure": (experiments.bench, experiments.report),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmlego.data.cohort.checking import Report, check_manifest
 from mmlego.data.cohort.cohort import Cohort
+from mmlego.data.cohort.draft import draft_manifest
 from mmlego.data.cohort.leakage import check_leakage, duplicates
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.cohort.prepared import Prepared
@@ -78,6 +79,7 @@ __all__ = [
     "check_leakage",
     "check_manifest",
     "check_split",
+    "draft_manifest",
     "duplicates",
     "halves",
     "hash_patients",

@@ -1,0 +1,367 @@
+"""A first manifest for files that nobody has described, with comments: what was taken for what, what is doubtful."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from mmlego.data.cohort.looks import (
+    WIDE,
+    Look,
+    column_note,
+    is_number,
+    is_smiles,
+    is_text,
+    look,
+    looks_like_outcome,
+)
+from mmlego.errors import InputError
+from mmlego.wording import counted, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_COLUMNS = 60  # that are listed one by one
+_HINT = re.compile(
+    r"(?:^|[_. ])(?:id|patients?|subject|case|participant|pid|mrn|barcode|record|stay)(?:$|[_. ])|id$|^sample",
+    re.IGNORECASE,
+)
+_UNITS = {"second": "seconds", "minute": "minutes", "hour": "hours", "day": "days"}
+
+
+def draft_manifest(
+    files: Sequence[str | os.PathLike[str]], home: str | os.PathLike[str], key: str | None = None
+) -> str:
+    r"""Return a first manifest for some files, with comments on what each column looks like and what is doubtful.
+
+    What is predicted is never chosen, only suggested in a comment; columns that look like an outcome are left out of
+    the features. What cannot be known is left to fill in.
+
+    Parameters
+    ----------
+    files
+        Tables, matrices, archives, and folders of files of patients.
+    home
+        The folder where the manifest will stand.
+    key
+        The column of patient ids; None: the one that tells rows apart and is the same in all tables.
+
+    Raises
+    ------
+    InputError
+        If a file is not there, none of them can be read, or nothing tells which column holds the patients' ids.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "clinical.csv"
+    ...     _ = path.write_text("patient,age,sex\na,50,f\nb,61,m\n")
+    ...     print(draft_manifest([path], folder))
+    # Made by mmlego init: what each column was taken for stands beside it. Read it, then run mmlego check.
+    key: patient  # in 1 table of 1; tells the rows of clinical.csv apart
+    # outcome: no column looks like one. Add it to train: see docs/manifest.md
+    modalities:
+      clinical:
+        kind: table
+        file: clinical.csv
+        columns:
+          - age  # numbers from 50 to 61
+          - sex  # categories: f (1), m (1)
+    <BLANKLINE>
+    """
+    place = Path(home).resolve()
+    looks, left = look([Path(os.path.abspath(file)) for file in files])
+    if not looks:
+        raise InputError(
+            "none of the files can be described", expected="tables, or files of patients", got=listed(left, 3)
+        )
+    chosen, why = _key(looks, key)
+    roots = _roots(looks, place)
+    lines = ["# Made by mmlego init: what each column was taken for stands beside it. Read it, then run mmlego check."]
+    lines += [f"key: {_scalar(chosen)}  # {why}"]
+    lines += [f"roots: [{_scalar(str(root))}]  # the files do not lie beside this manifest" for root in roots]
+    base = roots[0] if roots else place
+    lines += _outcome(looks, chosen, base)
+    ids = {
+        cell for one in looks if one.frame is not None and chosen in one.frame for cell in one.frame[chosen].dropna()
+    }
+    sections: list[str] = []
+    taken: Counter[str] = Counter()
+    for one in looks:
+        for name, body in _sections(one, chosen, base, ids):
+            taken[name] += 1
+            called = name if taken[name] == 1 else f"{name}_{taken[name]}"
+            live = any(not line.startswith("#") for line in body)
+            sections += [f"  {'' if live else '# '}{_scalar(called)}:", *(f"    {line}" for line in body)]
+    lines += ["modalities:", *sections]
+    lines += [f"# left out: {note}" for note in left]
+    text = "\n".join(lines) + "\n"
+    if not (yaml.safe_load(text) or {}).get("modalities"):
+        raise InputError(
+            "nothing in the files can be a modality",
+            expected="features beside the key and the outcome, or files named after patients",
+            got=listed([one.place.name for one in looks], 5),
+            remedy=f"What was found:\n{text}",
+        )
+    return text
+
+
+def _scalar(text: str) -> str:
+    """Return a text as YAML writes it in one line."""
+    return (
+        yaml.safe_dump(text, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
+    )
+
+
+def _roots(looks: Sequence[Look], home: Path) -> list[Path]:
+    places = [one.place for one in looks]
+    if all(place.is_relative_to(home) for place in places):
+        return []
+    folders = [place if place.is_dir() else place.parent for place in places]
+    return [Path(os.path.commonpath([str(folder) for folder in folders]))]
+
+
+def _where(one: Look, base: Path) -> str:
+    return one.place.relative_to(base).as_posix()
+
+
+def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
+    """Return the column of patient ids, and why it is taken for that."""
+    tables = [one for one in looks if one.frame is not None]
+    names = list(dict.fromkeys(str(name) for one in tables for name in one.frame.columns))  # type: ignore[union-attr]
+    if key is not None:
+        if tables and key not in names:
+            raise InputError(f"no table has a column {key!r}", remedy=meant(key, names))
+        return key, "as it was said"
+    if not tables:
+        raise InputError(
+            "nothing says what the column of patient ids is called",
+            remedy="Say it: --key NAME, as in the table of outcomes.",
+        )
+    scores = {name: score for name in names if (score := _score(name, tables, looks)) is not None}
+    if not scores:
+        raise InputError(
+            "no column tells the patients apart",
+            expected="ids, each in one row of a table",
+            remedy="Say it: --key NAME.",
+        )
+    best = max(scores.values())
+    first = [name for name, score in scores.items() if score == best]
+    if len(first) > 1:
+        raise InputError(
+            f"several columns could be the patients' ids ({listed(first)})", remedy="Say which: --key NAME."
+        )
+    name = first[0]
+    count = sum(name in one.frame.columns for one in tables)  # type: ignore[union-attr]
+    unique = [one.place.name for one in tables if name in one.frame and one.frame[name].is_unique]  # type: ignore[operator, index]
+    doubt = "" if _HINT.search(name) else "; doubtful: its name does not say so"
+    return name, f"in {counted(count, 'table')} of {len(tables)}; tells the rows of {listed(unique, 3)} apart{doubt}"
+
+
+def _score(name: str, tables: Sequence[Look], looks: Sequence[Look]) -> tuple[int, int, int, int] | None:
+    """Return how well a column would do as the key; None if it does not tell the rows of any table apart."""
+    having = [one.frame[name] for one in tables if one.frame is not None and name in one.frame]
+    unique = [column for column in having if column.notna().all() and column.is_unique]
+    decimals = any(column.dropna().str.fullmatch(r"-?\d+[.,]\d+").mean() > 0.1 for column in having)
+    if not unique or decimals:
+        return None
+    ids = set(unique[0])
+    meets = sum(len(ids & set(column.dropna())) * 2 > min(len(ids), column.nunique()) for column in having)
+    files = sum(any(_owner(stem, ids) for stem in one.stems[:50]) for one in looks if one.stems)
+    return (
+        meets + files,
+        bool(_HINT.search(name)),
+        int(name == having[0].name),
+        -int(is_number(unique[0]) and not _HINT.search(name)),
+    )
+
+
+def _owner(stem: str, ids: Collection[str]) -> str | None:
+    if stem in ids:
+        return stem
+    return max(
+        (one for one in ids if one and re.match(re.escape(one) + r"(?![A-Za-z0-9])", stem)), key=len, default=None
+    )
+
+
+def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
+    """Return a suggestion of an outcome, as comments."""
+    for one in looks:
+        if one.frame is None or key not in one.frame:
+            continue
+        roles: dict[str, list[str]] = {}
+        for name in one.frame.columns:
+            if name != key and (role := looks_like_outcome(one.frame, name)):
+                roles.setdefault(role, []).append(name)
+        if not {"event", "label"} & roles.keys():
+            continue
+        file = _scalar(_where(one, base))
+        lines = ["# outcome:  # fill in what is predicted: this is a guess by names, and nothing was chosen"]
+        if {"time", "event"} <= roles.keys():
+            event = roles["event"][0]
+            lines += [
+                "#   task: survival",
+                f"#   file: {file}",
+                f"#   time: {_scalar(roles['time'][0])}  # {column_note(one.frame[roles['time'][0]])}",
+                f"#   event: {_scalar(event)}  # {column_note(one.frame[event])}",
+                "#   event_when:  # fill in: the word that means that it happened",
+            ]
+        else:
+            label = (roles.get("label") or roles["event"])[0]
+            lines += [
+                "#   task: classification",
+                f"#   file: {file}",
+                f"#   label: {_scalar(label)}  # {column_note(one.frame[label])}",
+            ]
+        others = [name for names in roles.values() for name in names]
+        return [*lines, f"# may be or tell the outcome, and are no features below: {listed(others, 12)}"]
+    return ["# outcome: no column looks like one. Add it to train: see docs/manifest.md"]
+
+
+def _sections(one: Look, key: str, base: Path, ids: Collection[str]) -> list[tuple[str, list[str]]]:
+    """Return the sections of one look, each with its name: lines of YAML, comments where something is to fill in."""
+    if one.frame is not None:
+        return _of_table(one, one.frame, key, base)
+    where = _where(one, base)
+    if one.stems:
+        return [(one.name, _of_files(one, where, ids))]
+    body = [f"kind: {one.kind}", f"file: {_scalar(where)}"]
+    if one.kind == "omics":
+        body.append(f"# patients are the column {key!r} of obs, or else the names of the observations")
+        body.append("# rows: mean  # if a patient has several cells or samples")
+    if one.kind == "sequence":
+        body.append("# alphabet: dna  # dna | rna | protein: other letters are then refused")
+    return [(one.name, body)]
+
+
+def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
+    owners = [_owner(stem, ids) for stem in one.stems]
+    known = [owner for owner in owners if owner is not None]
+    tails = [stem[len(owner) :] for stem, owner in zip(one.stems, owners, strict=True) if owner is not None]
+    star = _common_tail(tails)
+    folder = "" if where == "." else f"{where}/"
+    body = [f"kind: {one.kind}", f"pattern: {_scalar(folder + '{key}' + star + one.ending)}"]
+    if len(known) < len(owners):
+        lost = [stem for stem, owner in zip(one.stems, owners, strict=True) if owner is None]
+        body.append(
+            f"# doubtful: {counted(len(lost), 'file')} of {len(owners)} named after no patient ({listed(lost, 3)})"
+        )
+    if len(set(known)) < len(known):
+        rows = {"bag": "concat", "volume": "series"}.get(one.kind, "first")
+        body.append(f"rows: {rows}  # some patients have several files")
+    if not known or one.kind == "text":
+        if one.kind == "text":
+            body.append("model:  # fill in: the folder of a model of texts, as save_pretrained writes it")
+        if not known:
+            body.append("fill in how the files are named after patients")
+        body = [f"# {line.removeprefix('# ')}" for line in body]
+    return body
+
+
+def _common_tail(tails: Sequence[str]) -> str:
+    """Return what follows the id in names of files, with a star where they differ."""
+    different = set(tails)
+    if len(different) == 1:
+        return next(iter(different))
+    first = {tail[:1] for tail in different}
+    return f"{first.pop()}*" if len(first) == 1 and "" not in first else "*"
+
+
+def _of_table(one: Look, frame: pd.DataFrame, key: str, base: Path) -> list[tuple[str, list[str]]]:
+    """Return what a table gives: series, molecules, texts, wide parts, and the rest as a table."""
+    where = _scalar(_where(one, base))
+    if key not in frame:
+        return [
+            (one.name, [f"# {one.place.name} has no column {key!r}, only {listed(frame.columns, 6)}: name it so there"])
+        ]
+    lower = {str(name).lower(): str(name) for name in frame.columns}
+    if (
+        not frame[key].is_unique
+        and {"time", "value"} <= lower.keys()
+        and lower.keys() & {"variable", "parameter", "test", "item"}
+    ):
+        return [(one.name, _of_series(lower, where))]
+    rows = (
+        []
+        if frame[key].dropna().is_unique
+        else ["rows: first  # doubtful: patients have several rows: first, mean, or mend"]
+    )
+    names = [str(name) for name in frame.columns if name != key]
+    named = [name for name in names if name.strip() and not re.fullmatch(r"Unnamed: \d+|\.\.\.\d+", name)]
+    suspects = {name for name in named if looks_like_outcome(frame, name)}
+    found: list[tuple[str, list[str]]] = []
+    rest = [name for name in named if name not in suspects]
+    for name in [name for name in rest if not is_number(frame[name])][:MOST_COLUMNS]:
+        if is_smiles(frame[name]):
+            rest.remove(name)
+            body = [
+                "kind: fingerprint  # or graph, or sequence with alphabet: smiles",
+                f"file: {where}",
+                f"column: {_scalar(name)}",
+            ]
+            found.append((f"{one.name}_{name}", body))
+        elif is_text(frame[name]):
+            rest.remove(name)
+            body = [
+                "# kind: text",
+                f"# file: {where}",
+                f"# column: {_scalar(name)}",
+                "# model:  # fill in: the folder of a model of texts",
+            ]
+            found.append((f"{one.name}_{name}", body))
+    groups, rest = _wide(frame, rest, [*names, key])
+    found += [
+        (one.name if not rest and len(groups) == 1 else f"{one.name}_{glob.strip('*_.')}" if glob != "*" else one.name,
+         ["kind: omics", f"file: {where}", *([f"columns: {_scalar(glob)}"] if glob != "*" else []), *rows])
+        for glob in groups
+    ]  # fmt: skip
+    if len(rest) > MOST_COLUMNS:
+        body = [
+            f"# kind: table  # {counted(len(rest), 'column')}",
+            f"# file: {where}",
+            "# columns:  # fill in: globs that leave out",
+        ]
+        found.append((one.name, [*body, f"#   {listed(sorted(suspects), 12)}"]))
+    elif rest:
+        body = ["kind: table", f"file: {where}", *rows, "columns:"]
+        for name in rest:
+            note = column_note(frame[name])
+            off = note.startswith(("doubtful: ", "one value", "empty"))
+            body.append(f"  {'# ' if off else ''}- {_scalar(name)}  # {note}")
+        if all(line.strip().startswith("#") for line in body[body.index("columns:") + 1 :]):
+            body = [line if line.strip().startswith("#") else f"# {line}" for line in body]
+        found.append((one.name, body))
+    return found
+
+
+def _of_series(lower: dict[str, str], where: str) -> list[str]:
+    variable = next(lower[name] for name in ("variable", "parameter", "test", "item") if name in lower)
+    body = ["kind: series", f"file: {where}", f"time: {_scalar(lower['time'])}", f"variable: {_scalar(variable)}"]
+    return [*body, f"value: {_scalar(lower['value'])}", "unit: hours  # doubtful: seconds | minutes | hours | days"]
+
+
+def _wide(frame: pd.DataFrame, names: Sequence[str], every: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return globs of wide groups of columns, each of which names no other column, and the columns that are left."""
+    if len(names) < WIDE:
+        return [], list(names)
+    numeric = {name for name in names if is_number(frame[name].head(50))}
+    if len(numeric) == len(names) == len(every) - 1:
+        return ["*"], []
+    groups: list[str] = []
+    left = list(names)
+    ends = Counter(f"*_{name.rpartition('_')[2]}" for name in names if "_" in name)
+    starts = Counter(f"{match[0]}*" for name in names if (match := re.match(r"[A-Za-z]{2,}[_.]?(?=\d|[A-Z])", name)))
+    for glob, count in [*ends.most_common(), *starts.most_common()]:
+        pattern = re.compile(".*".join(re.escape(part) for part in glob.split("*")) + r"\Z")
+        here = [name for name in every if pattern.match(name)]
+        if count >= WIDE and set(here) <= set(left) and len(set(here) & numeric) > 0.9 * len(here):
+            groups.append(glob)
+            left = [name for name in left if name not in set(here)]
+    return groups, left

@@ -1,0 +1,149 @@
+"""``mmlego init``: what it makes of files can be checked and trained on, and what it cannot know it leaves open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from mmlego.data import Cohort
+from tests.terminal import done, refused
+
+N = 30
+IDS = [f"P{i:03d}" for i in range(N)]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    rng = np.random.default_rng(0)
+    clinical = pd.DataFrame(
+        {
+            "patient_id": IDS,
+            "age": rng.integers(30, 90, N),
+            "sex": rng.choice(["f", "m"], N),
+            "surname": [f"name {i}" for i in range(N)],
+            "os_months": rng.uniform(1, 60, N).round(1),
+            "os_status": rng.choice(["alive", "dead"], N),
+        }
+    )
+    clinical.loc[3, "age"] = None
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    genes = pd.DataFrame(rng.normal(size=(N, 120)).round(3), columns=[f"ENSG{j:05d}" for j in range(120)])
+    genes.insert(0, "patient_id", IDS)
+    genes.to_csv(tmp_path / "rna.csv", index=False)
+    vitals = {"patient_id": np.repeat(IDS, 4), "time": list(range(4)) * N, "variable": ["HR", "RR"] * 2 * N}
+    pd.DataFrame({**vitals, "value": rng.normal(80, 5, 4 * N).round(1)}).to_csv(tmp_path / "vitals.csv", index=False)
+    (tmp_path / "slides").mkdir()
+    for patient in IDS[:20]:
+        torch.save(torch.randn(3, 4), tmp_path / "slides" / f"{patient}_s1.pt")
+    (tmp_path / "slides" / "Q1_s1.pt").write_bytes(b"")
+    return tmp_path
+
+
+def test_files_become_a_manifest_that_can_be_read(files: Path) -> None:
+    names = ["clinical.csv", "rna.csv", "vitals.csv", "slides"]
+    out = files / "cohort.yaml"
+    said = done("init", *(files / name for name in names), "-o", out, width=200)
+    text = out.read_text()
+    assert text in said.out
+    manifest = yaml.safe_load(text)
+    assert manifest["key"] == "patient_id"
+    assert "outcome" not in manifest, "what is predicted is never chosen"
+    assert manifest["modalities"] == {
+        "clinical": {"kind": "table", "file": "clinical.csv", "columns": ["age", "sex"]},
+        "rna": {"kind": "omics", "file": "rna.csv"},
+        "vitals": {
+            "kind": "series", "file": "vitals.csv", "time": "time", "variable": "variable", "value": "value",
+            "unit": "hours",
+        },
+        "slides": {"kind": "bag", "pattern": "slides/{key}_s1.pt"},
+    }  # fmt: skip
+    for comment in (
+        "- age  # numbers from",
+        ", 1 empty",
+        "# - surname  # doubtful: 30 different texts in 30 rows",
+        "#   task: survival",
+        "#   time: os_months",
+        "#   event: os_status  # categories: ",
+        "#   event_when:  # fill in",
+        "unit: hours  # doubtful",
+        "# doubtful: 1 file of 21 named after no patient (Q1_s1)",
+    ):
+        assert comment in text, comment
+    (files / "slides" / "Q1_s1.pt").unlink()
+    assert Cohort.from_manifest(out).patients == tuple(IDS)
+
+
+def test_the_suggested_outcome_is_right_once_it_is_filled_in(files: Path) -> None:
+    out = files / "cohort.yaml"
+    done("init", files / "clinical.csv", files / "rna.csv", "-o", out)
+    text = out.read_text().replace("event_when:  #", "event_when: dead  #")
+    lines = text.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("# outcome:"))
+    lines[start : start + 6] = [line.removeprefix("# ").replace("#   ", "  ") for line in lines[start : start + 6]]
+    out.write_text("\n".join(lines))
+    cohort = Cohort.from_manifest(out)
+    assert cohort.outcome is not None
+    assert "Nothing is wrong." in done("check", out).out
+
+
+def test_nothing_is_overwritten_unasked(files: Path) -> None:
+    out = files / "cohort.yaml"
+    out.write_text("mine")
+    assert "--overwrite" in refused("init", files / "rna.csv", "-o", out)
+    assert out.read_text() == "mine"
+    done("init", files / "rna.csv", "-o", out, "--overwrite")
+    assert yaml.safe_load(out.read_text())["key"] == "patient_id"
+
+
+def test_files_that_lie_elsewhere_have_a_root(files: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    out = tmp_path_factory.mktemp("elsewhere") / "cohort.yaml"
+    done("init", files / "rna.csv", files / "clinical.csv", "-o", out)
+    assert yaml.safe_load(out.read_text())["roots"] == [str(files)]
+    assert len(Cohort.from_manifest(out)) == N
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"a": ["x", "y", "z"], "b": ["u", "v", "w"]}, r"several columns could be the patients' ids (a, b). Say which"),
+        ({"a": ["x", "x", "z"], "b": [1, 1, 2]}, "no column tells the patients apart"),
+        ({"id": ["x", "y", "z"]}, "nothing in the files can be a modality"),
+    ],
+)
+def test_what_cannot_be_known_is_asked_for(columns: dict[str, list[object]], message: str, tmp_path: Path) -> None:
+    pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+    assert message in refused("init", tmp_path / "t.csv", "-o", tmp_path / "cohort.yaml")
+    assert not (tmp_path / "cohort.yaml").exists()
+    assert "there is no file" in refused("init", tmp_path / "no.csv", "-o", tmp_path / "cohort.yaml")
+
+
+def test_the_key_may_be_said(tmp_path: Path) -> None:
+    pd.DataFrame({"a": ["x", "y", "z"], "b": ["u", "v", "w"], "age": [1, 2, 3]}).to_csv(tmp_path / "t.csv", index=False)
+    done("init", tmp_path / "t.csv", "-o", tmp_path / "cohort.yaml", "--key", "b")
+    assert yaml.safe_load((tmp_path / "cohort.yaml").read_text())["key"] == "b"
+    error = refused("init", tmp_path / "t.csv", "-o", tmp_path / "c.yaml", "--key", "aeg")
+    assert error == "no table has a column 'aeg'. Did you mean 'age'?"
+
+
+def test_wide_parts_of_one_file(tmp_path: Path) -> None:
+    """As the TCGA files of survival papers have it: identifiers, outcome, and several wide parts in one table."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"case_id": IDS, "age": rng.integers(30, 90, N), "censorship": rng.integers(0, 2, N)})
+    for part in ("rnaseq", "cnv"):
+        wide = pd.DataFrame(rng.normal(size=(N, 110)).round(3), columns=[f"G{j}_{part}" for j in range(110)])
+        table = pd.concat([table, wide], axis=1)
+    table.to_csv(tmp_path / "tcga.csv.zip", index=False)
+    done("init", tmp_path / "tcga.csv.zip", "-o", tmp_path / "cohort.yaml")
+    modalities = yaml.safe_load((tmp_path / "cohort.yaml").read_text())["modalities"]
+    assert modalities["tcga_rnaseq"] == {"kind": "omics", "file": "tcga.csv.zip", "columns": "*_rnaseq"}
+    assert modalities["tcga_cnv"] == {"kind": "omics", "file": "tcga.csv.zip", "columns": "*_cnv"}
+    assert modalities["tcga"]["columns"] == ["age"]
+    cohort = Cohort.from_manifest(tmp_path / "cohort.yaml")
+    assert {name: frame.shape[1] for name, frame in cohort.frames.items()} == {
+        "tcga_rnaseq": 110, "tcga_cnv": 110, "tcga": 1
+    }  # fmt: skip
