@@ -41,7 +41,7 @@ def read_state(model: type[M], config: Mapping[str, object], what: str) -> M:
     mmlego.errors.CheckpointError: the preprocessing of bags is damaged at width (Input should be a valid integer, ...
     """
     field, version = model.model_fields.get("version"), config.get("version")
-    newest = 1 if field is None else max(get_args(field.annotation))  # declared as Literal[1, 2]
+    newest = 1 if field is None else max(get_args(field.annotation), default=1)  # declared as Literal[1, 2]
     if isinstance(version, int) and version > newest:
         remedy = "Install a newer mmlego."
         raise VersionError(f"a preprocessing of {what} of a newer format", expected=newest, got=version, remedy=remedy)
