@@ -54,7 +54,10 @@ def test_nothing_is_wrong(tmp_path: Path) -> None:
     assert "cohort: 40 patients" in said.out
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clinical.csv", "cohort.yaml", "outcome.csv", "rna.csv"]
     found = json.loads(done("check", manifest, "--json").out)
-    assert found["modalities"]["rna"] == {"kind": "omics", "patients": 40, "columns": 20}
+    assert found["modalities"]["rna"]["columns"] == 20
+    assert found["modalities"]["rna"]["taken"]["g0"].startswith("numbers from -")
+    assert found["modalities"]["clinical"]["taken"]["sex"] in said.out
+    assert set(found["modalities"]["clinical"]["taken"]["sex"].split(": ")[1].split()) >= {"f", "m"}
     assert found["patients"] == 40
 
 

@@ -44,6 +44,10 @@ def check(
 def _show(report: Report) -> None:
     if report.cohort is not None:
         console().print(report.cohort.summary())
+        for modality, columns in report.taken.items():
+            say("", f"{modality}: what each column was taken for")
+            say(*(f"  {name}: {text}" for name, text in columns.items()))
+        say("")
     for name, sizes in report.splits.items():
         say(f"split {name}: " + ", ".join(f"{part} {size}" for part, size in sizes.items()))
     say("")
@@ -59,6 +63,7 @@ def _plain(report: Report) -> dict[str, object]:
             "kind": cohort.sources[name].kind,
             "patients": len(frame),
             "columns": cohort.sources[name].width(frame),
+            "taken": report.taken.get(name, {}),
         }
         for name, frame in cohort.frames.items()
     }  # fmt: skip

@@ -28,6 +28,7 @@ from mmlego.data.cohort.manifest import (
 from mmlego.data.cohort.manifest_files import Where, folder_of, outcome_of
 from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
 from mmlego.data.cohort.splitting import Duplicates
+from mmlego.data.cohort.taken import taken_for
 from mmlego.data.cohort.telling import telling_columns
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
@@ -55,6 +56,8 @@ class Report:
         What should be known: it may be meant so.
     splits
         For each split that was checked, how many patients of the cohort each part has.
+    taken
+        By modality and column, what the column was taken for.
 
     Examples
     --------
@@ -66,6 +69,7 @@ class Report:
     wrong: list[str] = field(default_factory=list)
     doubtful: list[str] = field(default_factory=list)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    taken: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -151,7 +155,7 @@ def check_manifest(
         manifest = None if content is None else _manifest(content, Path(path).name, report)
         cohort = None if manifest is None else _read(manifest, Path(path), folder, links, report)
         if manifest is not None and cohort is not None:
-            report.cohort = cohort
+            report.cohort, report.taken = cohort, taken_for(cohort)
             _try_preprocessing(cohort, report)
             found = report.attempt(lambda: duplicates(cohort)) or {}
             _leaks(cohort, found if same == "error" and not splits else {}, report)
