@@ -147,3 +147,21 @@ def test_wide_parts_of_one_file(tmp_path: Path) -> None:
     assert {name: frame.shape[1] for name, frame in cohort.frames.items()} == {
         "tcga_rnaseq": 110, "tcga_cnv": 110, "tcga": 1
     }  # fmt: skip
+
+
+def test_slides_are_no_patients_and_molecules_may_name_themselves(tmp_path: Path) -> None:
+    slides = pd.DataFrame({"slide_id": [f"{p}-{i}" for i, p in enumerate(IDS)], "case_id": [*IDS[:-1], IDS[0]]})
+    slides["age"] = range(40, 40 + N)
+    slides.to_csv(tmp_path / "slides.csv", index=False)
+    done("init", tmp_path / "slides.csv", "-o", tmp_path / "cohort.yaml")
+    manifest = yaml.safe_load((tmp_path / "cohort.yaml").read_text())
+    assert manifest["key"] == "case_id"
+    assert manifest["modalities"]["slides"]["rows"] == "first"
+    smiles = ["CCO", "c1ccccc1O", "CC(=O)Oc1ccccc1C(=O)O", "C1CCCCC1N"]
+    pd.DataFrame({"smiles": smiles, "toxic": [0, 1, 1, 0]}).to_csv(tmp_path / "drugs.csv", index=False)
+    done("init", tmp_path / "drugs.csv", "-o", tmp_path / "drugs.yaml")
+    text = (tmp_path / "drugs.yaml").read_text()
+    assert yaml.safe_load(text)["modalities"] == {
+        "drugs_molecule": {"kind": "fingerprint", "file": "drugs.csv", "column": "smiles"}
+    }
+    assert "#   label: toxic" in text

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.show import console, say, short
+from mmlego.commands.show import say, short
 from mmlego.errors import InputError
 
 
@@ -35,7 +35,7 @@ def init(
         raise InputError(f"there is no folder {out.parent}", remedy="Make it, or name another file with --out.")
     text = draft_manifest(files, out.parent, key)
     write_atomically(out, text)
-    console().print(text)
+    say(text)
     report = check_manifest(out)
     say(*(f"doubtful: {line}" for line in report.doubtful), *(f"to mend: {line}" for line in report.wrong))
     say(f"Written: {short(out)}. Fill in the outcome, then mmlego check {short(out)}")

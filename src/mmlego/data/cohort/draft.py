@@ -32,7 +32,7 @@ _HINT = re.compile(
     r"(?:^|[_. ])(?:id|patients?|subject|case|participant|pid|mrn|barcode|record|stay)(?:$|[_. ])|id$|^sample",
     re.IGNORECASE,
 )
-_UNITS = {"second": "seconds", "minute": "minutes", "hour": "hours", "day": "days"}
+_PATIENT = re.compile(r"patient|subject|case|participant|person|pid$|mrn", re.IGNORECASE)
 
 
 def draft_manifest(
@@ -161,26 +161,30 @@ def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
     name = first[0]
     count = sum(name in one.frame.columns for one in tables)  # type: ignore[union-attr]
     unique = [one.place.name for one in tables if name in one.frame and one.frame[name].is_unique]  # type: ignore[operator, index]
-    doubt = "" if _HINT.search(name) else "; doubtful: its name does not say so"
-    return name, f"in {counted(count, 'table')} of {len(tables)}; tells the rows of {listed(unique, 3)} apart{doubt}"
+    doubt = "" if _HINT.search(name) or _PATIENT.search(name) else "; doubtful: its name does not say so"
+    tells = f"tells the rows of {listed(unique, 3)} apart" if unique else "some patients have several rows"
+    return name, f"in {counted(count, 'table')} of {len(tables)}; {tells}{doubt}"
 
 
 def _score(name: str, tables: Sequence[Look], looks: Sequence[Look]) -> tuple[int, int, int, int] | None:
-    """Return how well a column would do as the key; None if it does not tell the rows of any table apart."""
+    """Return how well a column would do as the key; None if it tells the rows of no table apart.
+
+    One that is called after patients may have several rows for some: the ids of slides are no patients.
+    """
     having = [one.frame[name] for one in tables if one.frame is not None and name in one.frame]
-    unique = [column for column in having if column.notna().all() and column.is_unique]
+    named = 2 if _PATIENT.search(name) else 1 if _HINT.search(name) else 0
+    telling = [
+        column
+        for column in having
+        if column.notna().all() and (column.is_unique or (named == 2 and column.nunique() * 2 > len(column)))
+    ]
     decimals = any(column.dropna().str.fullmatch(r"-?\d+[.,]\d+").mean() > 0.1 for column in having)
-    if not unique or decimals:
+    if not telling or decimals:
         return None
-    ids = set(unique[0])
+    ids = set(telling[0])
     meets = sum(len(ids & set(column.dropna())) * 2 > min(len(ids), column.nunique()) for column in having)
     files = sum(any(_owner(stem, ids) for stem in one.stems[:50]) for one in looks if one.stems)
-    return (
-        meets + files,
-        bool(_HINT.search(name)),
-        int(name == having[0].name),
-        -int(is_number(unique[0]) and not _HINT.search(name)),
-    )
+    return meets + files, named, int(name == having[0].name), -int(is_number(telling[0]) and not named)
 
 
 def _owner(stem: str, ids: Collection[str]) -> str | None:
@@ -297,6 +301,8 @@ def _of_table(one: Look, frame: pd.DataFrame, key: str, base: Path) -> list[tupl
     named = [name for name in names if name.strip() and not re.fullmatch(r"Unnamed: \d+|\.\.\.\d+", name)]
     suspects = {name for name in named if looks_like_outcome(frame, name)}
     found: list[tuple[str, list[str]]] = []
+    if is_smiles(frame[key]):
+        found.append((f"{one.name}_molecule", ["kind: fingerprint", f"file: {where}", f"column: {_scalar(key)}"]))
     rest = [name for name in named if name not in suspects]
     for name in [name for name in rest if not is_number(frame[name])][:MOST_COLUMNS]:
         if is_smiles(frame[name]):

@@ -45,7 +45,8 @@ SAMPLE = 2000  # rows of a table that are looked at for what a column is
 
 _EVENT = re.compile(r"event|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress", re.IGNORECASE)
 _TIME = re.compile(
-    r"(?:^|[_. ])(?:os|pfs|dfs|dss|efs|rfs|ttp|time|days?|weeks?|months?|years?)(?:$|[_. ])|survival|follow",
+    r"(?:^|[_. ])(?:os|pfs|dfs|dss|efs|rfs|ttp|time|days?|weeks?|months?|years?)(?:$|[_. ])|"
+    r"survival|follow|length.of.stay|(?:^|_)los(?:$|_)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
@@ -184,7 +185,10 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
     >>> [looks_like_outcome(table, name) for name in table]
     ['time', 'event', None]
     """
-    few = frame[name].dropna().nunique() <= 3
+    different = frame[name].dropna().nunique()
+    few = different <= 3
+    if different == 2 and any(is_smiles(frame[other]) for other in frame.columns if other != name):
+        return "label"  # of molecules yes or no is what is to be predicted
     if _EVENT.search(name) and few:
         return "event"
     if _LABEL.search(name):
