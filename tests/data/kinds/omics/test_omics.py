@@ -257,7 +257,7 @@ FILES = {
     "bytes of another file": ("a.h5ad", lying_elsewhere, "", r"'X' in 'a\.h5ad' lies in another file"),
     "no such layer": ("a.h5ad", good_h5ad, ", layer: raw", "no layer 'raw'"),
     "no MuData": ("a.h5mu", good_h5ad, "", r"cannot read 'a\.h5mu'|no modality 'rna'"),
-    "a layer of a table": ("a.csv", text("id,A\np,1\n"), ", layer: raw", "has no layers or modalities"),
+    "a layer of a table": ("a.csv", text("id,A\np,1\n"), ", layer: raw", "layer: belongs to a .h5ad, .h5mu, .zarr"),
     "no such column": ("a.csv", text("id,A\np,1\n"), ", columns: B", "rna: no column matches 'B'"),
     "an unknown key": (
         "a.csv",

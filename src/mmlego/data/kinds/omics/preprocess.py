@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+PART = 4096  # columns at a time
 
 
 class OmicsState(BaseModel):
@@ -42,6 +43,7 @@ class OmicsState(BaseModel):
     scale: list[FiniteFloat]
     log1p: bool = False
     sets: list[tuple[str, list[int]]] = []
+    zeros: bool = False
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -68,6 +70,8 @@ class OmicsPreprocessor(Preprocessing):
         Whether the logarithm is taken.
     sets
         For each gene set the numbers of its columns; without any, an ``snn`` reads all columns.
+    zeros
+        Whether a column that a table lacks is zeros, as a gene that is mutated in nobody; else it is an error.
 
     Examples
     --------
@@ -89,6 +93,7 @@ class OmicsPreprocessor(Preprocessing):
     scale: tuple[float, ...]
     log1p: bool = False
     sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    zeros: bool = False
 
     @classmethod
     def fit(
@@ -99,6 +104,7 @@ class OmicsPreprocessor(Preprocessing):
         keep: int | None = None,
         sets: GeneSets | None = None,
         smallest: int = 5,
+        zeros: bool = False,
     ) -> Self:
         """Learn which columns vary, and their means and deviations, from training rows.
 
@@ -114,6 +120,8 @@ class OmicsPreprocessor(Preprocessing):
             Genes by set: genes in none of them are left out.
         smallest
             Sets of which fewer genes are there are left out.
+        zeros
+            Columns that a table lacks are zeros.
 
         Raises
         ------
@@ -130,12 +138,11 @@ class OmicsPreprocessor(Preprocessing):
             wanted = {gene for genes in sets.values() for gene in genes}
             sets_of_columns(sets, names, smallest)  # before all else: what is wrong may be the kind of names
             names = [name for name in names if name in wanted]
-        values = _values(frame, names, log1p)
-        varying = _varying(values)
+        varies, centre, scale = _moments(frame, names, log1p)
+        varying = np.flatnonzero(varies)
         if len(varying) == 0:
             raise InputError("no column tells training rows apart", expected="columns that vary", got=listed(names, 3))
-        spread = np.nanvar(values[:, varying], axis=0)
-        kept = varying[np.sort(np.argsort(-spread, kind="stable")[:keep])]
+        kept = varying[np.sort(np.argsort(-(scale[varying] ** 2), kind="stable")[:keep])]
         columns = tuple(names[i] for i in kept.tolist())
         numbers: dict[str, list[int]] = {}
         if sets:
@@ -145,10 +152,11 @@ class OmicsPreprocessor(Preprocessing):
                 warnings.warn(text, LegoWarning, stacklevel=2)
         return cls(
             columns,
-            tuple(np.nanmean(values[:, kept], axis=0).tolist()),
-            tuple(np.nanstd(values[:, kept], axis=0).tolist()),
+            tuple(centre[kept].tolist()),
+            tuple(scale[kept].tolist()),
             log1p,
             {name: tuple(genes) for name, genes in numbers.items()},
+            zeros,
         )
 
     def transform(self, frame: pd.DataFrame) -> Tensor:
@@ -164,13 +172,21 @@ class OmicsPreprocessor(Preprocessing):
         InputError
             If a column is missing, or values cannot be used.
         """
-        values = _values(frame, self._there(frame), self.log1p)
-        scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
-        return torch.from_numpy(np.where(np.isnan(scaled), 0.0, scaled).astype(np.float32))
+        places = self._places(frame)
+        centre, scale = np.asarray(self.centre), np.asarray(self.scale)
+        features = np.empty((len(frame), len(places)), dtype=np.float32)
+        for part in _parts(len(places)):
+            names = self.columns[part]
+            values = (_values(frame, places[part], names, self.log1p) - centre[part]) / scale[part]
+            features[:, part] = np.where(np.isnan(values), 0.0, values)
+        return torch.from_numpy(features)
 
     def observed(self, frame: pd.DataFrame) -> Tensor:
         """Return which rows have at least one value, booleans ``(n,)``."""
-        return torch.from_numpy(frame[self._there(frame)].notna().any(axis=1).to_numpy(dtype=bool, copy=True))
+        places = self._places(frame)
+        if self.zeros:
+            return torch.ones(len(frame), dtype=torch.bool)  # who is there was looked at
+        return torch.from_numpy(frame.iloc[:, places].notna().any(axis=1).to_numpy(dtype=bool, copy=True))
 
     def blank(self) -> Tensor:
         """Return the features of nobody, ``(0, f)``."""
@@ -193,44 +209,66 @@ class OmicsPreprocessor(Preprocessing):
             "scale": list(self.scale),
             "log1p": self.log1p,
             "sets": [[name, list(genes)] for name, genes in self.sets.items()],
+            **({"zeros": True} if self.zeros else {}),
         }
 
     @classmethod
     def _restored(cls, state: OmicsState) -> Self:
         sets = {name: tuple(genes) for name, genes in state.sets}
-        return cls(tuple(state.columns), tuple(state.centre), tuple(state.scale), state.log1p, sets)
+        return cls(tuple(state.columns), tuple(state.centre), tuple(state.scale), state.log1p, sets, state.zeros)
 
-    def _there(self, frame: pd.DataFrame) -> list[str]:
-        known = {str(name) for name in frame.columns}
-        absent = [name for name in self.columns if name not in known]
-        if absent:
+    def _places(self, frame: pd.DataFrame) -> NDArray[np.int64]:
+        """Return where the columns are in a table, −1 for one that is not there and counts as zeros."""
+        places = _find(frame, self.columns)
+        absent = [self.columns[i] for i in np.flatnonzero(places < 0).tolist()]
+        if absent and not self.zeros:
             raise InputError(
                 f"{counted(len(absent), 'column')} missing: {listed(absent)}",
                 expected=f"the {len(self.columns)} columns seen in training",
-                remedy=meant(absent[0], sorted(known)),
+                remedy=meant(absent[0], sorted(map(str, frame.columns))),
             )
-        return list(self.columns)
+        return places
 
 
-def _varying(values: Floats) -> NDArray[np.int64]:
-    """Return the numbers of the columns ``(n, f)`` that have two different values."""
-    known = np.flatnonzero(~np.isnan(values).all(axis=0))
-    low, high = np.nanmin(values[:, known], axis=0), np.nanmax(values[:, known], axis=0)
-    varying: NDArray[np.int64] = known[(low < high) & (np.nanvar(values[:, known], axis=0) > 0)]
-    return varying
+def _find(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.int64]:
+    """Return the numbers of columns by name, −1 for one that is not there."""
+    place = {str(name): number for number, name in enumerate(frame.columns)}
+    return np.array([place.get(name, -1) for name in names], dtype=np.int64)
 
 
-def _values(frame: pd.DataFrame, names: Sequence[str], log1p: bool) -> Floats:
+def _parts(columns: int) -> Iterator[slice]:
+    """Yield slices of so many columns: a matrix of 450,000 is not held twice."""
+    for start in range(0, columns, PART):
+        yield slice(start, min(start + PART, columns))
+
+
+def _moments(frame: pd.DataFrame, names: Sequence[str], log1p: bool) -> tuple[NDArray[np.bool_], Floats, Floats]:
+    """Return which columns ``(f,)`` have two different values, their means and their standard deviations."""
+    places = _find(frame, names)
+    varies = np.zeros(len(names), dtype=bool)
+    centre, scale = np.zeros(len(names)), np.zeros(len(names))
+    for part in _parts(len(names)):
+        values = _values(frame, places[part], names[part], log1p)
+        known = np.flatnonzero(~np.isnan(values).all(axis=0))
+        values, place = values[:, known], known + part.start
+        centre[place], scale[place] = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
+        varies[place] = (np.nanmin(values, axis=0) < np.nanmax(values, axis=0)) & (np.nanvar(values, axis=0) > 0)
+    return varies, centre, scale
+
+
+def _values(frame: pd.DataFrame, places: NDArray[np.int64], names: Sequence[str], log1p: bool) -> Floats:
     """Return columns as float64 ``(n, f)``, NaN where missing; refuse text, infinity, and what has no logarithm."""
-    chosen = frame[list(names)]
-    odd = [str(name) for name, dtype in chosen.dtypes.items() if dtype.kind not in "iufb"]
+    there = np.flatnonzero(places >= 0)
+    chosen = frame.iloc[:, places[there]]
+    odd = [names[i] for i, dtype in zip(there.tolist(), chosen.dtypes, strict=True) if dtype.kind not in "iufb"]
     if odd:
         raise InputError(
             f"columns that are not numbers ({listed(odd)})",
             expected="measurements",
             remedy="Choose columns without them.",
         )
-    values = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = np.zeros((len(frame), len(places)))
+    values[:, there] = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
     checks = [(np.isinf(values), "infinite values", "Mend or empty them.")]
     if log1p:
         checks.append((values < 0, "negative values", "They may be logarithms already: leave log1p out."))

@@ -5,33 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, model_validator
 
+from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
+from mmlego.data.kinds.omics.gene_rows import GeneRows, SameName
 from mmlego.data.kinds.omics.gene_sets import read_gmt
+from mmlego.data.kinds.omics.layouts import refuse_genes_in_rows, refuse_patients_in_rows
+from mmlego.data.kinds.omics.mutations import CHANGING, Mutations
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
+from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
 from mmlego.data.reading.containers import name_columns
 from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_columns
+from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.errors import InputError, LegoError
-from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 class OmicsSource(Source):
-    """A modality of kind ``omics``: a wide table, an ``.h5ad``, or one modality of an ``.h5mu``.
+    """A modality of kind ``omics``: a wide matrix, genes in columns or in rows, in one file or one a sample.
 
     Parameters
     ----------
     file
-        The file, relative to the manifest.
+        The file, relative to the manifest; beside ``pattern`` a table with the key, as a sample sheet of GDC.
+    pattern
+        How files of one sample each are named: with ``{key}``, or with columns of ``file`` in braces.
+    format
+        ``matrix``, or ``maf``: a line a mutation.
+    genes
+        Whether genes stand in ``columns`` and patients in rows, or genes in ``rows``.
+    gene_column
+        The column that names genes where they stand in rows, in a MAF, or in ``var``.
+    samples
+        Which columns are samples where genes stand in rows, as names or globs.
+    same_name
+        What becomes of rows of one gene: ``error``, ``first``, ``mean``, ``sum`` or ``max``.
+    value
+        The column of values of files of one sample each.
+    on_error
+        Of files of one sample each that cannot be read: ``raise``, or ``skip``.
     columns
         Genes, as a name or glob, or several.
     rows
@@ -40,6 +61,8 @@ class OmicsSource(Source):
         Which modality of an ``.h5mu``; that of the same name as this section if not given.
     layer
         Which layer of an ``.h5ad`` or ``.h5mu``; ``X`` if not given.
+    variants, values, sequenced
+        Of a MAF: the classes that count, ``mutated`` (0 or 1) or ``count``, and who was sequenced.
     log1p
         Take ``log(1 + x)``.
     keep
@@ -56,26 +79,84 @@ class OmicsSource(Source):
     """
 
     kind: Literal["omics"] = "omics"
+    needs: ClassVar[tuple[str, ...]] = ()
+
     file: str | None = None
+    pattern: str | None = None
+    format: Literal["matrix", "maf"] = "matrix"
+    genes: Literal["columns", "rows"] = "columns"
+    gene_column: str | None = None
+    samples: str | list[str] | None = None
+    same_name: SameName = "error"
+    value: str | None = None
+    on_error: OnError = "raise"
     columns: str | list[str] = "*"
     rows: RowRule = "error"
     modality: str | None = None
     layer: str | None = None
+    variants: str | list[str] = Field(default_factory=lambda: list(CHANGING))
+    values: Literal["mutated", "count"] = "mutated"
+    sequenced: str | None = None
     log1p: bool = False
     keep: int | None = Field(default=None, ge=1)
     gene_sets: str | None = None
     smallest: int = Field(default=5, ge=1)
     _sets: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _check_keys(self) -> Self:
+        name = (self.file or "").lower().rstrip("/")
+        contained = name.endswith(CONTAINERS) or (self.file is None and self.pattern is None)  # in memory
+        belongs = {  # to which layouts a key belongs that others would not heed
+            "modality": (contained, f"a {', '.join(CONTAINERS)}"),
+            "layer": (contained, f"a {', '.join(CONTAINERS)}"),
+            "samples": (self.genes == "rows", "genes: rows"),
+            "same_name": (self.genes == "rows" or self.pattern is not None, "genes: rows or pattern:"),
+            "value": (self.pattern is not None, "pattern:"),
+            "on_error": (self.pattern is not None, "pattern:"),
+            "variants": (self.format == "maf", "format: maf"),
+            "values": (self.format == "maf", "format: maf"),
+            "sequenced": (self.format == "maf", "format: maf"),
+            "gene_column": (
+                contained or self.genes == "rows" or self.pattern is not None or self.format == "maf",
+                "genes: rows, pattern:, format: maf or a container",
+            ),
+        }
+        for key, (fits, where) in belongs.items():
+            if key in self.model_fields_set and not fits:
+                raise ValueError(f"{key}: belongs to {where}")
+        layouts = {"genes: rows": self.genes == "rows", "format: maf": self.format == "maf"}
+        layouts |= {"pattern:": self.pattern is not None, f"file: {self.file}": name.endswith(CONTAINERS)}
+        chosen = [layout for layout, is_so in layouts.items() if is_so]
+        if len(chosen) > 1:
+            raise ValueError(f"{' and '.join(chosen)} do not go together")
+        if self.pattern is not None:
+            NamePattern(self.pattern, alone=self.file is None)
+        return self
+
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient, and the gene sets."""
         self._read_sets(None if self.gene_sets is None else folder.file(self.gene_sets))
         name = self.file or ""
+        if not name and self.pattern is None:
+            raise InputError(
+                f"{modality} names no file", remedy="Add file: to the section, or pattern: of a file a sample."
+            )
         if name.lower().rstrip("/").endswith(CONTAINERS):
             return self._read_container(folder, modality, taken)
-        if self.layer is not None or self.modality is not None:
-            raise InputError(f"{modality}: {name!r} has no layers or modalities", expected=listed(CONTAINERS))
-        return self._choose(folder.table(name), folder.key, modality, taken)
+        if self.pattern is not None:
+            keys = {"file", "pattern", "rows", "value", "gene_column", "same_name", "on_error"}
+            frame, notes = SampleFiles(**self.model_dump(include=keys)).frame(folder, modality, taken)
+        elif self.format == "maf":
+            frame, notes = self._mutations().read(name, folder, self.columns, modality)
+        elif self.genes == "rows":
+            frame, notes = self._gene_rows().read(folder.file(name), modality)
+            refuse_patients_in_rows(frame, folder.key, folder.patients, modality)
+            frame = frame.set_axis(folder.ids(list(frame.index), modality), axis=0)
+        else:
+            refuse_genes_in_rows(folder, name, modality)
+            return self._choose(folder.table(name), folder.key, modality, taken)
+        return self._choose(frame, None, modality, taken, notes)
 
     def _read_container(
         self, folder: Folder, modality: str, taken: Sequence[str]
@@ -98,21 +179,40 @@ class OmicsSource(Source):
     def _part(self, data: Annotated, modality: str, key: str) -> Part:
         parts = data.parts()
         if not parts and self.modality is None and not (self.file or "").lower().endswith(".h5mu"):
-            return part_of(data, layer=self.layer, key=key)
+            return part_of(data, layer=self.layer, key=key, gene_column=self.gene_column)
         only = parts[0] if len(parts) == 1 and modality not in parts else modality
-        return part_of_whole(data, self.modality or only, layer=self.layer, key=key)
+        return part_of_whole(data, self.modality or only, layer=self.layer, key=key, gene_column=self.gene_column)
+
+    def _gene_rows(self) -> GeneRows:
+        return GeneRows(self.gene_column, self.samples, self.same_name)
+
+    def _mutations(self) -> Mutations:
+        return Mutations(self.variants, self.values, self.sequenced, self.gene_column)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the chosen columns of a table in memory, a row a patient, and read the gene sets."""
         self._read_sets(None if self.gene_sets is None else Path(self.gene_sets))
+        if self.format == "maf":
+            raise InputError(
+                f"{modality}: mutations in memory are not counted", remedy="Describe the MAF in a manifest."
+            )
+        if self.genes == "rows":
+            frame, notes = self._gene_rows().turn(frame, modality)
+            return self._choose(frame, None, modality, taken, notes)
         return self._choose(frame, key, modality, taken)
 
     def _choose(
-        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+        self,
+        frame: pd.DataFrame,
+        key: str | None,
+        modality: str,
+        taken: Sequence[str],
+        notes: Sequence[Dropped] = (),
     ) -> tuple[pd.DataFrame, list[Dropped]]:
-        return choose_rows(frame, key, self.columns, self.rows, modality, taken)
+        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken)
+        return chosen, [*notes, *more]
 
     def _read_sets(self, path: Path | None) -> None:
         self._sets.clear()
@@ -121,4 +221,11 @@ class OmicsSource(Source):
 
     def fit(self, frame: pd.DataFrame) -> OmicsPreprocessor:
         """Return preprocessing fitted on training rows."""
-        return OmicsPreprocessor.fit(frame, log1p=self.log1p, keep=self.keep, sets=self._sets, smallest=self.smallest)
+        return OmicsPreprocessor.fit(
+            frame,
+            log1p=self.log1p,
+            keep=self.keep,
+            sets=self._sets,
+            smallest=self.smallest,
+            zeros=self.format == "maf",
+        )

@@ -1,0 +1,321 @@
+"""Text with a name and many numbers a line, read piece by piece: what is no number is named, never guessed."""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.data.reading.files import PACKED, packed_bytes
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.missing import is_missing
+from mmlego.errors import InputError
+from mmlego.extras import import_extra
+from mmlego.wording import counted, listed, shortened
+
+PIECE_BYTES = 16 * 2**20
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+# What stands for no number, whoever wrote it; other words are looked at one by one.
+NULLS = ["", "NA", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "#N/A", "<NA>", "na", "."]
+# What counting programs write below the genes: of reads that belong to none.
+NO_GENES = re.compile(
+    r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where a matrix begins in a text.
+
+    Parameters
+    ----------
+    names
+        The names of its columns.
+    rows
+        The first rows, as text.
+    separator
+        What stands between cells.
+    start, stop
+        The bytes of the rows.
+    """
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    separator: str
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What a text matrix holds.
+
+    Parameters
+    ----------
+    names
+        The name of each row.
+    values
+        Numbers ``(f, n)``, NaN where missing.
+    notes
+        What was read as missing, or left out.
+    """
+
+    names: list[str]
+    values: NDArray[np.float64]
+    notes: list[Dropped]
+
+
+def open_text(path: Path) -> BinaryIO:
+    """Return a text file, unpacked if need be, to be closed by the caller.
+
+    Parameters
+    ----------
+    path
+        The file, plain, ``.gz`` or ``.zip``.
+    """
+    packed = path.suffix.lower() in PACKED[1:]
+    return packed_bytes(path) if packed else path.open("rb")
+
+
+def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
+    r"""Return where the columns are named, below lines that begin with ``#``, ``!`` or ``^``.
+
+    Parameters
+    ----------
+    content
+        The text, in UTF-8.
+    name
+        The file, for messages.
+    named
+        Whether there is a line of names; HTSeq writes none.
+
+    Raises
+    ------
+    InputError
+        If there is none, or rows have other numbers of cells.
+
+    Examples
+    --------
+    >>> import io
+    >>> text = b'!Series_title\t"x"\n"ID_REF"\t"GSM1"\n"7A5"\t2.5\n!series_matrix_table_end\n'
+    >>> header = find_header(io.BytesIO(text), "GSE1_series_matrix.txt")
+    >>> header.names, header.rows
+    (('ID_REF', 'GSM1'), (('7A5', '2.5'),))
+    """
+    content.seek(0)
+    start, gct = 0, False
+    for text in lines_of(content, name):
+        if gct:  # the line of a GCT that tells its size
+            gct = False
+        elif text.startswith(("#", "!", "^")):
+            gct = re.fullmatch(r"#1\.[23]", text.strip()) is not None
+        elif text.strip():
+            line = text
+            break
+        start = content.tell()
+    else:
+        raise InputError(f"{name!r} has no line of names", expected="a name a column, then rows")
+    start = content.tell() if named else start
+    separator = max("\t,;", key=lambda sign: line.count(sign)) if any(sign in line for sign in "\t,;") else "\t"
+    content.seek(start)
+    rows = []
+    for text in itertools.islice(lines_of(content, name), 20):
+        if text.startswith("!"):
+            break
+        if text.strip():
+            rows.append(tuple(split(text, separator)))
+    names = split(line, separator) if named else [str(place) for place in range(len(split(line, separator)))]
+    widths = {len(row) for row in rows}
+    if widths == {len(names) + 1} and named:  # R leaves out the name of the row names
+        names = ["", *names]
+    if not rows or widths != {len(names)}:
+        raise InputError(
+            f"{name!r} is no matrix",
+            expected=f"{counted(len(names), 'cell')} a line, as in the line of names",
+            got=listed(sorted(widths)) or "no rows",
+        )
+    return Header(tuple(names), tuple(rows), separator, start, _stop(content))
+
+
+def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[int], where: str) -> Cells:
+    """Return names and numbers of all rows.
+
+    Parameters
+    ----------
+    content
+        The text.
+    header
+        What :func:`find_header` found.
+    place
+        The column of names.
+    samples
+        The columns of numbers.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If a cell is no number and does not say that it is missing, or rows have other numbers of cells.
+    """
+    names: list[str] = []
+    values = np.empty((_count(content, header), len(samples)))
+    odd: dict[int, Counter[str]] = {}
+    missing: Counter[str] = Counter()
+    for piece in _pieces(content, header):
+        table = _parsed(piece, header, place, samples, where)
+        whole = table is not None
+        if not whole:  # some cell is no number: each is looked at
+            table = _parsed(piece, header, place, samples, where, text=True)
+        start = len(names)
+        names += table.column(str(place)).to_pylist()
+        for number, column in enumerate(samples):
+            cells = table.column(str(column))
+            values[start : len(names), number] = (
+                cells.to_numpy() if whole else _numbers(cells.to_pylist(), column, odd, missing)
+            )
+    values = values[: len(names)]
+    if odd:
+        wrong = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
+        shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrong.most_common())
+        raise InputError(
+            f"{where}: {counted(sum(wrong.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",
+            expected="numbers",
+            remedy="Mend or empty them; a column that is no sample is left out by samples:, as samples: 'TCGA-*'.",
+        )
+    notes = []
+    if missing:
+        words = listed((f"{word!r} {count}×" for word, count in missing.most_common()), 4)
+        notes.append(Dropped(where, f"read as missing: {words}"))
+    counts = [row for row, name in enumerate(names) if NO_GENES.fullmatch(name)]
+    if counts:
+        kept = np.setdiff1d(np.arange(len(names)), counts)
+        names, values = [names[row] for row in kept.tolist()], values[kept]
+    return Cells(names, values, notes)
+
+
+def split(line: str, separator: str) -> list[str]:
+    """Return the cells of a line, without quotes.
+
+    Parameters
+    ----------
+    line
+        The line.
+    separator
+        What stands between cells.
+
+    Examples
+    --------
+    >>> split('"A, B",1', ",")
+    ['A, B', '1']
+    """
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(separator)]
+    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
+
+
+def is_number(word: str) -> bool:
+    """Return whether a word is a finite number.
+
+    Parameters
+    ----------
+    word
+        The word.
+
+    Examples
+    --------
+    >>> is_number("1e-3"), is_number("1,5"), is_number("nan")
+    (True, False, False)
+    """
+    return NUMBER.fullmatch(word.strip()) is not None
+
+
+def _numbers(
+    words: Sequence[str], column: int, odd: dict[int, Counter[str]], missing: Counter[str]
+) -> NDArray[np.float64]:
+    values = np.full(len(words), np.nan)
+    for row, word in enumerate(words):
+        if is_number(word):
+            values[row] = float(word)
+        elif word.strip() and not is_missing(word):
+            odd.setdefault(column, Counter())[word] += 1
+        elif word.strip() not in NULLS:
+            missing[word] += 1
+    return values
+
+
+def _parsed(piece: bytes, header: Header, place: int, samples: Sequence[int], where: str, *, text: bool = False) -> Any:
+    """Return a piece as a table of pyarrow whose columns are called by their number; None if a cell is no number."""
+    pa = import_extra("pyarrow", "a matrix with genes in rows", "'mmlego[parquet]'")
+    reader = import_extra("pyarrow.csv", "a matrix with genes in rows", "'mmlego[parquet]'")
+    kinds = {str(number): pa.string() if text else pa.float64() for number in samples} | {str(place): pa.string()}
+    try:
+        return reader.read_csv(
+            pa.BufferReader(piece),
+            reader.ReadOptions(
+                block_size=len(piece) + 1, column_names=[str(number) for number in range(len(header.names))]
+            ),
+            reader.ParseOptions(delimiter=header.separator),
+            reader.ConvertOptions(
+                column_types=kinds, include_columns=list(kinds), null_values=NULLS, strings_can_be_null=False
+            ),
+        ).combine_chunks()
+    except pa.ArrowInvalid as error:
+        if "conversion error" in str(error) and not text:
+            return None
+        raise InputError(f"{where}: the matrix cannot be read ({error})", expected="the same cells a line") from error
+
+
+def lines_of(content: BinaryIO, name: str) -> Iterator[str]:
+    """Yield lines, without their ends.
+
+    Parameters
+    ----------
+    content
+        The text, from where it is.
+    name
+        The file, for messages.
+
+    Raises
+    ------
+    InputError
+        If a line is no text in UTF-8.
+    """
+    while line := content.readline():
+        try:
+            yield line.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(f"cannot read {name!r} ({error})", expected="text in UTF-8") from error
+
+
+def _stop(content: BinaryIO) -> int:
+    """Return where the rows end: a series of GEO has a line more, and there may be empty ones."""
+    size = content.seek(0, io.SEEK_END)
+    content.seek(max(0, size - 4096))
+    tail = content.read()
+    kept = re.sub(rb"(?:\s*\n!series_matrix_table_end[^\n]*)?\s*\Z", b"", tail, count=1)
+    return size - len(tail) + len(kept)
+
+
+def _pieces(content: BinaryIO, header: Header) -> Iterator[bytes]:
+    """Yield the rows in pieces that end with a line."""
+    content.seek(header.start)
+    while (left := header.stop - content.tell()) > 0:
+        piece = content.read(min(left, PIECE_BYTES))
+        if (left := header.stop - content.tell()) > 0:
+            piece += content.readline(left)
+        yield piece
+
+
+def _count(content: BinaryIO, header: Header) -> int:
+    """Return how many rows there are at most."""
+    return sum(piece.count(b"\n") for piece in _pieces(content, header)) + 1
