@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterable, Sequence
+
+MOST_COMPARED = 5000  # to compare a name with half a million takes as long as to read them
 
 
 def listed(names: Iterable[object], limit: int = 5) -> str:
@@ -66,10 +69,18 @@ def meant(name: str, known: Sequence[str]) -> str:
     >>> meant("zzz", ["columns", "file"])
     'Known: columns, file.'
     """
-    near = difflib.get_close_matches(name, known, n=1)
+    compared = known if len(known) <= MOST_COMPARED else _alike(name, known)
+    near = difflib.get_close_matches(name, compared, n=1)
     if near:
         return f"Did you mean {near[0]!r}?"
     return f"Known: {listed(known, 12)}." if known else "None is known here."
+
+
+def _alike(name: str, known: Sequence[str]) -> list[str]:
+    """Return the first few of very many names that may be meant: of about the same length, and beginning the same."""
+    first = name[:1].casefold()
+    close = (other for other in known if abs(len(other) - len(name)) <= 2 and other[:1].casefold() == first)
+    return list(itertools.islice(close, MOST_COMPARED))
 
 
 def label(value: object) -> str:

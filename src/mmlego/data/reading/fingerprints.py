@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ BLOCK_BYTES = 8192
 # Two patients share a row by chance with probability 2^−bits: among n hardly ever, with so many bits beyond log2 n.
 MARGIN_BITS = 10
 MOST_COLUMNS = 256
+PART = 4096  # columns that are turned at a time
 
 
 def file_fingerprint(path: Path, start: int = 0) -> bytes:
@@ -119,19 +121,30 @@ def row_fingerprints(frame: pd.DataFrame) -> list[bytes | None]:
 
     if frame.empty:
         return [None] * len(frame)
-    hashed = np.zeros((len(frame), frame.shape[1]), dtype=np.uint64)
+    digests = [hashlib.sha256() for _ in range(len(frame))]
     telling = np.zeros(len(frame), dtype=bool)
-    for place, (_, column) in enumerate(frame.items()):
-        if _holds_objects(column):
-            cells = [_cell(value) for value in column]
-            hashed[:, place] = [int.from_bytes(cell[:8], "little") for cell in cells]
-            telling |= column.notna().to_numpy()
-        else:
-            hashed[:, place] = hash_pandas_object(column, index=False).to_numpy()
-    numbers = frame.select_dtypes("number").to_numpy(dtype=np.float64, na_value=np.nan)
-    telling |= _bits(numbers) >= math.log2(len(frame)) + MARGIN_BITS
-    rows = zip(hashed, telling, strict=True)
-    return [hashlib.sha256(row.tobytes()).digest() if tells else None for row, tells in rows]
+    kinds = [_kind(dtype) for dtype in frame.dtypes]
+    for start, stop in _runs(kinds):
+        if kinds[start]:
+            for part in range(start, stop, PART):  # as float64: of float32 and of whole numbers that is exact
+                numbers = frame.iloc[:, part : min(part + PART, stop)].to_numpy(dtype=np.float64, na_value=np.nan)
+                numbers = np.where(np.isnan(numbers), np.nan, numbers + 0.0)  # one NaN, one zero
+                for digest, row in zip(digests, np.ascontiguousarray(numbers), strict=True):
+                    digest.update(row.tobytes())
+            continue
+        for place in range(start, stop):
+            column = frame.iloc[:, place]
+            if _holds_objects(column):
+                telling |= column.notna().to_numpy()
+                cells = [_cell(value) for value in column]
+            else:
+                cells = [int(value).to_bytes(8, "little") for value in hash_pandas_object(column, index=False)]
+            for digest, cell in zip(digests, cells, strict=True):
+                digest.update(cell)
+    telling |= _bits(frame, [place for place, number in enumerate(kinds) if number]) >= (
+        math.log2(len(frame)) + MARGIN_BITS
+    )
+    return [digest.digest() if tells else None for digest, tells in zip(digests, telling, strict=True)]
 
 
 def text_fingerprints(column: pd.Series) -> list[bytes | None]:
@@ -166,12 +179,27 @@ def _cell(value: object) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-def _bits(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return how much each row ``(n, f)`` tells of who has it, ``(n,)``."""
-    total = np.zeros(len(values))
-    for column in values.T[:: max(1, values.shape[1] // MOST_COLUMNS)]:
+def _kind(dtype: Any) -> bool:
+    """Return whether a column holds numbers, of numpy or of pandas; truth values are none."""
+    return getattr(dtype, "kind", "O") in "iuf"
+
+
+def _runs(kinds: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Yield where columns of one kind stand beside each other."""
+    start = 0
+    for place in range(1, len(kinds) + 1):
+        if place == len(kinds) or kinds[place] != kinds[start]:
+            yield start, place
+            start = place
+
+
+def _bits(frame: pd.DataFrame, places: Sequence[int]) -> NDArray[np.float64]:
+    """Return how much the numbers of each row tell of who has it, ``(n,)``; of many columns some are looked at."""
+    total = np.zeros(len(frame))
+    for place in places[:: max(1, len(places) // MOST_COLUMNS)]:
+        column = frame.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
         known = ~np.isnan(column)
-        _, place, counts = np.unique(column[known], return_inverse=True, return_counts=True)
+        _, values, counts = np.unique(column[known], return_inverse=True, return_counts=True)
         if len(counts) > 0.3 * known.sum() and len(counts) > 2:
-            total[known] += math.log2(known.sum()) - np.log2(counts[place])
+            total[known] += math.log2(known.sum()) - np.log2(counts[values])
     return total
