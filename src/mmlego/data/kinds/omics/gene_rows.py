@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
 from mmlego.data.reading.joins import Dropped, select_columns
 from mmlego.errors import InputError
@@ -49,11 +50,14 @@ class GeneRows:
         The columns of samples, as names or globs; None: all that do not describe genes.
     same_name
         What becomes of rows of one gene: ``error``, ``first``, ``mean``, ``sum`` or ``max``.
+    missing
+        Words that mean that nothing is known, beside the usual ones.
     """
 
     gene_column: str | None = None
     samples: str | Sequence[str] | None = None
     same_name: SameName = "error"
+    missing: tuple[str, ...] = ()
 
     def read(self, path: Path, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
         r"""Return a file as a table, a row a sample.
@@ -86,7 +90,7 @@ class GeneRows:
         with open_text(path) as content:
             header = find_header(content, path.name)
             names, samples, notes = self._columns(header.names, header.rows, where)
-            cells = read_cells(content, header, names, samples, where)
+            cells = read_cells(content, header, names, samples, where, self.missing)
         found = [header.names[place] for place in samples]
         return self.table(cells.names, found, cells.values, where, [*notes, *cells.notes])
 
@@ -119,11 +123,9 @@ class GeneRows:
         rows = [[_written(cell) for cell in row] for row in frame.head(20).itertuples(index=False)]
         place, samples, notes = self._columns(known, rows, where)
         genes = [_written(cell) for cell in frame.iloc[:, place]]
-        chosen = frame.iloc[:, samples]
-        odd = [known[i] for i, kind in zip(samples, chosen.dtypes, strict=True) if kind.kind not in "iufb"]
-        if odd:
-            raise _no_samples(odd, where)
+        chosen, told = only_numbers(frame.iloc[:, samples], [known[i] for i in samples], self.missing, where)
         values = chosen.to_numpy(dtype=float, na_value=np.nan)
+        notes = [*notes, *told]
         return self.table(genes, [known[i] for i in samples], values, where, notes)
 
     def _columns(
@@ -211,14 +213,6 @@ class GeneRows:
             ]
         index = pd.Index(list(samples), dtype=object)
         return pd.DataFrame(values.T, index, pd.Index(genes, dtype=object), copy=False), notes
-
-
-def _no_samples(names: Sequence[str], where: str) -> InputError:
-    return InputError(
-        f"{where}: {counted(len(names), 'column')} of text among the samples ({listed(names)})",
-        expected="numbers",
-        remedy="Say which columns are samples, as samples: 'TCGA-*'.",
-    )
 
 
 def _one_each(

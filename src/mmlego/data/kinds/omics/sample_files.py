@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.fitted import Preprocessing
@@ -35,6 +35,8 @@ class SampleFiles(FileSource):
         The column that names genes; None: the first.
     same_name
         What becomes of rows of one gene.
+    missing
+        Words that mean that nothing is known.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class SampleFiles(FileSource):
     value: str | None = None
     gene_column: str | None = None
     same_name: SameName = "error"
+    missing: list[str] = Field(default_factory=list)
     _genes: list[list[str]] = PrivateAttr(default_factory=list)
 
     def open(self, path: Path) -> tuple[list[str], NDArray[np.float64]]:
@@ -73,7 +76,7 @@ class SampleFiles(FileSource):
                     f"{where}: {counted(len(numbers), 'column')} of numbers", expected="one", got=known, remedy=remedy
                 )
             column = self._number(names, self.value, numbers[0] if numbers else 0)
-            found = read_cells(content, header, place, [column], where)
+            found = read_cells(content, header, place, [column], where, self.missing)
         rows = GeneRows(same_name=self.same_name)
         table, _ = rows.table(found.names, ["value"], found.values, where, [])
         genes = [str(gene) for gene in table.columns]

@@ -16,6 +16,7 @@ from mmlego.data.kinds.omics.gene_rows import GeneRows, SameName
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.layouts import refuse_genes_in_rows, refuse_patients_in_rows
 from mmlego.data.kinds.omics.mutations import CHANGING, Mutations
+from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
 from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Folder, Source
@@ -25,6 +26,7 @@ from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_colu
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.errors import InputError, LegoError
+from mmlego.wording import label, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,6 +57,8 @@ class OmicsSource(Source):
         Of files of one sample each that cannot be read: ``raise``, or ``skip``.
     columns
         Genes, as a name or glob, or several.
+    missing
+        Words in a text that mean that nothing is known, beside the usual ones.
     rows
         What to do where a patient has several rows that differ (samples, cells): ``error``, ``first`` or ``mean``.
     modality
@@ -91,6 +95,7 @@ class OmicsSource(Source):
     value: str | None = None
     on_error: OnError = "raise"
     columns: str | list[str] = "*"
+    missing: list[bool | int | float | str] = Field(default_factory=list)
     rows: RowRule = "error"
     modality: str | None = None
     layer: str | None = None
@@ -110,6 +115,7 @@ class OmicsSource(Source):
         belongs = {  # to which layouts a key belongs that others would not heed
             "modality": (contained, f"a {', '.join(CONTAINERS)}"),
             "layer": (contained, f"a {', '.join(CONTAINERS)}"),
+            "missing": (not contained or (self.file is None and self.pattern is None), "text"),
             "samples": (self.genes == "rows", "genes: rows"),
             "same_name": (self.genes == "rows" or self.pattern is not None, "genes: rows or pattern:"),
             "value": (self.pattern is not None, "pattern:"),
@@ -146,7 +152,8 @@ class OmicsSource(Source):
             return self._read_container(folder, modality, taken)
         if self.pattern is not None:
             keys = {"file", "pattern", "rows", "value", "gene_column", "same_name", "on_error"}
-            frame, notes = SampleFiles(**self.model_dump(include=keys)).frame(folder, modality, taken)
+            said = self.model_dump(include=keys) | {"missing": self._words()}
+            frame, notes = SampleFiles(**said).frame(folder, modality, taken)
         elif self.format == "maf":
             frame, notes = self._mutations().read(name, folder, self.columns, modality)
         elif self.genes == "rows":
@@ -184,7 +191,7 @@ class OmicsSource(Source):
         return part_of_whole(data, self.modality or only, layer=self.layer, key=key, gene_column=self.gene_column)
 
     def _gene_rows(self) -> GeneRows:
-        return GeneRows(self.gene_column, self.samples, self.same_name)
+        return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()))
 
     def _mutations(self) -> Mutations:
         return Mutations(self.variants, self.values, self.sequenced, self.gene_column)
@@ -211,8 +218,19 @@ class OmicsSource(Source):
         taken: Sequence[str],
         notes: Sequence[Dropped] = (),
     ) -> tuple[pd.DataFrame, list[Dropped]]:
-        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken)
-        return chosen, [*notes, *more]
+        frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
+        again = frame.columns[frame.columns.duplicated()].unique()
+        if len(again):
+            remedy = "Rename them, or add up what belongs together."
+            raise InputError(f"{modality}: columns of the same name ({listed(again)})", remedy=remedy)
+        columns = select_columns(self.columns, [name for name in frame.columns if name != key], modality)
+        frame, told = only_numbers(frame, columns, self._words(), modality)
+        chosen, more = choose_rows(frame, key, columns, self.rows, modality, taken)
+        return chosen, [*notes, *told, *more]
+
+    def _words(self) -> list[str]:
+        """Return the words that mean that nothing is known."""
+        return [label(word) for word in self.missing]
 
     def _read_sets(self, path: Path | None) -> None:
         self._sets.clear()

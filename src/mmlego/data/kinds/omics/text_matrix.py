@@ -7,7 +7,7 @@ import io
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -146,7 +146,9 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
     return Header(tuple(names), tuple(rows), separator, start, _stop(content))
 
 
-def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[int], where: str) -> Cells:
+def read_cells(
+    content: BinaryIO, header: Header, place: int, samples: Sequence[int], where: str, unknown: Collection[str] = ()
+) -> Cells:
     """Return names and numbers of all rows.
 
     Parameters
@@ -161,6 +163,8 @@ def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[
         The columns of numbers.
     where
         The modality, for messages.
+    unknown
+        Words that mean that nothing is known, beside the usual ones.
 
     Raises
     ------
@@ -172,7 +176,8 @@ def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[
     odd: dict[int, Counter[str]] = {}
     missing: Counter[str] = Counter()
     for piece in _pieces(content, header):
-        table = _parsed(piece, header, place, samples, where)
+        # a number may be a word for missing: then each cell is looked at, too
+        table: Any = None if unknown else _parsed(piece, header, place, samples, where)
         whole = table is not None
         if not whole:  # some cell is no number: each is looked at
             table = _parsed(piece, header, place, samples, where, text=True)
@@ -181,7 +186,7 @@ def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[
         for number, column in enumerate(samples):
             cells = table.column(str(column))
             values[start : len(names), number] = (
-                cells.to_numpy() if whole else _numbers(cells.to_pylist(), column, odd, missing)
+                cells.to_numpy() if whole else _numbers(cells.to_pylist(), column, odd, missing, unknown)
             )
     values = values[: len(names)]
     if odd:
@@ -190,7 +195,8 @@ def read_cells(content: BinaryIO, header: Header, place: int, samples: Sequence[
         raise InputError(
             f"{where}: {counted(sum(wrong.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",
             expected="numbers",
-            remedy="Mend or empty them; a column that is no sample is left out by samples:, as samples: 'TCGA-*'.",
+            remedy="Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
+            "samples:, as samples: 'TCGA-*'.",
         )
     notes = []
     if missing:
@@ -240,11 +246,13 @@ def is_number(word: str) -> bool:
 
 
 def _numbers(
-    words: Sequence[str], column: int, odd: dict[int, Counter[str]], missing: Counter[str]
+    words: Sequence[str], column: int, odd: dict[int, Counter[str]], missing: Counter[str], unknown: Collection[str]
 ) -> NDArray[np.float64]:
     values = np.full(len(words), np.nan)
     for row, word in enumerate(words):
-        if is_number(word):
+        if word in unknown:
+            missing[word] += 1
+        elif is_number(word):
             values[row] = float(word)
         elif word.strip() and not is_missing(word):
             odd.setdefault(column, Counter())[word] += 1

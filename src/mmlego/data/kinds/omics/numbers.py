@@ -1,0 +1,145 @@
+"""Columns of genes hold numbers: a cell that is none is missing where it says so, and refused elsewhere."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.data.kinds.omics.text_matrix import NULLS, is_number
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.missing import is_missing
+from mmlego.errors import InputError
+from mmlego.wording import counted, label, listed, shortened
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def only_numbers(
+    frame: pd.DataFrame, columns: Sequence[str], missing: Collection[str], where: str
+) -> tuple[pd.DataFrame, list[Dropped]]:
+    """Return a table of numbers.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    columns
+        The columns that must be numbers; the others stay as they are.
+    missing
+        Words that mean that nothing is known, beside the usual ones.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If a cell is neither a number nor says that it is missing; the column, the words and how often are named.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"TP53": ["1.5", "NA", "[Not Available]"], "MDM2": [1.0, 2.0, 3.0]})
+    >>> found, notes = only_numbers(table, ["TP53", "MDM2"], [], "rna")
+    >>> found["TP53"].tolist(), str(notes[0])
+    ([1.5, nan, nan], "rna: read as missing: '[Not Available]' 1×")
+    """
+    import pandas as pd
+
+    chosen = set(columns)
+    places = [
+        place
+        for place, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True))
+        if name in chosen and getattr(dtype, "kind", "O") not in "iufb"
+    ]
+    if not places:
+        return frame, []
+    made: dict[int, NDArray[np.float64]] = {}
+    odd: dict[str, Counter[str]] = {}
+    gone: Counter[str] = Counter()
+    texts: list[str] = []
+    for place in places:
+        name, column = str(frame.columns[place]), frame.iloc[:, place]
+        cells = column.astype(object).where(column.notna(), None)
+        made[place], wrong, lost = _read(cells, missing)
+        gone += lost
+        if wrong:
+            odd[name] = wrong
+            if sum(wrong.values()) * 2 > cells.notna().sum():
+                texts.append(name)
+    if texts:
+        raise InputError(
+            f"{where}: {counted(len(texts), 'column')} of text among the genes ({_shown(odd, texts)})",
+            expected="numbers",
+            remedy="Say which columns are genes, as columns: 'ENSG*'; the others may be a modality of kind: table.",
+        )
+    if odd:
+        raise InputError(
+            f"{where}: {counted(sum(sum(words.values()) for words in odd.values()), 'cell')} that are no numbers "
+            f"({_shown(odd, list(odd))})",
+            expected="numbers, or an empty cell",
+            remedy=f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}].",
+        )
+    parts = [pd.Series(made[i], frame.index) if i in made else frame.iloc[:, i] for i in range(frame.shape[1])]
+    whole = pd.concat(parts, axis=1).set_axis(frame.columns, axis=1)
+    return whole, told_missing(gone, where)
+
+
+def told_missing(words: Counter[str], where: str) -> list[Dropped]:
+    """Return the note that words were read as missing.
+
+    Parameters
+    ----------
+    words
+        How often each was.
+    where
+        The modality.
+    """
+    if not words:
+        return []
+    return [Dropped(where, f"read as missing: {listed((f'{word!r} {n}×' for word, n in words.most_common()), 4)}")]
+
+
+def _read(cells: Iterable[Any], missing: Collection[str]) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:
+    """Return numbers, the words that are none, and those that say that nothing is known."""
+    values, odd, gone = [], Counter[str](), Counter[str]()
+    for cell in cells:
+        values.append(np.nan)
+        if cell is None:
+            continue
+        if isinstance(cell, bool | int | float | np.number | np.bool_):
+            values[-1] = float(cell)
+            continue
+        word = str(cell) if isinstance(cell, str) else _word(cell)
+        if word in missing:
+            gone[word] += 1
+        elif is_number(word):
+            values[-1] = float(word)
+        elif not is_missing(word):
+            odd[word] += 1
+        elif word.strip() not in NULLS:
+            gone[word] += 1
+    return np.array(values, dtype=np.float64), odd, gone
+
+
+def _word(cell: Any) -> str:
+    return label(cell) if np.isscalar(cell) else f"a cell of {type(cell).__name__}"
+
+
+def _shown(odd: dict[str, Counter[str]], names: Sequence[str]) -> str:
+    return listed((f"{name}: {_words(odd[name])}" for name in names), 4)
+
+
+def _words(words: Counter[str]) -> str:
+    return listed((f"{shortened(word)!r} {count}×" for word, count in words.most_common()), 3)
+
+
+def _quoted(odd: dict[str, Counter[str]]) -> str:
+    words: Counter[str] = Counter()
+    for found in odd.values():
+        words += found
+    return ", ".join(repr(word) for word, _ in words.most_common(3))
