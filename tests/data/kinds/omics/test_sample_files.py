@@ -71,7 +71,7 @@ def test_files_of_other_genes(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     files = {"a.counts": "G1\t1\nG2\t2\n", "b.counts": "G1\t1\nG2\tmany\nG3\t1\n"}
-    with pytest.raises(InputError, match=r"rna: 'b\.counts': 1 cell of samples.*on_error: skip"):
+    with pytest.raises(InputError, match=r"rna: .*'b\.counts': 1 cell of samples.*on_error: skip"):
         read(tmp_path, 'pattern: "{key}.counts"', files)
     cohort = read(tmp_path, 'pattern: "{key}.counts", on_error: skip', files)
     assert cohort.patients == ("a",)
