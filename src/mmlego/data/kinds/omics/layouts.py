@@ -69,8 +69,8 @@ def turned(known: Sequence[str], first: Iterable[str], key: str, patients: Colle
 
     Examples
     --------
-    >>> turned(["sample", "P1", "P2-01"], ["TP53"], "id", {"P1", "P2", "P3"})
-    'P1, P2-01 in its first line'
+    >>> turned(["sample", "P001", "P002-01"], ["TP53"], "id", {"P001", "P002", "P003"})
+    'P001, P002-01 in its first line'
     >>> turned(["id", "TP53"], ["P1"], "id", {"P1", "P2"}) is None
     True
     """
