@@ -88,8 +88,6 @@ def select_columns(
     >>> select_columns(["age", "*_rnaseq"], ["A_rnaseq", "age", "B_rnaseq"], "mixed")
     ['age', 'A_rnaseq', 'B_rnaseq']
     """
-    if patterns == "*" and available:
-        return list(dict.fromkeys(available))
     chosen: dict[str, None] = {}
     names = set(available)
     named = [name for name in available if name not in hidden and not is_unnamed(name)]

@@ -16,7 +16,6 @@ from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
 from mmlego.data.reading.joins import Dropped, select_columns
 from mmlego.errors import InputError
-from mmlego.extras import import_extra
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ class GeneRows:
         rows = [[_written(cell) for cell in row] for row in frame.head(20).itertuples(index=False)]
         place, samples, notes = self._columns(known, rows, where)
         genes = [_written(cell) for cell in frame.iloc[:, place]]
-        chosen, told = only_numbers(frame.iloc[:, samples], [known[i] for i in samples], self.missing, where)
+        chosen, told = only_numbers(frame.iloc[:, samples], self.missing, where)
         values = chosen.to_numpy(dtype=float, na_value=np.nan)
         notes = [*notes, *told]
         return self.table(genes, [known[i] for i in samples], values, where, notes)
@@ -246,9 +245,11 @@ def _written(cell: Any) -> str:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    parquet = import_extra("pyarrow.parquet", f"reading {path.name!r}", "'mmlego[parquet]'")
+    import pyarrow as pa
+    from pyarrow import parquet
+
     try:
         frame: pd.DataFrame = parquet.read_table(path).to_pandas()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
     return frame

@@ -19,17 +19,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def only_numbers(
-    frame: pd.DataFrame, columns: Sequence[str], missing: Collection[str], where: str
-) -> tuple[pd.DataFrame, list[Dropped]]:
+def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return a table of numbers.
 
     Parameters
     ----------
     frame
-        The table.
-    columns
-        The columns that must be numbers; the others stay as they are.
+        The table, a column a gene.
     missing
         Words that mean that nothing is known, beside the usual ones.
     where
@@ -44,18 +40,13 @@ def only_numbers(
     --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"TP53": ["1.5", "NA", "[Not Available]"], "MDM2": [1.0, 2.0, 3.0]})
-    >>> found, notes = only_numbers(table, ["TP53", "MDM2"], [], "rna")
+    >>> found, notes = only_numbers(table, [], "rna")
     >>> found["TP53"].tolist(), str(notes[0])
     ([1.5, nan, nan], "rna: read as missing: '[Not Available]' 1×")
     """
     import pandas as pd
 
-    chosen = set(columns)
-    places = [
-        place
-        for place, (name, dtype) in enumerate(zip(frame.columns, frame.dtypes, strict=True))
-        if name in chosen and getattr(dtype, "kind", "O") not in "iufb"
-    ]
+    places = [place for place, kind in enumerate(frame.dtypes) if getattr(kind, "kind", "O") not in "iufb"]
     if not places:
         return frame, []
     made: dict[int, NDArray[np.float64]] = {}
@@ -84,9 +75,12 @@ def only_numbers(
             expected="numbers, or an empty cell",
             remedy=f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}].",
         )
-    parts = [pd.Series(made[i], frame.index) if i in made else frame.iloc[:, i] for i in range(frame.shape[1])]
-    whole = pd.concat(parts, axis=1).set_axis(frame.columns, axis=1)
-    return whole, told_missing(gone, where)
+    values = np.empty((frame.shape[1], len(frame)))  # (f, n), as pandas keeps a table of one type
+    others = np.setdiff1d(np.arange(frame.shape[1]), places)
+    values[others] = frame.iloc[:, others].to_numpy(dtype=np.float64, na_value=np.nan).T
+    for place, numbers in made.items():
+        values[place] = numbers
+    return pd.DataFrame(values.T, frame.index, frame.columns, copy=False), told_missing(gone, where)
 
 
 def told_missing(words: Counter[str], where: str) -> list[Dropped]:

@@ -22,7 +22,7 @@ from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
 from mmlego.data.reading.containers import name_columns
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_columns
+from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.errors import InputError, LegoError
@@ -223,9 +223,14 @@ class OmicsSource(Source):
         if len(again):
             remedy = "Rename them, or add up what belongs together."
             raise InputError(f"{modality}: columns of the same name ({listed(again)})", remedy=remedy)
-        columns = select_columns(self.columns, [name for name in frame.columns if name != key], modality)
-        frame, told = only_numbers(frame, columns, self._words(), modality)
-        chosen, more = choose_rows(frame, key, columns, self.rows, modality, taken)
+        told: list[Dropped] = []
+
+        def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+            numbers, found = only_numbers(pick(rows, columns), self._words(), modality)
+            told.extend(found)
+            return numbers
+
+        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read)
         return chosen, [*notes, *told, *more]
 
     def _words(self) -> list[str]:

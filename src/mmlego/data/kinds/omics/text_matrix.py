@@ -19,7 +19,6 @@ from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
-from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, shortened
 
 PIECE_BYTES = 16 * 2**20
@@ -263,8 +262,9 @@ def _numbers(
 
 def _parsed(piece: bytes, header: Header, place: int, samples: Sequence[int], where: str, *, text: bool = False) -> Any:
     """Return a piece as a table of pyarrow whose columns are called by their number; None if a cell is no number."""
-    pa = import_extra("pyarrow", "a matrix with genes in rows", "'mmlego[parquet]'")
-    reader = import_extra("pyarrow.csv", "a matrix with genes in rows", "'mmlego[parquet]'")
+    import pyarrow as pa
+    from pyarrow import csv as reader
+
     kinds = {str(number): pa.string() if text else pa.float64() for number in samples} | {str(place): pa.string()}
     try:
         return reader.read_csv(
