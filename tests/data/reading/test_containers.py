@@ -174,3 +174,26 @@ def test_a_large_sparse_container_is_averaged_where_it_is_read() -> None:
     cohort = Cohort.from_mudata(data, key="who", kinds={"omics": {"kind": "omics", "rows": "mean"}})
     np.testing.assert_allclose(cohort.frames["omics"].loc["y"], matrix.toarray()[1::3].mean(0))
     assert str(cohort.dropped[0]) == "omics: 3000 rows averaged to 3 patients"
+
+
+def test_what_is_taken_out_of_a_container_in_memory() -> None:
+    data = part(["p1", "p2"], ["ENSG1", "ENSG2"])
+    data.layers["log"] = data.X * 2
+    data.var["symbol"] = ["TP53", "NA"]
+    section = {"kind": "omics", "layer": "log", "gene_column": "symbol", "columns": "NA"}
+    assert Cohort.from_mudata(data, kinds={"omics": section}).frames["omics"]["NA"].tolist() == [202.0, 402.0]
+    with pytest.raises(UnknownNameError, match="no layer 'raw'"):
+        Cohort.from_mudata(data, kinds={"omics": {"kind": "omics", "layer": "raw"}})
+    data.raw = data.copy()
+    raw = Cohort.from_mudata(data[:, :1].copy(), kinds={"omics": {"kind": "omics", "layer": "raw"}}).frames["omics"]
+    assert raw.loc["p2"].to_dict() == {"ENSG1": 200.0, "ENSG2": 201.0}
+    with pytest.raises(InputError, match=r"rna: a table in memory has no layers.*from_mudata"):
+        Cohort.from_frames({"rna": raw}, kinds={"rna": {"kind": "omics", "layer": "raw"}})
+
+
+def test_the_mean_is_over_rows_also_where_ids_have_a_form() -> None:
+    data = part(["c1", "c2", "c4"], ["A"], pid=["P1-01", "P1-01", "P1-02"])
+    for section in ({"kind": "omics", "rows": "mean"}, {"kind": "omics", "rows": "mean", "id": {"length": 2}}):
+        frame = Cohort.from_mudata(data, key="pid", kinds={"omics": section}).frames["omics"]
+        expected = {"P1-01": 150.0, "P1-02": 400.0} if "id" not in section else {"P1": 700 / 3}
+        assert frame["A"].to_dict() == pytest.approx(expected)

@@ -18,7 +18,7 @@ from mmlego.data.cohort.prepared import Prepared, prepare_cohort
 from mmlego.data.cohort.splitting import By, Duplicates, split_cohort
 from mmlego.data.cohort.summary import summarise
 from mmlego.data.cohort.table import CohortTable
-from mmlego.data.reading.containers import arrays_to_frames, read_container
+from mmlego.data.reading.containers import FROM_CONTAINERS, arrays_to_frames, read_container
 from mmlego.data.reading.ids import with_ids
 from mmlego.data.reading.joins import RowRule
 from mmlego.data.splits.splits import Groups, Split
@@ -218,7 +218,8 @@ class Cohort(CohortTable):
             The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
             observations.
         task, name, kinds
-            As :meth:`from_frames` takes them; of kinds, ``{"kind": "omics"}`` where none is given.
+            As :meth:`from_frames` takes them; of kinds, ``{"kind": "omics"}`` where none is given. ``layer`` and
+            ``gene_column`` say what is taken out of the container.
 
         Raises
         ------
@@ -232,10 +233,12 @@ class Cohort(CohortTable):
         >>> Cohort.from_mudata(AnnData(np.eye(2)))
         Cohort(cohort: 2 patients; omics 2)
         """
-        said = kinds or {}
-        averaged = {modality for modality in said if said[modality].get("rows") == "mean"}
-        frames, obs, notes = read_container(data, key, averaged)
-        sections = {modality: {"kind": "omics"} for modality in frames} | dict(said)
+        frames, obs, notes = read_container(data, key, kinds)
+        said: dict[str, Mapping[str, object]] = {
+            modality: {name: value for name, value in section.items() if name not in FROM_CONTAINERS}
+            for modality, section in (kinds or {}).items()
+        }
+        sections = {modality: {"kind": "omics"} for modality in frames} | said
         followed = obs if task is not None and outcome is None else outcome
         cohort = cls.from_frames(frames, outcome=followed, task=task, kinds=sections, name=name)
         return replace(cohort, dropped=(*notes, *cohort.dropped))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mmlego.data.reading.annotated import InMemory, part_of, part_of_whole, patients_of_whole
@@ -14,6 +14,8 @@ from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
+
+FROM_CONTAINERS = ("layer", "gene_column")  # keys of a section that choose what is taken out of a container
 
 
 def arrays_to_frames(
@@ -57,7 +59,7 @@ def arrays_to_frames(
 
 
 def read_container(
-    data: Any, key: str | None = None, averaged: Collection[str] = ()
+    data: Any, key: str | None = None, sections: Mapping[str, Mapping[str, object]] | None = None
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, list[Dropped]]:
     """Return the tables of a MuData by modality, or of an AnnData as ``omics``, and what is said of the observations.
 
@@ -68,9 +70,9 @@ def read_container(
     key
         The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
         observations.
-    averaged
-        The modalities of which a patient's rows are averaged here, so that a large sparse matrix is never made dense;
-        the tables of the others keep all rows.
+    sections
+        By modality, what is said of it: ``layer`` and ``gene_column`` are heeded here, and under ``rows: mean`` a
+        patient's rows are averaged here, so that a large sparse matrix is never made dense; other tables keep all rows.
 
     Returns
     -------
@@ -92,9 +94,12 @@ def read_container(
     names = whole.parts() if hasattr(data, "mod") else ["omics"]
     frames, notes = {}, []
     for name in names:
-        part = part_of_whole(whole, name, key=key) if hasattr(data, "mod") else part_of(whole, key=key)
+        said = (sections or {}).get(name, {})
+        layer, genes = (None if (word := said.get(k)) is None else str(word) for k in FROM_CONTAINERS)
+        options: dict[str, str | None] = {"layer": layer, "key": key, "gene_column": genes}
+        part = part_of_whole(whole, name, **options) if hasattr(data, "mod") else part_of(whole, **options)
         columns = name_columns(part.genes, name)
-        if name in averaged:
+        if said.get("rows") == "mean" and "id" not in said:  # whose rows they are is not known before ids have a form
             frames[name], found = rows_of_patients(part, None, "mean", name)
             notes += found
         else:

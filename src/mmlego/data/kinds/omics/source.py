@@ -201,6 +201,9 @@ class OmicsSource(Source):
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the chosen columns of a table in memory, a row a patient, and read the gene sets."""
         self._read_sets(None if self.gene_sets is None else Path(self.gene_sets))
+        if self.layer is not None or self.modality is not None:
+            remedy = "Leave them out, or use Cohort.from_mudata."
+            raise InputError(f"{modality}: a table in memory has no layers or modalities", remedy=remedy)
         if self.format == "maf":
             raise InputError(
                 f"{modality}: mutations in memory are not counted", remedy="Describe the MAF in a manifest."
