@@ -141,6 +141,18 @@ def test_a_gene_with_several_rows(rule: str, tmp_path: Path) -> None:
     assert f"rna: 1 gene with several rows: {rule} of them" in map(str, cohort.dropped)
 
 
+def test_excel(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    frame = FRAME.rename_axis("Gene").reset_index()
+    frame.insert(1, "Description", "a gene")
+    frame.to_excel(tmp_path / "a.xlsx", index=False)
+    cohort = read(tmp_path, ", genes: rows, gene_column: Gene", "a.xlsx")
+    assert cohort.frames["rna"].columns.tolist() == GENES
+    np.testing.assert_array_equal(cohort.frames["rna"].to_numpy(), VALUES.T)
+    with pytest.raises(InputError, match=r"expected gene_column:.*as gene_column: Gene"):
+        read(tmp_path, ", genes: rows", "a.xlsx")
+
+
 def test_what_is_missing_and_what_is_no_number(tmp_path: Path) -> None:
     words = FRAME.astype(object)
     words.iloc[0, 0], words.iloc[1, 1], words.iloc[2, 2] = "NA", "", "[Not Available]"

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
 from mmlego.data.reading.joins import Dropped, select_columns
+from mmlego.data.reading.tables import read_table
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
@@ -30,11 +31,14 @@ ABOUT_GENES = frozenset(
     gene_type|gene type|biotype|gene_biotype|description|name|id|id_ref|identifier|entrez|entrezid|entrez_id|locus id
     cytoband|chr|chrom|chromosome|chromstart|chromend|start|end|strand|length|gene_length|ensembl|ensembl_id|ensembl id
     ensembl_gene_id|composite element ref|composite_element_ref|composite.element.ref|hybridization ref|probe|probe_id
-    probeid|probeset_id|transcript_id|transcript_id(s)|uniprot|composite.element.ref|cpg|genomic_coordinate|na
+    probeid|probeset_id|transcript_id|transcript_id(s)|uniprot|cpg|genomic_coordinate|entity_stable_id|geneid
+    gene_short_name|tracking_id|target_id|hgnc_symbol|hgnc_id|entrezgene|refseq|unigene|accession|geneset|locus
     """.replace("\n", "|").split("|")
-) - {"", "na"}
-# 1-Mar, 2-Sep, Mar-01: what Excel makes of MARCH1, SEPT2, MARC1.
-DATED = re.compile(r"\d{1,2}-(?:mar|sep|sept|dec|oct|apr|nov|feb)|(?:mar|sep|sept|dec)-\d{1,2}", re.IGNORECASE)
+) - {""}
+# 1-Mar, 2-Sep, Mar-01, 2024-03-01: what Excel makes of MARCH1, SEPT2, MARC1.
+DATED = re.compile(
+    r"\d{1,2}-(?:mar|sept?|dec|oct|apr|nov|feb)|(?:mar|sept?|dec)-\d{1,2}|\d{4}-\d\d-\d\d(?: 00:00:00)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,9 @@ class GeneRows:
         Parameters
         ----------
         path
-            Text with commas, tabs or semicolons between cells, plain, ``.gz`` or ``.zip``; or Parquet. Lines above the
-            names of the samples that begin with ``#``, ``!`` or ``^`` are left out, and the end of a series of GEO.
+            Text with commas, tabs or semicolons between cells, plain, ``.gz`` or ``.zip``; Parquet; or Excel. Of text,
+            lines above the names of the samples that begin with ``#``, ``!`` or ``^`` are left out, and the end of a
+            series of GEO.
         where
             The modality, for messages.
 
@@ -86,6 +91,11 @@ class GeneRows:
         """
         if path.name.lower().endswith(".parquet"):
             return self.turn(_parquet(path), where)
+        if path.name.lower().endswith(".xlsx"):
+            if self.gene_column is None:
+                remedy = "Say which column names the genes, as gene_column: Gene."
+                raise InputError(f"{where}: genes in rows of {path.name!r}", expected="gene_column:", remedy=remedy)
+            return self.turn(read_table(path, self.gene_column), where)
         with open_text(path) as content:
             header = find_header(content, path.name)
             names, samples, notes = self._columns(header.names, header.rows, where)
