@@ -106,6 +106,10 @@ def test_what_lies_under_a_mask_is_missing() -> None:
         Cohort.from_arrays({"x": values}, ["a", "b"]).frames["x"],
     ):
         np.testing.assert_array_equal(frame.to_numpy(), [[NAN, 2.0], [3.0, NAN]])
+    assert Cohort.from_arrays({"x": sparse.eye_array(2)}, ["a", "b"]).frames["x"].to_numpy().tolist() == [
+        [1, 0],
+        [0, 1],
+    ]
     whole_numbers = np.ma.masked_equal([[5, -1]], -1)
     assert np.isnan(Cohort.from_arrays({"x": whole_numbers}, ["a"]).frames["x"].iloc[0, 1])
 

@@ -129,12 +129,12 @@ def dense(part: Part) -> NDArray[Any]:
 
 
 def plain(values: Any) -> NDArray[Any]:
-    """Return numbers as an array of numpy; what is masked becomes NaN, not what lies under the mask.
+    """Return numbers as a dense array of numpy; what is masked becomes NaN, not what lies under the mask.
 
     Parameters
     ----------
     values
-        An array, maybe with a mask.
+        An array, maybe with a mask; or a sparse matrix.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def plain(values: Any) -> NDArray[Any]:
     array([ 3., nan])
     """
     if not isinstance(values, np.ma.MaskedArray):
-        return np.asarray(values)
+        return np.asarray(_array(values))
     if not np.ma.is_masked(values):
         return np.asarray(values.data)
     return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)

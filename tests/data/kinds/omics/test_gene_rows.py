@@ -153,6 +153,23 @@ def test_excel(tmp_path: Path) -> None:
         read(tmp_path, ", genes: rows", "a.xlsx")
 
 
+def test_decimal_commas(tmp_path: Path) -> None:
+    content = FRAME.rename_axis("gene").to_csv(sep=";", decimal=",")
+    cohort = read(tmp_path, ", genes: rows", "a.csv", content)
+    np.testing.assert_array_equal(cohort.frames["rna"].to_numpy(), VALUES.T)
+    assert str(cohort.dropped[0]) == "rna: read with decimal commas, as 3,5 for 3.5"
+    words = read(tmp_path, ", genes: rows", "a.csv", content.replace(f"{VALUES[0, 0]}".replace(".", ","), "[Unknown]"))
+    np.testing.assert_array_equal(words.frames["rna"].to_numpy()[1:], VALUES.T[1:])
+    assert np.isnan(words.frames["rna"].iloc[0, 0])
+
+
+def test_a_maf_is_no_matrix(tmp_path: Path) -> None:
+    content = "Hugo_Symbol\tVariant_Classification\tTumor_Sample_Barcode\nTP53\tMissense_Mutation\tP000\n"
+    for file in ("data_mutations.txt", "a.maf"):
+        with pytest.raises(InputError, match=r"has a line a mutation.*format: maf"):
+            read(tmp_path, "", file, content)
+
+
 def test_what_is_missing_and_what_is_no_number(tmp_path: Path) -> None:
     words = FRAME.astype(object)
     words.iloc[0, 0], words.iloc[1, 1], words.iloc[2, 2] = "NA", "", "[Not Available]"

@@ -278,6 +278,32 @@ def test_files_that_cannot_be_used(case: str, tmp_path: Path) -> None:
         manifest(tmp_path, f"file: {name}{more}")
 
 
+def test_parts_of_unknown_types(tmp_path: Path) -> None:
+    obs = pd.DataFrame({"id": IDS, "more": 1.0}, index=[f"c{i}" for i in range(20)])
+    data = anndata.AnnData(counts().to_numpy(), obs, pd.DataFrame(index=GENES))
+    data.write_h5ad(tmp_path / "a.h5ad")
+    with h5py.File(tmp_path / "a.h5ad", "a") as file:
+        file.create_group("uns/tree").attrs["encoding-type"] = "of-tomorrow"
+        file["obs/more"].attrs["encoding-type"] = "of-tomorrow"
+    np.testing.assert_array_equal(manifest(tmp_path, "file: a.h5ad").frames["rna"].to_numpy(), counts().to_numpy())
+    with h5py.File(tmp_path / "a.h5ad", "a") as file:
+        file["obs/id"].attrs["encoding-type"] = "of-tomorrow"
+    with pytest.raises(InputError, match=r"'a\.h5ad': '/obs/id' is of a type that is not read: .*got 'of-tomorrow'"):
+        manifest(tmp_path, "file: a.h5ad")
+
+
+def test_an_anndata_whose_observations_are_genes(tmp_path: Path) -> None:
+    data = anndata.AnnData(counts().to_numpy().T, pd.DataFrame(index=GENES), pd.DataFrame(index=IDS))
+    data.write_h5ad(tmp_path / "a.h5ad")
+    pd.DataFrame({"id": IDS, "y": list("ab") * 10}).to_csv(tmp_path / "outcome.csv", index=False)
+    (tmp_path / "cohort.yaml").write_text(
+        "key: id\noutcome: {task: classification, file: outcome.csv, label: y}\n"
+        "modalities:\n  rna: {kind: omics, file: a.h5ad}\n"
+    )
+    with pytest.raises(InputError, match=r"rna: patients are the variables \(p0, p1, p2 and 17 more\).*adata\.T"):
+        Cohort.from_manifest(tmp_path / "cohort.yaml")
+
+
 def test_too_large_to_be_dense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmlego.data.reading.pieces.MOST_VALUES", 100)
     good_h5ad(tmp_path / "a.h5ad")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mmlego.data.kinds.omics.gene_rows import ABOUT_GENES
+from mmlego.data.kinds.omics.mutations import BARCODE, CLASS
 from mmlego.data.kinds.omics.text_matrix import find_header, open_text
 from mmlego.data.kinds.source import Folder
 from mmlego.errors import InputError
@@ -33,7 +34,8 @@ def refuse_genes_in_rows(folder: Folder, name: str, where: str) -> None:
     Raises
     ------
     InputError
-        If patients stand in its first line and not in the column of the key, or that line names genes.
+        If patients stand in its first line and not in the column of the key, or that line names genes; or if it is a
+        MAF.
     """
     path = folder.file(name)
     if name.lower().endswith((".parquet", ".xlsx")):
@@ -43,6 +45,11 @@ def refuse_genes_in_rows(folder: Folder, name: str, where: str) -> None:
             header = find_header(content, path.name)
         except InputError:
             return  # what is wrong with it, the reader of tables says
+    if {BARCODE, CLASS} <= set(header.names):
+        raise InputError(
+            f"{where}: {name!r} has a line a mutation, not a row a patient",
+            remedy="Say so, as format: maf, and a matrix is made of it; sequenced: says who was looked at.",
+        )
     place = header.names.index(folder.key) if folder.key in header.names else 0
     why = turned(header.names, [row[place] for row in header.rows], folder.key, folder.patients)
     if why is not None:
@@ -106,6 +113,43 @@ def refuse_patients_in_rows(frame: pd.DataFrame, key: str, patients: Collection[
             f"{where}: patients stand in rows ({listed(inside, 3)})",
             expected="genes in rows, as it is declared",
             remedy=f"Leave genes: rows out; the column of patients is {key!r}.",
+        )
+
+
+def refuse_patients_in_columns(
+    ids: Iterable[object], genes: Iterable[object], patients: Collection[str] | None, where: str
+) -> None:
+    """Refuse an AnnData whose observations are genes, as packages of R keep them.
+
+    Parameters
+    ----------
+    ids
+        Whose its rows are.
+    genes
+        The names of its columns.
+    patients
+        The patients with an outcome, where they are known.
+    where
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If patients are its variables, and not its observations.
+
+    Examples
+    --------
+    >>> refuse_patients_in_columns(["TP53"], ["P001", "P002"], {"P001", "P002"}, "rna")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: rna: patients are the variables (P001, P002): expected observations of patients. ...
+    """
+    inside = _theirs(map(str, genes), patients or ())
+    if inside and not _theirs(map(str, ids), patients or ()):
+        raise InputError(
+            f"{where}: patients are the variables ({listed(inside, 3)})",
+            expected="observations of patients",
+            remedy="Write it transposed, as adata.T.write_h5ad(...).",
         )
 
 

@@ -14,7 +14,11 @@ from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
 from mmlego.data.kinds.omics.gene_rows import GeneRows, SameName
 from mmlego.data.kinds.omics.gene_sets import read_gmt
-from mmlego.data.kinds.omics.layouts import refuse_genes_in_rows, refuse_patients_in_rows
+from mmlego.data.kinds.omics.layouts import (
+    refuse_genes_in_rows,
+    refuse_patients_in_columns,
+    refuse_patients_in_rows,
+)
 from mmlego.data.kinds.omics.mutations import CHANGING, Mutations
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
@@ -173,6 +177,7 @@ class OmicsSource(Source):
             try:
                 part = self._part(data, modality, folder.key)
                 part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
+                refuse_patients_in_columns(part.patients, part.genes, folder.patients, modality)
                 names = name_columns(part.genes, modality)
                 chosen = select_columns(self.columns, names, modality)
                 place = {gene: number for number, gene in enumerate(names)}

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.reading.dialect import COMMA, GROUPED, POINT
 from mmlego.data.reading.files import PACKED, packed_bytes
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, shortened
@@ -43,6 +44,8 @@ class Header:
         The first rows, as text.
     separator
         What stands between cells.
+    decimal
+        The decimal sign.
     start, stop
         The bytes of the rows.
     """
@@ -50,6 +53,7 @@ class Header:
     names: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     separator: str
+    decimal: str
     start: int
     stop: int
 
@@ -142,7 +146,14 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
             expected=f"{counted(len(names), 'cell')} a line, as in the line of names",
             got=listed(sorted(widths)) or "no rows",
         )
-    return Header(tuple(names), tuple(rows), separator, start, _stop(content))
+    return Header(tuple(names), tuple(rows), separator, _decimal(rows, separator), start, _stop(content))
+
+
+def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
+    """Return ``,`` where cells are written as 3,5 and none as 3.5; of 1,234 and 1.234 neither tells."""
+    words = [cell for row in rows for cell in row if not GROUPED.fullmatch(cell)]
+    commas = separator != "," and any(COMMA.fullmatch(word) for word in words)
+    return "," if commas and not any(POINT.fullmatch(word) for word in words) else "."
 
 
 def read_cells(
@@ -185,10 +196,12 @@ def read_cells(
         for number, column in enumerate(samples):
             cells = table.column(str(column))
             values[start : len(names), number] = (
-                cells.to_numpy() if whole else _numbers(cells.to_pylist(), column, odd, missing, unknown)
+                cells.to_numpy()
+                if whole
+                else _numbers(cells.to_pylist(), header.decimal, odd.setdefault(column, Counter()), missing, unknown)
             )
     values = values[: len(names)]
-    if odd:
+    if any(odd.values()):
         wrong = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
         shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrong.most_common())
         raise InputError(
@@ -197,7 +210,7 @@ def read_cells(
             remedy="Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
             "samples:, as samples: 'TCGA-*'.",
         )
-    notes = []
+    notes: list[Dropped] = [Noted(where, "read with decimal commas, as 3,5 for 3.5")] if header.decimal == "," else []
     if missing:
         words = listed((f"{word!r} {count}×" for word, count in missing.most_common()), 4)
         notes.append(Dropped(where, f"read as missing: {words}"))
@@ -245,16 +258,16 @@ def is_number(word: str) -> bool:
 
 
 def _numbers(
-    words: Sequence[str], column: int, odd: dict[int, Counter[str]], missing: Counter[str], unknown: Collection[str]
+    words: Sequence[str], decimal: str, odd: Counter[str], missing: Counter[str], unknown: Collection[str]
 ) -> NDArray[np.float64]:
     values = np.full(len(words), np.nan)
     for row, word in enumerate(words):
         if word in unknown:
             missing[word] += 1
-        elif is_number(word):
-            values[row] = float(word)
+        elif is_number(number := word.replace(",", ".") if decimal == "," and "." not in word else word):
+            values[row] = float(number)
         elif word.strip() and not is_missing(word):
-            odd.setdefault(column, Counter())[word] += 1
+            odd[word] += 1
         elif word.strip() not in NULLS:
             missing[word] += 1
     return values
@@ -274,7 +287,11 @@ def _parsed(piece: bytes, header: Header, place: int, samples: Sequence[int], wh
             ),
             reader.ParseOptions(delimiter=header.separator),
             reader.ConvertOptions(
-                column_types=kinds, include_columns=list(kinds), null_values=NULLS, strings_can_be_null=False
+                column_types=kinds,
+                include_columns=list(kinds),
+                null_values=NULLS,
+                strings_can_be_null=False,
+                decimal_point=header.decimal,
             ),
         ).combine_chunks()
     except pa.ArrowInvalid as error:
