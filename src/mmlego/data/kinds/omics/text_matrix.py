@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import itertools
 import re
@@ -10,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from mmlego.errors import InputError
 from mmlego.wording import counted, listed, shortened
 
 PIECE_BYTES = 16 * 2**20
+MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characters
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # What stands for no number, whoever wrote it; other words are looked at one by one.
 NULLS = ["", "NA", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "#N/A", "<NA>", "na", "."]
@@ -46,8 +48,8 @@ class Header:
         What stands between cells.
     decimal
         The decimal sign.
-    start, stop
-        The bytes of the rows.
+    start
+        How many bytes there are before the rows.
     """
 
     names: tuple[str, ...]
@@ -55,7 +57,6 @@ class Header:
     separator: str
     decimal: str
     start: int
-    stop: int
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,20 @@ class Cells:
     notes: list[Dropped]
 
 
-def open_text(path: Path) -> BinaryIO:
+def open_text(path: Path, *, whole: bool = True) -> BinaryIO:
     """Return a text file, unpacked if need be, to be closed by the caller.
 
     Parameters
     ----------
     path
         The file, plain, ``.gz`` or ``.zip``.
+    whole
+        Whether all of it will be read; else a ``.gz`` is unpacked as far as it is.
     """
-    packed = path.suffix.lower() in PACKED[1:]
-    return packed_bytes(path) if packed else path.open("rb")
+    suffix = path.suffix.lower()
+    if suffix == ".gz" and not whole:
+        return cast("BinaryIO", gzip.open(path))
+    return packed_bytes(path) if suffix in PACKED[1:] else path.open("rb")
 
 
 def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
@@ -131,7 +136,7 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
     separator = max("\t,;", key=lambda sign: line.count(sign)) if any(sign in line for sign in "\t,;") else "\t"
     content.seek(start)
     rows = []
-    for text in itertools.islice(lines_of(content, name), 20):
+    for text in itertools.islice(lines_of(content, name), max(2, min(MOST_ROWS, MOST_CELLS // len(line)))):
         if text.startswith("!"):
             break
         if text.strip():
@@ -146,7 +151,7 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
             expected=f"{counted(len(names), 'cell')} a line, as in the line of names",
             got=listed(sorted(widths)) or "no rows",
         )
-    return Header(tuple(names), tuple(rows), separator, _decimal(rows, separator), start, _stop(content))
+    return Header(tuple(names), tuple(rows), separator, _decimal(rows, separator), start)
 
 
 def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
@@ -333,10 +338,11 @@ def _stop(content: BinaryIO) -> int:
 
 def _pieces(content: BinaryIO, header: Header) -> Iterator[bytes]:
     """Yield the rows in pieces that end with a line."""
+    stop = _stop(content)
     content.seek(header.start)
-    while (left := header.stop - content.tell()) > 0:
+    while (left := stop - content.tell()) > 0:
         piece = content.read(min(left, PIECE_BYTES))
-        if (left := header.stop - content.tell()) > 0:
+        if (left := stop - content.tell()) > 0:
             piece += content.readline(left)
         yield piece
 
