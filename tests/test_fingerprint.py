@@ -127,3 +127,19 @@ def test_the_hash_is_the_same_on_every_machine() -> None:
         Fingerprint("a", "b", "c", "d").stamp
         == hash_plain({"version": 1, "cohort": "a", "split": "b", "settings": "c", "method": "d"})[:16]
     )
+
+
+def test_columns_in_blocks_count_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    index = list("abcd")
+    frame = pd.DataFrame(rng.normal(size=(4, 9)), index=index).astype({3: "float32", 5: "int64", 6: "bool"})
+    frame[9], frame[10] = pd.Series(list("wxyz"), index=index), pd.array([1, None, 3, 4], dtype="Int64")
+    frame.iloc[1, 1] = np.nan
+    cohort = Cohort.from_frames({"x": pd.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]}, index=index)})
+    hashes = []
+    for part in (1, 2, 4096):
+        monkeypatch.setattr("mmlego.fingerprint.PART", part)
+        hashes.append(hash_cohort(dataclasses.replace(cohort, frames={"x": frame})))
+    assert len(set(hashes)) == 1
+    frame.iloc[2, 4] += 1
+    assert hash_cohort(dataclasses.replace(cohort, frames={"x": frame})) != hashes[0]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from mmlego.data.cohort.scaffolds import declared_groups
 if TYPE_CHECKING:
     import pandas as pd
 
+PART = 4096  # columns that are hashed at a time
 VERSION = 1  # of the way of hashing: what was hashed otherwise agrees with nothing
 
 
@@ -168,22 +169,39 @@ def hash_tensors(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _of_objects(frame: pd.DataFrame) -> bool:
-    return any(column.dtype == object for _, column in frame.items())
+    return any(isinstance(kind, np.dtype) and kind.kind == "O" for kind in frame.dtypes)
 
 
 def _update_frame(digest: Any, frame: pd.DataFrame, telling: list[bytes | None] | None) -> None:
     """Add a table: what the kind tells its rows apart by, where it does, and what the cells hold."""
-    from pandas.util import hash_pandas_object
+    from pandas.util import hash_array, hash_pandas_object
 
     digest.update(json.dumps([list(map(str, frame.columns)), [str(patient) for patient in frame.index]]).encode())
     for mark in telling or ():
         digest.update(b"none" if mark is None else mark)
-    for _, column in frame.items():
-        if column.dtype == object:
-            for cell in column:
-                _update(digest, _cell(cell))
-        else:
-            digest.update(hash_pandas_object(column, index=False).to_numpy().tobytes())
+    kinds = list(frame.dtypes)
+    for start, stop in _alike(kinds):
+        if isinstance(kinds[start], np.dtype) and kinds[start].kind in "iufb":
+            # as column by column, which for half a million columns takes a minute
+            block = frame.iloc[:, start:stop].to_numpy()  # (n, f)
+            digest.update(hash_array(block.T.ravel()).tobytes())
+            continue
+        for place in range(start, stop):
+            column = frame.iloc[:, place]
+            if column.dtype == object:
+                for cell in column:
+                    _update(digest, _cell(cell))
+            else:
+                digest.update(hash_pandas_object(column, index=False).to_numpy().tobytes())
+
+
+def _alike(kinds: Sequence[Any]) -> Iterator[tuple[int, int]]:
+    """Yield where columns of one type stand beside each other, so many at a time."""
+    start = 0
+    for place in range(1, len(kinds) + 1):
+        if place == len(kinds) or kinds[place] != kinds[start] or place - start == PART:
+            yield start, place
+            start = place
 
 
 def _cell(cell: object) -> Tensor | bytes:
