@@ -147,6 +147,27 @@ def test_words_in_long_tables_by_declaration(tmp_path: Path) -> None:
     assert cohort(tmp_path, {"labs.csv": labs}, chosen).patients == IDS[:1], "cells of others need not be readable"
 
 
+@pytest.mark.parametrize("layout", ["long", "wide", "files"])
+def test_numbers_that_mean_missing_or_something_else(layout: str, tmp_path: Path) -> None:
+    said = {"missing": ["999", "-9"], "codes": {"sex": {"1": 0, "2": 1}}, "layout": layout.replace("files", "wide")}
+    files = {
+        "long": ("x.csv", "id,time,variable,value\np000001,1,HR,80\np000001,2,HR,999\np000001,1,sex,2\n"),
+        "wide": ("x.csv", "id,time,HR,sex\np000001,1,80,2\np000001,2,999.0,\np000002,1,-9,\n"),
+        "files": ("t/p000001.csv", "time,HR,sex\n1,80,2\n2,999.0,\n"),
+    }
+    name, content = files[layout]
+    read = cohort(tmp_path, {name: content}, {"file": name.split("/")[0], **said})
+    assert sorted(measured(read, IDS[0])) == [("HR", 1, 80), ("sex", 1, 1)]
+    assert read.patients == IDS[:1]
+
+
+@pytest.mark.parametrize("word", ["1_000", "inf", "> 89"])
+def test_words_that_only_look_like_numbers(word: str, tmp_path: Path) -> None:
+    section = {"file": "t", "layout": "wide"}
+    with pytest.raises(InputError, match=r"t: 1 value that is no number \(HR: "):
+        cohort(tmp_path, {"t/p000001.csv": f"time,HR\n1,80\n2,{word}\n"}, section)
+
+
 DATED = """id,time,variable,value
 p000001,2024-01-01 11:00,HR,80
 p000001,2024-01-01T13:30:00,HR,90

@@ -18,7 +18,7 @@ from mmlego.files import write_atomically
 
 VARIABLE = "MMLEGO_CACHE"  # the environment variable that names a folder for all caches
 FOLDER = ".mmlego-cache"  # beside the manifest, otherwise
-READER = 3  # raised whenever the same bytes would be read otherwise than before
+READER = 4  # raised whenever the same bytes would be read otherwise than before
 
 _ARRAYS = {"sizes": np.int64, "variable": np.int32, "time": np.float64, "value": np.float32}
 _TEXTS = ("patients", "names", "skipped")

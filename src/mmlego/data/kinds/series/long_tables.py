@@ -139,7 +139,11 @@ class LongColumns:
         column, words = rows[self.value], Words(self.rules)
         value = numbers_of(column)
         odd = np.zeros(len(rows), dtype=bool)
-        for row in np.flatnonzero(~(np.abs(value) <= LARGEST) & column.notna().to_numpy()).tolist():
+        unread = ~(np.abs(value) <= LARGEST)
+        if not self.rules.plain:
+            for name, places in rows.groupby(self.variable, sort=False).indices.items():
+                value[places] = self.rules.settled(label(name), value[places])
+        for row in np.flatnonzero(unread & column.notna().to_numpy()).tolist():
             before = len(words)
             value[row] = words.number(str(label(rows[self.variable].iloc[row])), str(column.iloc[row]))
             odd[row] = len(words) > before

@@ -63,11 +63,32 @@ class CellRules:
                 return float(codes[word])
         if word in self.missing or is_missing(word):
             return float("nan")
-        try:
-            value = float(word)
-        except ValueError:
-            return None
-        return value if abs(value) <= LARGEST and "_" not in word else None
+        value = _parsed(word)
+        return None if value is None else float(self.settled(variable, np.array([value]))[0])
+
+    def settled(self, variable: str, values: Floats) -> Floats:
+        """Return numbers of one variable where some numbers mean "missing", as 999, or are codes of others.
+
+        Parameters
+        ----------
+        variable
+            Their variable.
+        values
+            The numbers.
+        """
+        made = values
+        for pattern, codes in self.codes.items():
+            if fits(variable, [pattern]):
+                for word, number in codes.items():
+                    if (code := _parsed(word)) is not None:
+                        made = np.where(values == code, number, made)
+        absent = [code for word in self.missing if (code := _parsed(word)) is not None]
+        return np.where(np.isin(values, absent), np.nan, made) if absent else made
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing is declared of any word."""
+        return not self.missing and not self.codes
 
     def cares(self, variable: str) -> bool:
         """Return whether a variable is looked at."""
@@ -101,6 +122,9 @@ class Words:
 
     def numbers(self, variable: str, cells: Iterable[str]) -> Floats:
         """Return the cells of one variable as numbers, NaN where there is none."""
+        cells = list(cells)
+        if self.rules.plain and (fast := _fast(cells)) is not None:
+            return fast
         return np.array([self.number(variable, cell) for cell in cells], dtype=np.float64)
 
     def number(self, variable: str, cell: str) -> float:
@@ -136,3 +160,21 @@ class Words:
         if not rare:
             return []
         return [f"{where}: words taken for missing: {listed(f'{word!r} {n}' for word, n in rare.items())}"]
+
+
+def _parsed(word: str) -> float | None:
+    """Return the number that a word is; Python would take 1_000 and inf for one, too."""
+    try:
+        value = float(word)
+    except ValueError:
+        return None
+    return value if abs(value) <= LARGEST and "_" not in word else None
+
+
+def _fast(cells: Sequence[str]) -> Floats | None:
+    """Return cells that all are numbers, NaN or empty; None if one is anything else, which needs a closer look."""
+    try:
+        values = np.array([float(cell) if cell else np.nan for cell in cells], dtype=np.float64)
+    except ValueError:
+        return None
+    return None if (np.abs(values) > LARGEST).any() or "_" in "".join(cells) else values

@@ -256,7 +256,8 @@ class WideColumns:
     def _numbers(self, column: pd.Series, words: Words) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of a column, and in which rows a word stands that is none."""
         if column.dtype.kind in "iufb":
-            return column.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(column), dtype=bool)
+            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
+            return self.rules.settled(str(column.name), numbers), np.zeros(len(column), dtype=bool)
         odd = np.zeros(len(column), dtype=bool)
         values = np.full(len(column), np.nan)
         known = column.notna().to_numpy()
