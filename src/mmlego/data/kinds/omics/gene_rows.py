@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
-from mmlego.data.reading.joins import Dropped, select_columns
+from mmlego.data.reading.joins import Dropped, Noted, select_columns
 from mmlego.data.reading.tables import read_table
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
@@ -206,7 +206,7 @@ class GeneRows:
         dated = [name for name in genes if DATED.fullmatch(name)]
         if dated:
             text = f"{counted(len(dated), 'gene')} called as dates, as Excel writes MARCH1 and SEPT2: {listed(dated)}"
-            notes = [*notes, Dropped(where, text)]
+            notes = [*notes, Noted(where, text)]
         again = [name for name, count in Counter(genes).items() if count > 1]
         if again and self.same_name == "error":
             raise InputError(

@@ -14,7 +14,7 @@ import numpy as np
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
@@ -106,7 +106,7 @@ class Mutations:
                 if gene in place:
                     values[row, place[gene]] = len(mutations) if self.values == "count" else 1
         zeros = sum(not found.get(patient) for patient in patients)
-        notes.append(Dropped(where, f"{counted(zeros, 'patient')} sequenced, without a mutation that counts: zeros"))
+        notes.append(Noted(where, f"{counted(zeros, 'patient')} sequenced, without a mutation that counts: zeros"))
         return pd.DataFrame(values, pd.Index(patients, dtype=object), pd.Index(genes, dtype=object)), notes
 
     def _found(self, path: Path, key: str, where: str) -> tuple[dict[str, dict[str, set[Mutation]]], list[Dropped]]:
@@ -155,7 +155,7 @@ class Mutations:
             )
         if more:
             text = f"{counted(len(more), 'patient')} with mutations, not in {self.sequenced!r}, taken as sequenced"
-            notes.append(Dropped(where, text, tuple(more)))
+            notes.append(Noted(where, text, tuple(more)))
         return [*listed_there, *more]
 
 

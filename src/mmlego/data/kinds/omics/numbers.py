@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.kinds.omics.text_matrix import NULLS, is_number
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, shortened
@@ -95,7 +95,7 @@ def told_missing(words: Counter[str], where: str) -> list[Dropped]:
     """
     if not words:
         return []
-    return [Dropped(where, f"read as missing: {listed((f'{word!r} {n}×' for word, n in words.most_common()), 4)}")]
+    return [Noted(where, f"read as missing: {listed((f'{word!r} {n}×' for word, n in words.most_common()), 4)}")]
 
 
 def _read(cells: Iterable[Any], missing: Collection[str]) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:

@@ -218,7 +218,7 @@ def read_cells(
     notes: list[Dropped] = [Noted(where, "read with decimal commas, as 3,5 for 3.5")] if header.decimal == "," else []
     if missing:
         words = listed((f"{word!r} {count}×" for word, count in missing.most_common()), 4)
-        notes.append(Dropped(where, f"read as missing: {words}"))
+        notes.append(Noted(where, f"read as missing: {words}"))
     counts = [row for row, name in enumerate(names) if NO_GENES.fullmatch(name)]
     if counts:
         kept = np.setdiff1d(np.arange(len(names)), counts)
