@@ -18,7 +18,7 @@ from mmlego.cli import app
 from tests import terminal
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import write_cohort, write_quick
-from tests.terminal import done
+from tests.terminal import done, refused
 
 VERBS = (
     "demo",
@@ -101,7 +101,6 @@ def test_the_version() -> None:
         (["bench", "-d", "x", "-o", "y", "--folds", "1"], "Invalid value for '--folds'"),
         (["train", "-d", "x", "-o", "y", "--test", "much"], "Invalid value for '--test'"),
         (["predict", "m", "-d", "x", "-o", "y", "--part", "half"], "Invalid value for '--part'"),
-        (["demo", "--data", "mnist"], "Invalid value for '--data'"),
         (["demo", "--task", "regression"], "Invalid value for '--task'"),
     ],
 )
@@ -109,6 +108,10 @@ def test_wrong_usage(arguments: list[str], message: str) -> None:
     code, text = invoke(*arguments, width=120)
     assert code == 2
     assert message in text
+
+
+def test_a_dataset_that_nobody_knows_is_refused_with_the_known_ones() -> None:
+    assert refused("demo", "--data", "mnist").startswith("no such dataset: expected one of gse7390, synthetic, tcga")
 
 
 def test_an_error_speaks_of_options(monkeypatch: pytest.MonkeyPatch) -> None:
