@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -228,7 +229,9 @@ def _between(part: Any) -> float | None:
 def _marks(pairs: Iterable[tuple[Any, str]]) -> tuple[tuple[str, str], ...]:
     found = [(mark, part.get(mark)) for part, mark in pairs]
     said = [(mark, value) for mark, value in found if value is not None and value != ""]
-    return tuple((mark, "\\".join(map(str, _list(value)))) for mark, value in said)
+    return tuple(
+        (mark, sys.intern("\\".join(map(str, _list(value))))) for mark, value in said
+    )  # the same in each slice
 
 
 def _list(value: Any) -> list[Any]:

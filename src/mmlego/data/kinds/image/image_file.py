@@ -6,9 +6,9 @@ import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, Self, TypeAlias
 
 from mmlego.data.kinds.image.stacks import Grid, Slice
 from mmlego.data.reading.fingerprints import file_fingerprint
@@ -66,6 +66,12 @@ class ImageFile:
     def fingerprint(self) -> bytes:
         """Return what tells the pixels of the file from another's."""
         return file_fingerprint(self.path, self.start)
+
+    def checked(self) -> Self:
+        """Return it without what tells its slices from others: of use until they are known to be one volume."""
+        if not any(one.marks for one in self.slices):
+            return self
+        return replace(self, slices=tuple(replace(one, marks=()) for one in self.slices))
 
 
 @contextmanager

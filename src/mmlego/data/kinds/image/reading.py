@@ -40,11 +40,12 @@ def read_image(file: ImageFile, colour: Colour) -> torch.Tensor:
         array = _picture(file, colour) if file.form == "picture" else dicom_frames(file)[0]
         pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0)  # (ch, h, w)
+        _check_finite(array, file)
     if colour == "grey" and len(pixels) > 1:
         weights = torch.tensor([0.299, 0.587, 0.114])  # of red, green and blue in luminance, ITU-R BT.601
         pixels = torch.einsum("chw,c->hw", pixels[:3], weights)[None]
     pixels = pixels.expand(3, -1, -1).contiguous() if colour == "rgb" and len(pixels) == 1 else pixels
-    return _finite(pixels, file)
+    return pixels
 
 
 def read_volume(files: Sequence[ImageFile]) -> Any:
@@ -61,11 +62,9 @@ def read_volume(files: Sequence[ImageFile]) -> Any:
         If a file cannot be read, or the slices are no regular stack of one volume.
     """
     data = import_extra("monai.data", "reading a volume", EXTRA)
-    first, grid = files[0], place_of(files)
-    with reading(first.path):
-        array = _nifti(first) if first.form == "nifti" else _stack(files, grid)
-        pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
-        return data.MetaTensor(_finite(pixels, first)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
+    grid = place_of(files)
+    array = _nifti(files[0]) if files[0].form == "nifti" else _stack(files, grid)
+    return data.MetaTensor(torch.from_numpy(array)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
 
 
 def place_of(files: Sequence[ImageFile]) -> Grid:
@@ -88,22 +87,29 @@ def place_of(files: Sequence[ImageFile]) -> Grid:
     return grid_of([one for file in files for one in file.slices], name, first.orientation)
 
 
-def _nifti(file: ImageFile) -> NDArray[Any]:
+def _nifti(file: ImageFile) -> NDArray[np.float32]:
     nibabel = import_extra("nibabel", f"reading {file.path.name!r}", EXTRA)
-    array: NDArray[Any] = np.asanyarray(nibabel.load(file.path).dataobj)
-    return array.reshape(file.shape)
+    with reading(file.path):
+        array = np.asarray(nibabel.load(file.path).dataobj).reshape(file.shape, order="A").astype(np.float32)
+    _check_finite(array, file)
+    return array
 
 
 def _stack(files: Sequence[ImageFile], grid: Grid) -> NDArray[np.float32]:
     """Return the slices of a volume ``(x, y, z)`` in the order in which they lie."""
-    frames = np.concatenate([dicom_frames(file) for file in files])  # (n, h, w)
-    return frames[list(grid.order)].transpose(2, 1, 0)
+    planes = np.empty((len(grid.order), *files[0].shape[-2:]), dtype=np.float32)
+    ranks = iter(np.argsort(grid.order).tolist())
+    for file in files:
+        with reading(file.path):
+            for _, frame in zip(file.slices, dicom_frames(file), strict=True):
+                planes[next(ranks)] = frame
+                _check_finite(frame, file)
+    return planes.transpose(2, 1, 0)
 
 
-def _finite(pixels: torch.Tensor, file: ImageFile) -> torch.Tensor:
-    if not bool(torch.isfinite(pixels).all()):
+def _check_finite(array: NDArray[Any], file: ImageFile) -> None:
+    if not np.isfinite(array).all():
         raise InputError(f"{file.path.name!r} holds NaN or infinite values", expected="finite numbers")
-    return pixels
 
 
 def _picture(file: ImageFile, colour: Colour) -> NDArray[Any]:

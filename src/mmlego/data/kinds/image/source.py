@@ -233,7 +233,7 @@ class VolumeSource(PictureSource):
         if len(files) > 1:
             files = self._ordered(files)
         place_of(files)  # one regular stack of one volume
-        return tuple(files)
+        return tuple(file.checked() for file in files)
 
     def _ordered(self, files: Sequence[ImageFile]) -> list[ImageFile]:
         name = files[0].path.parent.name

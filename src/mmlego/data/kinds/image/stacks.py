@@ -240,23 +240,24 @@ def _check_repeats(slices: Sequence[Slice], along: Floats, order: NDArray[np.int
         return
     reason = "nothing in their headers tells them apart"
     pairs = [(order[i], order[i + 1]) for i in np.flatnonzero(steps <= nearest)]
-    if len({dict(one.marks).get("SOPInstanceUID", i) for i, one in enumerate(slices)}) < len(slices):
+    marks = [dict(one.marks) for one in slices]
+    if len({of.get("SOPInstanceUID", i) for i, of in enumerate(marks)}) < len(slices):
         reason = "copies of one file"
     else:
         for mark in (*ONE_EACH, *TELLING[:-1]):
-            values = dict.fromkeys(dict(one.marks).get(mark, "none") for one in slices)
-            if any(dict(slices[a].marks).get(mark) != dict(slices[b].marks).get(mark) for a, b in pairs):
-                reason = f"they differ in {mark}: {listed(list(values))}"
+            if any(marks[a].get(mark) != marks[b].get(mark) for a, b in pairs):
+                reason = f"they differ in {mark}: {listed(dict.fromkeys(of.get(mark, 'none') for of in marks))}"
                 break
     where = f"{counted(twice, 'slice')} of {len(slices)} where another one lies"
     raise _irregular(name, "one slice at each place", f"{where}, as of several volumes ({reason})")
 
 
 def _check_marks(slices: Sequence[Slice], name: str) -> None:
+    marks = [dict(one.marks) for one in slices]
     for mark in ONE_EACH:
-        values = dict.fromkeys(dict(one.marks).get(mark, "none") for one in slices)
+        values = dict.fromkeys(of.get(mark, "none") for of in marks)
         if len(values) > 1:
-            raise _irregular(name, f"one {mark}", listed(list(values)))
+            raise _irregular(name, f"one {mark}", listed(values))
 
 
 def _step(places: Floats, along: Floats, normal: Floats, alone: float | None, name: str) -> tuple[Floats, bool]:
