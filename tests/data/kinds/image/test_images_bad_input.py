@@ -114,11 +114,11 @@ def cohort(folder: Path, section: str) -> Cohort:
 
 
 def assert_refused_or_left_out(folder: Path, section: str, message: str) -> None:
-    with pytest.raises(InputError, match=f"scan: .*{message}.*on_error: skip"):
+    with pytest.raises(InputError, match=f"scan: patient p0: .*{message}.*on_error: skip"):
         cohort(folder, section)
     read = cohort(folder, section + ", on_error: skip")
     assert read.patients == ("p1",)
-    assert any("scan: 1 file left out: " in str(note) for note in read.dropped)
+    assert any("scan: 1 file left out: patient p0: " in str(note) for note in read.dropped)
 
 
 @pytest.mark.parametrize("case", IMAGES)
@@ -234,6 +234,16 @@ def test_series_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     assert_refused_or_left_out(tmp_path, "kind: volume, file: scans.csv, size: [4, 4, 4], most: 200", message)
 
 
+def test_one_broken_slice_spoils_the_volume(tmp_path: Path) -> None:
+    slices(tmp_path / "ct" / "p0", 1, 2, 3, 4)
+    slices(tmp_path / "ct" / "p1", 1, 2, 3, 4)
+    cut(tmp_path / "ct" / "p0" / "3.dcm", 0.97)  # the last: the others are an even stack
+    section = 'kind: volume, pattern: "ct/{key}/*.dcm", rows: series, size: [4, 4, 4]'
+    with pytest.raises(InputError, match=r"scan: patient p0: '3\.dcm' is truncated"):
+        cohort(tmp_path, section)
+    assert cohort(tmp_path, section + ", on_error: skip").patients == ("p1",)
+
+
 SECTIONS = {
     "no size": ('kind: image, pattern: "x/{key}.png"', "'size' is missing"),
     "three axes of an image": ('kind: image, pattern: "x/{key}.png", size: [4, 4, 4]', "'size' is wrong"),
@@ -251,6 +261,13 @@ SECTIONS = {
         "unknown key 'spin' in 'augment'",
     ),
     "no place": ("kind: image, size: [4, 4]", "name the files, by file: .* or by pattern:"),
+    "bits of a volume": ('kind: volume, pattern: "{key}.nii", size: [4, 4, 4], bits: 8', "unknown key 'bits'"),
+    "no bits": ('kind: image, pattern: "{key}.png", size: [4, 4], bits: 0', "'bits'|bits"),
+    "too many voxels": ('kind: volume, pattern: "{key}.nii", size: [999, 999, 999]', "size is of more than 268435456"),
+    "an orientation": (
+        'kind: volume, pattern: "{key}.nii", size: [4, 4, 4], orientation: RAP',
+        "orientation is one letter each of L or R, P or A, I or S, as LPS",
+    ),
     "colour": ('kind: image, pattern: "{key}.png", size: [4, 4], colour: blue', "'colour' is wrong"),
 }
 

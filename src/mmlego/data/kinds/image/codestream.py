@@ -53,7 +53,7 @@ def check_decoder(syntax: Any, bits: int, name: str) -> None:
         install = ["python-gdcm"] if "gdcm" in packages else list(packages)
         raise InputError(
             f"{name!r} is compressed as {syntax.name}, which no installed package unpacks",
-            expected=f"pydicom's {' or '.join(missing)}",
+            expected=", or ".join(part.split(" - requires ")[-1] for part in missing),
             remedy=f"pip install {' '.join(install)}",
         )
 
