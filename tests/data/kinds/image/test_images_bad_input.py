@@ -244,6 +244,13 @@ def test_one_broken_slice_spoils_the_volume(tmp_path: Path) -> None:
     assert cohort(tmp_path, section + ", on_error: skip").patients == ("p1",)
 
 
+def test_a_slice_alone_is_told(tmp_path: Path) -> None:
+    slices(tmp_path / "ct" / "p0", 1)
+    slices(tmp_path / "ct" / "p1", 1, 2)
+    read = cohort(tmp_path, 'kind: volume, pattern: "ct/{key}/*.dcm", rows: series, size: [4, 4, 4]')
+    assert "scan: 1 volume of one slice alone (p0)" in map(str, read.dropped)
+
+
 SECTIONS = {
     "no size": ('kind: image, pattern: "x/{key}.png"', "'size' is missing"),
     "three axes of an image": ('kind: image, pattern: "x/{key}.png", size: [4, 4, 4]', "'size' is wrong"),

@@ -27,6 +27,7 @@ from mmlego.wording import counted, listed
 if TYPE_CHECKING:
     import pandas as pd
 
+ONE_SLICE = "of one slice alone"
 MOST_PIXELS = 89_478_485  # Pillow's own limit
 MOST_VOXELS = 2**27  # 512 × 512 × 512
 
@@ -210,7 +211,8 @@ class VolumeSource(PictureSource):
         frame, notes = super().read(folder, modality, taken)
         doubtful: dict[str, list[str]] = {}
         for patient, picture in files_of(frame, COLUMN).items():
-            for doubt in picture.files[0].doubts:
+            alone = (ONE_SLICE,) if len(picture.files) == 1 and _is_slice(picture.files) else ()
+            for doubt in (*picture.files[0].doubts, *alone):
                 doubtful.setdefault(doubt, []).append(patient)
         for doubt, patients in doubtful.items():
             if self.spacing is not None or doubt != NO_UNIT:
