@@ -11,7 +11,7 @@
 # What is seen: TR 0.8 s in the file, 0.8 s in nibabel 5.4.2; 170.77 s in MONAI, and 175.22 s with the origin moved.
 # Right: the three columns of space against pixdim[1:4] alone; pixdim[4] as it is in the file.
 #
-# Usage: findings/images.sh [PYTHON]. Exits 0 where the behaviour is as told, 1 where it has changed.
+# Usage: findings/repetition-time-from-the-origin.sh [PYTHON]. Exits 0 where the behaviour is as told, 1 where it has changed.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
