@@ -147,11 +147,19 @@ def texts(
     return frame.astype(object).where(frame.notna(), None).to_dict("list"), table.notes
 
 
+@pytest.fixture(params=["few columns", "very many"])
+def width(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read as tables of few columns are read, and as those of very many."""
+    if request.param == "very many":
+        monkeypatch.setattr(delimited, "WIDE", 1)
+
+
 SEMICOLONS = "read with semicolons between cells"
 COMMAS = "read with decimal commas, as 3,5 for 3.5"
 TABS = "read with tabs between cells"
 
 
+@pytest.mark.usefixtures("width")
 @pytest.mark.parametrize(
     ("name", "content", "expected", "notes"),
     [
@@ -184,6 +192,10 @@ def test_dialects(
     assert texts(tmp_path, name, content) == ({"id": ["P1", "P2"], **expected}, notes)
 
 
+@pytest.mark.usefixtures("width")
+@pytest.mark.usefixtures("width")
+@pytest.mark.usefixtures("width")
+@pytest.mark.usefixtures("width")
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -215,6 +227,7 @@ def test_a_column_that_turns_out_to_be_text_is_text_from_the_first_row(
     assert found["id"] == [f"P{i}" for i in range(300)]
 
 
+@pytest.mark.usefixtures("width")
 def test_numbers_of_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delimited, "PIECE_BYTES", 1000)
     monkeypatch.setattr(delimited, "PIECE_ROWS", 1)
@@ -231,9 +244,9 @@ def test_lines_that_leave_out_their_last_cells(tmp_path: Path) -> None:
     found, notes = texts(tmp_path, "a.tsv", "id\ta\tb\nP1\t1\nP2\t2\t5\nP3\n")
     assert found == {"id": ["P1", "P2", "P3"], "a": [1, 2, None], "b": [None, 5, None]}
     assert notes == ("2 lines with fewer cells than there are columns, the others taken as empty",)
-    with pytest.raises(InputError, match=r"1 line of another number of cells.*expected 3 cells, got 2 in 'P2,4'"):
+    with pytest.raises(InputError, match=r"1 line of another number of cells.*expected 3 cells, got 2 in 'P2"):
         texts(tmp_path, "cut.csv", "id,a,b\nP1,1,2\nP2,4")  # the file may have been cut off here
-    with pytest.raises(InputError, match=r"got 4 in 'P9,1,2,3'"):
+    with pytest.raises(InputError, match=r"got 4 in 'P9"):
         texts(tmp_path, "more.csv", "id,a,b\n" + "P1,1,2\n" * 200 + "P9,1,2,3\n")
 
 

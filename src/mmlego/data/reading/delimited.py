@@ -7,7 +7,6 @@ look at each column by itself takes three times as long, and a file of 450,000 c
 from __future__ import annotations
 
 import contextlib
-import math
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -15,32 +14,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.dialect import Dialect, cells
+from mmlego.data.reading.dialect import COMMA, NULLS, Dialect, cells
+from mmlego.data.reading.wide import WideReader
 from mmlego.errors import InputError
 from mmlego.wording import counted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What stands for no number in a column of numbers, whoever wrote it; other words are looked at one by one.
-NULLS = (
-    "",
-    "NA",
-    "NaN",
-    "nan",
-    "N/A",
-    "n/a",
-    "NULL",
-    "null",
-    "None",
-    "none",
-    "#N/A",
-    "<NA>",
-    "na",
-    ".",
-    "-nan",
-    "-NaN",
-)
+# Tables of so many columns are read row by row.
+WIDE = 5000
+# Rows and cells that tell whether a column seems to hold numbers.
+MOST_LOOKED_AT = 20
+CELLS_LOOKED_AT = 200_000
 PIECE_BYTES = 16 * 2**20
 MOST_PIECE_BYTES = 192 * 2**20
 PIECE_ROWS = 64  # of a wide file: each column of each piece costs something
@@ -98,8 +84,16 @@ def read_columns(content: BinaryIO, dialect: Dialect, wanted: Sequence[str], tex
     >>> found.numbers, found.matrix.tolist(), found.texts["id"].tolist(), found.texts["sex"].tolist()
     (['age'], [[50.0, nan]], ['007', '008'], ['f', None])
     """
+    lines, quotes = _count_lines(content, dialect.start)
+    if len(dialect.names) >= WIDE and not quotes:
+        numbers = _numbers(dialect, wanted, text)
+        seeming = set(numbers)
+        others = [name for name in wanted if name not in seeming]
+        wide = WideReader(content, dialect, numbers, others, lines)
+        wide.read()
+        return Columns(*wide.parts())
     reader = _Reader(content, dialect, wanted, text)
-    reader.read()
+    reader.read(lines, quotes)
     return reader.columns()
 
 
@@ -116,10 +110,8 @@ class _Reader:
     def __init__(self, content: BinaryIO, dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> None:
         self.content, self.dialect = content, dialect
         self.names = list(dialect.names)
-        place = {name: number for number, name in enumerate(self.names)}
-        self.texts = {name for name in wanted if name in text}
-        self.numbers = [name for name in wanted if name not in self.texts and _is_number(dialect, place[name])]
-        self.texts |= set(wanted) - set(self.numbers)
+        self.numbers = _numbers(dialect, wanted, text)
+        self.texts = set(wanted) - set(self.numbers)
         self.wanted = list(wanted)
         self.rows = 0
         self.parts: dict[str, list[Any]] = {name: [] for name in wanted if name in self.texts}
@@ -128,8 +120,8 @@ class _Reader:
         self.nulls = list(NULLS[:2])
         self.short = 0
 
-    def read(self) -> None:
-        lines, self.quotes = _count_lines(self.content, self.dialect.start)
+    def read(self, lines: int, quotes: bool) -> None:
+        self.quotes = quotes
         self.matrix = np.empty((len(self.numbers), lines))
         self.place = {name: row for row, name in enumerate(self.numbers)}
         for piece in _pieces(self.content, self.dialect, self.quotes, lines):
@@ -235,7 +227,7 @@ class _Reader:
             ),
             csv.ConvertOptions(
                 column_types=kinds,
-                include_columns=list(names),
+                include_columns=[] if len(names) == len(self.names) else list(names),
                 null_values=self.nulls,
                 true_values=[],
                 false_values=[],
@@ -266,20 +258,30 @@ class _Reader:
             self.parts[name] = [*parts, *self.parts[name]]
 
 
-def _is_number(dialect: Dialect, place: int) -> bool:
+def _numbers(dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> list[str]:
+    """Return which of the wanted columns seem to hold numbers."""
+    place = {name: number for number, name in enumerate(dialect.names)}
+    rows = max(3, min(MOST_LOOKED_AT, CELLS_LOOKED_AT // len(dialect.names)))
+    return [name for name in wanted if name not in text and _is_number(dialect, place[name], rows)]
+
+
+def _is_number(dialect: Dialect, place: int, rows: int) -> bool:
     """Return whether a column of the sample holds numbers alone; one that holds nothing may hold numbers later."""
-    for row in dialect.sample:
-        word = row[place].strip() if place < len(row) else ""
-        if word in NULLS:
-            continue
-        digits = word.lstrip("+-")
-        if digits.isdigit() and (len(digits) > EXACT or (len(digits) > 1 and digits[0] == "0")):
-            return False  # 007 and a number of 20 digits would lose something
+    for row in dialect.sample[:rows]:
+        word = row[place] if place < len(row) else ""
         try:
-            if math.isnan(float(word.replace(",", ".") if dialect.decimal == "," else word)):
-                return False
+            value = float(word)
         except ValueError:
-            return False
+            word = word.strip()
+            if word not in NULLS and not (dialect.decimal == "," and COMMA.fullmatch(word)):
+                return False
+            continue
+        if value != value:
+            continue
+        if word[:1] == "0" or len(word) > EXACT:
+            digits = word.strip().lstrip("+-")
+            if digits.isdigit() and (len(digits) > EXACT or digits != str(int(digits))):
+                return False  # 007 and a number of 20 digits would lose something
     return True
 
 

@@ -15,11 +15,30 @@ from mmlego.wording import counted, listed
 
 SEPARATORS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".psv": "|", ".txt": ""}
 NAMED = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
+# What stands for no number in a column of numbers, whoever wrote it; other words are looked at one by one.
+NULLS = (
+    "",
+    "NA",
+    "NaN",
+    "nan",
+    "N/A",
+    "n/a",
+    "NULL",
+    "null",
+    "None",
+    "none",
+    "#N/A",
+    "<NA>",
+    "na",
+    ".",
+    "-nan",
+    "-NaN",
+)
 UNNAMED = "Unnamed: "  # as pandas calls columns without a name
 # The rows that are looked at: enough to tell, and no more than a file of 450,000 columns can bear.
 MOST_LINES = 100
 MOST_TITLES = 20
-MOST_CELLS = 2_000_000
+MOST_CELLS = 400_000
 
 COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 POINT = re.compile(r"[+-]?\d*\.\d+(?:[eE][+-]?\d+)?")
@@ -107,7 +126,8 @@ def detect(content: BinaryIO, usual: str, key: str) -> Dialect:
     again = [name for name, count in Counter(names).items() if count > 1]
     if again:
         raise InputError(f"columns of the same name ({listed(again)})", remedy="Rename or drop them.")
-    decimal = _decimal(rows) if any("," in line for line in lines) else "."
+    within = any('"' in line if separator == "," else "," in line for line in lines)  # commas in cells
+    decimal = _decimal(rows) if within else "."
     if usual and separator != usual:
         notes.append(f"read with {NAMED[separator]} between cells")
     if decimal == ",":

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ BLOCK_BYTES = 8192
 # Two patients share a row by chance with probability 2^−bits: among n hardly ever, with so many bits beyond log2 n.
 MARGIN_BITS = 10
 MOST_COLUMNS = 256
-PART = 4096  # columns that are turned at a time
+AT_ONCE = 2**21  # values
 
 
 def file_fingerprint(path: Path, start: int = 0) -> bytes:
@@ -121,30 +121,48 @@ def row_fingerprints(frame: pd.DataFrame) -> list[bytes | None]:
 
     if frame.empty:
         return [None] * len(frame)
-    digests = [hashlib.sha256() for _ in range(len(frame))]
+    summed = np.zeros((len(frame), 2), dtype=np.uint64)
     telling = np.zeros(len(frame), dtype=bool)
-    kinds = [_kind(dtype) for dtype in frame.dtypes]
-    for start, stop in _runs(kinds):
-        if kinds[start]:
-            for part in range(start, stop, PART):  # as float64: of float32 and of whole numbers that is exact
-                numbers = frame.iloc[:, part : min(part + PART, stop)].to_numpy(dtype=np.float64, na_value=np.nan)
-                numbers = np.where(np.isnan(numbers), np.nan, numbers + 0.0)  # one NaN, one zero
-                for digest, row in zip(digests, np.ascontiguousarray(numbers), strict=True):
-                    digest.update(row.tobytes())
-            continue
-        for place in range(start, stop):
-            column = frame.iloc[:, place]
-            if _holds_objects(column):
-                telling |= column.notna().to_numpy()
-                cells = [_cell(value) for value in column]
-            else:
-                cells = [int(value).to_bytes(8, "little") for value in hash_pandas_object(column, index=False)]
-            for digest, cell in zip(digests, cells, strict=True):
-                digest.update(cell)
-    telling |= _bits(frame, [place for place, number in enumerate(kinds) if number]) >= (
-        math.log2(len(frame)) + MARGIN_BITS
-    )
+    number = np.array([getattr(kind, "kind", "O") in "iuf" for kind in frame.dtypes], dtype=bool)
+    floats = np.flatnonzero(number)
+    factors = np.random.default_rng(0).integers(2**63, size=(len(floats), 2), dtype=np.uint64) * 2 + 1
+    for some, values in _in_pieces(frame, floats):
+        summed += _mixed(values) @ factors[some]  # as sure as a hash of 128 bits, and a tenth of the time
+    digests = [hashlib.sha256(row.tobytes()) for row in summed]
+    for place in np.flatnonzero(~number).tolist():
+        column = frame.iloc[:, place]
+        if _holds_objects(column):
+            cells = [_cell(value) for value in column]
+            telling |= column.notna().to_numpy()
+        else:
+            cells = [value.tobytes() for value in hash_pandas_object(column, index=False).to_numpy()]
+        for digest, cell in zip(digests, cells, strict=True):
+            digest.update(cell)
+    telling |= _are_telling(frame)
     return [digest.digest() if tells else None for digest, tells in zip(digests, telling, strict=True)]
+
+
+def _mixed(values: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Return numbers as bits of which each hangs on many others."""
+    bits = values.view(np.uint64)
+    bits ^= bits >> np.uint64(33)
+    bits *= np.uint64(0xFF51AFD7ED558CCD)
+    bits ^= bits >> np.uint64(33)
+    return bits
+
+
+def _in_pieces(frame: pd.DataFrame, places: NDArray[np.int64]) -> Iterator[tuple[slice, NDArray[np.float64]]]:
+    """Yield which columns of numbers, and their values ``(n, k)``, one NaN and one zero being as another."""
+    step = max(1, AT_ONCE // len(frame))
+    for start in range(0, len(places), step):
+        some = places[start : start + step]
+        whole = some[-1] - some[0] + 1 == len(some)
+        part = frame.iloc[:, some[0] : some[-1] + 1] if whole else frame.iloc[:, some.tolist()]
+        plain = all(kind == np.float64 for kind in part.dtypes)
+        numbers = part.to_numpy() if plain else part.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = np.array(numbers, dtype=np.float64, order="C") + 0.0
+        values[np.isnan(values)] = np.nan
+        yield slice(start, start + step), values
 
 
 def text_fingerprints(column: pd.Series) -> list[bytes | None]:
@@ -179,27 +197,18 @@ def _cell(value: object) -> bytes:
     return hashlib.sha256(raw).digest()
 
 
-def _kind(dtype: Any) -> bool:
-    """Return whether a column holds numbers, of numpy or of pandas; truth values are none."""
-    return getattr(dtype, "kind", "O") in "iuf"
-
-
-def _runs(kinds: Sequence[bool]) -> Iterator[tuple[int, int]]:
-    """Yield where columns of one kind stand beside each other."""
-    start = 0
-    for place in range(1, len(kinds) + 1):
-        if place == len(kinds) or kinds[place] != kinds[start]:
-            yield start, place
-            start = place
-
-
-def _bits(frame: pd.DataFrame, places: Sequence[int]) -> NDArray[np.float64]:
-    """Return how much the numbers of each row tell of who has it, ``(n,)``; of many columns some are looked at."""
+def _are_telling(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return for which rows ``(n,)`` the numbers tell who has them; of many columns some are looked at."""
+    names = [place for place, kind in enumerate(frame.dtypes) if getattr(kind, "kind", "O") in "iuf"]
+    needed = math.log2(len(frame)) + MARGIN_BITS
     total = np.zeros(len(frame))
-    for place in places[:: max(1, len(places) // MOST_COLUMNS)]:
+    for place in names[:: max(1, len(names) // MOST_COLUMNS)]:
         column = frame.iloc[:, place].to_numpy(dtype=np.float64, na_value=np.nan)
         known = ~np.isnan(column)
-        _, values, counts = np.unique(column[known], return_inverse=True, return_counts=True)
+        _, rank, counts = np.unique(column[known], return_inverse=True, return_counts=True)
         if len(counts) > 0.3 * known.sum() and len(counts) > 2:
-            total[known] += math.log2(known.sum()) - np.log2(counts[values])
-    return total
+            total[known] += math.log2(known.sum()) - np.log2(counts[rank])
+        if (total >= needed).all():
+            break
+    telling: NDArray[np.bool_] = total >= needed
+    return telling

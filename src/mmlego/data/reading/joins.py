@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # What R (read.csv, readr, data.table) and pandas call a column that has no name; rows numbered from 0 or 1 are in it.
 DEFAULTS = ("X", "...1", "V1", "index", "level_0", "rownames", "row_names", "rn", "rowname")
+FEW = 20
 RowRule: TypeAlias = Literal["error", "first", "mean"]
 AnyRowRule: TypeAlias = Literal["error", "first", "last", "mean"]
 
@@ -149,7 +150,7 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
 
 
 def pick(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """Return columns of a table, as a view where they lie side by side.
+    """Return columns of a table, as a view where all but a few are wanted, or they lie side by side.
 
     Parameters
     ----------
@@ -167,7 +168,14 @@ def pick(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
     places = frame.columns.get_indexer(pd.Index(names))
-    if len(places) and (np.diff(places) == 1).all():
+    steps = np.diff(places)
+    if (steps > 0).all() and frame.shape[1] - len(places) <= FEW:
+        others = frame.columns.delete(places)
+        frame = frame.copy(deep=False)
+        for name in others:
+            del frame[name]  # pandas 2 copies whatever else it does to a frame of numbers and text
+        return frame
+    if len(places) and (steps == 1).all():
         return frame.iloc[:, places[0] : places[-1] + 1]
     return frame[list(names)]
 

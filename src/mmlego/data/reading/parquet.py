@@ -70,7 +70,8 @@ class ParquetTable:
         matrix = np.empty((len(numbers), table.num_rows))
         for row, name in enumerate(numbers):
             matrix[row] = _float(table.column(self._stored[name]))
-        others = {name: table.column(self._stored[name]) for name in wanted if name not in set(numbers)}
+        known = set(numbers)
+        others = {name: table.column(self._stored[name]) for name in wanted if name not in known}
         return Columns(numbers, matrix, {name: _cells(column, name in text) for name, column in others.items()})
 
 

@@ -89,11 +89,12 @@ class Workbook:
             for name, column in cells.items()
             if name not in text and all(cell is None or _is_number(cell) for cell in column)
         ]
+        known = set(numbers)
         matrix = np.array([[np.nan if cell is None else float(cell) for cell in cells[name]] for name in numbers])
         return Columns(
             numbers,
             matrix.reshape(len(numbers), len(self._rows)),
-            {name: _texts(column) for name, column in cells.items() if name not in set(numbers)},
+            {name: _texts(column) for name, column in cells.items() if name not in known},
         )
 
     def _column(self, place: int) -> list[Any]:
