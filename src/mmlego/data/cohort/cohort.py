@@ -251,6 +251,31 @@ class Cohort(CohortTable):
         """Return a text: patients per modality, how modalities overlap, outcome counts, what was dropped and why."""
         return summarise(self)
 
+    def columns(self) -> pd.DataFrame:
+        """Return what each column of each table was taken for: a number, yes or no, categories, or left out.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a column: ``modality``, ``column``, ``taken``, ``values`` (the range, or how many have each category),
+            ``missing`` (how many patients), ``doubt``.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> clinical = pd.DataFrame({"age": ["50", "61"], "sex": ["f", "m"]}, index=["a", "b"])
+        >>> Cohort.from_frames({"clinical": clinical}).columns()["taken"].tolist()
+        ['number', 'categories']
+        """
+        import pandas as pd
+
+        rows = [
+            {"modality": name, **vars(taken)}
+            for name, frame in self.frames.items()
+            for taken in self.sources[name].columns_taken(frame)
+        ]
+        return pd.DataFrame(rows, columns=["modality", "column", "taken", "values", "missing", "doubt"])
+
     def draw_overlap(self, path: str | os.PathLike[str]) -> Path:
         """Draw how modalities overlap, as an UpSet plot; see :func:`mmlego.data.cohort.pictures.draw_overlap`."""
         return draw_overlap(self, path)

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mmlego.data.reading.joins import Noted
+
 if TYPE_CHECKING:
     from mmlego.data.cohort.table import CohortTable
 
@@ -51,6 +53,9 @@ def summarise(cohort: CohortTable) -> str:
     rna       table         2        1
     cnv       table         1        1
     <BLANKLINE>
+    columns of rna: 1 number
+    columns of cnv: 1 number
+    <BLANKLINE>
     rna  cnv  patients
      x    x          1
      x               1
@@ -63,6 +68,9 @@ def summarise(cohort: CohortTable) -> str:
     for name, frame in cohort.frames.items():
         rows.append([name, cohort.sources[name].kind, str(len(frame)), str(cohort.sources[name].width(frame))])
     lines = [f"{cohort.name}: {len(cohort)} patients", "", *_table(rows, "<<>>"), ""]
+    short = {name: cohort.sources[name].in_short(frame) for name, frame in cohort.frames.items()}
+    if any(short.values()):
+        lines += [*(f"columns of {name}: {text}" for name, text in short.items() if text), ""]
     patterns = [[*names, "patients"]]
     for have, count in overlap(cohort):
         patterns.append([*("x" if name in have else "" for name in names), str(count)])
@@ -73,7 +81,9 @@ def summarise(cohort: CohortTable) -> str:
         lines.append(cohort.outcome_spec.describe(cohort.outcome))
     if cohort.groups is not None:
         lines.append(f"split {cohort.groups.describe(cohort.patients)}")
-    lines += [f"dropped: {note}" for note in cohort.dropped] or ["nothing dropped"]
+    lost = [note for note in cohort.dropped if not isinstance(note, Noted)]
+    lines += [f"dropped: {note}" for note in lost] or ["nothing dropped"]
+    lines += [f"note: {note}" for note in cohort.dropped if isinstance(note, Noted)]
     return "\n".join(lines)
 
 

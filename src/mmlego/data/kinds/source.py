@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mmlego.data.kinds.fitted import Preprocessing
+    from mmlego.data.kinds.tabular.taken import Taken
 
 
 class Folder:
@@ -231,6 +232,26 @@ class Source(BaseModel, ABC):
             Rows by patient.
         """
         return int(frame.shape[1])
+
+    def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
+        """Return what each column was taken for; kinds that are no tables have none.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return []
+
+    def in_short(self, frame: pd.DataFrame) -> str:
+        """Return in one line what the columns were taken for, for the summary; nothing if there is nothing to say.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return ""
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return what tells each patient's features from another's; None where two may well share them by chance.

@@ -10,8 +10,9 @@ from pydantic import Field, PrivateAttr
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
+from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.columns import Found, read_types
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, select_columns
+from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, row_numbers, select_columns
 from mmlego.data.reading.telling import refuse_names
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class TableSource(ColumnKeys, Source):
     rows: RowRule = "error"
     keep: int | None = Field(default=None, ge=1)
     _found: list[Found] = PrivateAttr(default_factory=list)
+    _left: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient."""
@@ -85,12 +87,21 @@ class TableSource(ColumnKeys, Source):
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             found = read_types(rows, rules, modality, columns, strict=strict, decimal=decimal)
             self._found[:] = [found.without_rows()]
+            self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
             return found.frame
 
         chosen, notes = choose_rows(frame, key, self.columns, self.rows, modality, taken, read)
         if strict:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
+
+    def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
+        """Return what each column was taken for, and which were left out."""
+        return columns_taken(frame, self._found[0] if self._found else None, self._left)
+
+    def in_short(self, frame: pd.DataFrame) -> str:
+        """Return in one line what the columns were taken for."""
+        return in_short(frame, self._found[0] if self._found else None, self._left)
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""
