@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmlego.data.reading.missing import is_missing
 from mmlego.extras import import_extra
 from mmlego.wording import shortened
 
-__doctest_requires__ = {"complaint_of": ["rdkit"], "canonical": ["rdkit"], "scaffold_groups": ["rdkit"]}
+__doctest_requires__ = {name: ["rdkit"] for name in ("complaint_of", "says_missing", "canonical", "scaffold_groups")}
 
 EXTRA = "'mmlego[graphs]'"
 
@@ -60,6 +61,22 @@ def complaint_of(smiles: str) -> str | None:
     if any(atom.GetTotalDegree() > 10 or not -6 < atom.GetFormalCharge() < 7 for atom in molecule.GetAtoms()):
         return f"an atom with more than ten neighbours or charges that no atom has: {shortened(smiles)!r}"
     return None
+
+
+def says_missing(text: str) -> bool:
+    """Return whether a text among SMILES is a word for a missing one, and no molecule.
+
+    Parameters
+    ----------
+    text
+        The text.
+
+    Examples
+    --------
+    >>> says_missing("NA"), says_missing("[Not Available]"), says_missing("CCO"), says_missing("C1CC")
+    (True, True, False, False)
+    """
+    return is_missing(text) and read_molecule(text) is None
 
 
 def canonical(smiles: str) -> str:

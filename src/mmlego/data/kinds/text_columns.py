@@ -6,10 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+import numpy as np
+
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.joins import Dropped, by_patient, one_row_each, refuse_taken
+from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
@@ -31,12 +34,15 @@ class TextRules:
         Texts that cannot be used: ``raise``, or ``skip`` their patients.
     complaint
         Why a text cannot be used, or None.
+    absent
+        Whether a text is a word for a missing one; else only the empty cell is missing.
     """
 
     column: str
     rows: Literal["error", "first"] = "error"
     on_error: OnError = "raise"
     complaint: Callable[[str], str | None] = lambda text: None
+    absent: Callable[[str], bool] = lambda text: False
 
 
 class TextColumnSource(Source):
@@ -60,14 +66,14 @@ class TextColumnSource(Source):
     on_error: OnError = "raise"
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
-        """Read the column of texts, a row a patient, each checked."""
-        return self.choose(folder.table(self.file or ""), folder.key, modality, taken)
+        """Read the column of texts as they are written, a row a patient, each checked."""
+        return self.choose(folder.table(self.file or "", text=[self.column]), folder.key, modality, taken)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the column of texts of a table in memory, a row a patient, each checked."""
-        rules = TextRules(self.column, self.rows, self.on_error, self.complaint)
+        rules = TextRules(self.column, self.rows, self.on_error, self.complaint, self.absent)
         return choose_texts(frame, key, modality, taken, rules)
 
     def complaint(self, text: str) -> str | None:
@@ -79,6 +85,16 @@ class TextColumnSource(Source):
             The text, not empty.
         """
         return None
+
+    def absent(self, text: str) -> bool:
+        """Return whether a text is a word for a missing one; to most kinds NA and None are texts as others.
+
+        Parameters
+        ----------
+        text
+            The text, not empty.
+        """
+        return False
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return a hash of each text: two patients with one text are the same, or one was copied."""
@@ -120,10 +136,14 @@ def choose_texts(
     texts = frame[[column]].astype(object).where(known.to_numpy()[:, None], "")
     texts[column] = [str(text).strip() for text in texts[column]]
     texts, merged = one_row_each(texts, rules.rows, modality, ("first",))
-    empty = texts[column] == ""
+    empty = np.array([not text or rules.absent(text) for text in texts[column]], dtype=bool)
     if empty.any():
         who = tuple(texts.index[empty])
         notes = [*notes, Dropped(modality, f"{counted(len(who), 'patient')} without any text", who)]
+    doubtful = [f"{who}: {text!r}" for who, text in texts[column][~empty].items() if is_missing(str(text))]
+    if doubtful:
+        what = counted(len(doubtful), "text")
+        notes = [*notes, Dropped(modality, f"{what} taken as written, though it may mean missing ({listed(doubtful)})")]
     texts, unfit = _usable(texts[~empty], modality, rules)
     return texts, [*notes, *merged, *unfit]
 

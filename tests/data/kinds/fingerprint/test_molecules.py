@@ -223,3 +223,12 @@ def test_a_salt_stays_with_its_acid_and_its_parent() -> None:
         assert len(set(scaffold_groups([parent, salt]))) == 1
     assert len(set(scaffold_groups(["c1ccccc1.C1CCCCN1", "C1CCCCN1.c1ccccc1"]))) == 1
     assert len(set(scaffold_groups(["C1CCCCC1", "c1ccccc1", "c1ccncc1"]))) == 3
+
+
+@pytest.mark.parametrize("kind", ["graph", "fingerprint"])
+def test_words_for_missing_that_are_no_molecules(kind: str, tmp_path: Path) -> None:
+    cohort = drugs(
+        tmp_path, kind, rows={"a": "CCO", "b": "NA", "c": "[Not Available]", "d": "N", "e": "None", "f": "CCN"}
+    )
+    assert cohort.patients == ("a", "d", "f")
+    assert "drug: 3 patients without any text (b, c, e)" in map(str, cohort.dropped)

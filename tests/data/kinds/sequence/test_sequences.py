@@ -172,3 +172,16 @@ def test_a_column_of_the_outcome_is_no_sequence() -> None:
             task={"task": "classification", "label": "died"},
             kinds={"seq": {"kind": "sequence", "column": "died"}},
         )
+
+
+def test_sequences_are_read_as_they_are_written(tmp_path: Path) -> None:
+    """NA is asparagine and alanine, NAN a peptide of three; only what the alphabet cannot spell means missing."""
+    (tmp_path / "s.csv").write_text("id,sequence\na,NA\nb,NaN\nc,ACD\nd,\ne,n/a\n")
+    read = manifest(tmp_path, "file: s.csv, alphabet: protein")
+    assert dict(read.frames["seq"]["sequence"]) == {"a": "NA", "b": "NaN", "c": "ACD"}
+    notes = [str(note) for note in read.dropped]
+    assert any("2 patients without any text (d, e)" in note for note in notes)
+    assert any("2 texts taken as written, though it may mean missing (a: 'NA', b: 'NaN')" in note for note in notes)
+    (tmp_path / "s.csv").write_text("id,sequence\na,007\nb,1e2\nc,None\n")
+    read = manifest(tmp_path, "file: s.csv, alphabet: any")
+    assert list(read.frames["seq"]["sequence"]) == ["007", "1e2", "None"]

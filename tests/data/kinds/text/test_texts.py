@@ -255,3 +255,9 @@ def test_without_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "transformers", None)
     with pytest.raises(MissingExtraError, match=r"needs transformers.* pip install 'mmlego\[text\]'"):
         cohort.prepare(["a", "b"])
+
+
+def test_a_report_that_says_none_is_a_report(folder: Path) -> None:
+    read = notes(folder, rows={"a": "None", "b": "benign nodule", "c": "007"})
+    assert list(read.frames["note"]["text"]) == ["None", "benign nodule", "007"]
+    assert any("1 text taken as written, though it may mean missing (a: 'None')" in str(note) for note in read.dropped)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from mmlego.data.kinds.fingerprint.preprocess import FingerprintPreprocessor
-from mmlego.data.kinds.molecules import canonical, complaint_of
+from mmlego.data.kinds.molecules import canonical, complaint_of, says_missing
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
 
@@ -37,6 +37,10 @@ class FingerprintSource(TextColumnSource):
     def complaint(self, text: str) -> str | None:
         """Return that a text is no molecule, or None."""
         return complaint_of(text)
+
+    def absent(self, text: str) -> bool:
+        """Return whether a text says that there is no molecule."""
+        return says_missing(text)
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return a hash of each molecule, however its SMILES was written."""

@@ -15,7 +15,7 @@ from mmlego.data.kinds.graph.graphml import read_graphml
 from mmlego.data.kinds.graph.molecule import complaint_of_graph, molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import RawGraph
-from mmlego.data.kinds.molecules import complaint_of
+from mmlego.data.kinds.molecules import complaint_of, says_missing
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.joins import Dropped
@@ -118,13 +118,15 @@ class GraphSource(FileSource):
             raise InputError(
                 f"{modality} names no file", expected="file: (SMILES), pattern: (GraphML) or edges: (tables)"
             )
-        return self.choose(folder.table(self.file), folder.key, modality, taken)
+        return self.choose(folder.table(self.file, text=[self.column]), folder.key, modality, taken)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the molecules of a column of SMILES in memory."""
-        rules = TextRules(self.column, self.rows, self.on_error, lambda t: complaint_of(t) or complaint_of_graph(t))
+        rules = TextRules(
+            self.column, self.rows, self.on_error, lambda t: complaint_of(t) or complaint_of_graph(t), says_missing
+        )
         texts, notes = choose_texts(frame, key, modality, taken, rules)
         graphs = {str(patient): molecule_graph(text) for patient, text in texts.iloc[:, 0].items()}
         return _column_of(graphs), notes

@@ -15,6 +15,7 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -72,6 +73,10 @@ class SequenceSource(TextColumnSource):
     def complaint(self, text: str) -> str | None:
         """Return which characters are not of the alphabet, or that it is no molecule, or None."""
         return ALPHABETS[self.alphabet].complaint(text) or (complaint_of(text) if self.canonical else None)
+
+    def absent(self, text: str) -> bool:
+        """Return whether a text is a word for a missing one, and no sequence: ``NA`` is one of proteins and of DNA."""
+        return is_missing(text) and ALPHABETS[self.alphabet].complaint(text) is not None
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return a hash of each sequence; of molecules in canonical form, however they were written."""

@@ -80,7 +80,7 @@ class TextSource(FileSource):
             return super().read(folder, modality, taken)
         if self.file is None:
             raise InputError(f"{modality} names no file", expected="file: (a table) or pattern: (text files)")
-        return self._column(folder.table(self.file), folder.key, modality, taken)
+        return self._column(folder.table(self.file, text=[self.column]), folder.key, modality, taken)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
