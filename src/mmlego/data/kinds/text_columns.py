@@ -11,7 +11,7 @@ import numpy as np
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.fingerprints import text_fingerprints
-from mmlego.data.reading.joins import Dropped, by_patient, one_row_each, refuse_taken
+from mmlego.data.reading.joins import Dropped, Noted, by_patient, one_row_each, refuse_taken
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
@@ -143,7 +143,7 @@ def choose_texts(
     doubtful = [f"{who}: {text!r}" for who, text in texts[column][~empty].items() if is_missing(str(text))]
     if doubtful:
         what = counted(len(doubtful), "text")
-        notes = [*notes, Dropped(modality, f"{what} taken as written, though it may mean missing ({listed(doubtful)})")]
+        notes = [*notes, Noted(modality, f"{what} taken as written, though it may mean missing ({listed(doubtful)})")]
     texts, unfit = _usable(texts[~empty], modality, rules)
     return texts, [*notes, *merged, *unfit]
 

@@ -273,3 +273,8 @@ def test_columns_that_tell_nodes_apart_are_no_features_unless_named(tmp_path: Pa
     (tmp_path / "e.csv").write_text("id,source,target,kind\n" + edges)
     named = cohort(tmp_path, "edges: e.csv, nodes: n.csv, node_columns: [symbol, c*]").prepare(["p0", "p1"])
     assert named.preprocessing["net"].nodes.columns == ("count", "symbol")
+
+
+def test_the_row_number_of_a_table_is_no_attribute(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(",id,source,target\n0,p0,a,b\n1,p0,b,c\n2,p1,a,c\n")
+    assert cohort(tmp_path, "edges: e.csv").frames["net"]["graph"]["p0"].links == {}

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.kinds.graph.raw import Attributes, RawGraph
-from mmlego.data.reading.joins import Dropped, refuse_taken, select_columns
+from mmlego.data.reading.dialect import is_unnamed
+from mmlego.data.reading.joins import Dropped, Noted, refuse_taken, select_columns
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -52,7 +53,8 @@ def pick_names(
     >>> pick_names(["weight", "kind"], "w*", [], "ppi"), pick_names([], "*", [], "ppi")
     (['weight'], [])
     """
-    chosen = [] if patterns == "*" and not names else select_columns(patterns, names, where)
+    nothing = patterns == "*" and all(map(is_unnamed, names))
+    chosen = [] if nothing else select_columns(patterns, names, where)
     refuse_taken(chosen, taken, where)
     return chosen
 
@@ -125,7 +127,7 @@ def set_apart(graphs: Graphs, part: Part, patterns: str | Sequence[str], where: 
         f"{listed(apart)} tell{'s' if len(apart) == 1 else ''} {what}s apart, no feature unless {what}_columns names it"
     )
     marked = {p: replace(graph, **{key: getattr(graph, key) | frozenset(apart)}) for p, graph in graphs.items()}
-    return marked, [Dropped(where, note)]
+    return marked, [Noted(where, note)]
 
 
 def _tells_apart(name: str, columns: Sequence[NDArray[Any]]) -> bool:
