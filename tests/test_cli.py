@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 
 import mmlego
 from mmlego import MismatchError
-from mmlego.cli import app
+from mmlego.cli import _OPTIONS, app
 from tests import terminal
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import write_cohort, write_quick
@@ -120,6 +121,23 @@ def test_an_error_speaks_of_options(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("mmlego.cli.app", refuse)
     assert terminal.refused() == "no. Pass --allow-mismatch, --overwrite or --overwrite [now]."
+
+
+def test_the_options_that_errors_speak_of_are_there() -> None:
+    from typer.main import get_command
+
+    known = {name for verb in get_command(app).commands.values() for option in verb.params for name in option.opts}
+    told = {option for text in _OPTIONS.values() for option in re.findall(r"(?<!\S)--?[a-z-]+", text)}
+    assert told
+    assert told <= known
+
+
+def test_what_errors_tell_to_pass_is_told_of_the_command_line() -> None:
+    """The words that are replaced stand in an error of ours still."""
+    root = Path(mmlego.__file__).parent
+    code = "".join(path.read_text() for path in sorted(root.rglob("*.py")) if path.name != "cli.py")
+    words = re.sub(r'"\n\s*f?"', "", code)  # one text over two lines
+    assert [argument for argument in _OPTIONS if argument not in words] == []
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,10 @@ _OPTIONS = {
     "folder=PATH": "--data-dir",
     "out=PATH": "--out",
     "links=True": "--links",
+    "modalities=,": "--modality,",
+    "weights='uniform'": "--weights uniform",
+    "Lower lr=, or set gradient_clip=.": "Lower it with -s fit.lr=NUMBER, or set -s fit.gradient_clip=NUMBER.",
+    "duplicates='together' or duplicates='allow' (--duplicates)": "--duplicates together or --duplicates allow",
 }
 
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 
 MOST_COMPARED = 5000  # to compare a name with half a million takes as long as to read them
+_SIGNS = re.compile(r"[\W_]+")
+# How like a name another has to be, of 1: of few letters, one more or one other makes a word of its own.
+_NEAR, _NEARER, _SHORT = 0.7, 0.8, 3
 
 
 def listed(names: Iterable[object], limit: int = 5) -> str:
@@ -55,6 +59,9 @@ def counted(number: int, noun: str) -> str:
 def meant(name: str, known: Sequence[str]) -> str:
     """Return the hint ``Did you mean …?`` for a misspelled name, or the list of the known ones.
 
+    A name that differs in case or in signs between its words comes first, then one that holds the name as a word, then
+    one of few other letters; what is farther is no hint.
+
     Parameters
     ----------
     name
@@ -68,12 +75,33 @@ def meant(name: str, known: Sequence[str]) -> str:
     "Did you mean 'columns'?"
     >>> meant("zzz", ["columns", "file"])
     'Known: columns, file.'
+    >>> meant("Age", ["Stage", "Date of diagnosis", "AGE"]), meant("age", ["stage", "age_at_diagnosis"])
+    ("Did you mean 'AGE'?", "Did you mean 'age_at_diagnosis'?")
     """
-    compared = known if len(known) <= MOST_COMPARED else _alike(name, known)
-    near = difflib.get_close_matches(name, compared, n=1)
-    if near:
-        return f"Did you mean {near[0]!r}?"
+    near = _nearest(name, known)
+    if near is not None:
+        return f"Did you mean {near!r}?"
     return f"Known: {listed(known, 12)}." if known else "None is known here."
+
+
+def _nearest(name: str, known: Sequence[str]) -> str | None:
+    wanted = _SIGNS.sub("", name.casefold())
+    for other in known:
+        if wanted and other != name and _SIGNS.sub("", other.casefold()) == wanted:
+            return other
+    compared = known if len(known) <= MOST_COMPARED else _alike(name, known)
+    plain = {other: _SIGNS.sub("", other.casefold()) for other in compared if other != name}
+    holding = [other for other in plain if wanted and wanted in map(str.casefold, _SIGNS.split(other))]
+    if len(holding) == 1:
+        return holding[0]
+    # Another number is no slip of the pen: TP53 is not TP63.
+    places = {text: other for other, text in reversed(plain.items()) if _digits(text) == _digits(wanted)}
+    found = difflib.get_close_matches(wanted, places, n=1, cutoff=_NEAR if len(wanted) > _SHORT else _NEARER)
+    return places[found[0]] if found else None
+
+
+def _digits(text: str) -> list[str]:
+    return re.findall(r"\d+", text)
 
 
 def _alike(name: str, known: Sequence[str]) -> list[str]:

@@ -230,7 +230,10 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise _in_words(error.errors()[0], model, where) from None
+        # A misspelt key is missing, too; the hint is the better remedy.
+        faults = error.errors()
+        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        raise _in_words(first, model, where) from None
 
 
 def section_faults(model: type[BaseModel], content: Mapping[str, object], where: str) -> list[InputError]:
@@ -256,7 +259,9 @@ def section_faults(model: type[BaseModel], content: Mapping[str, object], where:
 
 def _in_words(fault: ErrorDetails, model: type[BaseModel], where: str) -> InputError:
     """Return what pydantic found in the words of the file."""
-    key = str(fault["loc"][0]) if fault["loc"] else "the section"
+    if not fault["loc"]:
+        return InputError(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
+    key = str(fault["loc"][0])
     if fault["type"] == "extra_forbidden" and len(fault["loc"]) > 1:
         return InputError(f"{where}: unknown key {fault['loc'][-1]!r} in {key!r}")
     if fault["type"] == "extra_forbidden":

@@ -61,6 +61,10 @@ class FileSource(Source):
             NamePattern(self.pattern, alone=self.file is None)
         return self
 
+    def unheeded(self) -> tuple[str, Sequence[str]]:
+        """Return that no column is looked at where a pattern names the files."""
+        return "files named by a pattern (pattern:)", () if self.pattern is None else ("column",)
+
     @abstractmethod
     def open(self, path: Path) -> Any:
         """Return what a file holds, its header read and checked, or raise an InputError that names it."""

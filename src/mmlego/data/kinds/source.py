@@ -6,9 +6,9 @@ import copy
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
@@ -172,6 +172,36 @@ class Source(BaseModel, ABC):
     needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
     kind: str
     id: IdForm | None = None
+
+    @model_validator(mode="after")
+    def _check_heeded(self) -> Self:
+        self.refuse_unheeded(*self.unheeded())
+        return self
+
+    def unheeded(self) -> tuple[str, Sequence[str]]:
+        """Return in which of its forms the section is, and which keys that form does not heed."""
+        return "", ()
+
+    def refuse_unheeded(self, form: str, names: Sequence[str]) -> None:
+        """Refuse keys that were given and that a form of the kind does not heed, for they would do nothing.
+
+        Parameters
+        ----------
+        form
+            The form, for messages.
+        names
+            The keys that it does not heed.
+
+        Raises
+        ------
+        ValueError
+            If one of them was given.
+        """
+        given = [f"{name}:" for name in names if name in self.model_fields_set]
+        if given:
+            raise ValueError(
+                f"{', '.join(given)} mean{'s' if len(given) == 1 else ''} nothing for {form}: leave it out"
+            )
 
     @abstractmethod
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:

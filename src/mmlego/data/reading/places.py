@@ -152,7 +152,7 @@ class Places:
         if any(path.is_dir() for path in paths):
             return InputError(f"{shortened(name, MOST_LETTERS)!r} is a folder", expected="a file")
         beside = [path.parent for path in paths if path.parent.is_dir() and self._within(path.parent)]
-        known = sorted({path.name for folder in beside for path in folder.iterdir() if path.is_file()})
+        known = sorted({path.name for folder in beside for path in folder.iterdir() if folders or path.is_file()})
         what = "file or folder" if folders else "file"
         plain = not self.elsewhere and len(self.roots) == 1
         remedy = meant(paths[0].name, known)

@@ -78,21 +78,21 @@ class ClassificationOutcome(Outcome):
         unknown = sorted(set(found) - set(meanings))
         if unknown:
             raise InputError(
-                f"unknown classes in {self.label!r}",
+                f"outcome: unknown classes in {self.label!r}",
                 expected=listed(map(repr, classes)),
                 got=listed(map(repr, unknown)),
                 remedy=f"{_AS_WRITTEN}: classes: [{listed((repr(word) for word in _sorted(set(found))), 12)}].",
             )
         if len(classes) < 2:
             remedy = "Name the classes, as classes: [alive, dead]."
-            raise InputError(f"column {self.label!r} holds one class only", got=listed(classes), remedy=remedy)
+            raise InputError(f"outcome: column {self.label!r} holds one class only", got=listed(classes), remedy=remedy)
         values = [None if word is None else meanings[word] for word in given]
         return pd.DataFrame({"label": pd.Categorical(values, categories=classes)}, index=frame.index)
 
     def _refuse_alike(self, classes: Sequence[str]) -> None:
         for group in alike(classes):
             raise InputError(
-                f"classes of {self.label!r} that differ in form only",
+                f"outcome: classes of {self.label!r} that differ in form only",
                 expected="one word a class",
                 got=listed(map(repr, group)),
                 remedy=f"Name each class once: classes: [{group[0]!r}, ...].",

@@ -87,7 +87,7 @@ def _day_first(doubtful: list[tuple[str, _Parts]], said: bool | None, names: Seq
     """Return whether the day stands first in dates with the year last."""
     days = [text for text, part in doubtful if part.first > 12]
     months = [text for text, part in doubtful if part.second > 12]
-    where = f"dates of {listed(map(repr, names))}"
+    where = f"outcome: dates of {listed(map(repr, names))}"
     if days and months:
         raise InputError(f"{where} have day and month in both orders", got=f"{days[0]!r} and {months[0]!r}")
     if said is not None:

@@ -135,13 +135,13 @@ class SurvivalOutcome(Outcome):
         yes, no = listed_words(self.event_when), listed_words(self.censored_when)
         both = [word for word in yes if word in no]
         if both:
-            raise InputError(f"{listed(map(repr, both))} stands in event_when and in censored_when")
+            raise InputError(f"outcome: {listed(map(repr, both))} stands in event_when and in censored_when")
         meanings = meet(found, [*yes, *no], self.event)
         events = [word for word in found if meanings.get(word) in yes]
         rest = [word for word in found if word not in meanings]
         if found and not events:
             raise InputError(
-                f"no patient has an event: no value of column {self.event!r} is event_when",
+                f"outcome: no patient has an event: no value of column {self.event!r} is event_when",
                 expected=f"{listed(sorted(yes))} among the values",
                 got=listed(found),
                 remedy="Say which value means an event; put text in quotes in YAML.",
@@ -149,7 +149,7 @@ class SurvivalOutcome(Outcome):
         twice = [word for word in rest if truth(word) is not None and truth(word) in {truth(event) for event in events}]
         if twice or (rest and no):
             raise InputError(
-                f"column {self.event!r} holds values of which it is not said whether they mean an event",
+                f"outcome: column {self.event!r} holds values of which it is not said whether they mean an event",
                 expected=listed(map(repr, [*yes, *no])),
                 got=listed(map(repr, twice or rest)),
                 remedy="Name them in event_when: or in censored_when: of the outcome section.",

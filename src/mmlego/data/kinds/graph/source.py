@@ -81,13 +81,9 @@ class GraphSource(FileSource):
             raise ValueError("nodes: needs edges: beside it")
         if self.pattern is not None:
             NamePattern(self.pattern, alone=self.file is None)
-        form, unheeded = self._unheeded()
-        given = [name for name in unheeded if name in self.model_fields_set]
-        if given:
-            raise ValueError(f"{', '.join(f'{name}:' for name in given)} means nothing for {form}: leave it out")
         return self
 
-    def _unheeded(self) -> tuple[str, tuple[str, ...]]:
+    def unheeded(self) -> tuple[str, Sequence[str]]:
         """Return in which of its forms the section is, and which keys that form does not heed."""
         tables = ("source", "target", "node", "directed")
         if self.edges is None:

@@ -144,6 +144,10 @@ class OmicsSource(Source):
             NamePattern(self.pattern, alone=self.file is None)
         return self
 
+    def unheeded(self) -> tuple[str, Sequence[str]]:
+        """Return that without gene sets none is too small."""
+        return "a matrix without gene_sets:", () if self.gene_sets else ("smallest",)
+
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient, and the gene sets."""
         self._read_sets(None if self.gene_sets is None else folder.file(self.gene_sets))
