@@ -58,6 +58,8 @@ _OPTIONS = {
     "folder=PATH": "--data-dir",
     "out=PATH": "--out",
     "links=True": "--links",
+    "aliases={FILE: TRAINING}": "--alias FILE=TRAINING",
+    "missing_columns=": "--missing-columns ",
     "modalities=,": "--modality,",
     "weights='uniform'": "--weights uniform",
     "Lower lr=, or set gradient_clip=.": "Lower it with -s fit.lr=NUMBER, or set -s fit.gradient_clip=NUMBER.",

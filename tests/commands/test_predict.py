@@ -18,7 +18,8 @@ Train = Callable[..., Path]
 
 
 def read(file: Path) -> pd.DataFrame:
-    return pd.read_csv(file, dtype={"patient": str}, index_col="patient")
+    marks = dict.fromkeys(("outside", "unknown", "note"), str)
+    return pd.read_csv(file, dtype={"patient": str, **marks}, index_col="patient", na_values=[], keep_default_na=True)
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_everybody_has_a_row_in_the_cohort_s_order(finished: Path, others: Path,
     assert tuple(frame.index) == cohort.patients
     assert frame.index[0].startswith("5")
     cuts = [f"survival_at_{cut:.6g}" for cut in mmlego.load(finished / "merge").task.cuts]
-    assert list(frame.columns) == ["risk", *cuts, "has_clinical", "has_labs", "has_rna"]
+    assert list(frame.columns) == ["risk", *cuts, "has_clinical", "has_labs", "has_rna", "outside", "unknown", "note"]
     for name, table in cohort.frames.items():
         assert frame[f"has_{name}"].to_dict() == {patient: patient in table.index for patient in cohort.patients}
     assert frame[cuts].to_numpy().min() >= 0
@@ -104,9 +105,11 @@ def test_a_part_needs_the_run_s_split(finished: Path, site: Path, others: Path, 
 
 def test_patients_without_the_model_s_modalities_are_named(finished: Path, others: Path, tmp_path: Path) -> None:
     said = done("predict", finished / "blocks" / "labs", "-d", others, "-o", tmp_path / "labs.csv")
-    assert len(read(tmp_path / "labs.csv")) == 28
-    assert said.error.startswith("warning: No prediction for 12 of 40 patients, who have no modality of the model: 5")
-    assert said.error.endswith(", ….")
+    frame = read(tmp_path / "labs.csv")
+    assert (len(frame), frame["risk"].notna().sum()) == (40, 28)
+    assert (frame["note"] == "has no modality of the model").equals(frame["risk"].isna())
+    assert said.error.startswith("warning: No prediction for 12 of 40 patients (5")
+    assert said.error.endswith("12: has no modality of the model.")
     data = write_cohort(tmp_path / "none", ("clinical",), outcome=None)
     message = refused("predict", finished / "blocks" / "labs", "-d", data, "-o", tmp_path / "none.csv")
     assert message == "none of 51 patients has a modality of the model: expected one of labs, got clinical in trial"
@@ -157,3 +160,81 @@ def test_what_is_shown(finished: Path, others: Path, tmp_path: Path, width: int)
         assert f"{frame.loc[patient, 'risk']:.4g}" in line
     assert frame.index[5] not in said.out
     assert said.text.endswith("40 patients in merge.csv.")
+
+
+def change(manifest: Path, name: str, by: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    file = manifest.parent / f"{name}.csv"
+    by(pd.read_csv(file, dtype={KEY: str})).to_csv(file, index=False)
+
+
+def test_a_patient_with_empty_cells_alone_has_a_row_that_says_so(finished: Path, others: Path, tmp_path: Path) -> None:
+    for name in ("rna", "clinical", "labs"):
+        change(others, name, lambda table: table.set_index(KEY).drop("520", errors="ignore").reset_index())
+        with (others.parent / f"{name}.csv").open("a") as file:
+            file.write("520\n")
+    done("predict", finished / "merge", "-d", others, "-o", tmp_path / "out.csv")
+    frame = read(tmp_path / "out.csv")
+    assert len(frame) == 40
+    assert np.isnan(frame.loc["520", "risk"])
+    assert frame.loc["520", "note"].startswith("left out: ")
+    assert frame.loc["520", "note"].endswith("without any value")
+    assert frame.drop("520")["note"].isna().all()
+
+
+def test_few_absent_columns_are_filled_and_told_and_many_refused(finished: Path, others: Path, tmp_path: Path) -> None:
+    model = mmlego.load(finished / "blocks" / "rna")
+    names = list(model.preprocessing.columns)
+    medians = dict(zip(model.preprocessing.numeric, model.preprocessing.fill, strict=True))
+    change(others, "rna", lambda table: table.assign(**{names[0]: medians[names[0]]}))
+    done("predict", finished / "blocks" / "rna", "-d", others, "-o", tmp_path / "median.csv")
+    change(others, "rna", lambda table: table.drop(columns=names[0]))
+    message = refused("predict", finished / "blocks" / "rna", "-d", others, "-o", tmp_path / "x.csv")
+    assert f"rna: 1 column of {len(names)} absent ({names[0]}): expected at most 5%" in message
+    share = message.split("--missing-columns ")[1].split(" ")[0]
+    said = done(
+        "predict", finished / "blocks" / "rna", "-d", others, "-o", tmp_path / "absent.csv", "--missing-columns", share
+    )
+    assert f"rna: 1 column of {len(names)} absent ({names[0]}), filled" in " ".join(said.error.split())
+    one, two = read(tmp_path / "median.csv"), read(tmp_path / "absent.csv")
+    np.testing.assert_allclose(one["risk"], two["risk"], atol=1e-6)
+
+
+def test_a_renamed_column_is_known_by_its_alias(finished: Path, others: Path, tmp_path: Path) -> None:
+    block = finished / "blocks" / "rna"
+    name = mmlego.load(block).preprocessing.columns[0]
+    done("predict", block, "-d", others, "-o", tmp_path / "one.csv")
+    change(others, "rna", lambda table: table.rename(columns={name: "another=name"}))
+    done("predict", block, "-d", others, "-o", tmp_path / "two.csv", "--alias", f"another=name={name}")
+    pd.testing.assert_frame_equal(read(tmp_path / "one.csv"), read(tmp_path / "two.csv"))
+    message = refused("predict", block, "-d", others, "-o", tmp_path / "x.csv", "--alias", f"anothername={name}")
+    assert message == "alias 'anothername': no column of the cohort is called so. Did you mean 'another=name'?"
+
+
+def test_values_far_from_training_are_marked_with_their_patient(finished: Path, others: Path, tmp_path: Path) -> None:
+    name = mmlego.load(finished / "blocks" / "rna").preprocessing.numeric[0]
+    change(others, "rna", lambda table: table.assign(**{name: table[name].where(table[KEY] != "521", 1e4)}))
+    said = done("predict", finished / "merge", "-d", others, "-o", tmp_path / "out.csv")
+    frame = read(tmp_path / "out.csv")
+    assert frame["outside"].dropna().to_dict() == {"521": f"rna: {name} = 10000"}
+    assert "1 patient with values far from those of training: column outside" in " ".join(said.error.split())
+
+
+def test_nothing_is_replaced_unasked_and_other_formats_are_written(
+    finished: Path, others: Path, tmp_path: Path
+) -> None:
+    block = finished / "blocks" / "rna"
+    done("predict", block, "-d", others, "-o", tmp_path / "out.csv")
+    before = (tmp_path / "out.csv").read_bytes()
+    message = refused("predict", block, "-d", others, "-o", tmp_path / "out.csv")
+    assert message.endswith("is there already. Choose another place with --out, or pass --overwrite.")
+    (tmp_path / "out.csv").write_text("old")
+    done("predict", block, "-d", others, "-o", tmp_path / "out.csv", "--overwrite")
+    assert (tmp_path / "out.csv").read_bytes() == before
+    csv = read(tmp_path / "out.csv")
+    for name, reader in (("out.parquet", pd.read_parquet), ("out.xlsx", pd.read_excel)):
+        done("predict", block, "-d", others, "-o", tmp_path / name)
+        table = reader(tmp_path / name).set_index("patient")
+        assert list(map(str, table.index)) == list(csv.index)
+        np.testing.assert_allclose(table["risk"].astype(float), csv["risk"])
+    message = refused("predict", block, "-d", others, "-o", tmp_path / "out.xls")
+    assert message == "'out.xls' is of a kind that is not written: expected one of .csv, .parquet, .xlsx"

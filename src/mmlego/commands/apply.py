@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Data, DataDir, Links
+from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import runs_of
+from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
@@ -40,38 +42,52 @@ Models = Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint, as RUN/merge or RUN/blocks/rna.")],
     data: Data,
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The CSV file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write: .csv, .parquet or .xlsx.")
+    ],
     data_dir: DataDir = None,
     links: Links = False,
     part: Annotated[
         Part, typer.Option(metavar="PART", help="all, or of the run's split: train, validation, test.")
     ] = Part.all,
+    missing_columns: MissingColumns = 0.05,
+    alias: Aliases = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier file there.")] = False,
 ) -> None:
-    """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has."""
-    from mmlego.data import Cohort
-    from mmlego.files import write_atomically
-    from mmlego.job import data_of
-    from mmlego.training import predict as predict_all
+    """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has.
 
+    Everybody has a row: who cannot be predicted for has a note that says why, and odd values are marked.
+    """
+    from mmlego.commands.tables import check_place, write_table
+    from mmlego.data import Cohort
+    from mmlego.job.predicting import completed, predict_cohort
+
+    check_place(out, overwrite=overwrite)
     with plain_warnings():
         cohort = Cohort.from_manifest(data, folder=data_dir, links=links)
         loaded = load_model(model)
-        wanted, _ = _patients(cohort, [model], part)
-        patients = data_of(loaded, cohort, wanted)
-        frame = predict_all(loaded, patients).frame(patients.patients)
-        first = _head(frame)
-        for name, here in patients.present.items():
-            frame[f"has_{name}"] = here.numpy()
-        write_atomically(out, frame.to_csv())
-        lost = [patient for patient in wanted if patient not in frame.index]
+        wanted, split = _patients(cohort, [model], part)
+        cohort = completed(loaded, cohort, missing_columns=missing_columns, aliases=aliases_of(alias))
+        frame = predict_cohort(loaded, cohort, None if split is None else wanted)
+        write_table(frame, out)
+        lost = frame.index[frame["note"] != ""].tolist()
         if lost:
+            why = Counter(frame.loc[lost, "note"]).most_common()
+            text = "; ".join(f"{count}: {note}" for note, count in why)
             warnings.warn(
-                f"No prediction for {len(lost)} of {len(wanted)} patients, who have no modality of the model: "
-                f"{', '.join(lost[:5])}{', …' if len(lost) > 5 else ''}.",
+                f"No prediction for {len(lost)} of {len(frame)} patients ({listed(lost)}): {text}.",
                 LegoWarning,
                 stacklevel=2,
             )
-    console().print(first)
+        for name, what in (("outside", "values far from those of training"), ("unknown", "categories unknown to it")):
+            odd = int((frame[name] != "").sum())
+            if odd:
+                warnings.warn(f"{counted(odd, 'patient')} with {what}: column {name}.", LegoWarning, stacklevel=2)
+    modalities = [name for name in frame.columns if name.startswith("has_")]
+    console().print(_head(frame[frame["note"] == ""].drop(columns=[*modalities, "outside", "unknown", "note"])))
+    for note in cohort.dropped:
+        if not note.patients:
+            say(f"left out: {note}")
     say(f"{len(frame)} patients in {short(out)}.")
 
 
@@ -84,6 +100,8 @@ def evaluate(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here, too.")
     ] = None,
+    missing_columns: MissingColumns = 0.05,
+    alias: Aliases = None,
 ) -> None:
     """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
 
@@ -91,6 +109,7 @@ def evaluate(
     """
     from mmlego.files import write_atomically
     from mmlego.job import data_of
+    from mmlego.job.predicting import completed
     from mmlego.job.scoring import score_models
 
     with plain_warnings():
@@ -98,6 +117,8 @@ def evaluate(
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         ids, split = _patients(cohort, models, part)
         trained_on = [] if split is None else [cohort.patients[row] for row in split.train]
+        for model in loaded.values():
+            cohort = completed(model, cohort, missing_columns=missing_columns, aliases=aliases_of(alias))
         for model in loaded.values() if len(loaded) == 1 else ():
             data_of(model, cohort, ids)  # an error where one of several models has a line that says so
         found = score_models({short(place): model for place, model in loaded.items()}, cohort, ids, trained_on)

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from mmlego.errors import InputError
+
 Data = Annotated[
     Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
 ]
@@ -37,3 +39,35 @@ SameFeatures = Annotated[
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", metavar="", help="Show no progress bar.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier model there.")]
+MissingColumns = Annotated[
+    float,
+    typer.Option(
+        "--missing-columns", metavar="SHARE", min=0.0, max=1.0, help="Share of a modality's columns that may be absent."
+    ),
+]
+Aliases = Annotated[
+    list[str] | None,
+    typer.Option("--alias", metavar="FILE=TRAINING", help="A column of the files, and its name in training (repeat)."),
+]
+
+
+def aliases_of(given: list[str] | None) -> dict[str, str]:
+    """Return names in training by names in the files, of ``FILE=TRAINING``.
+
+    Parameters
+    ----------
+    given
+        What was passed.
+
+    Raises
+    ------
+    InputError
+        If one is of another form.
+    """
+    found = {}
+    for text in given or []:
+        old, sign, new = text.rpartition("=")
+        if not (sign and old and new):
+            raise InputError("an alias is not of that form", expected="FILE=TRAINING, two names of columns", got=text)
+        found[old] = new
+    return found

@@ -3,11 +3,13 @@
 from mmlego.job.blocks import encoder_for, fit_blocks, parts_by_modality, parts_of, train_block
 from mmlego.job.data import data_of, having, having_all
 from mmlego.job.main import Blocks, Bricks, save_bricks, train, train_blocks
+from mmlego.job.predicting import completed, predict_cohort
 from mmlego.job.tuning import tune_fuse
 
 __all__ = [
     "Blocks",
     "Bricks",
+    "completed",
     "data_of",
     "encoder_for",
     "fit_blocks",
@@ -15,6 +17,7 @@ __all__ = [
     "having_all",
     "parts_by_modality",
     "parts_of",
+    "predict_cohort",
     "save_bricks",
     "train",
     "train_block",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
@@ -16,6 +18,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mmlego.data.memory.columns import Column
+
+
+Odd: TypeAlias = dict[str, list[str]]
+FAR = 6.0  # standard deviations of the training patients from their mean, beyond which a value is marked
+
+
+def far_values(frame: pd.DataFrame, names: Sequence[str], scaled: NDArray[np.floating]) -> Odd:
+    """Return by patient the values that are far from those of training, as ``age = 350``.
+
+    Parameters
+    ----------
+    frame
+        Rows by patient.
+    names
+        Its numeric columns, ``f``.
+    scaled
+        Their values in standard deviations from the mean ``(n, f)``; NaN where missing.
+    """
+    found: Odd = {}
+    for row, column in zip(*np.nonzero(np.abs(scaled) > FAR), strict=True):
+        cell = f"{names[column]} = {float(frame[names[column]].iloc[row]):g}"
+        found.setdefault(str(frame.index[row]), []).append(cell)
+    return found
 
 
 class Preprocessing(ABC):
@@ -43,6 +68,14 @@ class Preprocessing(ABC):
     def observed(self, frame: pd.DataFrame) -> Tensor:
         """Return which of them have anything at all, booleans ``(n,)``; where only who has is in the frame: all."""
         return torch.ones(len(frame), dtype=torch.bool)
+
+    def needed(self) -> Sequence[str]:
+        """Return the columns that a frame must have, where the kind is made of columns that may be filled."""
+        return ()
+
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient the values far from those of training, and those that training did not have, as words."""
+        return {}, {}
 
     @abstractmethod
     def blank(self) -> Tensor | Column:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from torch import Tensor
 
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, listed, meant
@@ -187,6 +187,16 @@ class OmicsPreprocessor(Preprocessing):
         if self.zeros:
             return torch.ones(len(frame), dtype=torch.bool)  # who is there was looked at
         return torch.from_numpy(frame.iloc[:, places].notna().any(axis=1).to_numpy(dtype=bool, copy=True))
+
+    def needed(self) -> tuple[str, ...]:
+        """Return :attr:`columns`; of one that is absent, all values are missing."""
+        return self.columns
+
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient the values far from those of training."""
+        values = _values(frame, self._there(frame), self.log1p)
+        scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
+        return far_values(frame, self.columns, scaled), {}
 
     def blank(self) -> Tensor:
         """Return the features of nobody, ``(0, f)``."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.tabular.moments import blocks, matrix_of, moments, refuse_infinite
 from mmlego.data.kinds.tabular.state import TableState
 from mmlego.data.reading.joins import pick
@@ -246,6 +246,22 @@ class TablePreprocessor(Preprocessing):
         [False, True]
         """
         return torch.from_numpy(self._needed(frame).notna().any(axis=1).to_numpy(dtype=bool, copy=True))
+
+    def needed(self) -> tuple[str, ...]:
+        """Return :attr:`columns`; of one that is absent, all values are missing."""
+        return self.columns
+
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient the values far from those of training, and the categories that it did not have."""
+        frame = self._needed(frame)
+        scaled = (matrix_of(frame, self.numeric) - np.asarray(self.centre)) / np.asarray(self.scale)
+        unknown: Odd = {}
+        for name, known in self.categories.items():
+            codes, words = _words(frame[name])
+            strange = {number for number, word in enumerate(words) if word not in known}
+            for row in np.flatnonzero(np.isin(codes, list(strange))).tolist():
+                unknown.setdefault(str(frame.index[row]), []).append(f"{name} = {words[codes[row]]}")
+        return far_values(frame, self.numeric, scaled), unknown
 
     def blank(self) -> Tensor:
         """Return the features of nobody, ``(0, f)``."""

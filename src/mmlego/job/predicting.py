@@ -1,0 +1,185 @@
+"""Predictions for a cohort as a table in which nobody is lost: marked where features are odd, or there are none."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mmlego.data import Cohort
+from mmlego.errors import InputError, LegoWarning
+from mmlego.job.data import blocks_of, data_of
+from mmlego.training import predict
+from mmlego.wording import counted, listed, meant
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmlego.training.evaluate import Model
+
+MISSING_COLUMNS = 0.05  # of the columns of a modality, the share that may be absent unasked
+_MOST = 5  # columns named in a cell
+
+
+def completed(
+    model: Model,
+    cohort: Cohort,
+    *,
+    missing_columns: float = MISSING_COLUMNS,
+    aliases: Mapping[str, str] | None = None,
+) -> Cohort:
+    """Return a cohort with all columns that a model was trained on; those that are absent hold nothing.
+
+    What is missing is then filled as in training: a number by the median (kind ``table``) or the mean (``omics``) of
+    the training patients, a category by none.
+
+    Parameters
+    ----------
+    model
+        The model.
+    cohort
+        The cohort to predict for.
+    missing_columns
+        The share of a modality's columns that may be absent, 0 to 1.
+    aliases
+        For columns of the files the names that they had in training.
+
+    Raises
+    ------
+    InputError
+        If more columns are absent, or an alias names a column that is not there.
+
+    Warns
+    -----
+    LegoWarning
+        If columns are absent; the message names them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Regression
+    >>> labs = pd.DataFrame({"crp": [1.0, 2.0, 6.0]}, index=["a", "b", "c"])
+    >>> block = LegoBlock(SNN(1), Baseplate(Regression(), channels=4, width=8), "labs")
+    >>> block.preprocessing = Cohort.from_frames({"labs": labs}).prepare(["a", "b", "c"]).preprocessing["labs"]
+    >>> other = Cohort.from_frames({"labs": labs.rename(columns={"crp": "CRP (mg/l)"})})
+    >>> completed(block, other, aliases={"CRP (mg/l)": "crp"}).frames["labs"].columns.tolist()
+    ['crp']
+    """
+    if not 0 <= missing_columns <= 1:
+        raise InputError("missing_columns is no share", expected="a number from 0 to 1", got=missing_columns)
+    needed = {block.modality: block.preprocessing.needed() for block in blocks_of(model) if block.preprocessing}
+    given = dict(aliases or {})
+    _check_aliases(given, cohort, needed)
+    frames = dict(cohort.frames)
+    for modality in (name for name in needed if name in frames):
+        frame = frames[modality].rename(columns=given)
+        there = {str(name) for name in frame.columns}
+        absent = [name for name in needed[modality] if name not in there]
+        if absent:
+            frame = _filled(frame, absent, modality, needed[modality], missing_columns)
+        frames[modality] = frame
+    return replace(cohort, frames=frames)
+
+
+def predict_cohort(model: Model, cohort: Cohort, patients: Sequence[str] | None = None) -> pd.DataFrame:
+    """Return the predictions of a model for a cohort, a row for everybody, also for those who cannot be predicted for.
+
+    Parameters
+    ----------
+    model
+        The model.
+    cohort
+        The cohort, as :func:`completed` returns it where columns may be absent.
+    patients
+        Patient ids; None for the whole cohort and those whom it left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns of the task; ``has_NAME``, whether the patient has a modality; ``outside``, the values that are far from
+        those of the training patients; ``unknown``, categories that these did not have; ``note``, why there is no
+        prediction.
+
+    Raises
+    ------
+    InputError
+        If no patient can be predicted for.
+    """
+    import pandas as pd
+
+    wanted = list(cohort.patients if patients is None else patients)
+    data = data_of(model, cohort, wanted)
+    made = predict(model, data).frame(data.patients)
+    notes = dict.fromkeys([patient for patient in wanted if patient not in made.index], "has no modality of the model")
+    if patients is None:
+        for dropped in cohort.dropped:
+            reason = f"left out: {dropped.where}, {re.sub('^[0-9]+ patients? ', '', dropped.what)}"
+            for patient in dropped.patients:
+                if patient not in made.index:
+                    notes.setdefault(patient, reason)
+    frame: pd.DataFrame = made.reindex([*wanted, *(patient for patient in notes if patient not in set(wanted))])
+    frame.index.name = made.index.name
+    for name, here in data.present.items():
+        having = {patient for patient, has in zip(data.patients, here.tolist(), strict=True) if has}
+        frame[f"has_{name}"] = [patient in having for patient in frame.index]
+    outside, unknown = _marks(model, cohort, data.patients)
+    for name, marks in (("outside", outside), ("unknown", unknown), ("note", notes)):
+        frame[name] = pd.Series([marks.get(patient, "") for patient in frame.index], frame.index, dtype=object)
+    return frame
+
+
+def _marks(model: Model, cohort: Cohort, patients: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return by patient the values far from those of training, and the categories that it did not have."""
+    found: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
+    wanted = set(patients)
+    for block in blocks_of(model):
+        frame = cohort.frames.get(block.modality)
+        if frame is None or block.preprocessing is None:
+            continue
+        frame = frame[frame.index.isin(wanted)]
+        for marks, odd in zip(found, block.preprocessing.odd(frame), strict=True):
+            for patient, cells in odd.items():
+                more = f" and {len(cells) - _MOST} more" if len(cells) > _MOST else ""
+                marks.setdefault(patient, []).append(f"{block.modality}: {', '.join(cells[:_MOST])}{more}")
+    outside, unknown = ({patient: "; ".join(told) for patient, told in marks.items()} for marks in found)
+    return outside, unknown
+
+
+def _filled(
+    frame: pd.DataFrame, absent: Sequence[str], modality: str, needed: Sequence[str], most: float
+) -> pd.DataFrame:
+    import numpy as np
+    import pandas as pd
+
+    what = f"{modality}: {counted(len(absent), 'column')} of {len(needed)} absent ({listed(absent)})"
+    if len(absent) > most * len(needed):
+        known = [str(name) for name in frame.columns if str(name) not in set(needed)]
+        near = meant(absent[0], known) if known else ""
+        share = -(-100 * len(absent) // len(needed)) / 100
+        raise InputError(
+            what,
+            expected=f"at most {most:.0%} of the columns seen in training",
+            remedy=f"{near} Pass aliases={{FILE: TRAINING}} for other names, or missing_columns={share:g} to go on "
+            "as if nobody had been measured there.".lstrip(),
+        )
+    warnings.warn(f"{what}, filled as what is missing is.", LegoWarning, stacklevel=3)
+    nothing = np.full((len(frame), len(absent)), np.nan)
+    return pd.concat([frame, pd.DataFrame(nothing, index=frame.index, columns=list(absent))], axis=1)
+
+
+def _check_aliases(aliases: Mapping[str, str], cohort: Cohort, needed: Mapping[str, Sequence[str]]) -> None:
+    columns = [
+        str(name) for modality in needed if modality in cohort.frames for name in cohort.frames[modality].columns
+    ]
+    trained = [name for names in needed.values() for name in names]
+    for old, new in aliases.items():
+        if old not in columns:
+            raise InputError(f"alias {old!r}: no column of the cohort is called so", remedy=meant(old, columns))
+        if new not in trained:
+            raise InputError(f"alias {old!r}: the model was not trained on {new!r}", remedy=meant(new, trained))
+        if new in columns:
+            raise InputError(f"alias {old!r}: the cohort has a column {new!r}, too", expected="one of both")
