@@ -24,22 +24,30 @@ Odd: TypeAlias = dict[str, list[str]]
 FAR = 6.0  # standard deviations of the training patients from their mean, beyond which a value is marked
 
 
-def far_values(frame: pd.DataFrame, names: Sequence[str], scaled: NDArray[np.floating]) -> Odd:
+def far_values(
+    patients: Sequence[str], names: Sequence[str], values: NDArray[np.floating], scaled: NDArray[np.floating]
+) -> Odd:
     """Return by patient the values that are far from those of training, as ``age = 350``.
 
     Parameters
     ----------
-    frame
-        Rows by patient.
+    patients
+        Whose they are, ``n``.
     names
-        Its numeric columns, ``f``.
+        The numeric columns, ``f``.
+    values
+        The values ``(n, f)``.
     scaled
-        Their values in standard deviations from the mean ``(n, f)``; NaN where missing.
+        The same in standard deviations from the mean; NaN where missing.
+
+    Examples
+    --------
+    >>> far_values(["a", "b"], ["age"], np.array([[350.0], [60.0]]), np.array([[29.0], [0.0]]))
+    {'a': ['age = 350']}
     """
     found: Odd = {}
     for row, column in zip(*np.nonzero(np.abs(scaled) > FAR), strict=True):
-        cell = f"{names[column]} = {float(frame[names[column]].iloc[row]):g}"
-        found.setdefault(str(frame.index[row]), []).append(cell)
+        found.setdefault(str(patients[row]), []).append(f"{names[column]} = {float(values[row, column]):g}")
     return found
 
 

@@ -189,14 +189,23 @@ class OmicsPreprocessor(Preprocessing):
         return torch.from_numpy(frame.iloc[:, places].notna().any(axis=1).to_numpy(dtype=bool, copy=True))
 
     def needed(self) -> tuple[str, ...]:
-        """Return :attr:`columns`; of one that is absent, all values are missing."""
-        return self.columns
+        """Return :attr:`columns`, whose values are missing where one is absent; none where absence is a 0."""
+        return () if self.zeros else self.columns
 
     def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
         """Return by patient the values far from those of training."""
-        values = _values(frame, self._there(frame), self.log1p)
-        scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
-        return far_values(frame, self.columns, scaled), {}
+        places = self._places(frame)
+        centre, scale = np.asarray(self.centre), np.asarray(self.scale)
+        found: Odd = {}
+        for part in _parts(len(places)):
+            names = self.columns[part]
+            values = _values(frame, places[part], names, self.log1p)
+            given = np.expm1(values) if self.log1p else values
+            for patient, cells in far_values(
+                list(frame.index), names, given, (values - centre[part]) / scale[part]
+            ).items():
+                found.setdefault(patient, []).extend(cells)
+        return found, {}
 
     def blank(self) -> Tensor:
         """Return the features of nobody, ``(0, f)``."""

@@ -254,14 +254,15 @@ class TablePreprocessor(Preprocessing):
     def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
         """Return by patient the values far from those of training, and the categories that it did not have."""
         frame = self._needed(frame)
-        scaled = (matrix_of(frame, self.numeric) - np.asarray(self.centre)) / np.asarray(self.scale)
+        values = matrix_of(frame, self.numeric)
+        scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
         unknown: Odd = {}
         for name, known in self.categories.items():
             codes, words = _words(frame[name])
             strange = {number for number, word in enumerate(words) if word not in known}
             for row in np.flatnonzero(np.isin(codes, list(strange))).tolist():
                 unknown.setdefault(str(frame.index[row]), []).append(f"{name} = {words[codes[row]]}")
-        return far_values(frame, self.numeric, scaled), unknown
+        return far_values(list(frame.index), self.numeric, values, scaled), unknown
 
     def blank(self) -> Tensor:
         """Return the features of nobody, ``(0, f)``."""
