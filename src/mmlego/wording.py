@@ -11,6 +11,7 @@ MOST_COMPARED = 5000  # to compare a name with half a million takes as long as t
 _SIGNS = re.compile(r"[\W_]+")
 # How like a name another has to be, of 1: of few letters, one more or one other makes a word of its own.
 _NEAR, _NEARER, _SHORT = 0.7, 0.8, 3
+_LONG = 6  # digits
 
 
 def listed(names: Iterable[object], limit: int = 5) -> str:
@@ -94,14 +95,15 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
     holding = [other for other in plain if wanted and wanted in map(str.casefold, _SIGNS.split(other))]
     if len(holding) == 1:
         return holding[0]
-    # Another number is no slip of the pen: TP53 is not TP63.
-    places = {text: other for other, text in reversed(plain.items()) if _digits(text) == _digits(wanted)}
+    places = {text: other for other, text in reversed(plain.items()) if _may_be_a_slip(text, wanted)}
     found = difflib.get_close_matches(wanted, places, n=1, cutoff=_NEAR if len(wanted) > _SHORT else _NEARER)
     return places[found[0]] if found else None
 
 
-def _digits(text: str) -> list[str]:
-    return re.findall(r"\d+", text)
+def _may_be_a_slip(first: str, second: str) -> bool:
+    """Return whether the numbers of two names are equal, or a digit of a long one was lost: TP53 is not TP63."""
+    one, other = ("".join(re.findall(r"\d", text)) for text in (first, second))
+    return one == other or (len(one) != len(other) and min(len(one), len(other)) >= _LONG)
 
 
 def _alike(name: str, known: Sequence[str]) -> list[str]:
