@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import pytest
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
-from mmlego import InputError
+from mmlego import Baseplate, InputError
 from mmlego.bounds import bounds_of, within
-from mmlego.settings import FitSettings, Settings
+from mmlego.settings import FitSettings, PlateSettings, Settings
+from mmlego.tasks import Classification
 
 
 class Some(BaseModel):
@@ -78,6 +80,23 @@ def test_fit_and_settings_accept_the_same(name: str, value: float) -> None:
         return True
 
     assert settings() == fit()
+
+
+@pytest.mark.parametrize("name", [name for name in PlateSettings.model_fields if bounds_of(PlateSettings, name)])
+@pytest.mark.parametrize("value", [-1, 0, 0.5, 1, 2, 2**63, math.inf, math.nan])
+def test_a_baseplate_accepts_what_its_settings_do(name: str, value: float) -> None:
+    def accepted(make: Callable[[], object]) -> bool:
+        try:
+            make()
+        except (ValidationError, InputError):
+            return False
+        return True
+
+    if value == 2**63 and name != "seed":
+        value = 3  # a plate of that size would not fit
+    whole = {"channels": 2, "width": 2, "steps": 1, "heads": 1, "head_width": 2, name: value}
+    made = accepted(lambda: Baseplate(Classification(2), **whole))
+    assert made == accepted(lambda: PlateSettings.model_validate({name: value}, strict=True))
 
 
 def test_a_seed_has_63_bits() -> None:

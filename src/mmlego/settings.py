@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,9 +32,9 @@ class PlateSettings(Section):
     steps: int = Field(default=2, ge=1)
     heads: int = Field(default=4, ge=1)
     head_width: int = Field(default=16, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**63)
     expansion: int = Field(default=2, ge=1)
-    temperature: float = Field(default=1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0, lt=math.inf)
     activation: Literal["identity", "leaky_relu"] = "identity"
     normalise: bool = True
     domain: Literal["frequency", "spatial"] = "frequency"
