@@ -13,6 +13,7 @@ import torch
 
 from mmlego import Baseplate, LegoBlock, MissingExtraError, fit, load, predict, save
 from mmlego.data import Cohort, PatientData, Prepared, TextPreprocessor, duplicates, preprocessing_from_config
+from mmlego.data.kinds.text.tokenizing import find_model
 from mmlego.encoders import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
 from mmlego.tasks import Classification
@@ -261,3 +262,9 @@ def test_a_report_that_says_none_is_a_report(folder: Path) -> None:
     read = notes(folder, rows={"a": "None", "b": "benign nodule", "c": "007"})
     assert list(read.frames["note"]["text"]) == ["None", "benign nodule", "007"]
     assert any("1 text taken as written, though it may mean missing (a: 'None')" in str(note) for note in read.dropped)
+
+
+@pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
+def test_a_model_that_the_system_refuses(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the system refuses|there is no model"):
+        find_model(name, tmp_path, allow_outside=False, models=None)

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from mmlego.data.reading.places import asked
 from mmlego.encoders.hugging_face import longest_text
 from mmlego.errors import CheckpointError, InputError
 from mmlego.extras import import_extra
@@ -142,11 +143,15 @@ def find_model(name: str, folder: Path, *, allow_outside: bool, models: str | No
     mmlego.errors.InputError: model '../../etc' leaves the folder of the files. Copy it beside them, or name ...
     """
     places = [folder] if models is None else [folder, Path(models)]
-    within = [p for p in places if allow_outside or (p / name).resolve().is_relative_to(p.resolve())]
+
+    def look() -> list[Path]:
+        return [place for place in places if allow_outside or (place / name).resolve().is_relative_to(place.resolve())]
+
+    within = asked(look, name)
     remedy = "Copy it beside them, or name the folder of your models in the environment variable MMLEGO_MODELS."
     if not within:
         raise InputError(f"model {name!r} leaves the folder of the files", remedy=remedy)
-    found = next((place / name for place in within if (place / name).is_dir()), None)
+    found = asked(lambda: next((place / name for place in within if (place / name).is_dir()), None), name)
     if found is None:
         raise InputError(f"there is no model {name!r}", expected="a folder with config.json", remedy=remedy)
     return found
