@@ -55,7 +55,7 @@ def test_nothing_is_wrong(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clinical.csv", "cohort.yaml", "outcome.csv", "rna.csv"]
     found = json.loads(done("check", manifest, "--json").out)
     assert found["modalities"]["rna"]["columns"] == 20
-    assert found["modalities"]["rna"]["taken"]["g0"].startswith("numbers from -")
+    assert found["modalities"]["rna"]["taken"]["*"] == "20 numbers"
     assert found["modalities"]["clinical"]["taken"]["sex"] in said.out
     assert set(found["modalities"]["clinical"]["taken"]["sex"].split(": ")[1].split()) >= {"f", "m"}
     assert found["patients"] == 40
@@ -161,3 +161,48 @@ def test_what_is_no_manifest(tmp_path: Path) -> None:
     (tmp_path / "cohort.yaml").write_text("- a\n- b\n")
     assert wrong(tmp_path / "cohort.yaml") == ["cohort.yaml is not a section: expected names with values, got list"]
     assert "No such file" in wrong(tmp_path / "nowhere.yaml")[0]
+
+
+def test_a_table_that_holds_the_outcome_is_looked_at_all_the_same(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    table = pd.read_csv(tmp_path / "clinical.csv", dtype=str).assign(dead=pd.read_csv(tmp_path / "outcome.csv")["dead"])
+    table.loc[3, "age"] = "> 89"
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    found = wrong(write(tmp_path, manifest))
+    assert len(found) == 2
+    assert "holds columns of the outcome (dead)" in found[0]
+    assert "age: '> 89' 1×" in found[1]
+
+
+def test_a_word_alone_may_be_missing(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    table = pd.read_csv(tmp_path / "clinical.csv", dtype=str)
+    table.loc[3, "age"] = "> 89"
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    for words in ("> 89", {"age": "> 89"}):
+        manifest["modalities"]["clinical"]["missing"] = words
+        said = done("check", write(tmp_path, manifest), width=200).out
+        assert "note: clinical: read as missing: age '> 89' 1×" in said
+        assert "1 number, 1 of categories (sex 2)" in said
+
+
+def test_what_is_filled_in_for_one_outcome_alone_tells_it(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    outcome = pd.read_csv(tmp_path / "outcome.csv", dtype=str)
+    table = pd.read_csv(tmp_path / "clinical.csv", dtype=str)
+    table["days_to_death"] = [str(100 + i * i) if dead == "1" else "'--" for i, dead in enumerate(outcome["dead"])]
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    found = wrong(write(tmp_path, manifest))
+    assert found == [
+        "leakage: clinical: whether 'days_to_death' is filled in is the outcome 'event', in all patients. "
+        "Choose the columns of the modality without it."
+    ]
+
+
+def test_a_doubtful_column_is_told(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    table = pd.read_csv(tmp_path / "clinical.csv", dtype=str)
+    table["ki67"] = ["12" if i % 3 == 0 else "low" for i in range(N)]
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    said = done("check", write(tmp_path, manifest), width=200).out
+    assert "doubtful: clinical: ki67 14 of 40 values are numbers" in said

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmlego.commands.arguments import DataDir, Links, SameFeatures
-from mmlego.commands.show import console, say
+from mmlego.commands.show import say
 
 if TYPE_CHECKING:
     from mmlego.data import Report
@@ -43,14 +43,16 @@ def check(
 
 def _show(report: Report) -> None:
     if report.cohort is not None:
-        console().print(report.cohort.summary())
+        say(report.cohort.summary())
         for modality, columns in report.taken.items():
+            if list(columns) == ["*"]:
+                continue  # the summary said it
             say("", f"{modality}: what each column was taken for")
             say(*(f"  {name}: {text}" for name, text in columns.items()))
-        say("")
     for name, sizes in report.splits.items():
         say(f"split {name}: " + ", ".join(f"{part} {size}" for part, size in sizes.items()))
-    say("")
+    if report.cohort is not None:
+        say("")
     say(*(f"doubtful: {text}" for text in report.doubtful), *(f"wrong: {text}" for text in report.wrong))
     count = len(report.wrong)
     say("Nothing is wrong." if report.ok else f"{count} thing{'s are' if count > 1 else ' is'} wrong.")

@@ -62,7 +62,7 @@ def demo(
     show = console()
     with plain_warnings():
         cohort = load_dataset(data, task=task.value, **({} if path is None else {"path": path}))
-        show.print(cohort.summary())
+        show.print(cohort.summary(), soft_wrap=True)
         settings = read_settings(overrides=[f"seed={seed}", *(overrides or [])])
         experiment = Experiment(folds=folds, repeats=repeats, disjoint=not shared_patients, settings=settings)
         total = (folds * repeats + 1) * stages_of(cohort)

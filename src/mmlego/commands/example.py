@@ -27,5 +27,5 @@ def example(
 
     with plain_warnings():
         manifest = write_dataset(name, out, seed)
-        console().print(Cohort.from_manifest(manifest).summary())
+        console().print(Cohort.from_manifest(manifest).summary(), soft_wrap=True)
     say(f"The manifest is {short(manifest)}.")

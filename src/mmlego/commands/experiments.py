@@ -37,7 +37,7 @@ def bench(
     with plain_warnings():
         settings = read_settings(config, overrides or [])
         cohort = Cohort.from_manifest(data, folder=data_dir, links=links)
-        show.print(cohort.summary())
+        show.print(cohort.summary(), soft_wrap=True)
         experiment = Experiment(
             folds=folds,
             repeats=repeats,

@@ -74,7 +74,7 @@ def train(
         settings = read_settings(config, overrides or [])
         cohort = read_cohort(data, data_dir, "training", links=links)
         show = console()
-        show.print(cohort.summary())
+        show.print(cohort.summary(), soft_wrap=True)
         made = train_blocks(
             cohort,
             settings,

@@ -28,10 +28,12 @@ from mmlego.data.cohort.manifest import (
 from mmlego.data.cohort.manifest_files import Where, folder_of, outcome_of
 from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
 from mmlego.data.cohort.splitting import Duplicates
-from mmlego.data.cohort.taken import taken_for
-from mmlego.data.cohort.telling import telling_columns
+from mmlego.data.cohort.telling import telling_columns, telling_gaps
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.table.source import TableSource
+from mmlego.data.reading.joins import select_columns
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, read_groups
@@ -39,6 +41,7 @@ from mmlego.errors import InputError, LegoError, LegoWarning
 from mmlego.wording import counted, listed
 
 T = TypeVar("T")
+MOST_COLUMNS = 60  # that are told one by one
 MOST_FILES = 64  # patients with files of their own whose files are read whole
 
 
@@ -155,7 +158,8 @@ def check_manifest(
         manifest = None if content is None else _manifest(content, Path(path).name, report)
         cohort = None if manifest is None else _read(manifest, Path(path), folder, links, report)
         if manifest is not None and cohort is not None:
-            report.cohort, report.taken = cohort, taken_for(cohort)
+            report.cohort = cohort
+            _columns(cohort, report)
             _try_preprocessing(cohort, report)
             found = report.attempt(lambda: duplicates(cohort)) or {}
             _leaks(cohort, found if same == "error" and not splits else {}, report)
@@ -249,6 +253,8 @@ def _read(
     tables = {}
     for modality, source in manifest.modalities.items():
         read = report.attempt(partial(source.read, files.of(source.id), modality, columns), modality)
+        if read is None and (rest := _without(columns, source, files)) is not None:
+            read = report.attempt(partial(rest.read, files.of(source.id), modality, columns), modality)
         if read is not None:
             tables[modality] = read[0]
             notes = [*notes, *read[1]]
@@ -261,6 +267,36 @@ def _read(
     spec = None if known is None else manifest.outcome
     sources = {name: manifest.modalities[name] for name in frames}
     return Cohort(manifest.name, patients, frames, known, spec, sources, (*notes, *lost), groups)
+
+
+def _without(outcome: Sequence[str], source: Source, files: Folder) -> Source | None:
+    """Return a section that took columns of the outcome, without them: more may be wrong with its table."""
+    if not isinstance(source, TableSource) or not source.file:
+        return None
+    try:
+        names = [name for name in files.opened(source.file).names if name != files.key]
+        chosen = select_columns(source.columns, names, "")
+    except LegoError:
+        return None
+    rest = [name for name in chosen if name not in outcome]
+    return source.model_copy(update={"columns": rest}) if rest and len(rest) < len(chosen) else None
+
+
+def _columns(cohort: Cohort, report: Report) -> None:
+    """Note what each column was taken for, and what is doubtful about it."""
+    for modality, frame in cohort.frames.items():
+        source = cohort.sources[modality]
+        columns = source.columns_taken(frame) if frame.shape[1] <= MOST_COLUMNS else []
+        if columns:
+            report.taken[modality] = {
+                one.column: f"{one.taken}: {one.values}" + (f", {one.missing} missing" if one.missing else "")
+                for one in columns
+            }
+        elif short := source.in_short(frame):
+            report.taken[modality] = {"*": short}
+        for one in columns:
+            if one.doubt:
+                report.note(report.doubtful, f"{modality}: {one.column} {one.doubt}")
 
 
 def _try_preprocessing(cohort: Cohort, report: Report) -> None:
@@ -283,6 +319,9 @@ def _leaks(cohort: Cohort, found: Mapping[str, Sequence[tuple[str, ...]]], repor
     """Note features that are the outcome, and patients who are in the cohort twice."""
     for modality, column, outcome in telling_columns(cohort):
         text = f"leakage: {modality}: {column!r} is the outcome {outcome!r} in other words, in all who have both"
+        report.note(report.wrong, f"{text}. Choose the columns of the modality without it.")
+    for modality, column, outcome in telling_gaps(cohort):
+        text = f"leakage: {modality}: whether {column!r} is filled in is the outcome {outcome!r}, in all patients"
         report.note(report.wrong, f"{text}. Choose the columns of the modality without it.")
     for modality, sets in found.items():
         pairs = listed((" = ".join(same) for same in sets), 3)

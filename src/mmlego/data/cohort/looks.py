@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.tables import read_table
+from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
 from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, shortened
@@ -162,7 +163,7 @@ def column_note(column: pd.Series) -> str:
         odd = cells[numbers.isna()].value_counts()
         words = listed((f"{shortened(str(word), 20)!r} {count}×" for word, count in odd.items()), 3)
         return f"numbers from {low} to {high}{more}" + (f"; doubtful: {words}" if words else "")
-    if len(counts) > 1 and len(counts) * 2 > len(cells):
+    if len(counts) >= FEWEST and (len(counts) * 2 > len(cells) or len(counts) > MOST_CATEGORIES):
         return f"doubtful: {counted(len(counts), 'different text')} in {counted(len(cells), 'row')}{more}"
     words = listed((f"{shortened(str(word), 20)} ({count})" for word, count in counts.items()), 4)
     return ("one value alone: " if len(counts) == 1 else "categories: ") + words + more

@@ -46,9 +46,7 @@ def telling_columns(cohort: CohortTable) -> list[tuple[str, str, str]]:
     """
     if cohort.outcome is None or cohort.outcome_spec is None:
         return []
-    names = dict(zip(cohort.outcome.columns, cohort.outcome.columns, strict=True))
-    if len(names) == 1 and hasattr(cohort.outcome_spec, "label"):
-        names = dict.fromkeys(names, cohort.outcome_spec.label)
+    names = _called(cohort, cohort.outcome)
     found = []
     for modality, frame in cohort.frames.items():
         outcome = cohort.outcome.loc[frame.index]
@@ -56,6 +54,55 @@ def telling_columns(cohort: CohortTable) -> list[tuple[str, str, str]]:
             found += [(modality, name, str(called)) for name in _same_numbers(frame, outcome[column])]
             found += [(modality, name, str(called)) for name in _same_words(frame, outcome[column])]
     return list(dict.fromkeys(found))
+
+
+def telling_gaps(cohort: CohortTable) -> list[tuple[str, str, str]]:
+    """Return the columns that are filled in for patients of one outcome alone, as the days to death of the dead.
+
+    Parameters
+    ----------
+    cohort
+        The cohort.
+
+    Returns
+    -------
+    list of tuple
+        Modality, column, column of the outcome.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mmlego.data import Cohort
+    >>> names = [f"p{i}" for i in range(20)]
+    >>> died = pd.DataFrame({"died": [i % 2 for i in range(20)]}, index=names)
+    >>> more = pd.DataFrame({"age": range(20), "until": [i if i % 2 else None for i in range(20)]}, index=names)
+    >>> task = {"task": "classification", "label": "died"}
+    >>> telling_gaps(Cohort.from_frames({"clinical": more}, outcome=died, task=task))
+    [('clinical', 'until', 'died')]
+    """
+    if cohort.outcome is None or cohort.outcome_spec is None:
+        return []
+    found = []
+    names = _called(cohort, cohort.outcome)
+    for modality, frame in cohort.frames.items():
+        there = frame.notna().to_numpy()
+        for column, called in names.items():
+            outcome = cohort.outcome.loc[frame.index, column]
+            codes = outcome.astype("category").cat.codes.to_numpy()
+            if len(frame) < FEWEST or outcome.isna().any() or outcome.nunique() != 2:
+                continue
+            one = codes == codes.max()
+            if min(one.sum(), (~one).sum()) >= RAREST:
+                same = (there == one[:, None]).all(0) | (there != one[:, None]).all(0)
+                found += [(modality, str(name), called) for name in frame.columns[same]]
+    return found
+
+
+def _called(cohort: CohortTable, outcome: pd.DataFrame) -> dict[str, str]:
+    """Return the columns of the outcome, each with what it is called in the file."""
+    names = {str(name): str(name) for name in outcome.columns}
+    label = getattr(cohort.outcome_spec, "label", None)
+    return dict.fromkeys(names, str(label)) if len(names) == 1 and label is not None else names
 
 
 def _same_numbers(frame: pd.DataFrame, outcome: pd.Series) -> list[str]:

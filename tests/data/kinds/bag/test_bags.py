@@ -403,3 +403,14 @@ def test_bags_of_a_hundred_thousand_patches_train_within_6_gib(encoder: str, tmp
     print(f"peak memory {peak:.2f} GiB")
     assert np.isfinite(loss)
     assert peak < 6
+
+
+def test_tensors_saved_again_under_another_name_are_the_same_bag(tmp_path: Path) -> None:
+    features = torch.randn(300, 4, generator=torch.Generator().manual_seed(0))
+    other = features.clone()
+    other[0, 0] += 1
+    for name, made in {"p0": features, "p17": {"features": features.clone()}, "p2": other, "p3": features[1:]}.items():
+        torch.save(made, tmp_path / f"{name}.pt")
+    prints = [BagFile.open(tmp_path / f"{name}.pt").fingerprint() for name in ("p0", "p17", "p2", "p3")]
+    assert prints[0] == prints[1]
+    assert len(set(prints)) == 3

@@ -6,6 +6,7 @@ batch wants are all that is read; those in chunks are read chunk by chunk.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmlego.data.reading.fingerprints import file_fingerprint, folder_fingerprint
-from mmlego.data.reading.matrices import ZARR, Matrix, open_parts
+from mmlego.data.reading.matrices import PT, ZARR, Matrix, open_parts
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -29,6 +30,7 @@ Floats: TypeAlias = NDArray[np.float32]
 FEATURES = ("features", "feats", "patch_embeddings")  # as CLAM and TRIDENT, as STAMP and as older tools call them
 COORDINATES = ("coords", "coordinates")
 ROWS = 8192  # read at once from a dataset in chunks
+TOLD = 64  # rows that tell one tensor from another
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,10 @@ class BagFile:
 
     def fingerprint(self) -> bytes:
         """Return what tells the content of the file from another's."""
+        if self.path.suffix.lower() in PT:
+            # torch.save writes the name of the file into it: a copy that was saved again has other bytes.
+            with self._parts() as parts:
+                return _tensor_fingerprint(parts[self.dataset], self.tokens)
         if not self.path.is_dir():
             return file_fingerprint(self.path)
         table = self.path / "tables" / self.dataset / "X"
@@ -149,6 +155,15 @@ class BagFile:
             if self.dataset not in parts or _shape(parts[self.dataset], self.path, "") != (self.tokens, self.width):
                 raise InputError(f"file {self.path.name!r} has changed since the cohort was read")
             yield parts
+
+
+def _tensor_fingerprint(matrix: Matrix, tokens: int) -> bytes:
+    """Return a hash of the shape of a tensor and of rows spread evenly over it."""
+    rows = torch.as_tensor(matrix).reshape(tokens, -1)
+    some = rows[torch.linspace(0, tokens - 1, min(tokens, TOLD)).long()].contiguous()
+    digest = hashlib.sha256(f"{tuple(rows.shape)} {rows.dtype}".encode())
+    digest.update(some.view(torch.uint8).numpy().tobytes())
+    return digest.digest()
 
 
 def _name(parts: Mapping[str, Matrix], dataset: str | None, path: Path) -> str:

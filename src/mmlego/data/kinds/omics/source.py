@@ -24,6 +24,8 @@ from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
 from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.tabular.keys import Words
+from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
 from mmlego.data.reading.containers import name_columns
 from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, pick, select_columns
@@ -99,7 +101,7 @@ class OmicsSource(Source):
     value: str | None = None
     on_error: OnError = "raise"
     columns: str | list[str] = "*"
-    missing: list[bool | int | float | str] = Field(default_factory=list)
+    missing: Words = Field(default_factory=list)
     rows: RowRule = "error"
     modality: str | None = None
     layer: str | None = None
@@ -253,6 +255,10 @@ class OmicsSource(Source):
         self._sets.clear()
         if path is not None:
             self._sets.update(read_gmt(path))
+
+    def in_short(self, frame: pd.DataFrame) -> str:
+        """Return in one line what the columns were taken for: numbers, all of them."""
+        return in_short(frame, None, {})
 
     def fit(self, frame: pd.DataFrame) -> OmicsPreprocessor:
         """Return preprocessing fitted on training rows."""

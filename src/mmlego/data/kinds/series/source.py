@@ -17,6 +17,7 @@ from mmlego.data.kinds.series.stay_source import StaySource
 from mmlego.data.kinds.series.stays import COLUMN
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
+from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.joins import Dropped
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
@@ -166,6 +167,14 @@ class StaticSource(StaySource):
             who = tuple(frame.index[empty])
             notes.append(Dropped(modality, f"{counted(len(who), 'patient')} without any value", who))
         return frame[~empty], notes
+
+    def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
+        """Return what each variable was taken for."""
+        return columns_taken(frame, None, {})
+
+    def in_short(self, frame: pd.DataFrame) -> str:
+        """Return in one line what the variables were taken for."""
+        return in_short(frame, None, {})
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""

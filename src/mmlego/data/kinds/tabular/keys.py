@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from mmlego.data.reading.columns import ColumnRules
 from mmlego.data.reading.dates import DateRule
 from mmlego.wording import label, listed
 
 Word = bool | int | float | str
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, Word) else value
+
+
+def _listed_by_column(value: object) -> object:
+    return {name: _listed(words) for name, words in value.items()} if isinstance(value, dict) else _listed(value)
+
+
+Words = Annotated[list[Word], BeforeValidator(_listed)]  # a word alone is a list of one
 
 
 class ColumnKeys(BaseModel):
@@ -37,7 +48,9 @@ class ColumnKeys(BaseModel):
     ({'*': ('> 89', '-9')}, ('stage',))
     """
 
-    missing: list[Word] | dict[str, list[Word]] = Field(default_factory=list)
+    missing: Annotated[list[Word] | dict[str, list[Word]], BeforeValidator(_listed_by_column)] = Field(
+        default_factory=list
+    )
     numeric: str | list[str] = Field(default_factory=list)
     categories: str | list[str] = Field(default_factory=list)
     dates: dict[str, DateRule] = Field(default_factory=dict)
