@@ -14,6 +14,7 @@ from mmlego.wording import meant
         ("colums", ["columns", "file"], "columns"),
         ("evnet", ["event", "event_when"], "event"),
         ("a.cvs", ["a.csv", "b.csv"], "a.csv"),
+        ("aeg", ["a", "b", "age"], "age"),
     ],
 )
 def test_the_nearest_name_is_hinted_at(name: str, known: list[str], hint: str) -> None:
@@ -27,6 +28,8 @@ def test_the_nearest_name_is_hinted_at(name: str, known: list[str], hint: str) -
         ("TP53", ["TP63", "EGFR"]),
         ("date", ["date of birth", "date of death"]),
         ("tox_1", ["tox_2"]),
+        ("ab1", ["a1b2"]),
+        ("p12", ["p21"]),
     ],
 )
 def test_what_is_far_is_no_hint(name: str, known: list[str]) -> None:

@@ -96,6 +96,9 @@ def _nearest(name: str, known: Sequence[str]) -> str | None:
     if len(holding) == 1:
         return holding[0]
     places = {text: other for other, text in reversed(plain.items()) if _may_be_a_slip(text, wanted)}
+    swapped = next((text for text in places if _swapped(text, wanted)), None)
+    if swapped is not None:
+        return places[swapped]
     found = difflib.get_close_matches(wanted, places, n=1, cutoff=_NEAR if len(wanted) > _SHORT else _NEARER)
     return places[found[0]] if found else None
 
@@ -104,6 +107,15 @@ def _may_be_a_slip(first: str, second: str) -> bool:
     """Return whether the numbers of two names are equal, or a digit of a long one was lost: TP53 is not TP63."""
     one, other = ("".join(re.findall(r"\d", text)) for text in (first, second))
     return one == other or (len(one) != len(other) and min(len(one), len(other)) >= _LONG)
+
+
+def _swapped(first: str, second: str) -> bool:
+    """Return whether two names differ in two neighbouring letters alone, as ``age`` and ``aeg``."""
+    odd = [place for place, (a, b) in enumerate(zip(first, second, strict=False)) if a != b]
+    if len(first) != len(second) or len(odd) != 2 or odd[1] != odd[0] + 1:
+        return False
+    here = slice(odd[0], odd[1] + 1)
+    return first[here] == second[here][::-1]
 
 
 def _alike(name: str, known: Sequence[str]) -> list[str]:
