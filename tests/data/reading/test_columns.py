@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mmlego.data.reading.columns import ColumnRules, read_types
+from mmlego.data.reading.column_rules import ColumnRules
+from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.dates import DateRule, dates_of
 from mmlego.data.reading.telling import refuse_names
 from mmlego.errors import InputError

@@ -7,14 +7,14 @@ they say that nothing is known, in one of the usual ways or in one that the mani
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Collection, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.dates import DateRule, elapsed, is_date
+from mmlego.data.reading.column_rules import ColumnRules, Found, fits
+from mmlego.data.reading.dates import elapsed, is_date
 from mmlego.data.reading.joins import Noted, pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.words import COMMAS, DOTTED, GROUPED, LIKE, as_number, commas_are_decimal
@@ -27,78 +27,6 @@ if TYPE_CHECKING:
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
 TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
-
-
-@dataclass(frozen=True)
-class ColumnRules:
-    """What a manifest says of columns; names may be globs.
-
-    Parameters
-    ----------
-    missing
-        By column the words that are missing there, beside the empty cell; under ``*``, words for all columns.
-    numeric
-        Columns that are numbers, whatever else they look like.
-    categories
-        Columns whose values are words: nothing in them is missing but the empty cell.
-    dates
-        Columns of dates, and what they become.
-    decimal
-        By column ``.`` or ``,``.
-    """
-
-    missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    numeric: Sequence[str] = ()
-    categories: Sequence[str] = ()
-    dates: Mapping[str, DateRule] = field(default_factory=dict)
-    decimal: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Found:
-    """What was found of the columns of a table.
-
-    Parameters
-    ----------
-    frame
-        The table: numbers as float64, words as categories.
-    notes
-        What was read as missing, or otherwise than it is written.
-    missing
-        By column the words that were read as missing.
-    taken
-        By column what it was taken for, where that is no plain number or category.
-    doubts
-        By column what may be wrong with it.
-    """
-
-    frame: pd.DataFrame
-    notes: tuple[Noted, ...]
-    missing: Mapping[str, tuple[str, ...]]
-    taken: Mapping[str, str]
-    doubts: Mapping[str, str]
-
-    def without_rows(self) -> Found:
-        """Return what was found, without the values."""
-        return replace(self, frame=self.frame.iloc[:0])
-
-
-def fits(name: str, patterns: Collection[str]) -> bool:
-    """Return whether a name is named, by itself or by a glob.
-
-    Parameters
-    ----------
-    name
-        The name.
-    patterns
-        Names or globs.
-
-    Examples
-    --------
-    >>> fits("lab_crp", ["lab_*"]), fits("x[1]", ["x[1]"])
-    (True, True)
-    """
-    return name in patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def read_types(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from mmlego.data.reading.columns import ColumnRules, fits
+from mmlego.data.reading.column_rules import ColumnRules, fits
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, shortened
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from mmlego.data.reading.columns import ColumnRules
+from mmlego.data.reading.column_rules import ColumnRules
 from mmlego.data.reading.dates import DateRule
 from mmlego.wording import label, listed
 

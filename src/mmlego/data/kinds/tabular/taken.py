@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mmlego.data.reading.columns import Found
+from mmlego.data.reading.column_rules import Found
 from mmlego.wording import counted, label, listed
 
 if TYPE_CHECKING:
