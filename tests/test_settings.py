@@ -29,8 +29,8 @@ def test_the_file_overrides_defaults_and_overrides_the_file(file: Path) -> None:
     found = read_settings(file, ["fit.epochs=9", "encoders.rna.name=snn", "encoders.rna.options.hidden=[5]"])
     assert (found.fit.epochs, found.fit.lr, found.fuse.mode, found.seed) == (9, 1e-4, "weave", 3)
     assert found.fit.batch_size == Settings().fit.batch_size
-    assert found.encoder_of("rna").options["hidden"] == [5]
-    assert found.encoder_of("clinical") == found.encoder
+    assert found.encoders["rna"].options["hidden"] == [5]
+    assert list(found.encoders) == ["rna"]
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:

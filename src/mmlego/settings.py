@@ -145,10 +145,6 @@ class Settings(Section):
     fuse: FuseSettings = FuseSettings()
     seed: int = Field(default=0, ge=0, lt=2**63)
 
-    def encoder_of(self, modality: str) -> EncoderSettings:
-        """Return the encoder settings of a modality."""
-        return self.encoders.get(modality, self.encoder)
-
 
 def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Settings:
     """Return settings from a YAML file and dotted overrides.

@@ -187,10 +187,6 @@ def _nodes(graphs: Sequence[RawGraph], told: Sequence[Attributes]) -> pd.DataFra
     return pd.DataFrame({DEGREE: np.concatenate(degrees).astype(np.float64)})
 
 
-def _without(attributes: Attributes, apart: frozenset[str]) -> Attributes:
-    return {name: told for name, told in attributes.items() if name not in apart}
-
-
 def _joined(parts: Sequence[Attributes], sizes: Sequence[int]) -> pd.DataFrame:
     """Return the attributes of all graphs as one table, missing where a graph does not have one."""
     import pandas as pd

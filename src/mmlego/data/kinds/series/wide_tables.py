@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEPARATORS = {".psv": "|", ".tsv": "\t", ".csv": ","}
-SUFFIXES = (*SEPARATORS, ".txt")
 TIMES = ("ICULOS", "Hours", "Hour", "hours", "hour", "time", "Time", "charttime", "offset")  # as public sets call it
 OUTCOMES = ("SepsisLabel",)  # what a public set predicts, which stands among its variables
 _UNNAMED = re.compile(r"\s*(Unnamed: \d+(_level_\d+)?)?\s*")
