@@ -10,7 +10,9 @@ import pytest
 import torch
 import yaml
 
-from mmlego.data import Cohort
+from mmlego.data import Cohort, draft_manifest
+from mmlego.data.kinds import registry
+from tests.outside import SIGNAL
 from tests.terminal import done, refused
 
 N = 30
@@ -165,3 +167,26 @@ def test_slides_are_no_patients_and_molecules_may_name_themselves(tmp_path: Path
         "drugs_molecule": {"kind": "fingerprint", "file": "drugs.csv", "column": "smiles"}
     }
     assert "#   label: toxic" in text
+
+
+def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That of the page on the house too, which stands in for one of another package."""
+    monkeypatch.setattr(registry.KINDS, "_known", dict(registry.KINDS.items()))
+    monkeypatch.setattr(registry._FITTED, "_known", dict(registry._FITTED.items()))
+    exec(compile(SIGNAL, "architecture.md", "exec", dont_inherit=True), {"__name__": "signal_of_the_page"})
+    pd.DataFrame({"patient": IDS, "age": range(N)}).to_csv(tmp_path / "clinical.csv", index=False)
+    for folder, ending in {"ecg": ".npy", "ppi": ".graphml.gz", "xrays": ".PNG", "notes": ".txt"}.items():
+        (tmp_path / folder).mkdir()
+        for patient in IDS:
+            (tmp_path / folder / f"{patient}{ending}").write_bytes(b"")
+    (tmp_path / "dna.fa.gz").write_bytes(b"")
+    names = ("clinical.csv", "ecg", "ppi", "xrays", "notes", "dna.fa.gz")
+    text = draft_manifest([tmp_path / name for name in names], tmp_path)
+    found = yaml.safe_load(text)["modalities"]
+    assert found["ecg"] == {"kind": "signal", "pattern": "ecg/{key}.npy"}
+    assert found["ppi"] == {"kind": "graph", "pattern": "ppi/{key}.graphml.gz"}
+    assert found["dna"] == {"kind": "sequence", "file": "dna.fa.gz"}
+    assert found["xrays"]["kind"] == "image"
+    assert "# size: [224, 224]  # fill in" in text
+    assert "notes" not in found  # without a model of texts it is no section yet
+    assert "# notes:\n    # kind: text\n    # pattern: notes/{key}.txt\n    # model:  # fill in" in text

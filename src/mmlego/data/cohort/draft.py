@@ -21,6 +21,8 @@ from mmlego.data.cohort.looks import (
     look,
     looks_like_outcome,
 )
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.registry import KINDS
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
@@ -236,12 +238,7 @@ def _sections(one: Look, key: str, base: Path, ids: Collection[str]) -> list[tup
     where = _where(one, base)
     if one.stems:
         return [(one.name, _of_files(one, where, ids))]
-    body = [f"kind: {one.kind}", f"file: {_scalar(where)}"]
-    if one.kind == "omics":
-        body.append(f"# patients are the column {key!r} of obs, or else the names of the observations")
-        body.append("# rows: mean  # if a patient has several cells or samples")
-    if one.kind == "sequence":
-        body.append("# alphabet: dna  # dna | rna | protein: other letters are then refused")
+    body = [f"kind: {one.kind}", f"file: {_scalar(where)}", *KINDS[one.kind].drafted]
     return [(one.name, body)]
 
 
@@ -249,6 +246,7 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     owners = [_owner(stem, ids) for stem in one.stems]
     known = [owner for owner in owners if owner is not None]
     tails = [stem[len(owner) :] for stem, owner in zip(one.stems, owners, strict=True) if owner is not None]
+    source = KINDS[one.kind]
     star = _common_tail(tails)
     folder = "" if where == "." else f"{where}/"
     body = [f"kind: {one.kind}", f"pattern: {_scalar(folder + '{key}' + star + one.ending)}"]
@@ -258,11 +256,10 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
             f"# doubtful: {counted(len(lost), 'file')} of {len(owners)} named after no patient ({listed(lost, 3)})"
         )
     if len(set(known)) < len(known):
-        rows = {"bag": "concat", "volume": "series"}.get(one.kind, "first")
-        body.append(f"rows: {rows}  # some patients have several files")
-    if not known or one.kind == "text":
-        if one.kind == "text":
-            body.append("model:  # fill in: the folder of a model of texts, as save_pretrained writes it")
+        ways = source.ways if issubclass(source, FileSource) else ()
+        body += [f"rows: {way}  # some patients have several files" for way in list(ways)[:1]]
+    body += source.drafted
+    if not known or any(not line.startswith("#") for line in source.drafted):
         if not known:
             body.append("fill in how the files are named after patients")
         body = [f"# {line.removeprefix('# ')}" for line in body]

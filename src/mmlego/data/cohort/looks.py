@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.registry import KINDS
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.tables import read_table
 from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
@@ -21,26 +23,6 @@ if TYPE_CHECKING:
 
 TABLES = (".csv", ".tsv", ".psv", ".txt", ".parquet")
 PACKED = (".gz", ".zip")
-# By ending: which kind, and whether a patient has a file of his own.
-ENDINGS = {
-    ".h5ad": ("omics", False),
-    ".h5mu": ("omics", False),
-    ".fasta": ("sequence", False),
-    ".fa": ("sequence", False),
-    ".tar": ("series", False),
-    ".tar.gz": ("series", False),
-    ".tgz": ("series", False),
-    ".h5": ("bag", True),
-    ".pt": ("bag", True),
-    ".png": ("image", True),
-    ".jpg": ("image", True),
-    ".jpeg": ("image", True),
-    ".dcm": ("image", True),
-    ".nii": ("volume", True),
-    ".nii.gz": ("volume", True),
-    ".graphml": ("graph", True),
-    ".txt": ("text", True),
-}
 WIDE = 100  # columns of numbers
 SAMPLE = 2000  # rows of a table that are looked at for what a column is
 
@@ -104,6 +86,7 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
     """
     looks: list[Look] = []
     left: list[str] = []
+    kinds = _kinds()
     groups: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
         if not path.exists():
@@ -112,18 +95,19 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
             sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")) if path.is_dir() else []
         )
         for file in inside or [path]:
-            ending = _ending(file)
-            if ending in ENDINGS and ENDINGS[ending][1] and (inside or ending != ".txt"):
+            ending = _ending(file, kinds)
+            alone = ending in TABLES and not inside  # a table, rather than the file of a patient
+            if ending and not alone and issubclass(KINDS[kinds[ending]], FileSource):
                 groups.setdefault((file.parent, ending), []).append(file)
-            elif ending in ENDINGS and ending != ".txt":
-                looks.append(Look(_name(file, ending), ENDINGS[ending][0], file, ending))
+            elif ending and not alone:
+                looks.append(Look(_name(file, ending), kinds[ending], file, ending))
             elif _is_table(file):
                 table = _table(file, left)
                 looks += [] if table is None else [table]
             else:
                 left.append(f"{file.name}: a file of a kind that is not known here")
     for (folder, ending), files in groups.items():
-        kind = ENDINGS[ending][0]
+        kind = kinds[ending]
         stems = tuple(file.name[: -len(ending)] for file in files)
         if kind == "text" and _is_stay(files[0]):
             looks.append(Look(folder.name, "series", folder, ending, stems=()))
@@ -237,10 +221,20 @@ def is_text(column: pd.Series) -> bool:
     return len(cells) > 0 and bool((cells.str.count(r"\s+") >= 5).mean() > 0.5)
 
 
-def _ending(path: Path) -> str:
+def _kinds() -> dict[str, str]:
+    """Return by ending of a file which kind reads it; of two that do, the one that was registered first."""
+    KINDS.load_all()
+    found: dict[str, str] = {}
+    for kind, source in KINDS.items():
+        for ending in source.endings:
+            found.setdefault(ending, kind)
+    return found
+
+
+def _ending(path: Path, kinds: Mapping[str, str]) -> str:
+    """Return the longest ending of a file that a kind reads."""
     name = path.name.lower()
-    bare = name.removesuffix(".gz") if name.endswith((".fasta.gz", ".fa.gz", ".graphml.gz")) else name
-    return max((ending for ending in ENDINGS if bare.endswith(ending)), key=len, default="")
+    return max((ending for ending in kinds if name.endswith(ending)), key=len, default="")
 
 
 def _name(path: Path, ending: str = "") -> str:

@@ -170,6 +170,9 @@ class Source(BaseModel, ABC):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
+    endings: ClassVar[tuple[str, ...]] = ()  # of the files that it reads, for mmlego init; those of tables are nobody's
+    # Lines of a first manifest beside kind and place: comments, or keys that somebody has to fill in.
+    drafted: ClassVar[tuple[str, ...]] = ()
     kind: str
     id: IdForm | None = None
 

@@ -60,6 +60,7 @@ class GraphSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    endings: ClassVar[tuple[str, ...]] = (".graphml", ".graphml.gz")
 
     kind: Literal["graph"] = "graph"
     column: str = "smiles"

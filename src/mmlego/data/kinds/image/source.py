@@ -88,6 +88,9 @@ class ImageSource(PictureSource):
     'grey'
     """
 
+    endings: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".dcm")
+    drafted: ClassVar[tuple[str, ...]] = ("# size: [224, 224]  # fill in: rows and columns of pixels",)
+
     kind: Literal["image"] = "image"
     size: tuple[int, int]
     colour: Colour = "grey"
@@ -146,6 +149,8 @@ class VolumeSource(PictureSource):
     134217728
     """
 
+    endings: ClassVar[tuple[str, ...]] = (".nii", ".nii.gz")
+    drafted: ClassVar[tuple[str, ...]] = ("# size: [64, 96, 96]  # fill in: slices, rows and columns of voxels",)
     folders: ClassVar[bool] = True
     ways: ClassVar[Mapping[str, str]] = {"series": "the slices of one DICOM series", **FileSource.ways}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -44,6 +44,9 @@ class SequenceSource(TextColumnSource):
     >>> SequenceSource(file="drugs.csv", column="smiles", alphabet="smiles").length
     1024
     """
+
+    endings: ClassVar[tuple[str, ...]] = (".fasta", ".fa", ".fasta.gz", ".fa.gz")
+    drafted: ClassVar[tuple[str, ...]] = ("# alphabet: dna  # dna | rna | protein: other letters are then refused",)
 
     kind: Literal["sequence"] = "sequence"
     column: str = "sequence"

@@ -55,6 +55,8 @@ class SeriesSource(StaySource):
     'mean'
     """
 
+    endings: ClassVar[tuple[str, ...]] = (".tar", ".tar.gz", ".tgz")
+
     kind: Literal["series"] = "series"
     bin_hours: FiniteFloat = Field(default=1.0, gt=0)
     horizon: FiniteFloat | None = Field(default=None, gt=0)

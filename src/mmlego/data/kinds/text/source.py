@@ -50,6 +50,10 @@ class TextSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    endings: ClassVar[tuple[str, ...]] = (".txt",)
+    drafted: ClassVar[tuple[str, ...]] = (
+        "model:  # fill in: the folder of a model of texts, as save_pretrained writes it",
+    )
     ways: ClassVar[Mapping[str, str]] = {"concat": "one after the other", **FileSource.ways}
 
     kind: Literal["text"] = "text"
