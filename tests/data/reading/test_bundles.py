@@ -102,7 +102,7 @@ def test_bombs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("name", KINDS)
 def test_nothing_that_matches(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"holds no file: expected files \*\.csv, got none"):
+    with pytest.raises(InputError, match=r"holds no file: expected files \*\.csv, got (none|others: \.md, \.txt)"):
         Bundle.open(pack(tmp_path / name, TEXTS), "*.csv").files()
 
 

@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from mmlego.data.reading import files
 from mmlego.data.reading.places import LINKS
 from mmlego.errors import InputError
+from mmlego.wording import listed
 
 ARCHIVES = (".tar.gz", ".tgz", ".tar", ".zip")
 # No text file of one patient is as large as this.
@@ -61,7 +62,9 @@ class Bundle:
     digest: str
 
     @classmethod
-    def open(cls, path: Path, pattern: str = "*.txt", *, roots: Sequence[Path] | None = None) -> Bundle:
+    def open(
+        cls, path: Path, pattern: str = "*.txt", *, roots: Sequence[Path] | None = None, otherwise: str | None = None
+    ) -> Bundle:
         """Read the bytes of a folder or an archive.
 
         Parameters
@@ -72,6 +75,8 @@ class Bundle:
             A glob for the names of the files, without their folders; hidden files never count.
         roots
             The folders that links in the folder may not leave; None: they may lead anywhere.
+        otherwise
+            What to do if no file of a folder is named so.
 
         Raises
         ------
@@ -90,7 +95,7 @@ class Bundle:
         raw: bytes | list[tuple[str, bytes]]
         try:
             if path.is_dir():
-                raw = [(name, file.read_bytes()) for name, file in files_below(path, pattern, roots)]
+                raw = [(name, file.read_bytes()) for name, file in files_below(path, pattern, roots, otherwise)]
                 for name, content in raw:
                     hashed.update(f"{len(name)} {name} {len(content)} ".encode())
                     hashed.update(content)
@@ -174,7 +179,9 @@ class Bundle:
             )
 
 
-def files_below(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[tuple[str, Path]]:
+def files_below(
+    path: Path, pattern: str, roots: Sequence[Path] | None, otherwise: str | None = None
+) -> list[tuple[str, Path]]:
     """Return the files below a folder, hidden ones left out; links to folders are followed, each folder once.
 
     Parameters
@@ -185,6 +192,8 @@ def files_below(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[
         A glob for the names of the files, without their folders.
     roots
         The folders that links may not leave; None: they may lead anywhere.
+    otherwise
+        What to do if there are none.
 
     Returns
     -------
@@ -214,8 +223,14 @@ def files_below(path: Path, pattern: str, roots: Sequence[Path] | None) -> list[
             _check_link(file, roots)
             found.append((file.relative_to(path).as_posix(), file))
     if not found:
-        raise InputError(f"folder {path.name!r} holds no file", expected=f"files {pattern}", got="none")
+        others = sorted({Path(name).suffix or name for name in _names(path)})
+        got = f"others: {listed(others)}" if others else "none"
+        raise InputError(f"folder {path.name!r} holds no file", expected=f"files {pattern}", got=got, remedy=otherwise)
     return sorted(found)
+
+
+def _names(path: Path) -> list[str]:
+    return [name for _, _, names in os.walk(path) for name in names if not name.startswith(".")]
 
 
 def _check_link(path: Path, roots: Sequence[Path] | None) -> None:

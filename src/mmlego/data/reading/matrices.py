@@ -62,8 +62,9 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
     Parameters
     ----------
     path
-        ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with a tensor, or a dict of tensors; or a folder of ``.zarr``, whose
-        matrices are its arrays, and ``X`` of each of its tables by the name of the table.
+        ``.h5`` or ``.hdf5``, whose datasets in groups are called ``group/name``; ``.pt`` or ``.pth`` with a tensor, or
+        a dict of tensors; or a folder of ``.zarr``, whose matrices are its arrays, and ``X`` of each of its tables by
+        the name of the table.
 
     Raises
     ------
@@ -106,12 +107,18 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
 
 
 class _Datasets(Mapping[str, Matrix]):
-    """The datasets at the top of an HDF5 file; links to other files are not seen."""
+    """The datasets of an HDF5 file, those in groups as ``group/name``; links to other files are not seen."""
 
     def __init__(self, h5py: Any, file: Any, path: Path) -> None:
         self._h5py, self._file, self._path = h5py, file, path
         hard = (name for name in file if isinstance(file.get(name, getlink=True), h5py.HardLink))
         self._names = [name for name in hard if isinstance(file[name], h5py.Dataset)]
+
+        def visit(name: str, found: Any) -> None:
+            if "/" in name and isinstance(found, h5py.Dataset):
+                self._names.append(name)
+
+        file.visititems(visit)  # each but once, and along hard links alone
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

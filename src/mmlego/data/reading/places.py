@@ -82,7 +82,35 @@ class Places:
 
     def holds(self, name: str) -> bool:
         """Return whether a path stays in the roots, whether or not a file is there."""
-        return asked(lambda: any(self._within(path) for path in self._paths(name)), name)
+        return asked(lambda: any(self.contains(path) for path in self.paths(name)), name)
+
+    def contains(self, path: Path) -> bool:
+        """Return whether a path lies where files may lie, wherever links lead from it.
+
+        Parameters
+        ----------
+        path
+            The path, whether or not something is there.
+        """
+        if self.allow_outside:
+            return True
+        if self.links and ".." not in path.parts:
+            whole = Path(os.path.abspath(path))
+            if any(whole.is_relative_to(os.path.abspath(root)) for root in self.roots):
+                return True
+        return any(path.resolve().is_relative_to(root.resolve()) for root in self.roots)
+
+    def paths(self, name: str) -> list[Path]:
+        """Return what a name may mean: the path below each root, and below a root whose name it begins with.
+
+        Parameters
+        ----------
+        name
+            The file or folder, relative to a root.
+        """
+        first, *rest = PurePath(name).parts or ("",)
+        mounted = [self.named[first].joinpath(*rest)] if rest and first in self.named else []
+        return list(dict.fromkeys([*(root / name for root in self.roots), *mounted]))
 
     def glob(self, pattern: str) -> list[str]:
         """Return the names of the files that may fit a pattern, relative to their roots, in order.
@@ -105,17 +133,11 @@ class Places:
     def __str__(self) -> str:
         return listed(self.roots) if self.elsewhere or len(self.roots) > 1 else OWN
 
-    def _paths(self, name: str) -> list[Path]:
-        """Return what a name may mean: the path below each root, and below a root whose name it begins with."""
-        first, *rest = PurePath(name).parts or ("",)
-        mounted = [self.named[first].joinpath(*rest)] if rest and first in self.named else []
-        return list(dict.fromkeys([*(root / name for root in self.roots), *mounted]))
-
     def _file(self, name: str, *, folders: bool) -> Path:
-        paths = self._paths(name)
+        paths = self.paths(name)
         there = [path for path in paths if path.is_file() or (folders and path.is_dir())]
-        within = [path for path in there if self._within(path)]
-        if len(within) < len(there) or not any(self._within(path) for path in paths):
+        within = [path for path in there if self.contains(path)]
+        if len(within) < len(there) or not any(self.contains(path) for path in paths):
             raise self._leaves(name, (there or paths)[0])
         if not there:
             raise self._absent(name, paths, folders=folders)
@@ -128,15 +150,6 @@ class Places:
                     remedy="Name the one that counts by a path that only its root has.",
                 )
         return within[0]
-
-    def _within(self, path: Path) -> bool:
-        if self.allow_outside:
-            return True
-        if self.links and ".." not in path.parts:
-            whole = Path(os.path.abspath(path))
-            if any(whole.is_relative_to(os.path.abspath(root)) for root in self.roots):
-                return True
-        return any(path.resolve().is_relative_to(root.resolve()) for root in self.roots)
 
     def _leaves(self, name: str, path: Path) -> InputError:
         whole = Path(os.path.normpath(os.path.abspath(path)))
@@ -151,7 +164,7 @@ class Places:
     def _absent(self, name: str, paths: list[Path], *, folders: bool) -> InputError:
         if any(path.is_dir() for path in paths):
             return InputError(f"{shortened(name, MOST_LETTERS)!r} is a folder", expected="a file")
-        beside = [path.parent for path in paths if path.parent.is_dir() and self._within(path.parent)]
+        beside = [path.parent for path in paths if path.parent.is_dir() and self.contains(path.parent)]
         known = sorted({path.name for folder in beside for path in folder.iterdir() if folders or path.is_file()})
         what = "file or folder" if folders else "file"
         plain = not self.elsewhere and len(self.roots) == 1

@@ -93,6 +93,19 @@ def test_a_dataset_of_another_name(tmp_path: Path) -> None:
         BagFile.open(tmp_path / "a.h5")
 
 
+def test_features_in_a_group(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["uni/features"], file["uni/coords"] = patches(4), places(4)
+        file["uni/itself"] = file["/"]  # a circle
+    with pytest.raises(InputError, match=r"holds no features: .* got uni/.*features: NAME"):
+        BagFile.open(tmp_path / "a.h5")
+    bag = BagFile.open(tmp_path / "a.h5", "uni/features")
+    np.testing.assert_array_equal(bag.features(), patches(4))
+    np.testing.assert_array_equal(bag.coords(), places(4))
+
+
 def test_slides_by_pattern(tmp_path: Path) -> None:
     made = write_slides(tmp_path, {"p0": 5, "p1": 9, "stranger": 2})
     read = cohort(tmp_path, 'pattern: "slides/{key}.h5", sample: 4')

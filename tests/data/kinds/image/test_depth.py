@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from mmlego.data import Cohort, Prepared
+from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.files import open_image
+from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.errors import InputError
 from tests.data.kinds.image.scans import pixels, write_dicom, write_picture
 
@@ -87,6 +89,8 @@ def test_the_bits_of_training_are_kept(tmp_path: Path) -> None:
         InputError, match=r"of other bits than those of training: expected 8 bits, got 16 bits .*: p1\)"
     ):
         seen(new, old)
+    with pytest.raises(InputError, match=r"expected 8 bits, got 16 bits \(1 patient: b\)"):
+        one_depth({"a": 8, "b": 16}, ImagePlan(size=(4, 4)), trained=8)
     scaled = seen(new, cohort(tmp_path / "a", ", bits: 8"))
     torch.testing.assert_close(scaled, seen(old))
     config = old.prepare(["p0"]).preprocessing["scan"].config()

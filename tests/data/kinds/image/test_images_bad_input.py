@@ -218,10 +218,6 @@ SERIES: dict[str, tuple[Make, str]] = {
     "a NIfTI among them": (lambda p: (slices(p, 1), write_nifti(p / "9.nii", SMALL)), "not the slices of a series"),
     "nothing": (lambda p: p.mkdir(parents=True), "holds no file: expected the slices"),
     "too many": (lambda p: slices(p, *range(6)), "too many voxels: expected at most 200"),
-    "a link out": (
-        lambda p: (slices(p, 1), (p / "9.dcm").symlink_to("/etc/hostname")),
-        "a link leaves the folder 'p0'",
-    ),
 }
 
 
@@ -232,6 +228,45 @@ def test_series_that_cannot_be_used(case: str, tmp_path: Path) -> None:
     make(tmp_path / "ct" / "p0")
     (tmp_path / "scans.csv").write_text("id,path\np0,ct/p0\np1,ct/p1\n")
     assert_refused_or_left_out(tmp_path, "kind: volume, file: scans.csv, size: [4, 4, 4], most: 200", message)
+
+
+def test_slices_that_are_links(tmp_path: Path) -> None:
+    slices(tmp_path / "ct" / "p0", 1, 2, 3)
+    slices(tmp_path / "store", 1, 2, 3)
+    (tmp_path / "ct" / "p1").mkdir()
+    for i in range(3):
+        (tmp_path / "ct" / "p1" / f"{i}.dcm").symlink_to(tmp_path / "store" / f"{i}.dcm")
+    (tmp_path / "study").mkdir()
+    (tmp_path / "ct").rename(tmp_path / "study" / "ct")
+    (tmp_path / "study" / "scans.csv").write_text("id,path\np0,ct/p0\np1,ct/p1\n")
+    (tmp_path / "study" / "outcome.csv").write_text("id,y\np0,0\np1,1\n")
+    text = """
+key: id
+outcome: {task: classification, file: outcome.csv, label: y}
+modalities: {scan: {kind: volume, file: scans.csv, size: [4, 4, 4], on_error: skip}}
+"""
+    manifest = tmp_path / "study" / "cohort.yaml"
+    manifest.write_text(text)
+    with pytest.raises(InputError, match=r"links in the folder 'p1' leave the manifest's folder: .*links: true"):
+        Cohort.from_manifest(manifest)
+    for more in ("links: true", "roots: [., ../store]"):
+        manifest.write_text(text + more)
+        seen = Cohort.from_manifest(manifest).frames["scan"]["image"]
+        whole = [read_volume(seen[patient].files).array for patient in ("p0", "p1")]
+        np.testing.assert_array_equal(whole[0], whole[1])
+
+
+def test_several_volumes_are_no_series(tmp_path: Path) -> None:
+    for name in ("p0_a.nii", "p0_b.nii"):
+        write_nifti(tmp_path / name, SMALL)
+    (tmp_path / "outcome.csv").write_text("id,y\np0,0\n")
+    (tmp_path / "cohort.yaml").write_text("""
+key: id
+outcome: {task: classification, file: outcome.csv, label: y, classes: [0, 1]}
+modalities: {scan: {kind: volume, pattern: "{key}_*.nii", size: [4, 4, 4]}}
+""")
+    with pytest.raises(InputError, match=r"Declare what to do, as rows: first \(the first of each counts\)\.$"):
+        Cohort.from_manifest(tmp_path / "cohort.yaml")
 
 
 def test_one_broken_slice_spoils_the_volume(tmp_path: Path) -> None:

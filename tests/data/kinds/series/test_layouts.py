@@ -251,3 +251,27 @@ def test_static_of_meds(tmp_path: Path) -> None:
     assert frame["GENDER//F (event)"].tolist() == [1, 0], "what is not said of someone did not happen"
     assert frame["LAB//Na"].tolist() == [140, 130]
     assert np.isfinite(read.prepare(["1", "2"]).data().batch().inputs["x"].numpy()).all()
+
+
+@pytest.mark.parametrize(
+    ("files", "section", "remedy"),
+    [
+        ({"d/0.parquet": "x"}, {"file": "d"}, r"expected files \*\.txt, got others: \.parquet\. .*layout: .*meds"),
+        ({"d/p_1.csv": "x"}, {"file": "d", "pattern": "{key}_1.csv"}, r"got others: \.csv\. .*without \{key\}; .*wide"),
+        (
+            {"d.csv": "id,time,HR\np000001,2020-01-01 01:00:00,80\n"},
+            {"file": "d.csv", "layout": "wide"},
+            r"time is '2020-01-01 01:00:00', no time in hours.*declare index: \{file: \.\.\., column: \.\.\.\}",
+        ),
+        (
+            {"d.csv": "id,time,variable,value\np000001,2020-01-01T01:00,HR,80\n"},
+            {"file": "d.csv"},
+            r"time is '2020-01-01T01:00', no time in hours.*declare index: \{file: \.\.\., column: \.\.\.\}",
+        ),
+    ],
+)
+def test_the_layout_or_index_that_is_meant(
+    files: dict[str, str], section: dict[str, str], remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=remedy):
+        cohort(tmp_path, files, section)

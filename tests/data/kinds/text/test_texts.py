@@ -14,6 +14,7 @@ import torch
 from mmlego import Baseplate, LegoBlock, MissingExtraError, fit, load, predict, save
 from mmlego.data import Cohort, PatientData, Prepared, TextPreprocessor, duplicates, preprocessing_from_config
 from mmlego.data.kinds.text.tokenizing import find_model
+from mmlego.data.reading.places import Places
 from mmlego.encoders import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
 from mmlego.tasks import Classification
@@ -54,14 +55,16 @@ def folder(built: Path, tmp_path: Path) -> Path:
     return tmp_path
 
 
-def notes(folder: Path, more: str = "", rows: dict[str, str] = NOTES, model: str = "models/tiny") -> Cohort:
+def notes(
+    folder: Path, more: str = "", rows: dict[str, str] = NOTES, model: str = "models/tiny", top: str = ""
+) -> Cohort:
     pd.Series(rows, name="text").rename_axis("id").to_frame().to_csv(folder / "notes.csv")
-    return manifest(folder, f"file: notes.csv, model: {model}{more}")
+    return manifest(folder, f"file: notes.csv, model: {model}{more}", top=top)
 
 
-def manifest(folder: Path, section: str, outcome: bool = False) -> Cohort:
+def manifest(folder: Path, section: str, outcome: bool = False, top: str = "") -> Cohort:
     known = "outcome: {task: classification, file: outcome.csv, label: died}\n" if outcome else ""
-    (folder / "cohort.yaml").write_text(f"key: id\n{known}modalities:\n  note: {{kind: text, {section}}}\n")
+    (folder / "cohort.yaml").write_text(f"key: id\n{known}modalities:\n  note: {{kind: text, {section}}}\n{top}")
     return Cohort.from_manifest(folder / "cohort.yaml")
 
 
@@ -161,6 +164,13 @@ def test_where_models_are_looked_for(folder: Path, monkeypatch: pytest.MonkeyPat
     (folder / "link").symlink_to(shelf / "mini")
     with pytest.raises(InputError, match="model 'link' leaves the folder"):
         notes(folder, model="link")
+    for more in ("links: true", f"roots: [{shelf}]"):
+        assert notes(folder, model="link", top=more).prepare(["a"]).preprocessing["note"].length == 24
+    assert notes(folder, model="mini", top=f"roots: [{shelf}]").prepare(["a"]).preprocessing["note"].length == 24
+    shutil.copytree(folder / "models" / "tiny", folder / "mini")
+    with pytest.raises(InputError, match="'mini' lies under two roots"):
+        notes(folder, model="mini", top=f"roots: [{shelf}]")
+    shutil.rmtree(folder / "mini")
     with pytest.raises(InputError, match="there is no model 'mini': expected a folder with config"):
         notes(folder, model="mini")
     monkeypatch.setenv("MMLEGO_MODELS", str(shelf))
@@ -267,4 +277,4 @@ def test_a_report_that_says_none_is_a_report(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["a" * 5000, "a\0b"])
 def test_a_model_that_the_system_refuses(name: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"the system refuses|there is no model"):
-        find_model(name, tmp_path, allow_outside=False, models=None)
+        find_model(name, Places((tmp_path,)), models=None)

@@ -125,7 +125,9 @@ class BagFile:
             If the file can no longer be read, or names another number of places.
         """
         with self._parts() as parts:
-            name = next((name for name in COORDINATES if name in parts), None)
+            group = self.dataset.rpartition("/")
+            beside = ["".join((*group[:2], name)) for name in COORDINATES]
+            name = next((name for name in beside if name in parts), None)
             if name is None:
                 return None
             places: NDArray[np.float64] = np.asarray(parts[name][:], dtype=np.float64)

@@ -43,7 +43,8 @@ def one_depth(depths: Mapping[str, int], plan: ImagePlan, trained: int | None = 
     Traceback (most recent call last):
     ...
     mmlego.errors.InputError: images whose values are of different bits: expected one range of values, got 8 bits (1
-    patient: a); 16 bits (1 patient: b). Declare bits: 8 to scale each by its own, or percentiles: [1, 99].
+    patient: a); 16 bits (1 patient: b). Declare bits: 8 to scale each by its own, or percentiles: [1, 99]; to
+    predict with what is trained, save them as its training had them.
     """
     if plan.percentiles is not None:
         return None
@@ -53,11 +54,16 @@ def one_depth(depths: Mapping[str, int], plan: ImagePlan, trained: int | None = 
     if not owners or (len(owners) == 1 and trained in (None, *owners)):
         return next(iter(owners), None)
     got = "; ".join(
-        f"{_named(bits)} ({counted(len(who), 'patient')}: {listed(who, 3)})" for bits, who in owners.items()
+        f"{_named(bits)} ({counted(len(who), 'patient')}: {listed(who, 3)})"
+        for bits, who in owners.items()
+        if bits != trained
     )
     if trained is None:
         what, expected = "images whose values are of different bits", "one range of values"
-        remedy = "Declare bits: 8 to scale each by its own, or percentiles: [1, 99]."
+        remedy = (
+            "Declare bits: 8 to scale each by its own, or percentiles: [1, 99]; to predict with what is trained, save "
+            "them as its training had them."
+        )
     else:
         what, expected = "images whose values are of other bits than those of training", _named(trained)
         remedy = "Save them as those of training, or train with bits: 8, which scales each by its own."

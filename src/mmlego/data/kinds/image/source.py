@@ -21,6 +21,7 @@ from mmlego.data.kinds.image.reading import Colour, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.places import LINKS
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
@@ -181,18 +182,15 @@ class VolumeSource(PictureSource):
         """Return a file, or the slices in a folder, their headers read and checked."""
         if not path.is_dir():
             return (open_volume(path, self.most, self.orientation),)
-        names = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+        names = _files_in(path)
         if not names:
             raise InputError(f"folder {path.name!r} holds no file", expected="the slices of a DICOM series")
-        outside = [file.name for file in names if not file.resolve().is_relative_to(path.resolve())]
-        if outside:
-            raise InputError(f"a link leaves the folder {path.name!r}", expected="slices in it", got=listed(outside))
         return self._checked([open_volume(file, self.most, self.orientation) for file in names])
 
     def ways_with(self, parts: Sequence[Any]) -> Mapping[str, str]:
-        """Return which rules suit such files: the first of many slices is no volume."""
-        slices = all(_is_slice(files) for files in parts)
-        return {rule: what for rule, what in self.ways.items() if rule != "first" or not slices}
+        """Return which rules suit such files: slices make a series, and the first of them is no volume."""
+        unfit = "first" if all(_is_slice(files) for files in parts) else "series"
+        return {rule: what for rule, what in self.ways.items() if rule != unfit}
 
     def needs_all(self) -> bool:
         """Return whether one file that cannot be read spoils the rest: a slice of a series does."""
@@ -223,6 +221,15 @@ class VolumeSource(PictureSource):
             if self.spacing is not None or doubt != NO_UNIT:
                 notes.append(Dropped(modality, f"{counted(len(patients), 'volume')} {doubt}", tuple(patients)))
         return frame, notes
+
+    def _find(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[dict[str, list[Path]], list[Dropped]]:
+        found, notes = super()._find(folder, modality, taken)
+        for path in (path for paths in found.values() for path in paths if path.is_dir()):
+            outside = [file.name for file in _files_in(path) if not folder.places.contains(file)]
+            if outside:  # never merely skipped
+                what = f"{modality}: links in the folder {path.name!r} leave {folder.places}"
+                raise InputError(what, expected="slices in it", got=listed(outside), remedy=LINKS)
+        return found, notes
 
     def _check_several(self, cells: dict[str, Any], modality: str) -> list[Dropped]:
         for patient, parts in cells.items() if self.rows == "first" else ():
@@ -269,6 +276,10 @@ class VolumeSource(PictureSource):
                 expected="ImagePositionPatient, or InstanceNumber",
                 got=listed(wanting or again),
             )
+
+
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
 
 
 def _is_slice(files: Sequence[ImageFile]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -115,6 +116,19 @@ class Clock:
     def expected(self) -> str:
         """What a time should be, for messages."""
         return " as ISO 8601 writes it" if self.index is not None else f" in {self.unit} since the start"
+
+    def remedy(self, odd: object) -> str:
+        """Return what to do about a time that cannot be read: dates count from an index date.
+
+        Parameters
+        ----------
+        odd
+            The time.
+        """
+        dates = ""
+        if self.index is None and re.match(r"\d{4}-?\d\d-?\d\d\D|\d{4}-\d\d-\d\d$", str(odd)):
+            dates = "Dates count from one of each patient: declare index: {file: ..., column: ...}. "
+        return dates + "Mend them, or declare on_error: skip to go on without these stays."
 
     def of_column(self, times: pd.Series, patients: pd.Series) -> Floats:
         """Return hours, NaN where there is no time; of dates too where there is no index."""

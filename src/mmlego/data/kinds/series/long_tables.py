@@ -98,7 +98,7 @@ class LongColumns:
                 raise InputError(
                     f"cannot read {where}: of patient {patient.iloc[row]}, {what}",
                     got=f"{counted(len(wrong), 'row')} that cannot be read",
-                    remedy="Mend them, or declare on_error: skip to go on without these stays.",
+                    remedy=clock.remedy(rows[self.time].iloc[row]),
                 )
             who = listed(patients[stay] for stay in gone)
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable rows ({who}), the first: {what}")

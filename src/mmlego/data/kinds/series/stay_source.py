@@ -43,6 +43,10 @@ IDLE: dict[Layout, set[str]] = {
     "wide": {"variable", "value"},
     "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes", "missing"},
 }
+OTHER_LAYOUTS = (
+    "Files of the PhysioNet layout, Time,Parameter,Value, may be named by pattern:, without {key}; of others declare "
+    "the layout: wide (a column a variable) or meds (shards of Parquet)."
+)
 
 
 class StaySource(Source):
@@ -206,7 +210,7 @@ class StaySource(Source):
         return within(found.only(names), self.window, modality, on_error=self.on_error, timeless=self.timeless)
 
     def _physionet(self, path: Path, folder: Folder, cache: Path | None) -> Stays:
-        bundle = Bundle.open(path, self.pattern, roots=folder.places.bounds)
+        bundle = Bundle.open(path, self.pattern, roots=folder.places.bounds, otherwise=OTHER_LAYOUTS)
         key = self.patient or folder.key
         how = {"layout": "physionet", "key": key, "pattern": self.pattern, "on_error": self.on_error}
         reader, what = StayReader(key, self.on_error), f"Reading {path.name}"

@@ -222,7 +222,7 @@ class WideColumns:
             raise InputError(
                 f"{where}: {self.clock.column} is {str(odd)!r}, no time{self.clock.expected}",
                 got=f"{counted(int(wrong.sum()), 'row')} that cannot be read",
-                remedy="Mend them, or declare on_error: skip to go on without these stays.",
+                remedy=self.clock.remedy(odd),
             )
         gone = set(number[wrong].tolist())
         variables = [name for name in names if name not in own and not _UNNAMED.fullmatch(name)]

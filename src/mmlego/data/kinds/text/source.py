@@ -20,6 +20,7 @@ from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.names import NamePattern
+from mmlego.data.reading.places import Places
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ class TextSource(FileSource):
     pattern
         How text files in UTF-8 are named; beside ``file``, made of the columns of that table.
     model
-        The folder of a model of the transformers library and its tokenizer, relative to the manifest or to the folder
-        that the environment variable ``MMLEGO_MODELS`` names. Needed for training alone: a block brings its own.
+        The folder of a model of the transformers library and its tokenizer, relative to the manifest, to one of its
+        roots, or to the folder that the environment variable ``MMLEGO_MODELS`` names. Needed for training alone: a
+        block brings its own.
     length
         How many ids of a text count; as many as the model takes, 512 at most, if not given.
     rows
@@ -79,7 +81,7 @@ class TextSource(FileSource):
         InputError
             If the model is not there, or a text cannot be read.
         """
-        self._find_model(folder.path, allow_outside=folder.allow_outside)
+        self._find_model(folder.places)
         if self.pattern is not None:
             return super().read(folder, modality, taken)
         if self.file is None:
@@ -90,14 +92,14 @@ class TextSource(FileSource):
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the texts of a column in memory; the model may then lie anywhere."""
-        self._find_model(Path(), allow_outside=True)
+        self._find_model(Places((Path(),), allow_outside=True))
         return self._column(frame, key, modality, taken)
 
-    def _find_model(self, folder: Path, *, allow_outside: bool) -> None:
+    def _find_model(self, among: Places) -> None:
         self._folder.clear()
         if self.model is not None:
             models = os.environ.get(MODELS)
-            self._folder.append(find_model(self.model, folder, allow_outside=allow_outside, models=models))
+            self._folder.append(find_model(self.model, among, models=models))
 
     def _column(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]

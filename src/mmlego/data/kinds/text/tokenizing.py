@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from mmlego.data.reading.places import asked
+from mmlego.data.reading.places import Places, asked
 from mmlego.encoders.hugging_face import longest_text
 from mmlego.errors import CheckpointError, InputError
 from mmlego.extras import import_extra
@@ -116,42 +116,51 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
     return LocalTokenizer(backend.to_str()), length or min(most or LONGEST, LONGEST)
 
 
-def find_model(name: str, folder: Path, *, allow_outside: bool, models: str | None) -> Path:
+def find_model(name: str, among: Places, *, models: str | None) -> Path:
     """Return the folder of a model that a manifest names: beside the files, or among the models of the user.
 
     Parameters
     ----------
     name
         Its name or relative path.
-    folder
-        Where the files of the manifest lie.
-    allow_outside
-        Whether it may lie anywhere.
+    among
+        Where the files of the manifest may lie.
     models
         The folder in which the user keeps models; None for none.
 
     Raises
     ------
     InputError
-        If there is none, or it leaves both folders.
+        If there is none, it leaves these folders, or two of them have another one of that name.
 
     Examples
     --------
-    >>> find_model("../../etc", Path("."), allow_outside=False, models=None)
+    >>> find_model("../../etc", Places((Path("."),)), models=None)
     Traceback (most recent call last):
     ...
-    mmlego.errors.InputError: model '../../etc' leaves the folder of the files. Copy it beside them, or name ...
+    mmlego.errors.InputError: model '../../etc' leaves the folder of the files. Copy it beside them, name its ...
     """
-    places = [folder] if models is None else [folder, Path(models)]
+    shelves = [] if models is None else [Path(models)]
 
-    def look() -> list[Path]:
-        return [place for place in places if allow_outside or (place / name).resolve().is_relative_to(place.resolve())]
+    def look() -> tuple[list[Path], list[Path]]:
+        own = [path for path in among.paths(name) if among.contains(path)]
+        kept = [
+            shelf / name
+            for shelf in shelves
+            if among.allow_outside or (shelf / name).resolve().is_relative_to(shelf.resolve())
+        ]
+        return own, kept
 
-    within = asked(look, name)
-    remedy = "Copy it beside them, or name the folder of your models in the environment variable MMLEGO_MODELS."
-    if not within:
+    own, kept = asked(look, name)
+    remedy = (
+        "Copy it beside them, name its folder under roots: in the manifest, or name the folder of your models in the "
+        "environment variable MMLEGO_MODELS."
+    )
+    if not own and not kept:
         raise InputError(f"model {name!r} leaves the folder of the files", remedy=remedy)
-    found = asked(lambda: next((place / name for place in within if (place / name).is_dir()), None), name)
+    if asked(lambda: any(path.is_dir() for path in own), name):
+        return among.file(name, folders=True)
+    found = asked(lambda: next((path for path in kept if path.is_dir()), None), name)
     if found is None:
         raise InputError(f"there is no model {name!r}", expected="a folder with config.json", remedy=remedy)
     return found
