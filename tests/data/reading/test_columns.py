@@ -183,3 +183,19 @@ def test_columns_that_tell_patients_apart() -> None:
 def test_cells_of_lists_are_refused() -> None:
     with pytest.raises(InputError, match="column 'x' holds cells of list"):
         read([[1, 2], [3]])
+
+
+def test_numbers_beside_many_words_are_told() -> None:
+    values, notes = read(["<LOD"] * 6 + ["1.5", "2.5", "3.5", "4.5", "5.5"])
+    assert values[:2] == ["<LOD", "<LOD"]
+    assert notes == [
+        "x has 5 numbers beside words ('<LOD' 6×), all taken as categories (if they are measured, declare "
+        "numeric: [x], and the words under missing:)"
+    ]
+    values, _ = read(["<LOD"] * 6 + ["1.5", "2.5", "3.5"], numeric=["x"], missing={"x": ("<LOD",)})
+    assert values == [None] * 6 + [1.5, 2.5, 3.5]  # as the note says
+
+
+def test_categories_that_differ_in_case_are_told() -> None:
+    _, notes = read(["Yes", "no", "No", "other"])
+    assert notes == ["x: 'No', 'no' differ in case alone, each a category (mend the file if they are one)"]

@@ -104,7 +104,7 @@ class Folder:
         sheet = title if mark and book.lower().endswith(".xlsx") else None
         place = self.file(name if sheet is None else book)
         if (place, sheet) not in self._tables:
-            self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet)
+            self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet, patients=self.patients)
         return self._tables[place, sheet]
 
     def of(self, form: IdForm | None) -> Folder:

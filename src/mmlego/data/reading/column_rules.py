@@ -38,6 +38,47 @@ class ColumnRules:
     dates: Mapping[str, DateRule] = field(default_factory=dict)
     decimal: Mapping[str, str] = field(default_factory=dict)
 
+    def within(self, names: Sequence[str]) -> ColumnRules:
+        """Return the rules that fit some of the columns of one table, where a section has several.
+
+        Parameters
+        ----------
+        names
+            The columns of the table.
+
+        Examples
+        --------
+        >>> ColumnRules(missing={"age": ("> 89",), "*": ("-9",)}, numeric=("w*",)).within(["age"])
+        ColumnRules(missing={'age': ('> 89',), '*': ('-9',)}, numeric=(), categories=(), dates={}, decimal={})
+        """
+
+        def here(pattern: str) -> bool:
+            return pattern == "*" or any(fits(name, [pattern]) for name in names)
+
+        return ColumnRules(
+            {pattern: words for pattern, words in self.missing.items() if here(pattern)},
+            tuple(filter(here, self.numeric)),
+            tuple(filter(here, self.categories)),
+            {pattern: rule for pattern, rule in self.dates.items() if here(pattern)},
+            {pattern: sign for pattern, sign in self.decimal.items() if here(pattern)},
+        )
+
+    def strays(self, names: Sequence[str]) -> list[str]:
+        """Return the names and globs that fit no column.
+
+        Parameters
+        ----------
+        names
+            The columns of all tables of a section.
+
+        Examples
+        --------
+        >>> ColumnRules(numeric=("w*", "age")).strays(["age"])
+        ['w*']
+        """
+        said = [*self.missing, *self.numeric, *self.categories, *self.dates, *self.decimal]
+        return [pattern for pattern in said if pattern != "*" and not any(fits(name, [pattern]) for name in names)]
+
 
 @dataclass(frozen=True)
 class Found:

@@ -7,6 +7,7 @@ they say that nothing is known, in one of the usual ways or in one that the mani
 from __future__ import annotations
 
 import fnmatch
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
+SEVERAL = 5  # so many different numbers among words are hardly names of categories
 TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
 
 
@@ -136,6 +138,7 @@ class _Types:
         self.doubts: dict[str, str] = {}
         self._counts: dict[str, dict[str, int]] = {}
         self._commas: list[str] = []
+        self._said: list[tuple[str, str]] = []
         self._odd: dict[str, dict[str, int]] = {}
         self._dates: dict[str, str] = {}
 
@@ -260,11 +263,24 @@ class _Types:
         return pd.Categorical.from_codes(new, categories=pd.Index(kept, dtype=object))
 
     def _doubt(self, name: str, often: Mapping[str, int], gone: set[str], numbers: int, total: int) -> None:
-        named = [f"{word!r} {often[word]}×" for word in often if word not in gone and is_missing(word)]
-        if named:
-            self.doubts[name] = f"has the word {listed(named)}, taken as a category"
-        elif numbers * 4 > total:
-            self.doubts[name] = f"{numbers} of {total} values are numbers"
+        left = [word for word in often if word not in gone]
+        known = [word for word in left if as_number(word, "point") is not None]
+        others = sorted((word for word in left if word not in known), key=lambda word: -often[word])
+        doubts = []
+        if named := [f"{word!r} {often[word]}×" for word in left if is_missing(word)]:
+            doubts.append(f"has the word {listed(named)}, taken as a category")
+            self._said.append((f"{name} {doubts[-1]}", "if it says that nothing is known, declare it under missing:"))
+        if numbers * 4 > total or len(known) >= SEVERAL:
+            doubts.append(f"{numbers} of {total} values are numbers")
+        if len(known) >= SEVERAL:
+            words = listed((f"{shortened(word)!r} {often[word]}×" for word in others), 4)
+            text = f"{name} has {len(known)} numbers beside words ({words}), all taken as categories"
+            self._said.append((text, f"if they are measured, declare numeric: [{name}], and the words under missing:"))
+        if alike := _but_for_case(left):
+            doubts.append(f"{listed(map(repr, alike))} differ in case alone, each a category")
+            self._said.append((f"{name}: {doubts[-1]}", "mend the file if they are one"))
+        if doubts:
+            self.doubts[name] = "; ".join(doubts)
 
     def _value(self, word: str, name: str, often: Mapping[str, int]) -> float | None:
         decimal = next((sign for pattern, sign in self.rules.decimal.items() if fits(name, [pattern])), None)
@@ -314,10 +330,8 @@ class _Types:
             )
         if self._odd:
             notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self._odd)}"))
-        words = [f"{name} {doubt}" for name, doubt in self.doubts.items() if "taken as a category" in doubt]
-        if words:
-            remedy = "if it says that nothing is known, declare it under missing:"
-            notes.append(Noted(self.where, f"{listed(words)} ({remedy})"))
+        for remedy in dict.fromkeys(remedy for _, remedy in self._said):
+            notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == remedy)} ({remedy})"))
         return notes
 
     def refuse(self) -> None:
@@ -364,6 +378,12 @@ def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
         for name, words in found.items()
     )
     return "; ".join(lines) if len(found) <= 4 else listed(lines, 4)
+
+
+def _but_for_case(words: Sequence[str]) -> list[str]:
+    folded = [word.casefold() for word in words]
+    often = Counter(folded)
+    return sorted(word for word, low in zip(words, folded, strict=True) if often[low] > 1)
 
 
 def _often(words: Mapping[str, int]) -> list[tuple[str, int]]:

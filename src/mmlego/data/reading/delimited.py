@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import COMMA, NULLS, Dialect, cells
 from mmlego.data.reading.wide import WideReader
+from mmlego.data.reading.words import UTF8
 from mmlego.errors import InputError
 from mmlego.wording import counted
 
@@ -408,4 +409,6 @@ def told(name: str) -> Iterator[None]:
         raise InputError(f"cannot read the table {name!r} ({str(error).removesuffix('.')})") from error
     except (UnicodeDecodeError, pa.ArrowInvalid) as error:
         text = " ".join(str(error).split())
-        raise InputError(f"cannot read the table {name!r} ({text[:200]})", expected="text in UTF-8") from error
+        remedy = UTF8 if isinstance(error, UnicodeDecodeError) or "UTF8" in text else None
+        what = f"cannot read the table {name!r} ({text[:200]})"
+        raise InputError(what, expected="text in UTF-8", remedy=remedy) from error

@@ -9,6 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from mmlego.data.reading.words import UTF8
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -57,7 +58,7 @@ def read_lines(path: Path) -> list[str]:
     try:
         return packed_bytes(path).getvalue().decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
-        raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8") from error
+        raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8", remedy=UTF8) from error
 
 
 def read_bytes(path: Path) -> bytes:

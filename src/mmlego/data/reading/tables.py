@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from mmlego.data.reading.delimited import Columns, read_columns, told
-from mmlego.data.reading.dialect import SEPARATORS, Dialect, detect
+from mmlego.data.reading.dialect import SEPARATORS, Dialect, detect, is_unnamed
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.parquet import ParquetTable
 from mmlego.data.reading.workbooks import Workbook
 from mmlego.errors import InputError
-from mmlego.wording import meant
+from mmlego.wording import listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,8 @@ class TableFile:
         The column of patient ids, which is text.
     sheet
         Of ``.xlsx`` the sheet; None: the one that has the key.
+    patients
+        The patients with an outcome, where they are known: they may stand in the columns.
 
     Raises
     ------
@@ -57,7 +59,9 @@ class TableFile:
     ({'id': ['007'], 'crp': [3.5]}, ('read with semicolons between cells', 'read with decimal commas, as 3,5 for 3.5'))
     """
 
-    def __init__(self, path: Path, key: str, *, sheet: str | None = None) -> None:
+    def __init__(
+        self, path: Path, key: str, *, sheet: str | None = None, patients: Collection[str] | None = None
+    ) -> None:
         self.path, self.key = path, key
         with told(path.name):
             self._source = _opened(path, key, sheet)
@@ -66,8 +70,22 @@ class TableFile:
         self.decimal: str = self._source.decimal
         self._place: dict[tuple[str, bool], tuple[Columns, int | None]] = {}
         if key not in self.names:
-            remedy = meant(key, list(self.names))
-            raise InputError(f"file {path.name!r} has no key column {key!r}", remedy=remedy)
+            raise self._without_key(set(patients or ()))
+
+    def _without_key(self, patients: Collection[str]) -> InputError:
+        what = f"file {self.path.name!r} has no key column {self.key!r}"
+        lengths = {len(patient) for patient in patients if len(patient) > 3}
+        theirs = [n for n in self.names if n in patients or any(n[:length] in patients for length in lengths)]
+        if len(theirs) * 2 > len(self.names):
+            return InputError(
+                f"{what}: patients stand in its columns",
+                expected="a row a patient",
+                got=listed(theirs, 3),
+                remedy="A matrix with genes in rows is read by kind: omics with genes: rows; turn other tables.",
+            )
+        if self.names and is_unnamed(self.names[0]):
+            return InputError(what, remedy=f"Its first column has no name: give it the name {self.key!r}.")
+        return InputError(what, remedy=meant(self.key, list(self.names)))
 
     def frame(self, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
         """Return the table.

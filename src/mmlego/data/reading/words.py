@@ -12,6 +12,8 @@ DOTTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?")
 # A number with something about it: > 89, <0.01, 45 %, 90+; or one that may be read in two ways, as 1,234.
 LIKE = re.compile(r"[<>≤≥~≈=]{1,2}\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?|[+-]?\d[\d.,]*\s*[%+]|[+-]?\d+(?:[.,]\d+)+")
 
+UTF8 = "Save it as UTF-8 (in Excel: CSV UTF-8), or turn it into that, as iconv -f WINDOWS-1252 -t UTF-8 does."
+
 
 def commas_are_decimal(words: Collection[str]) -> bool:
     """Return whether 3,5 stands for 3.5 in a column: some cell can be read in no other way, and none has a point.

@@ -235,3 +235,13 @@ def test_text_that_yaml_reads_as_something_else_is_explained(read: Read) -> None
         read("task: classification, label: yes", y=["a", "b"])
     with pytest.raises(InputError, match=r"'key' is wrong.*got 7.*put it in quotes"):
         read("task: classification, label: y", top="key: 7", y=["a", "b"])
+
+
+def test_a_column_that_tells_patients_apart_holds_no_classes(read: Read) -> None:
+    with pytest.raises(InputError, match=r"'y' has 10 values in 10 patients.*label:, or name the classes"):
+        read("task: classification, label: y", y=[f"case {i}" for i in range(10)])
+    with pytest.raises(InputError, match=r"If it is measured, declare task: regression, target: y; else name"):
+        read("task: classification, label: y", y=[i + 0.5 for i in range(10)])
+    assert len(read("task: regression, target: y", y=[i + 0.5 for i in range(10)])) == 10
+    few = read("task: classification, label: y", y=[f"type {i % 10}" for i in range(20)])
+    assert few.outcome["label"].nunique() == 10  # half as many as patients: they repeat

@@ -278,3 +278,22 @@ def test_columns_that_tell_nodes_apart_are_no_features_unless_named(tmp_path: Pa
 def test_the_row_number_of_a_table_is_no_attribute(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text(",id,source,target\n0,p0,a,b\n1,p0,b,c\n2,p1,a,c\n")
     assert cohort(tmp_path, "edges: e.csv").frames["net"]["graph"]["p0"].links == {}
+
+
+def test_odd_cells_of_attributes_are_no_categories(tmp_path: Path) -> None:
+    outcome = "id,died\n" + "".join(f"p{i},{i % 2}\n" for i in range(4))
+    (tmp_path / "edges.csv").write_text("id,source,target,weight\n" + "".join(f"p{i},a,b,{i}.5\n" for i in range(4)))
+    cells = [("a", "50"), ("b", "> 89")], [("a", "61"), ("b", "[Not Available]")], [("a", "70")], [("b", "80")]
+    rows = "".join(f"p{i},{node},{age}\n" for i, own in enumerate(cells) for node, age in own)
+    rows += "p2,b,64\np3,a,72\n"
+    (tmp_path / "nodes.csv").write_text(f"id,node,age\n{rows}")
+    section = "edges: edges.csv, nodes: nodes.csv"
+    with pytest.raises(InputError, match=r"net: 1 column of numbers holds other words \(age: '> 89' 1×\)"):
+        cohort(tmp_path, section, outcome)
+    read = cohort(tmp_path, f"{section}, missing: {{age: ['> 89']}}", outcome)
+    assert "net: read as missing: age '> 89' 1×, age '[Not Available]' 1×" in [str(note) for note in read.dropped]
+    fitted = read.prepare(read.patients).preprocessing["net"]
+    assert fitted.nodes.numeric == ("age",)
+    assert fitted.nodes.fill == (67.0,)  # the median of 50, 61, 64, 70, 72, 80
+    with pytest.raises(InputError, match=r"no attribute matches 'wieght'.*Did you mean 'weight'"):
+        cohort(tmp_path, f"{section}, numeric: wieght", outcome)

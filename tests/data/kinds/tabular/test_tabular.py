@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from mmlego.data import TablePreprocessor, preprocessing_from_config, preprocessing_names
+from mmlego.data.kinds.tabular.moments import moments
 from mmlego.errors import CheckpointError, InputError, LegoWarning, UnknownNameError, VersionError
 
 NAN = float("nan")
@@ -227,3 +228,9 @@ def changed(**changes: object) -> dict[str, object]:
 def test_bad_state(config: dict[str, object], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         preprocessing_from_config(config)
+
+
+def test_a_matrix_that_may_not_be_written_to_is_read() -> None:
+    values = np.array([[1.0], [np.nan], [4.0]])
+    values.setflags(write=False)  # as pandas 3 hands it out
+    assert moments(values, ["x"]).centre.tolist() == [2.5]

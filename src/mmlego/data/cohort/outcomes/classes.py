@@ -16,6 +16,8 @@ from mmlego.data.cohort.outcomes.regression import columns_of
 from mmlego.data.cohort.outcomes.words import alike, meet, truth, words
 from mmlego.data.reading.ids import whole
 from mmlego.data.reading.joins import select_columns
+from mmlego.data.reading.telling import FEWEST
+from mmlego.data.reading.words import as_number
 from mmlego.errors import InputError, MismatchError
 from mmlego.tasks import Classification, MultiLabel, Task
 from mmlego.wording import listed
@@ -72,6 +74,7 @@ class ClassificationOutcome(Outcome):
             meanings = dict(zip(found, whole(found), strict=True))
             classes = _sorted(set(meanings.values()))
             self._refuse_alike(classes)
+            self._refuse_names(classes, sum(word is not None for word in given))
         else:
             classes = self.declared(self.label)
             meanings = meet(found, classes, self.label)
@@ -97,6 +100,21 @@ class ClassificationOutcome(Outcome):
                 got=listed(map(repr, group)),
                 remedy=f"Name each class once: classes: [{group[0]!r}, ...].",
             )
+
+    def _refuse_names(self, classes: Sequence[str], patients: int) -> None:
+        """Refuse what names or measures patients: nothing can be learnt of a class that hardly repeats."""
+        if len(classes) < FEWEST or len(classes) * 2 <= patients:
+            return
+        measured = all(as_number(word, "point") is not None for word in classes)
+        named = f"name the classes, as classes: [{classes[0]!r}, ...]"
+        raise InputError(
+            f"outcome: column {self.label!r} has {len(classes)} values in {patients} patients",
+            expected="classes that patients share",
+            got=listed(map(repr, classes), 3),
+            remedy=f"If it is measured, declare task: regression, target: {self.label}; else {named}."
+            if measured
+            else f"Take another column as label:, or {named}.",
+        )
 
     def fit_task(self, outcome: pd.DataFrame) -> Classification:
         """Return the task; the classes are those of the whole cohort."""

@@ -17,17 +17,19 @@ from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import RawGraph
 from mmlego.data.kinds.molecules import complaint_of, says_missing
 from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
+from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.names import NamePattern
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed
+from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-class GraphSource(FileSource):
+class GraphSource(ColumnKeys, FileSource):
     """A modality of kind ``graph``, in one of three forms.
 
     Parameters
@@ -51,7 +53,8 @@ class GraphSource(FileSource):
     rows
         What to do where a patient has several SMILES or files: ``error`` or ``first``.
 
-    A key that a form does not heed is refused.
+    What else may be said of the columns of tables of edges and nodes, see
+    :class:`~mmlego.data.kinds.tabular.keys.ColumnKeys`. A key that a form does not heed is refused.
 
     Examples
     --------
@@ -86,7 +89,7 @@ class GraphSource(FileSource):
 
     def unheeded(self) -> tuple[str, Sequence[str]]:
         """Return in which of its forms the section is, and which keys that form does not heed."""
-        tables = ("source", "target", "node", "directed")
+        tables = ("source", "target", "node", "directed", *ColumnKeys.model_fields)
         if self.edges is None:
             if self.pattern is not None:
                 return "GraphML files (pattern:)", (*tables, "column")
@@ -137,12 +140,14 @@ class GraphSource(FileSource):
         return parts[0]
 
     def _read_tables(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
-        table = folder.table(self.edges or "", text=[self.source, self.target])
+        written = self.as_text()
+        table = folder.table(self.edges or "", text=[self.source, self.target, *written])
         edges = pick_columns(table, folder.key, [self.source, self.target], self.edge_columns, taken, modality)
         nodes = None
         if self.nodes is not None:
-            table = folder.table(self.nodes, text=[self.node])
+            table = folder.table(self.nodes, text=[self.node, *written])
             nodes = pick_columns(table, folder.key, [self.node], self.node_columns, taken, modality)
+        edges, nodes, notes = self._typed(folder, edges, nodes, modality, strict=bool(taken))
         groups = _by_patient(edges)
         of_nodes = {} if nodes is None else _by_patient(nodes)
         graphs: dict[str, RawGraph] = {}
@@ -155,12 +160,34 @@ class GraphSource(FileSource):
             except InputError as error:
                 wrong[patient] = str(error)
         if not wrong:
-            return self._framed(graphs, modality, [])
+            return self._framed(graphs, modality, notes)
         first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
         text = f"{counted(len(wrong), 'patient')} whose graph cannot be used ({first})"
         if self.on_error == "raise" or not graphs:
             raise InputError(f"{modality}: {text}", remedy="Mend them, or declare on_error: skip to go on without.")
-        return self._framed(graphs, modality, [Dropped(modality, text)])
+        return self._framed(graphs, modality, [*notes, Dropped(modality, text)])
+
+    def _typed(
+        self, folder: Folder, edges: pd.DataFrame, nodes: pd.DataFrame | None, modality: str, *, strict: bool
+    ) -> tuple[pd.DataFrame, pd.DataFrame | None, list[Dropped]]:
+        """Return the tables with each attribute as what it is, decided on all patients, and what is to be said."""
+        import pandas as pd
+
+        rules = self.rules()
+        tables = [(edges, 2, self.edges)] if nodes is None else [(edges, 2, self.edges), (nodes, 1, self.nodes)]
+        known = [str(name) for table, fixed, _ in tables for name in table.columns[fixed:]]
+        for stray in rules.strays(known):
+            raise InputError(f"{modality}: no attribute matches {stray!r}", remedy=meant(stray, known))
+        made: list[pd.DataFrame] = []
+        notes: list[Dropped] = []
+        for table, fixed, name in tables:
+            own, decimal = table.iloc[:, fixed:], folder.opened(name or "").decimal
+            found = read_types(
+                own, rules.within([str(column) for column in own]), modality, strict=strict, decimal=decimal
+            )
+            made.append(pd.concat([table.iloc[:, :fixed], found.frame], axis=1))
+            notes += found.notes
+        return made[0], None if nodes is None else made[1], notes
 
     def _framed(
         self, graphs: Mapping[str, RawGraph], modality: str, notes: list[Dropped]

@@ -20,6 +20,7 @@ from mmlego.data.reading.dialect import COMMA, GROUPED, POINT
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.words import UTF8
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, shortened
 
@@ -324,7 +325,7 @@ def lines_of(content: BinaryIO, name: str) -> Iterator[str]:
         try:
             yield line.decode("utf-8-sig").rstrip("\r\n")
         except UnicodeDecodeError as error:
-            raise InputError(f"cannot read {name!r} ({error})", expected="text in UTF-8") from error
+            raise InputError(f"cannot read {name!r} ({error})", expected="text in UTF-8", remedy=UTF8) from error
 
 
 def _stop(content: BinaryIO) -> int:

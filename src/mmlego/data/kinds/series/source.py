@@ -16,6 +16,7 @@ from mmlego.data.kinds.series.preprocess import QUANTILES, SeriesPreprocessor
 from mmlego.data.kinds.series.stay_source import StaySource
 from mmlego.data.kinds.series.stays import COLUMN
 from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.joins import Dropped
@@ -133,7 +134,7 @@ class StaticSource(StaySource):
 
     kind: Literal["static"] = "static"
     variables: str | list[str] = Field(default_factory=lambda: [*DESCRIPTORS, "Weight"])
-    categories: list[str] = Field(default_factory=list)
+    categories: Texts = Field(default_factory=list)
     until: FiniteFloat = Field(default=0.0, ge=0)
 
     @model_validator(mode="after")

@@ -23,6 +23,7 @@ from mmlego.data.kinds.series.values import CellRules
 from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
 from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
 from mmlego.data.reading.dialect import SEPARATORS
 from mmlego.data.reading.files import PACKED
@@ -106,7 +107,7 @@ class StaySource(Source):
     unit: Unit = "hours"
     index: IndexDates | None = None
     codes: dict[str, dict[str, FiniteFloat]] = Field(default_factory=dict)
-    missing: list[str] = Field(default_factory=list)
+    missing: Texts = Field(default_factory=list)
     stays: StayRule = "error"
     on_error: OnError = "raise"
     window: Window | None = None

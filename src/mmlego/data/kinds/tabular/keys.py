@@ -21,7 +21,13 @@ def _listed_by_column(value: object) -> object:
     return {name: _listed(words) for name, words in value.items()} if isinstance(value, dict) else _listed(value)
 
 
+def _written(value: object) -> object:
+    words = _listed(value)
+    return [label(word) if isinstance(word, Word) else word for word in words] if isinstance(words, list) else words
+
+
 Words = Annotated[list[Word], BeforeValidator(_listed)]  # a word alone is a list of one
+Texts = Annotated[list[str], BeforeValidator(_written)]  # and numbers are as they would be written
 
 
 class ColumnKeys(BaseModel):

@@ -116,7 +116,12 @@ def refuse_infinite(values: NDArray[np.floating], columns: Sequence[str], what: 
     """
     bad = [name for part in blocks(values) for name in np.array(columns[part])[np.isinf(values[:, part]).any(axis=0)]]
     if bad:
-        raise InputError(f"values are {what} in {listed(bad)}", expected="finite values, or missing ones")
+        remedy = "Mend them; if they mean that nothing is known, say so in the section: missing: [inf, -inf]."
+        raise InputError(
+            f"values are {what} in {listed(bad)}",
+            expected="finite values, or missing ones",
+            remedy=remedy if what == "infinite" else None,
+        )
 
 
 def blocks(values: NDArray[np.floating]) -> Iterator[slice]:
@@ -158,7 +163,8 @@ def moments(values: Floats, columns: Sequence[str]) -> Moments:
     """
     found = Moments(*(np.zeros(values.shape[1], kind) for kind in (float, float, float, bool)))
     for part in blocks(values):
-        block = np.ascontiguousarray(values[:, part].T)  # (k, n), a column side by side
+        # (k, n), a column side by side; a copy, for it is filled, and what pandas 3 gives may not be written to
+        block = np.array(values[:, part].T, order="C")
         ordered = np.sort(block, axis=1)  # NaN at the end
         known = (~np.isnan(block)).sum(axis=1)
         rows = np.arange(len(block))
