@@ -236,6 +236,8 @@ def test_slices_that_are_links(tmp_path: Path) -> None:
     (tmp_path / "ct" / "p1").mkdir()
     for i in range(3):
         (tmp_path / "ct" / "p1" / f"{i}.dcm").symlink_to(tmp_path / "store" / f"{i}.dcm")
+    for name in ("DICOMDIR", "LICENSE", "notes.txt"):  # as viewers and archives put them beside slices
+        (tmp_path / "ct" / "p1" / name).write_text("no slice")
     (tmp_path / "study").mkdir()
     (tmp_path / "ct").rename(tmp_path / "study" / "ct")
     (tmp_path / "study" / "scans.csv").write_text("id,path\np0,ct/p0\np1,ct/p1\n")

@@ -102,7 +102,9 @@ CASES = {
     "unknown key": Case(archive(GOOD), "unknown key 'variabels'. Did you mean 'variables'", {"variabels": "HR"}),
     "unknown rule": Case(archive(GOOD), "'aggregate' is wrong", {"aggregate": "median"}),
     "bins of no width": Case(archive(GOOD), "'bin_hours' is wrong", {"bin_hours": 0}),
-    "a window without length": Case(archive(GOOD), "'the section' is wrong .*to a later one", {"window": [5, 5]}),
+    "a window without length": Case(
+        archive(GOOD), "modality icu: window is from one time to a later one", {"window": [5, 5]}
+    ),
     "a window of another form": Case(archive(GOOD), r"'window' is wrong .*-24h", {"window": ["soon", 5]}),
     "a window and a horizon": Case(archive(GOOD), "leave one out", {"window": [0, 5], "horizon": 5}),
     "a horizon before the window": Case(archive(GOOD), "before the window", {"window": [6, None], "horizon": 5}),

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ONE_SLICE = "of one slice alone"
+BESIDE = {"DICOMDIR", "LICENSE"}  # what viewers and archives put beside slices
+TEXTS = {".txt", ".csv", ".json", ".xml", ".md", ".pdf"}
 MOST_PIXELS = 89_478_485  # Pillow's own limit
 MOST_VOXELS = 2**27  # 512 × 512 × 512
 
@@ -279,7 +281,9 @@ class VolumeSource(PictureSource):
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    """Return the files of a folder that may be slices: a list of files, a licence or notes beside them are not."""
+    files = (file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+    return sorted(file for file in files if not (file.name in BESIDE or file.suffix.lower() in TEXTS))
 
 
 def _is_slice(files: Sequence[ImageFile]) -> bool:
