@@ -199,3 +199,12 @@ def test_the_split_is_a_file_of_row_numbers(finished: Path) -> None:
     text = (finished / "split.json").read_text()
     assert json.loads(text)["rows"] == 60
     assert "001" not in text
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "setting"),
+    [("--epochs", "0", "fuse.fit.epochs"), ("--modality-dropout", "1", "fuse.modality_dropout")],
+)
+def test_options_have_the_bounds_of_the_settings(run: Path, site: Path, option: str, value: str, setting: str) -> None:
+    error = refused("fuse", run, "-d", site / "cohort.yaml", option, value)
+    assert error.startswith(f"setting {setting!r}: "), error

@@ -193,9 +193,9 @@ def fuse(
     freeze: Annotated[str | None, typer.Option(metavar="NAME", help="encoders or blocks.")] = None,
     modality_dropout: Annotated[
         float | None,
-        typer.Option(min=0, max=0.99, metavar="SHARE", help="How often to leave a modality out while tuning."),
+        typer.Option(metavar="SHARE", help="How often to leave a modality out while tuning."),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, metavar="N", help="Epochs of tuning.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="N", help="Epochs of tuning.")] = None,
     test: Annotated[
         float,
         typer.Option(
