@@ -227,3 +227,14 @@ def test_encodings(tmp_path: Path) -> None:
     for code in ("klingon", "utf-7", "shift_jis"):
         with pytest.raises(InputError, match=r"cannot read 'g\.graphml' \(.*expected GraphML"):
             read(tmp_path, NODE, head=f'<?xml version="1.0" encoding="{code}"?>')
+
+
+@pytest.mark.parametrize("declared", ['attr.type="double"', ""])
+def test_infinite_values_are_refused_with_what_stands_for_missing(declared: str, tmp_path: Path) -> None:
+    text = f"""<graphml><key id="a" for="node" attr.name="age" {declared}/><graph edgedefault="undirected">
+        <node id="x"><data key="a">INF</data></node><node id="y"><data key="a">3</data></node></graph></graphml>"""
+    (tmp_path / "g.graphml").write_text(text)
+    with pytest.raises(InputError, match=r"values of 'age' are infinite: expected finite numbers, or an empty value"):
+        read_graphml(tmp_path / "g.graphml")
+    (tmp_path / "g.graphml").write_text(text.replace("INF", ""))
+    np.testing.assert_array_equal(read_graphml(tmp_path / "g.graphml").nodes["age"], [np.nan, 3])

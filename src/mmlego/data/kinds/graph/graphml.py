@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,6 +113,7 @@ def _graph(graph: ElementTree.Element, keys: Mapping[str, Sequence[_Key]]) -> Ra
     edges, rows = entered([(place[a], place[b]) for a, b in ends], told, directed)
     texts = {key.name for known in keys.values() for key in known if key.kind is None}
     of_nodes, of_links = (_typed(part, texts) for part in (list(nodes.values()), links))
+    _check_finite([*of_nodes, *of_links])
     return RawGraph(len(place), edges, gathered(of_nodes), gathered([of_links[row] for row in rows]))
 
 
@@ -181,6 +183,14 @@ def _typed(rows: list[dict[str, Value | None]], untyped: set[str]) -> list[dict[
         if len(numbers) == len(texts) and None not in numbers:
             rows = [row | {name: _number(str(row[name]))} if row.get(name) is not None else row for row in rows]
     return rows
+
+
+def _check_finite(rows: Sequence[Mapping[str, Value | None]]) -> None:
+    """Refuse infinite values: GraphML has a word for what is not known, the empty one."""
+    infinite = dict.fromkeys(name for row in rows for name, value in row.items() if value in (math.inf, -math.inf))
+    if infinite:
+        what, expected = f"values of {listed(map(repr, infinite))} are infinite", "finite numbers, or an empty value"
+        raise InputError(what, expected=expected)
 
 
 def _number(word: str) -> float | None:
