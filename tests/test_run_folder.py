@@ -1,0 +1,52 @@
+"""The one layout of a run folder, which old runs have too, and how it is found from a checkpoint in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmlego.run_folder import RunFolder, runs_of
+
+
+def test_everything_has_its_place(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    places = {
+        "plate": run.plate,
+        "blocks/rna": run.block("rna"),
+        "merge": run.merge,
+        "fuse": run.fuse,
+        "split.json": run.split,
+        "settings.yaml": run.settings,
+        "run.json": run.run,
+        "fits/rna": run.fit("rna"),
+        "results.json": run.results,
+        "splits/007-ab12.json": run.cell(7, "ab12"),
+    }
+    assert places == {name: tmp_path / name for name in places}
+    assert list(tmp_path.iterdir()) == []  # asking makes nothing
+
+
+def test_models_are_those_that_are_whole(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    assert not run.has_blocks()
+    for place in (run.plate, run.block("rna"), run.block("age"), run.blocks / ".rna-begun", run.fuse):
+        place.mkdir(parents=True)
+    assert run.has_blocks()
+    assert run.models() == [run.block("age"), run.block("rna"), run.fuse]
+    assert run.models(plate=True)[0] == run.plate
+
+
+def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:
+    one, other = RunFolder(tmp_path / "one"), RunFolder(tmp_path / "other")
+    for run in (one, other):
+        run.block("rna").mkdir(parents=True)
+        run.merge.mkdir()
+    one.split.write_text("{}")
+    assert runs_of([one.block("rna"), one.merge, one.place, other.merge]) == [RunFolder(one.place.resolve())]
+
+
+def test_results_of_any_experiment_are_listed_in_order(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.splits.mkdir()
+    for name in ("001-b.json", "000-a.json", "notes.json"):
+        (run.splits / name).write_text("{}")
+    assert run.cells() == [run.cell(0, "a"), run.cell(1, "b")]
