@@ -73,7 +73,7 @@ class MedsShards:
         if not dated.all():
             notes.append(f"{counted(rows['patient'][~dated].nunique(), 'patient')} without an index date")
         rows = rows[dated].reset_index(drop=True)
-        value = rows["value"].to_numpy(dtype=np.float64, na_value=np.nan)
+        value = np.array(rows["value"], dtype=np.float64)  # a copy: it is filled, and pandas 3 forbids that of its own
         code, names = pd.factorize(rows["code"], sort=True)
         self._check(rows, value, code, where)
         valued = np.bincount(code[~np.isnan(value)], minlength=len(names)) > 0
