@@ -128,8 +128,8 @@ def test_the_key_may_be_said(tmp_path: Path) -> None:
     pd.DataFrame({"a": ["x", "y", "z"], "b": ["u", "v", "w"], "age": [1, 2, 3]}).to_csv(tmp_path / "t.csv", index=False)
     done("init", tmp_path / "t.csv", "-o", tmp_path / "cohort.yaml", "--key", "b")
     assert yaml.safe_load((tmp_path / "cohort.yaml").read_text())["key"] == "b"
-    error = refused("init", tmp_path / "t.csv", "-o", tmp_path / "c.yaml", "--key", "aeg")
-    assert error == "no table has a column 'aeg'. Did you mean 'age'?"
+    error = refused("init", tmp_path / "t.csv", "-o", tmp_path / "c.yaml", "--key", "agee")
+    assert error == "no table has a column 'agee'. Did you mean 'age'?"
 
 
 def test_wide_parts_of_one_file(tmp_path: Path) -> None:
@@ -190,3 +190,92 @@ def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pyt
     assert "# size: [224, 224]  # fill in" in text
     assert "notes" not in found  # without a model of texts it is no section yet
     assert "# notes:\n    # kind: text\n    # pattern: notes/{key}.txt\n    # model:  # fill in" in text
+
+
+def drafted(folder: Path, *names: str) -> dict[str, dict[str, object]]:
+    """Return the modalities of the manifest that is made of files."""
+    out = folder / "cohort.yaml"
+    done("init", *(folder / name for name in names), "-o", out, "--overwrite", width=200)
+    return yaml.safe_load(out.read_text())["modalities"]
+
+
+def outcome(folder: Path) -> None:
+    pd.DataFrame({"patient": IDS, "died": ["yes", "no"] * 15}).to_csv(folder / "outcome.csv", index=False)
+
+
+def test_genes_in_rows_and_mutations(tmp_path: Path) -> None:
+    outcome(tmp_path)
+    samples = [f"{patient}-01" for patient in IDS]
+    genes = pd.DataFrame(1.5, index=[f"G{i}" for i in range(40)], columns=samples)
+    genes.insert(0, "Entrez_Gene_Id", range(40))
+    genes.to_csv(tmp_path / "rna.txt", sep="\t", index_label="Hugo_Symbol")
+    lines = {"Hugo_Symbol": "TP53", "Variant_Classification": "Silent", "Tumor_Sample_Barcode": samples}
+    pd.DataFrame(lines).to_csv(tmp_path / "mutations.txt", sep="\t", index=False)
+    assert drafted(tmp_path, "outcome.csv", "rna.txt", "mutations.txt") == {
+        "rna": {"kind": "omics", "file": "rna.txt", "genes": "rows", "id": {"length": 4}},
+        "mutations": {
+            "kind": "omics", "file": "mutations.txt", "format": "maf", "sequenced": "listed", "id": {"length": 4}
+        },
+    }  # fmt: skip
+    assert "#   label: died" in (tmp_path / "cohort.yaml").read_text()
+
+
+def test_stays_of_a_file_each_are_one_series(tmp_path: Path) -> None:
+    outcome(tmp_path)
+    (tmp_path / "stays").mkdir()
+    for patient in IDS:
+        table = pd.DataFrame({"HR": [60, 61], "ICULOS": [1, 2]})
+        table.to_csv(tmp_path / "stays" / f"{patient}.psv", sep="|", index=False)
+    assert drafted(tmp_path, "stays", "outcome.csv") == {
+        "stays": {"kind": "series", "file": "stays", "layout": "wide", "time": "ICULOS"}
+    }
+
+
+def test_shards_of_meds_are_one_series(tmp_path: Path) -> None:
+    (tmp_path / "data" / "train").mkdir(parents=True)
+    time = pd.Timestamp("2020-01-01")
+    rows = {"subject_id": [1, 2], "time": time, "code": "HR", "numeric_value": [60.0, 70.0]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "data" / "train" / "0.parquet", index=False)
+    labels = pd.DataFrame({"subject_id": [1, 2], "prediction_time": time, "boolean_value": [True, False]})
+    labels.to_parquet(tmp_path / "labels.parquet", index=False)
+    assert drafted(tmp_path, "data", "labels.parquet") == {
+        "data": {
+            "kind": "series", "file": "data", "layout": "meds", "window": [-8760, 0],
+            "index": {"file": "labels.parquet", "column": "prediction_time"},
+        }
+    }  # fmt: skip
+
+
+def test_folders_of_slices_are_volumes(tmp_path: Path) -> None:
+    outcome(tmp_path)
+    for patient in IDS:
+        (tmp_path / "ct" / patient).mkdir(parents=True)
+        for slice_ in ("1", "2"):
+            (tmp_path / "ct" / patient / f"IM{slice_}.dcm").write_bytes(b"")
+    assert drafted(tmp_path, "ct", "outcome.csv") == {
+        "ct": {"kind": "volume", "pattern": "ct/{key}/*.dcm", "rows": "series"}
+    }
+
+
+def test_sheets_and_decimal_commas(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    with pd.ExcelWriter(tmp_path / "all.xlsx") as book:
+        pd.DataFrame({"patient": IDS, "age": range(N), "note": "x"}).to_excel(book, sheet_name="basics", index=False)
+        pd.DataFrame({"patient": IDS, "hb": ["12,5"] * 29 + ["< 3"], "k": range(N)}).to_excel(
+            book, sheet_name="labs", index=False
+        )
+    assert drafted(tmp_path, "all.xlsx") == {
+        "basics": {"kind": "table", "file": "all.xlsx#basics", "columns": ["age"]},
+        "labs": {"kind": "table", "file": "all.xlsx#labs", "columns": ["hb", "k"]},
+    }
+    assert "- hb  # numbers from 12.5 to 12.5; doubtful: '< 3' 1×" in (tmp_path / "cohort.yaml").read_text()
+
+
+def test_cells_of_patients_are_averaged(tmp_path: Path) -> None:
+    anndata = pytest.importorskip("anndata")
+    outcome(tmp_path)
+    obs = pd.DataFrame({"patient": IDS * 2}, index=[f"cell{i}" for i in range(2 * N)])
+    anndata.AnnData(np.ones((2 * N, 3), dtype=np.float32), obs=obs).write_h5ad(tmp_path / "cells.h5ad")
+    assert drafted(tmp_path, "cells.h5ad", "outcome.csv") == {
+        "cells": {"kind": "omics", "file": "cells.h5ad", "rows": "mean"}
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from mmlego.data.cohort.known_layouts import container, genes_in_rows, known_table, time_of
 from mmlego.data.cohort.looks import (
     WIDE,
     Look,
@@ -34,6 +35,7 @@ _HINT = re.compile(
     r"(?:^|[_. ])(?:id|patients?|subject|case|participant|pid|mrn|barcode|record|stay)(?:$|[_. ])|id$|^sample",
     re.IGNORECASE,
 )
+_GENE = re.compile(r"gene|symbol|entrez|ensembl|probe", re.IGNORECASE)
 _PATIENT = re.compile(r"patient|subject|case|participant|person|pid$|mrn", re.IGNORECASE)
 
 
@@ -97,10 +99,10 @@ def draft_manifest(
     sections: list[str] = []
     taken: Counter[str] = Counter()
     for one in looks:
-        for name, body in _sections(one, chosen, base, ids):
+        for name, body in _sections(one, looks, chosen, base, ids):
             taken[name] += 1
             called = name if taken[name] == 1 else f"{name}_{taken[name]}"
-            live = any(not line.startswith("#") for line in body)
+            live = any(not line.strip().startswith("#") for line in body)
             sections += [f"  {'' if live else '# '}{_scalar(called)}:", *(f"    {line}" for line in body)]
     lines += ["modalities:", *sections]
     lines += [f"# left out: {note}" for note in left]
@@ -131,12 +133,13 @@ def _roots(looks: Sequence[Look], home: Path) -> list[Path]:
 
 
 def _where(one: Look, base: Path) -> str:
-    return one.place.relative_to(base).as_posix()
+    where = one.place.relative_to(base).as_posix()
+    return where if one.sheet is None else f"{where}#{one.sheet}"
 
 
 def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
     """Return the column of patient ids, and why it is taken for that."""
-    tables = [one for one in looks if one.frame is not None]
+    tables = [one for one in looks if one.frame is not None and not one.layout]
     names = list(dict.fromkeys(str(name) for one in tables for name in one.frame.columns))  # type: ignore[union-attr]
     if key is not None:
         if tables and key not in names:
@@ -178,14 +181,17 @@ def _score(name: str, tables: Sequence[Look], looks: Sequence[Look]) -> tuple[in
     telling = [
         column
         for column in having
-        if column.notna().all() and (column.is_unique or (named == 2 and column.nunique() * 2 > len(column)))
+        if column.notna().all() and (column.is_unique or (named == 2 and column.nunique() > 1))
     ]
     decimals = any(column.dropna().str.fullmatch(r"-?\d+[.,]\d+").mean() > 0.1 for column in having)
-    if not telling or decimals:
+    if not telling or decimals or _GENE.search(name):
         return None
     ids = set(telling[0])
     meets = sum(len(ids & set(column.dropna())) * 2 > min(len(ids), column.nunique()) for column in having)
     files = sum(any(_owner(stem, ids) for stem in one.stems[:50]) for one in looks if one.stems)
+    files += sum(
+        one.frame is not None and name not in one.frame and bool(genes_in_rows(one.frame, ids)) for one in tables
+    )
     return meets + files, named, int(name == having[0].name), -int(is_number(telling[0]) and not named)
 
 
@@ -200,7 +206,7 @@ def _owner(stem: str, ids: Collection[str]) -> str | None:
 def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
     """Return a suggestion of an outcome, as comments."""
     for one in looks:
-        if one.frame is None or key not in one.frame:
+        if one.frame is None or one.layout or key not in one.frame:
             continue
         roles: dict[str, list[str]] = {}
         for name in one.frame.columns:
@@ -231,15 +237,36 @@ def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
     return ["# outcome: no column looks like one. Add it to train: see docs/manifest.md"]
 
 
-def _sections(one: Look, key: str, base: Path, ids: Collection[str]) -> list[tuple[str, list[str]]]:
+def _sections(
+    one: Look, looks: Sequence[Look], key: str, base: Path, ids: Collection[str]
+) -> list[tuple[str, list[str]]]:
     """Return the sections of one look, each with its name: lines of YAML, comments where something is to fill in."""
+    if one.layout in ("wide", "meds"):
+        return [(one.name, _of_stays(one, looks, base))]
     if one.frame is not None:
-        return _of_table(one, one.frame, key, base)
+        body = known_table(one.frame, _scalar(_where(one, base)), key, ids)
+        return [(one.name, body)] if body else _of_table(one, one.frame, key, base)
     where = _where(one, base)
     if one.stems:
         return [(one.name, _of_files(one, where, ids))]
+    if one.kind == "omics":
+        return container(one.place, _scalar(where), one.name, key, ids)
     body = [f"kind: {one.kind}", f"file: {_scalar(where)}", *KINDS[one.kind].drafted]
     return [(one.name, body)]
+
+
+def _of_stays(one: Look, looks: Sequence[Look], base: Path) -> list[str]:
+    """Return the section of a folder of wide stays, or of shards of MEDS."""
+    body = ["kind: series", f"file: {_scalar(_where(one, base))}", f"layout: {one.layout}"]
+    names = [] if one.frame is None else [str(name) for name in one.frame.columns]
+    if one.layout == "wide":
+        return [*body, f"time: {_scalar(time_of(names) or '')}  # hours, unless unit: says otherwise"]
+    for other in looks:
+        if other.frame is not None and not other.layout and "prediction_time" in other.frame:
+            index = f"{{file: {_scalar(_where(other, base))}, column: prediction_time}}"
+            return [*body, f"index: {index}", "window: [-8760, 0]  # doubtful: hours; nothing after the prediction"]
+    body.append("index:  # fill in: {file: FILE, column: DATE}, the date from which hours count")
+    return [f"# {line}" for line in body]
 
 
 def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
@@ -250,6 +277,9 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     star = _common_tail(tails)
     folder = "" if where == "." else f"{where}/"
     body = [f"kind: {one.kind}", f"pattern: {_scalar(folder + '{key}' + star + one.ending)}"]
+    if one.layout == "folders":
+        body[1] = f"pattern: {_scalar(folder + '{key}/*' + one.ending)}"
+        body.append("rows: series  # the slices of a folder are one volume")
     if len(known) < len(owners):
         lost = [stem for stem, owner in zip(one.stems, owners, strict=True) if owner is None]
         body.append(
@@ -334,8 +364,9 @@ def _of_table(one: Look, frame: pd.DataFrame, key: str, base: Path) -> list[tupl
         found.append((one.name, [*body, f"#   {listed(sorted(suspects), 12)}"]))
     elif rest:
         body = ["kind: table", f"file: {where}", *rows, "columns:"]
+        each = frame.drop_duplicates(key)
         for name in rest:
-            note = column_note(frame[name])
+            note = column_note(each[name])
             off = note.startswith(("doubtful: ", "one value", "empty"))
             body.append(f"  {'# ' if off else ''}- {_scalar(name)}  # {note}")
         if all(line.strip().startswith("#") for line in body[body.index("columns:") + 1 :]):

@@ -5,15 +5,21 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmlego.data.cohort.known_layouts import is_meds, time_of
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.registry import KINDS
+from mmlego.data.reading.columns import BLANK
+from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.files import read_lines
-from mmlego.data.reading.tables import read_table
+from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.tables import TableFile, read_table
 from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
+from mmlego.data.reading.words import as_number, commas_are_decimal
+from mmlego.data.reading.workbooks import sheet_headers
 from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, shortened
@@ -21,20 +27,24 @@ from mmlego.wording import counted, listed, shortened
 if TYPE_CHECKING:
     import pandas as pd
 
-TABLES = (".csv", ".tsv", ".psv", ".txt", ".parquet")
+TABLES = (".csv", ".tsv", ".psv", ".txt", ".parquet", ".xlsx")
 PACKED = (".gz", ".zip")
 WIDE = 100  # columns of numbers
 SAMPLE = 2000  # rows of a table that are looked at for what a column is
 
-_EVENT = re.compile(r"event|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress", re.IGNORECASE)
+_ENDPOINT = re.compile(r"OS|PFS|PFI|DSS|DFI|DFS|RFS|EFS|DMFS")
+_EVENT = re.compile(
+    r"event|verstorben|tod(?:$|_)|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress",
+    re.IGNORECASE,
+)
 _TIME = re.compile(
     r"(?:^|[_. ])(?:os|pfs|dfs|dss|efs|rfs|ttp|time|days?|weeks?|months?|years?)(?:$|[_. ])|"
     r"survival|follow|length.of.stay|(?:^|_)los(?:$|_)",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
-    r"^(?:y|label|class|target|outcome|diagnosis|response|responder|subtype)$|mortality|readmi|"
-    r"_(?:label|class|target|outcome|diagnosis|response)$",
+    r"^(?:y|label|group|boolean_value|class|target|outcome|diagnosis|response|responder|subtype)$|mortality|readmi|"
+    r"(?<!at)_(?:label|class|target|outcome|diagnosis|response)$",
     re.IGNORECASE,
 )
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*]+")
@@ -58,8 +68,10 @@ class Look:
         Of a table, its cells as text.
     stems
         Of files, their names without ending.
-    notes
-        What was found, and what is doubtful.
+    layout
+        Of series ``wide`` or ``meds``, of files ``folders`` where each patient has a folder.
+    sheet
+        Of ``.xlsx`` the sheet, where there are several.
     """
 
     name: str
@@ -68,7 +80,8 @@ class Look:
     ending: str = ""
     frame: pd.DataFrame | None = None
     stems: tuple[str, ...] = ()
-    notes: list[str] = field(default_factory=list)
+    layout: str = ""
+    sheet: str | None = None
 
 
 def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
@@ -91,10 +104,17 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
     for path in paths:
         if not path.exists():
             raise InputError(f"there is no file {path}")
-        inside = (
-            sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".")) if path.is_dir() else []
-        )
-        for file in inside or [path]:
+        inside = _inside(path)
+        shards = [file for file in inside if file.suffix == ".parquet"]
+        if shards and is_meds(_header(shards[0])):
+            looks.append(replace(_first(shards[0]), name=path.name, kind="series", place=path, layout="meds"))
+            inside = [file for file in inside if file not in shards]
+        elif len(inside) > 1 and len({file.parent for file in inside}) == 1 and _are_stays(inside):
+            stems = tuple(_name(file) for file in inside)
+            first = _first(inside[0])
+            looks.append(replace(first, name=path.name, kind="series", place=path, layout="wide", stems=stems))
+            continue
+        for file in inside or ([] if path.is_dir() and path.suffix != ".zarr" else [path]):
             ending = _ending(file, kinds)
             alone = ending in TABLES and not inside  # a table, rather than the file of a patient
             if ending and not alone and issubclass(KINDS[kinds[ending]], FileSource):
@@ -102,10 +122,10 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
             elif ending and not alone:
                 looks.append(Look(_name(file, ending), kinds[ending], file, ending))
             elif _is_table(file):
-                table = _table(file, left)
-                looks += [] if table is None else [table]
+                looks += _tables(file, left)
             else:
                 left.append(f"{file.name}: a file of a kind that is not known here")
+    looks += _series_of_slices(groups)
     for (folder, ending), files in groups.items():
         kind = kinds[ending]
         stems = tuple(file.name[: -len(ending)] for file in files)
@@ -132,23 +152,28 @@ def column_note(column: pd.Series) -> str:
     >>> column_note(pd.Series(["50", "61", "> 89", None])), column_note(pd.Series(["f", "m", "f"]))
     ("numbers from 50 to 61, 1 empty; doubtful: '> 89' 1×", 'categories: f (2), m (1)')
     """
-    import pandas as pd
-
-    cells = column.dropna()
-    cells = cells[cells.str.strip() != ""]
+    cells = column.dropna().str.strip()
+    cells = cells[~cells.map(is_sign)]
     empty = len(column) - len(cells)
     more = f", {empty} empty" if empty else ""
     if cells.empty:
         return "empty"
-    numbers = pd.to_numeric(cells, errors="coerce")
+    if cells.map(is_date).mean() > 0.5:
+        return f"doubtful: dates, as {cells.iloc[0]}: say what they become under dates:"
+    numbers = numbers_of(cells)
     counts = cells.value_counts()
     if numbers.notna().mean() > 0.5:
         low, high = (f"{value:g}" for value in (numbers.min(), numbers.max()))
-        odd = cells[numbers.isna()].value_counts()
+        odd = cells[numbers.isna() & ~cells.map(is_missing)].value_counts()
         words = listed((f"{shortened(str(word), 20)!r} {count}×" for word, count in odd.items()), 3)
         return f"numbers from {low} to {high}{more}" + (f"; doubtful: {words}" if words else "")
     if len(counts) >= FEWEST and (len(counts) * 2 > len(cells) or len(counts) > MOST_CATEGORIES):
         return f"doubtful: {counted(len(counts), 'different text')} in {counted(len(cells), 'row')}{more}"
+    blank = [word for word in counts.index if word.casefold() in BLANK]
+    more = f", {empty + int(counts[blank].sum())} empty" if empty or blank else ""
+    counts = counts.drop(blank)
+    if counts.empty:
+        return "empty"
     words = listed((f"{shortened(str(word), 20)} ({count})" for word, count in counts.items()), 4)
     return ("one value alone: " if len(counts) == 1 else "categories: ") + words + more
 
@@ -172,12 +197,12 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
     """
     different = frame[name].dropna().nunique()
     few = different <= 3
-    if different == 2 and any(is_smiles(frame[other]) for other in frame.columns if other != name):
+    if different == 2 and frame.shape[1] < WIDE and any(is_smiles(frame[o]) for o in frame.columns if o != name):
         return "label"  # of molecules yes or no is what is to be predicted
-    if _EVENT.search(name) and few:
+    if (_EVENT.search(name) or _ENDPOINT.fullmatch(name)) and few:
         return "event"
-    if _LABEL.search(name):
-        return "label"
+    if _LABEL.search(name) or (frame.shape[1] == 2 and 2 <= different <= FEWEST):
+        return "label"  # a file of nothing but a few words by patient says what became of them
     return "time" if _TIME.search(name) and is_number(frame[name]) else None
 
 
@@ -189,10 +214,28 @@ def is_number(column: pd.Series) -> bool:
     column
         Its cells.
     """
+    cells = column.dropna().head(SAMPLE)
+    return len(cells) > 0 and bool(numbers_of(cells[~cells.map(is_sign)]).notna().mean() > 0.5)
+
+
+def numbers_of(cells: pd.Series) -> pd.Series:
+    """Return cells of text as numbers, with decimal commas where they have such, NaN where they are none.
+
+    Parameters
+    ----------
+    cells
+        The cells.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> numbers_of(pd.Series(["3,5", "> 89"])).tolist()
+    [3.5, nan]
+    """
     import pandas as pd
 
-    cells = column.dropna().head(SAMPLE)
-    return len(cells) > 0 and bool(pd.to_numeric(cells, errors="coerce").notna().mean() > 0.5)
+    commas = "comma" if commas_are_decimal(set(cells)) else "point"
+    return pd.Series([as_number(cell.strip(), commas) for cell in cells], index=cells.index, dtype=float)
 
 
 def is_smiles(column: pd.Series) -> bool:
@@ -251,15 +294,66 @@ def _is_table(path: Path) -> bool:
     return name.endswith(TABLES)
 
 
-def _table(path: Path, left: list[str]) -> Look | None:
+def _tables(path: Path, left: list[str]) -> list[Look]:
+    """Return a table, or the sheets of a workbook; what cannot be read is told."""
     try:
-        header = _header(path)
-        frame = read_table(path, header[-1], text=("*",))
+        if path.suffix.lower() != ".xlsx":
+            return [_first(path)]
+        titles = sheet_headers(path)
     except LegoError as error:
         left.append(str(error))
-        return None
-    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
-    return Look(_name(path), "table", path, frame=frame)
+        return []
+    found = []
+    for title, names in titles.items():
+        try:
+            frame = TableFile(path, names[-1], sheet=title).frame(text=("*",))
+            one = Look(_name(path) if len(titles) == 1 else title, "table", path, frame=frame)
+            found.append(one if len(titles) == 1 else replace(one, sheet=title))
+        except LegoError as error:
+            left.append(f"sheet {title!r}: {error}")
+    return found
+
+
+def _first(path: Path) -> Look:
+    """Return the look of one table, its cells as text."""
+    frame = read_table(path, _header(path)[-1], text=("*",))
+    return Look(_name(path), "table", path, frame=frame.set_axis([str(name) for name in frame.columns], axis=1))
+
+
+def _inside(path: Path) -> list[Path]:
+    """Return the files in a folder; a folder of ``.zarr`` is one file."""
+    if not path.is_dir() or path.suffix == ".zarr":
+        return []
+    found = []
+    for one in sorted(path.iterdir()):
+        if one.name.startswith("."):
+            continue
+        found += [one] if one.is_file() or one.suffix == ".zarr" else _inside(one)
+    return found
+
+
+def _are_stays(files: Sequence[Path]) -> bool:
+    """Return whether files are tables of the same columns, one of which is a time: a stay each."""
+    if not all(file.suffix.lower() in (".csv", ".tsv", ".psv") for file in files):
+        return False
+    names = _header(files[0])
+    return time_of(names) is not None and all(_header(file) == names for file in files[1:5])
+
+
+def _series_of_slices(groups: dict[tuple[Path, str], list[Path]]) -> list[Look]:
+    """Take folders of DICOM files beside each other out of groups: each is a volume."""
+    above: dict[Path, list[Path]] = {}
+    for folder, ending in groups:
+        if ending == ".dcm":
+            above.setdefault(folder.parent, []).append(folder)
+    found = []
+    for parent, folders in above.items():
+        if len(folders) > 1:
+            stems = tuple(folder.name for folder in folders)
+            found.append(Look(parent.name, "volume", parent, ".dcm", stems=stems, layout="folders"))
+            for folder in folders:
+                del groups[folder, ".dcm"]
+    return found
 
 
 def _header(path: Path) -> list[str]:

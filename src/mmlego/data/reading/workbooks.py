@@ -186,3 +186,28 @@ def _text(cell: object) -> str:
     if isinstance(cell, datetime.datetime) and cell.time() == datetime.time():
         return cell.date().isoformat()
     return label(cell)
+
+
+def sheet_headers(path: Path) -> dict[str, list[str]]:
+    """Return the sheets of a workbook that hold a table, each with the names of its columns.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or no sheet holds a table.
+    MissingExtraError
+        If openpyxl is not installed.
+    """
+    found = {}
+    for title, rows in _read(path, values=True).items():
+        full = [row for row in rows if sum(cell is not None for cell in row) > 1]
+        if len(full) > 1:
+            found[title] = [str(label(cell)) for cell in full[0] if cell is not None]
+    if not found:
+        raise InputError(f"{path.name!r} has no sheet that is a table", expected="names of columns and rows")
+    return found

@@ -90,11 +90,7 @@ class OmicsSource(Source):
 
     kind: Literal["omics"] = "omics"
     needs: ClassVar[tuple[str, ...]] = ()
-    endings: ClassVar[tuple[str, ...]] = (".h5ad", ".h5mu")
-    drafted: ClassVar[tuple[str, ...]] = (
-        "# patients are the column of that name in obs, or else the names of the observations",
-        "# rows: mean  # if a patient has several cells or samples",
-    )
+    endings: ClassVar[tuple[str, ...]] = (".h5ad", ".h5mu", ".zarr")
 
     file: str | None = None
     pattern: str | None = None
