@@ -279,3 +279,8 @@ def test_cells_of_patients_are_averaged(tmp_path: Path) -> None:
     assert drafted(tmp_path, "cells.h5ad", "outcome.csv") == {
         "cells": {"kind": "omics", "file": "cells.h5ad", "rows": "mean"}
     }
+
+
+def test_a_damaged_parquet_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"x")
+    assert "cannot read 'a.parquet'" in refused("init", tmp_path / "a.parquet", "-o", tmp_path / "cohort.yaml")

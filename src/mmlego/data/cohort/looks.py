@@ -360,7 +360,10 @@ def _header(path: Path) -> list[str]:
     """Return the names of the columns of a table whose key is not known."""
     if path.name.lower().endswith(".parquet"):
         parquet = import_extra("pyarrow.parquet", f"reading {path.name!r}", "'mmlego[parquet]'")
-        return [str(name) for name in parquet.read_schema(path).names]
+        try:
+            return [str(name) for name in parquet.read_schema(path).names]
+        except (OSError, ValueError) as error:
+            raise InputError(f"cannot read {path.name!r} ({error})", expected="a whole Parquet file") from error
     lines = [line for line in read_lines(path) if line.strip() and not line.startswith("#")]
     if len(lines) < 2:
         raise InputError(
