@@ -331,3 +331,10 @@ def test_the_remedy_of_another_encoding(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("id,größe\nP1,2\n".encode("cp1252"))
     with pytest.raises(InputError, match=r"expected text in UTF-8\. Save it as UTF-8"):
         TableFile(tmp_path / "a.csv", "id")
+
+
+def test_utf16_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "cut.csv"
+    path.write_bytes("id,age\na,40\n".encode("utf-16")[:-1])
+    with pytest.raises(InputError, match=r"cut\.csv"):
+        read_table(path, "id")

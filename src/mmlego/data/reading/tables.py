@@ -220,12 +220,19 @@ def _opened(path: Path, key: str, sheet: str | None) -> _TextTable | ParquetTabl
 
 def _utf8(content: io.BytesIO | None, path: Path) -> io.BytesIO | None:
     """Return a table in UTF-16, as Excel saves "Unicode text", or with the line ends of old Macs, in the usual way."""
-    with path.open("rb") if content is None else io.BytesIO(content.getbuffer()) as file:
-        head = file.read(2**16)
-        if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            return io.BytesIO((head + file.read()).decode("utf-16").encode())
-        if b"\r" in head and b"\n" not in head:
-            return io.BytesIO((head + file.read()).replace(b"\r", b"\n"))
+    try:
+        with path.open("rb") if content is None else io.BytesIO(content.getbuffer()) as file:
+            head = file.read(2**16)
+            if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
+                return io.BytesIO((head + file.read()).decode("utf-16").encode())
+            if b"\r" in head and b"\n" not in head:
+                return io.BytesIO((head + file.read()).replace(b"\r", b"\n"))
+    except OSError as error:
+        raise InputError(f"cannot read the table {path.name!r} ({error.strerror})", expected="a file") from error
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"cannot read the table {path.name!r} ({error})", expected="text in UTF-8 or UTF-16"
+        ) from error
     return content
 
 
