@@ -32,7 +32,7 @@ def test_every_registered_encoder_is_built_again(tmp_path: Path) -> None:
 
 @pytest.fixture
 def own_encoder(monkeypatch: pytest.MonkeyPatch) -> type[nn.Module]:
-    monkeypatch.setattr(encoder_registry, "_ENCODERS", dict(encoder_registry._ENCODERS))
+    monkeypatch.setattr(encoder_registry._ENCODERS, "_known", dict(encoder_registry._ENCODERS))
 
     @register_encoder("scaled")
     class Scaled(nn.Linear):

@@ -140,7 +140,7 @@ def labelled(classes: int, patients: str = "xyz") -> PatientData:
 
 
 BAD_USE = {
-    "unknown modality": (lambda: one().only(["rnb"]), UnknownNameError, "Did you mean 'rna'"),
+    "unknown modality": (lambda: one().only(["rnb"]), UnknownNameError, "unknown modality .rnb.. Known: rna"),
     "a string for a list": (lambda: one().only("rna"), InputError, "no list of modalities"),
     "no modality": (lambda: one().only([]), InputError, "no list of modalities"),
     "row too far": (lambda: one().batch([3]), InputError, "expected numbers from 0 to 2"),
