@@ -48,7 +48,7 @@ def test_an_encoder_that_the_user_registers(tmp_path: Path, own_encoder: type[nn
     found = load(save(block, tmp_path / "model"))
     assert type(found.encoder) is own_encoder
     assert found.encoder.scale == 2.5
-    del encoder_registry._ENCODERS["scaled"]
+    del encoder_registry._ENCODERS._known["scaled"]
     with pytest.raises(UnknownNameError, match="unknown encoder: expected one of"):
         load(tmp_path / "model")
 

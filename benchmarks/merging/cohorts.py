@@ -45,7 +45,7 @@ def cohort_of(name: str, data: Path) -> Cohort:
     InputError
         If a file is not there.
     """
-    return load_dataset(name, **NAMED.get(name, {"data": data}))
+    return load_dataset(name, NAMED.get(name, {"data": data}))
 
 
 def settings_of(name: str, overrides: Sequence[str] = ()) -> Settings:

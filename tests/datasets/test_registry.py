@@ -37,14 +37,14 @@ def test_a_cohort_of_ones_own() -> None:
 
 
 def test_options_are_those_of_its_function(tmp_path: Path) -> None:
-    assert len(load_dataset("synthetic", folder=tmp_path, patients=12, seed=3)) == 12
+    assert len(load_dataset("synthetic", {"folder": tmp_path, "patients": 12, "seed": 3})) == 12
     again = datasets.synthetic(tmp_path, patients=12, seed=3)
     assert again.frames["clinical"].equals(
-        load_dataset("synthetic", folder=tmp_path, patients=12, seed=3).frames["clinical"]
+        load_dataset("synthetic", {"folder": tmp_path, "patients": 12, "seed": 3}).frames["clinical"]
     )
     assert len(datasets.synthetic(tmp_path, patients=13, seed=3)) == 13  # not what lies there of other patients
     with pytest.raises(InputError, match=r"wrong options for dataset 'gse7390' .*expected of task, got tusk"):
-        load_dataset("gse7390", tusk="survival")
+        load_dataset("gse7390", {"tusk": "survival"})
 
 
 def test_unknown_names(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def demo(
         raise InputError("--path goes with --data tcga", expected="both or neither", got=f"--data {data}")
     show = console()
     with plain_warnings():
-        cohort = load_dataset(data, task=task.value, **({} if path is None else {"path": path}))
+        cohort = load_dataset(data, {"task": task.value} | ({} if path is None else {"path": path}))
         show.print(cohort.summary(), soft_wrap=True)
         settings = read_settings(overrides=[f"seed={seed}", *(overrides or [])])
         experiment = Experiment(folds=folds, repeats=repeats, disjoint=not shared_patients, settings=settings)

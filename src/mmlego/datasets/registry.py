@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,14 +78,14 @@ def dataset_names(*, written: bool = False) -> tuple[str, ...]:
     return tuple(sorted(name for name, dataset in _DATASETS.items() if dataset.write or not written))
 
 
-def load_dataset(name: str, **options: object) -> Cohort:
+def load_dataset(name: str, options: Mapping[str, object] | None = None) -> Cohort:
     """Return a cohort by its name.
 
     Parameters
     ----------
     name
         One of :func:`dataset_names`.
-    **options
+    options
         As the cohort's own function takes them: ``task`` of ``gse7390``, ``path`` and ``task`` of ``tcga``, ``folder``,
         ``patients`` and ``seed`` of ``synthetic``.
 
@@ -104,16 +104,17 @@ def load_dataset(name: str, **options: object) -> Cohort:
     mmlego.errors.InputError: wrong options for dataset 'tcga' (missing a required argument: 'path'): expected ...
     """
     found = _known(name, dataset_names())
+    given = dict(options or {})
     signature = inspect.signature(found.load)
     try:
-        signature.bind(**options)
+        signature.bind(**given)
     except TypeError as error:
         raise InputError(
             f"wrong options for dataset {name!r} ({error})",
             expected=f"of {', '.join(signature.parameters) or 'none'}",
-            got=", ".join(options) or "none",
+            got=", ".join(given) or "none",
         ) from error
-    return found.load(**options)
+    return found.load(**given)
 
 
 def write_dataset(name: str, folder: Path, seed: int = 0) -> Path:
