@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class LegoError(Exception):
     """The root of all errors that mmlego raises itself.
@@ -72,3 +75,35 @@ class MissingExtraError(LegoError, ImportError):
 
 class LegoWarning(UserWarning):
     """Something the caller should know, with a sensible answer all the same."""
+
+
+@contextmanager
+def within(place: str, name: str | None = None) -> Iterator[None]:
+    """Say in an error, raised where nobody knows whose data they are, what they belong to.
+
+    Parameters
+    ----------
+    place
+        What it is: a file, a modality.
+    name
+        What of it an error may have named already, which then stays as it is; None: it is always said.
+
+    Raises
+    ------
+    LegoError
+        The error, of its class, with the place before it.
+
+    Examples
+    --------
+    >>> with within("modality 'rna'"):
+    ...     raise InputError("keep is not positive")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: modality 'rna': keep is not positive
+    """
+    try:
+        yield
+    except LegoError as error:
+        if name is not None and name in str(error):
+            raise
+        raise type(error)(f"{place}: {error}") from error

@@ -72,7 +72,7 @@ def test_only_the_wanted_columns_are_read(suffix: str, tmp_path: Path) -> None:
 
 
 def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"cannot read the table 'a\.parquet' \(.*: expected a whole Parquet file"):
+    with pytest.raises(InputError, match=r"cannot read the table 'a\.parquet': .*: expected a whole Parquet file"):
         read_table(put(tmp_path / "a.parquet"), key="id")
 
 
@@ -219,8 +219,8 @@ def test_lines_above_the_names(content: str, said: str | None, tmp_path: Path) -
 def test_a_column_that_turns_out_to_be_text_is_text_from_the_first_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delimited, "PIECE_BYTES", 64)
-    monkeypatch.setattr(delimited, "PIECE_ROWS", 1)
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_BYTES", 64)
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_ROWS", 1)
     rows = [f"P{i},{i},{i / 4},x" for i in range(300)]
     rows[250] = "P250,> 89,[Not Available],x"
     found, _ = texts(tmp_path, "a.csv", "id,age,dose,w\n" + "\n".join(rows))
@@ -231,8 +231,8 @@ def test_a_column_that_turns_out_to_be_text_is_text_from_the_first_row(
 
 @pytest.mark.usefixtures("width")
 def test_numbers_of_many_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delimited, "PIECE_BYTES", 1000)
-    monkeypatch.setattr(delimited, "PIECE_ROWS", 1)
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_BYTES", 1000)
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_ROWS", 1)
     values = np.random.default_rng(0).normal(size=(400, 7)).round(4)
     table = pd.DataFrame(values, columns=list("abcdefg")).assign(id=[f'P"{i}"\n' for i in range(400)])
     table.iloc[3, 2] = np.nan

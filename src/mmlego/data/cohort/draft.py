@@ -7,18 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import yaml
 
+from mmlego.data.cohort.draft_tables import of_table, scalar
 from mmlego.data.cohort.known_layouts import container, genes_in_rows, known_table, time_of
 from mmlego.data.cohort.looks import (
-    WIDE,
     Look,
     column_note,
     is_number,
-    is_smiles,
-    is_text,
     look,
     looks_like_outcome,
 )
@@ -27,10 +24,6 @@ from mmlego.data.kinds.registry import KINDS
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-MOST_COLUMNS = 60  # that are listed one by one
 _HINT = re.compile(
     r"(?:^|[_. ])(?:id|patients?|subject|case|participant|pid|mrn|barcode|record|stay)(?:$|[_. ])|id$|^sample",
     re.IGNORECASE,
@@ -89,8 +82,8 @@ def draft_manifest(
     chosen, why = _key(looks, key)
     roots = _roots(looks, place)
     lines = ["# Made by mmlego init: what each column was taken for stands beside it. Read it, then run mmlego check."]
-    lines += [f"key: {_scalar(chosen)}  # {why}"]
-    lines += [f"roots: [{_scalar(str(root))}]  # the files do not lie beside this manifest" for root in roots]
+    lines += [f"key: {scalar(chosen)}  # {why}"]
+    lines += [f"roots: [{scalar(str(root))}]  # the files do not lie beside this manifest" for root in roots]
     base = roots[0] if roots else place
     lines += _outcome(looks, chosen, base)
     ids = {
@@ -103,7 +96,7 @@ def draft_manifest(
             taken[name] += 1
             called = name if taken[name] == 1 else f"{name}_{taken[name]}"
             live = any(not line.strip().startswith("#") for line in body)
-            sections += [f"  {'' if live else '# '}{_scalar(called)}:", *(f"    {line}" for line in body)]
+            sections += [f"  {'' if live else '# '}{scalar(called)}:", *(f"    {line}" for line in body)]
     lines += ["modalities:", *sections]
     lines += [f"# left out: {note}" for note in left]
     text = "\n".join(lines) + "\n"
@@ -115,13 +108,6 @@ def draft_manifest(
             remedy=f"What was found:\n{text}",
         )
     return text
-
-
-def _scalar(text: str) -> str:
-    """Return a text as YAML writes it in one line."""
-    return (
-        yaml.safe_dump(text, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
-    )
 
 
 def _roots(looks: Sequence[Look], home: Path) -> list[Path]:
@@ -214,15 +200,15 @@ def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
                 roles.setdefault(role, []).append(name)
         if not {"event", "label"} & roles.keys():
             continue
-        file = _scalar(_where(one, base))
+        file = scalar(_where(one, base))
         lines = ["# outcome:  # fill in what is predicted: this is a guess by names, and nothing was chosen"]
         if {"time", "event"} <= roles.keys():
             event = roles["event"][0]
             lines += [
                 "#   task: survival",
                 f"#   file: {file}",
-                f"#   time: {_scalar(roles['time'][0])}  # {column_note(one.frame[roles['time'][0]])}",
-                f"#   event: {_scalar(event)}  # {column_note(one.frame[event])}",
+                f"#   time: {scalar(roles['time'][0])}  # {column_note(one.frame[roles['time'][0]])}",
+                f"#   event: {scalar(event)}  # {column_note(one.frame[event])}",
                 "#   event_when:  # fill in: the word that means that it happened",
             ]
         else:
@@ -230,7 +216,7 @@ def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
             lines += [
                 "#   task: classification",
                 f"#   file: {file}",
-                f"#   label: {_scalar(label)}  # {column_note(one.frame[label])}",
+                f"#   label: {scalar(label)}  # {column_note(one.frame[label])}",
             ]
         others = [name for names in roles.values() for name in names]
         return [*lines, f"# may be or tell the outcome, and are no features below: {listed(others, 12)}"]
@@ -244,26 +230,26 @@ def _sections(
     if one.layout in ("wide", "meds"):
         return [(one.name, _of_stays(one, looks, base))]
     if one.frame is not None:
-        body = known_table(one.frame, _scalar(_where(one, base)), key, ids)
-        return [(one.name, body)] if body else _of_table(one, one.frame, key, base)
+        body = known_table(one.frame, scalar(_where(one, base)), key, ids)
+        return [(one.name, body)] if body else of_table(one, one.frame, key, _where(one, base))
     where = _where(one, base)
     if one.stems:
         return [(one.name, _of_files(one, where, ids))]
     if one.kind == "omics":
-        return container(one.place, _scalar(where), one.name, key, ids)
-    body = [f"kind: {one.kind}", f"file: {_scalar(where)}", *KINDS[one.kind].drafted]
+        return container(one.place, scalar(where), one.name, key, ids)
+    body = [f"kind: {one.kind}", f"file: {scalar(where)}", *KINDS[one.kind].drafted]
     return [(one.name, body)]
 
 
 def _of_stays(one: Look, looks: Sequence[Look], base: Path) -> list[str]:
     """Return the section of a folder of wide stays, or of shards of MEDS."""
-    body = ["kind: series", f"file: {_scalar(_where(one, base))}", f"layout: {one.layout}"]
+    body = ["kind: series", f"file: {scalar(_where(one, base))}", f"layout: {one.layout}"]
     names = [] if one.frame is None else [str(name) for name in one.frame.columns]
     if one.layout == "wide":
-        return [*body, f"time: {_scalar(time_of(names) or '')}  # hours, unless unit: says otherwise"]
+        return [*body, f"time: {scalar(time_of(names) or '')}  # hours, unless unit: says otherwise"]
     for other in looks:
         if other.frame is not None and not other.layout and "prediction_time" in other.frame:
-            index = f"{{file: {_scalar(_where(other, base))}, column: prediction_time}}"
+            index = f"{{file: {scalar(_where(other, base))}, column: prediction_time}}"
             return [*body, f"index: {index}", "window: [-8760, 0]  # doubtful: hours; nothing after the prediction"]
     body.append("index:  # fill in: {file: FILE, column: DATE}, the date from which hours count")
     return [f"# {line}" for line in body]
@@ -276,9 +262,9 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     source = KINDS[one.kind]
     star = _common_tail(tails)
     folder = "" if where == "." else f"{where}/"
-    body = [f"kind: {one.kind}", f"pattern: {_scalar(folder + '{key}' + star + one.ending)}"]
+    body = [f"kind: {one.kind}", f"pattern: {scalar(folder + '{key}' + star + one.ending)}"]
     if one.layout == "folders":
-        body[1] = f"pattern: {_scalar(folder + '{key}/*' + one.ending)}"
+        body[1] = f"pattern: {scalar(folder + '{key}/*' + one.ending)}"
         body.append("rows: series  # the slices of a folder are one volume")
     if len(known) < len(owners):
         lost = [stem for stem, owner in zip(one.stems, owners, strict=True) if owner is None]
@@ -303,99 +289,3 @@ def _common_tail(tails: Sequence[str]) -> str:
         return next(iter(different))
     first = {tail[:1] for tail in different}
     return f"{first.pop()}*" if len(first) == 1 and "" not in first else "*"
-
-
-def _of_table(one: Look, frame: pd.DataFrame, key: str, base: Path) -> list[tuple[str, list[str]]]:
-    """Return what a table gives: series, molecules, texts, wide parts, and the rest as a table."""
-    where = _scalar(_where(one, base))
-    if key not in frame:
-        return [
-            (one.name, [f"# {one.place.name} has no column {key!r}, only {listed(frame.columns, 6)}: name it so there"])
-        ]
-    lower = {str(name).lower(): str(name) for name in frame.columns}
-    if (
-        not frame[key].is_unique
-        and {"time", "value"} <= lower.keys()
-        and lower.keys() & {"variable", "parameter", "test", "item"}
-    ):
-        return [(one.name, _of_series(lower, where))]
-    rows = (
-        []
-        if frame[key].dropna().is_unique
-        else ["rows: first  # doubtful: patients have several rows: first, mean, or mend"]
-    )
-    names = [str(name) for name in frame.columns if name != key]
-    named = [name for name in names if name.strip() and not re.fullmatch(r"Unnamed: \d+|\.\.\.\d+", name)]
-    suspects = {name for name in named if looks_like_outcome(frame, name)}
-    found: list[tuple[str, list[str]]] = []
-    if is_smiles(frame[key]):
-        found.append((f"{one.name}_molecule", ["kind: fingerprint", f"file: {where}", f"column: {_scalar(key)}"]))
-    rest = [name for name in named if name not in suspects]
-    for name in [name for name in rest if not is_number(frame[name])][:MOST_COLUMNS]:
-        if is_smiles(frame[name]):
-            rest.remove(name)
-            body = [
-                "kind: fingerprint  # or graph, or sequence with alphabet: smiles",
-                f"file: {where}",
-                f"column: {_scalar(name)}",
-            ]
-            found.append((f"{one.name}_{name}", body))
-        elif is_text(frame[name]):
-            rest.remove(name)
-            body = [
-                "# kind: text",
-                f"# file: {where}",
-                f"# column: {_scalar(name)}",
-                "# model:  # fill in: the folder of a model of texts",
-            ]
-            found.append((f"{one.name}_{name}", body))
-    groups, rest = _wide(frame, rest, [*names, key])
-    found += [
-        (one.name if not rest and len(groups) == 1 else f"{one.name}_{glob.strip('*_.')}" if glob != "*" else one.name,
-         ["kind: omics", f"file: {where}", *([f"columns: {_scalar(glob)}"] if glob != "*" else []), *rows])
-        for glob in groups
-    ]  # fmt: skip
-    if len(rest) > MOST_COLUMNS:
-        body = [
-            f"# kind: table  # {counted(len(rest), 'column')}",
-            f"# file: {where}",
-            "# columns:  # fill in: globs that leave out",
-        ]
-        found.append((one.name, [*body, f"#   {listed(sorted(suspects), 12)}"]))
-    elif rest:
-        body = ["kind: table", f"file: {where}", *rows, "columns:"]
-        each = frame.drop_duplicates(key)
-        for name in rest:
-            note = column_note(each[name])
-            off = note.startswith(("doubtful: ", "one value", "empty"))
-            body.append(f"  {'# ' if off else ''}- {_scalar(name)}  # {note}")
-        if all(line.strip().startswith("#") for line in body[body.index("columns:") + 1 :]):
-            body = [line if line.strip().startswith("#") else f"# {line}" for line in body]
-        found.append((one.name, body))
-    return found
-
-
-def _of_series(lower: dict[str, str], where: str) -> list[str]:
-    variable = next(lower[name] for name in ("variable", "parameter", "test", "item") if name in lower)
-    body = ["kind: series", f"file: {where}", f"time: {_scalar(lower['time'])}", f"variable: {_scalar(variable)}"]
-    return [*body, f"value: {_scalar(lower['value'])}", "unit: hours  # doubtful: seconds | minutes | hours | days"]
-
-
-def _wide(frame: pd.DataFrame, names: Sequence[str], every: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return globs of wide groups of columns, each of which names no other column, and the columns that are left."""
-    if len(names) < WIDE:
-        return [], list(names)
-    numeric = {name for name in names if is_number(frame[name].head(50))}
-    if len(numeric) == len(names) == len(every) - 1:
-        return ["*"], []
-    groups: list[str] = []
-    left = list(names)
-    ends = Counter(f"*_{name.rpartition('_')[2]}" for name in names if "_" in name)
-    starts = Counter(f"{match[0]}*" for name in names if (match := re.match(r"[A-Za-z]{2,}[_.]?(?=\d|[A-Z])", name)))
-    for glob, count in [*ends.most_common(), *starts.most_common()]:
-        pattern = re.compile(".*".join(re.escape(part) for part in glob.split("*")) + r"\Z")
-        here = [name for name in every if pattern.match(name)]
-        if count >= WIDE and set(here) <= set(left) and len(set(here) & numeric) > 0.9 * len(here):
-            groups.append(glob)
-            left = [name for name in left if name not in set(here)]
-    return groups, left

@@ -197,9 +197,7 @@ def parse_outcome(content: object, where: str = "outcome") -> Outcome:
     >>> parse_outcome({"task": "classification", "label": "died"}).label
     'died'
     """
-    section = _mapping(content, where)
-    model = _choose(OUTCOMES, section.get("task"), "task", where)
-    return check_section(model, section, where)
+    return _chosen(OUTCOMES, "task", content, where)
 
 
 def check_section(model: type[M], content: Mapping[str, object], where: str) -> M:
@@ -297,8 +295,7 @@ def parse_source(content: object, where: str = "modality", *, files: bool = Fals
     >>> parse_source({"kind": "table", "columns": "*_rnaseq"}).columns
     '*_rnaseq'
     """
-    section = _mapping(content, where)
-    source = check_section(_choose(KINDS, section.get("kind"), "kind", where), section, where)
+    source = _chosen(KINDS, "kind", content, where)
     for name in source.needs if files else ():
         if getattr(source, name) is None:
             raise InputError(f"{where} names no {name}", remedy=f"Add {name}: to the section.")
@@ -355,11 +352,14 @@ def _check_name(name: str, where: str) -> None:
         )
 
 
-def _choose(known: Mapping[str, type[M]], name: object, what: str, where: str) -> type[M]:
+def _chosen(known: Mapping[str, type[M]], key: str, content: object, where: str) -> M:
+    """Check a section whose model one of its keys names."""
+    section = _mapping(content, where)
+    name = section.get(key)
     if not isinstance(name, str) or name not in known:
         got = "nothing" if name is None else repr(name)
-        raise InputError(f"{where}: unknown {what}", expected=f"{what}: one of {listed(known, 30)}", got=got)
-    return known[name]
+        raise InputError(f"{where}: unknown {key}", expected=f"{key}: one of {listed(known, 30)}", got=got)
+    return check_section(known[name], section, where)
 
 
 def _mapping(content: object, where: str) -> Mapping[str, object]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from mmlego.data.memory.checks import check_names
 from mmlego.data.memory.columns import BagColumn, Column, DenseColumn
 from mmlego.data.memory.features import read_column
 from mmlego.data.memory.patients import PatientData
-from mmlego.errors import InputError
+from mmlego.errors import InputError, within
 from mmlego.tasks import Task
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Prepared:
         if frame is not None:
             where = torch.from_numpy(frame.index.get_indexer(pd.Index(names, dtype=object)).copy())  # (n,), −1: absent
             rows = frame.iloc[where[where >= 0].tolist()]
-            with naming(modality):
+            with within(f"modality {modality!r}"):
                 present[where >= 0] = fitted.observed(rows)
                 values = fitted.transform(rows[present[where >= 0].numpy()])
         if not bool(present.any()):
@@ -142,36 +141,8 @@ def prepare_cohort(
         if frame.empty:
             remedy = "Leave it out with modalities=, or train on patients who have it."
             raise InputError(f"no training patient has modality {name!r}", remedy=remedy)
-        with naming(name):
+        with within(f"modality {name!r}"):
             preprocessing[name] = cohort.sources[name].fit(frame)
     if task is None and cohort.outcome is not None and cohort.outcome_spec is not None:
         task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])
     return Prepared(cohort, preprocessing, task, tuple(train))
-
-
-@contextmanager
-def naming(modality: str) -> Iterator[None]:
-    """Say in an error of preprocessing, which knows only its table, whose table it was.
-
-    Parameters
-    ----------
-    modality
-        The modality.
-
-    Raises
-    ------
-    InputError
-        The error, with the name before it.
-
-    Examples
-    --------
-    >>> with naming("rna"):
-    ...     raise InputError("keep is not positive")
-    Traceback (most recent call last):
-    ...
-    mmlego.errors.InputError: modality 'rna': keep is not positive
-    """
-    try:
-        yield
-    except InputError as error:
-        raise type(error)(f"modality {modality!r}: {error}") from error

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mmlego.errors import InputError, MismatchError, ShapeError, UnknownNameError
+from mmlego.errors import InputError, ShapeError, UnknownNameError
 from mmlego.tasks.base import Task
 from mmlego.wording import counted, label, listed, meant
 
@@ -313,30 +313,3 @@ def check_rows(rows: Rows, n: int) -> Tensor:
             got=f"{int(index.min())} to {int(index.max())}" if whole else shape,
         )
     return index.long()
-
-
-def join_optional(parts: Sequence[Tensor | None], what: str) -> Tensor | None:
-    """Put tensors one after the other that all parts have, or none.
-
-    Parameters
-    ----------
-    parts
-        The tensors, or None where a part has none.
-    what
-        What they are, for the message.
-
-    Raises
-    ------
-    MismatchError
-        If only some parts have one.
-
-    Examples
-    --------
-    >>> join_optional([torch.ones(1), torch.zeros(1)], "target")
-    tensor([1., 0.])
-    """
-    given = [part for part in parts if part is not None]
-    if given and len(given) < len(parts):
-        got = f"{len(given)} of {len(parts)}"
-        raise MismatchError(f"only some parts have a {what}", expected=f"a {what} in all or in none", got=got)
-    return torch.cat(given) if given else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -222,29 +222,3 @@ class BagColumn(Column):
                 got=tuple(other.bags[0].shape[1:]),
             )
         return BagColumn(self.bags + other.bags, torch.cat([self.present, other.present]))
-
-
-def join_columns(parts: Sequence[Mapping[str, Column]], sizes: Sequence[int]) -> dict[str, Column]:
-    """Put the rows of several sets of columns one after the other; a column that a part lacks is absent there.
-
-    Parameters
-    ----------
-    parts
-        The columns of each part, by modality.
-    sizes
-        How many rows each part has.
-
-    Examples
-    --------
-    >>> rna = DenseColumn(torch.ones(2, 3), None, torch.tensor([True, True]))
-    >>> join_columns([{"rna": rna}, {}], [2, 1])["rna"].present.tolist()
-    [True, True, False]
-    """
-    kinds = {name: column for part in reversed(parts) for name, column in part.items()}
-    joined = {}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        pieces = [part.get(name) or kinds[name].blank(size) for part, size in zip(parts, sizes, strict=True)]
-        joined[name] = pieces[0]
-        for piece in pieces[1:]:
-            joined[name] = joined[name].join(piece)
-    return joined

@@ -24,13 +24,13 @@ from mmlego.data.memory.checks import (
     check_rows,
     check_target,
     check_weights,
-    join_optional,
 )
-from mmlego.data.memory.columns import Column, join_columns
+from mmlego.data.memory.columns import Column
 from mmlego.data.memory.features import ModalityData, count_rows, read_column
+from mmlego.data.memory.joining import check_parts, join_columns, join_optional
 from mmlego.data.memory.lazy import LazyColumn
 from mmlego.data.memory.loading import make_loader
-from mmlego.errors import InputError, MismatchError
+from mmlego.errors import InputError
 from mmlego.tasks.base import Task
 from mmlego.wording import counted
 
@@ -281,16 +281,10 @@ class PatientData:
         >>> PatientData.concat([left, right])
         PatientData(3 rows of 3 patients; rna 2, cnv 1; no target)
         """
-        if len(parts) == 0:
-            raise InputError("nothing to put together", expected="at least one PatientData", got="none")
-        for part in parts[1:]:
-            if part.task is not None and parts[0].task is not None and part.task != parts[0].task:
-                raise MismatchError("data of two tasks", got="; ".join(parts[0].task.differences(part.task)))
-        columns = join_columns([part._columns for part in parts], [len(part) for part in parts])
+        check_parts([part.task for part in parts])
         allowed: Choice = "allow" if any(part.repeats == "allow" for part in parts) else repeats
-        numberings = {id(part.numbering) for part in parts}
         data = cls(
-            columns,
+            join_columns([part._columns for part in parts], [len(part) for part in parts]),
             join_optional([part.target for part in parts], "target"),
             parts[0].task,
             [patient for part in parts for patient in part.patients],
@@ -298,7 +292,8 @@ class PatientData:
             repeats=allowed,
             empty="allow",
         )
-        data.numbering = object() if len(numberings) > 1 else parts[0].numbering
+        same = all(part.numbering is parts[0].numbering for part in parts)
+        data.numbering = parts[0].numbering if same else object()
         return data
 
     @property

@@ -7,27 +7,26 @@ they say that nothing is known, in one of the usual ways or in one that the mani
 from __future__ import annotations
 
 import fnmatch
-from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.reading.column_remarks import Remarks
 from mmlego.data.reading.column_rules import ColumnRules, Found, fits
 from mmlego.data.reading.dates import elapsed, is_date
-from mmlego.data.reading.joins import Noted, pick
+from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
-from mmlego.data.reading.words import COMMAS, DOTTED, GROUPED, LIKE, as_number, commas_are_decimal
+from mmlego.data.reading.words import DOTTED, LIKE, as_number, commas_are_decimal
 from mmlego.errors import InputError
-from mmlego.wording import label, listed, meant, shortened
+from mmlego.wording import label, meant
 
 if TYPE_CHECKING:
     import pandas as pd
 
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
-SEVERAL = 5  # so many different numbers among words are hardly names of categories
 TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
 
 
@@ -78,14 +77,15 @@ def read_types(
     ["clinical: read as missing: age '> 89' 1×, age 'not reported' 1×, sex 'NA' 1×"]
     """
     chosen = list(frame.columns) if columns is None else list(columns)
-    reader = _Types(rules, where, strict, decimal)
+    reader = _Types(rules, where, decimal)
     reader.check(chosen)
     made = {name: value for name in _odd(frame, chosen, rules) if (value := reader.read(frame, name)) is not None}
-    reader.refuse()
+    if strict:
+        reader.remarks.refuse()
     picked = pick(frame, chosen)
     if made:
         picked = _replaced(picked, made)
-    return Found(picked, tuple(reader.notes()), reader.missing, reader.taken, reader.doubts)
+    return Found(picked, tuple(reader.remarks.notes()), reader.remarks.gone(), reader.taken, reader.remarks.doubts)
 
 
 def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
@@ -131,16 +131,10 @@ def _replaced(frame: pd.DataFrame, made: Mapping[str, Any]) -> pd.DataFrame:
 class _Types:
     """Reads columns one by one, and keeps what is to be said of them."""
 
-    def __init__(self, rules: ColumnRules, where: str, strict: bool, decimal: str) -> None:
-        self.rules, self.where, self.strict, self.decimal = rules, where, strict, decimal
-        self.missing: dict[str, tuple[str, ...]] = {}
+    def __init__(self, rules: ColumnRules, where: str, decimal: str) -> None:
+        self.rules, self.where, self.decimal = rules, where, decimal
+        self.remarks = Remarks(where)
         self.taken: dict[str, str] = {}
-        self.doubts: dict[str, str] = {}
-        self._counts: dict[str, dict[str, int]] = {}
-        self._commas: list[str] = []
-        self._said: list[tuple[str, str]] = []
-        self._odd: dict[str, dict[str, int]] = {}
-        self._dates: dict[str, str] = {}
 
     def check(self, columns: Sequence[str]) -> None:
         """Refuse rules that fit no column."""
@@ -171,7 +165,7 @@ class _Types:
         if column.dtype.kind in "iufb" and not fits(name, self.rules.categories):
             return self._number(column, name)
         if column.dtype.kind in "mMc":
-            self._dates[name] = str(next(iter(column.dropna()), ""))
+            self.remarks.dates[name] = str(next(iter(column.dropna()), ""))
             return None
         if isinstance(column.dtype, pd.CategoricalDtype) and not fits(name, self.rules.categories):
             return None  # said to be categories by whoever made the table
@@ -182,11 +176,11 @@ class _Types:
         gone = column.isin(codes) if codes else None
         if gone is not None and gone.any():
             counts = column[gone].map(label).value_counts()
-            self._note(name, {str(word): int(count) for word, count in counts.items()})
+            self.remarks.missing(name, {str(word): int(count) for word, count in counts.items()})
             return column.astype(float).mask(gone)
         if not codes and not fits(name, self.rules.numeric) and column.dtype.kind != "b":
             if _calendar(column.to_frame(name), [name]):
-                self._dates[name] = label(column.dropna().iloc[0])
+                self.remarks.dates[name] = label(column.dropna().iloc[0])
         return None
 
     def _words(self, column: pd.Series, name: str) -> Any:
@@ -211,7 +205,7 @@ class _Types:
         gone = {word for word in often if self._is_missing(word, name, number=True)}
         left = {word: count for word, count in often.items() if word not in gone}
         if left and set(left) <= TRUE | FALSE:
-            self._note(name, {word: count for word, count in often.items() if word in gone})
+            self.remarks.missing(name, {word: count for word, count in often.items() if word in gone})
             truth = np.array([np.nan if word in gone else float(word in TRUE) for word in words] + [np.nan])
             self.taken[name] = "yes/no"
             return truth[codes]
@@ -219,12 +213,12 @@ class _Types:
         numbers = sum(count for word, count in left.items() if values[word] is not None or LIKE.fullmatch(word))
         total = sum(left.values())
         if sum(count for word, count in left.items() if is_date(word)) * 2 > total:
-            self._dates[name] = next(word for word in left if is_date(word))
+            self.remarks.dates[name] = next(word for word in left if is_date(word))
             return None
         if fits(name, self.rules.numeric) or numbers * 2 > total or not left:
             return self._numbers(name, codes, words, gone, values, often)
         gone = {word for word in often if self._is_missing(word, name, number=False)}
-        self._doubt(name, often, gone, numbers, total)
+        self.remarks.categories(name, often, gone, numbers, total)
         return self._categories(column, codes, words, gone, often)
 
     def _numbers(
@@ -238,11 +232,11 @@ class _Types:
     ) -> Any:
         odd = {word: often[word] for word, value in values.items() if value is None}
         if odd:
-            self._odd[name] = odd
+            self.remarks.odd[name] = odd
             return None
-        self._note(name, {word: count for word, count in often.items() if word in gone})
+        self.remarks.missing(name, {word: count for word, count in often.items() if word in gone})
         if any("," in word for word in values):
-            self._commas.append(name)
+            self.remarks.commas.append(name)
         known = [np.nan if word in gone else values[word] for word in words]
         return np.array([*known, np.nan], dtype=np.float64)[codes]
 
@@ -256,31 +250,11 @@ class _Types:
     ) -> Any:
         import pandas as pd
 
-        self._note(column.name, {word: count for word, count in often.items() if word in gone})
+        self.remarks.missing(column.name, {word: count for word, count in often.items() if word in gone})
         kept = sorted(set(words) - gone)
         place = {word: number for number, word in enumerate(kept)}
         new = np.array([*(place.get(word, -1) for word in words), -1], dtype=np.int64)[codes]
         return pd.Categorical.from_codes(new, categories=pd.Index(kept, dtype=object))
-
-    def _doubt(self, name: str, often: Mapping[str, int], gone: set[str], numbers: int, total: int) -> None:
-        left = [word for word in often if word not in gone]
-        known = [word for word in left if as_number(word, "point") is not None]
-        others = sorted((word for word in left if word not in known), key=lambda word: -often[word])
-        doubts = []
-        if named := [f"{word!r} {often[word]}×" for word in left if is_missing(word)]:
-            doubts.append(f"has the word {listed(named)}, taken as a category")
-            self._said.append((f"{name} {doubts[-1]}", "if it says that nothing is known, declare it under missing:"))
-        if numbers * 4 > total or len(known) >= SEVERAL:
-            doubts.append(f"{numbers} of {total} values are numbers")
-        if len(known) >= SEVERAL:
-            words = listed((f"{shortened(word)!r} {often[word]}×" for word in others), 4)
-            text = f"{name} has {len(known)} numbers beside words ({words}), all taken as categories"
-            self._said.append((text, f"if they are measured, declare numeric: [{name}], and the words under missing:"))
-        if alike := _but_for_case(left):
-            doubts.append(f"{listed(map(repr, alike))} differ in case alone, each a category")
-            self._said.append((f"{name}: {doubts[-1]}", "mend the file if they are one"))
-        if doubts:
-            self.doubts[name] = "; ".join(doubts)
 
     def _value(self, word: str, name: str, often: Mapping[str, int]) -> float | None:
         decimal = next((sign for pattern, sign in self.rules.decimal.items() if fits(name, [pattern])), None)
@@ -309,85 +283,6 @@ class _Types:
         if number:
             return is_missing(word)
         return not self._by_name(name) and (is_sign(word) or word.casefold() in BLANK)
-
-    def _note(self, name: Any, words: Mapping[str, int]) -> None:
-        found = {word: count for word, count in words.items() if word}
-        if found:
-            self._counts[str(name)] = found
-            self.missing[str(name)] = tuple(sorted(found))
-
-    def notes(self) -> list[Noted]:
-        """Return what was read as missing, or otherwise than it is written."""
-        notes: list[Noted] = []
-        if self._counts:
-            text = listed(
-                (f"{n} {word!r} {count}×" for n, words in self._counts.items() for word, count in words.items()), 12
-            )
-            notes.append(Noted(self.where, f"read as missing: {text}"))
-        if self._commas:
-            notes.append(
-                Noted(self.where, f"read with decimal commas, or commas between thousands: {listed(self._commas)}")
-            )
-        if self._odd:
-            notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self._odd)}"))
-        for remedy in dict.fromkeys(remedy for _, remedy in self._said):
-            notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == remedy)} ({remedy})"))
-        return notes
-
-    def refuse(self) -> None:
-        """Refuse columns of numbers that hold other words, and dates of which nothing is declared."""
-        if not self.strict:
-            return
-        if self._odd:
-            name, words = next(iter(self._odd.items()))
-            first = next(iter(words))
-            comma = next(
-                (
-                    n
-                    for n, found in self._odd.items()
-                    if any(GROUPED.fullmatch(w) or COMMAS.fullmatch(w) for w in found)
-                ),
-                None,
-            )
-            more = (
-                f" Of commas say what they are: decimal: {{{comma}: ','}} or decimal: {{{comma}: '.'}}."
-                if comma
-                else ""
-            )
-            hold = "columns of numbers hold" if len(self._odd) > 1 else "column of numbers holds"
-            raise InputError(
-                f"{self.where}: {len(self._odd)} {hold} other words ({_quoted(self._odd)})",
-                expected="numbers",
-                remedy=f"Declare in the section what they are: missing: {{{name}: [{first!r}]}} to read such cells as "
-                f"missing, or categories: [{name}] if it holds no numbers.{more}",
-            )
-        if self._dates:
-            name, first = next(iter(self._dates.items()))
-            raise InputError(
-                f"{self.where}: column {name!r} holds dates",
-                expected="numbers or categories",
-                got=listed((f"{column} {word!r}" for column, word in self._dates.items()), 3),
-                remedy=f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, unit: days}}}} (before: "
-                "for an age), or leave them out of columns:.",
-            )
-
-
-def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
-    lines = (
-        f"{name}: " + listed((f"{shortened(word)!r} {count}×" for word, count in _often(words)), 4)
-        for name, words in found.items()
-    )
-    return "; ".join(lines) if len(found) <= 4 else listed(lines, 4)
-
-
-def _but_for_case(words: Sequence[str]) -> list[str]:
-    folded = [word.casefold() for word in words]
-    often = Counter(folded)
-    return sorted(word for word, low in zip(words, folded, strict=True) if often[low] > 1)
-
-
-def _often(words: Mapping[str, int]) -> list[tuple[str, int]]:
-    return sorted(words.items(), key=lambda item: -item[1])
 
 
 def _text(word: Any, name: str, where: str) -> str:

@@ -6,17 +6,16 @@ look at each column by itself takes three times as long, and a file of 450,000 c
 
 from __future__ import annotations
 
-import contextlib
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.dialect import COMMA, NULLS, Dialect, cells
+from mmlego.data.reading.dialect import COMMA, NULLS, Dialect
+from mmlego.data.reading.rows import count_lines, padded, row_pieces
 from mmlego.data.reading.wide import WideReader
-from mmlego.data.reading.words import UTF8
 from mmlego.errors import InputError
 from mmlego.wording import counted
 
@@ -28,9 +27,6 @@ WIDE = 5000
 # Rows and cells that tell whether a column seems to hold numbers.
 MOST_LOOKED_AT = 20
 CELLS_LOOKED_AT = 200_000
-PIECE_BYTES = 16 * 2**20
-MOST_PIECE_BYTES = 192 * 2**20
-PIECE_ROWS = 64  # of a wide file: each column of each piece costs something
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
@@ -85,7 +81,7 @@ def read_columns(content: BinaryIO, dialect: Dialect, wanted: Sequence[str], tex
     >>> found.numbers, found.matrix.tolist(), found.texts["id"].tolist(), found.texts["sex"].tolist()
     (['age'], [[50.0, nan]], ['007', '008'], ['f', None])
     """
-    lines, quotes = _count_lines(content, dialect.start)
+    lines, quotes = count_lines(content, dialect.start)
     if len(dialect.names) >= WIDE and not quotes:
         numbers = _numbers(dialect, wanted, text)
         seeming = set(numbers)
@@ -125,7 +121,7 @@ class _Reader:
         self.quotes = quotes
         self.matrix = np.empty((len(self.numbers), lines))
         self.place = {name: row for row, name in enumerate(self.numbers)}
-        for piece in _pieces(self.content, self.dialect, self.quotes, lines):
+        for piece in row_pieces(self.content, self.dialect, self.quotes, lines):
             self._add(piece)
         self._again()
 
@@ -159,7 +155,7 @@ class _Reader:
             if any(row.actual_columns > len(self.names) for row in error.rows) or not piece.endswith(b"\n"):
                 raise _ragged(error.rows, self.names) from None
             self.short += len(error.rows)
-        return parse(_padded(piece, self.dialect.separator, len(self.names)))
+        return parse(padded(piece, self.dialect.separator, len(self.names)))
 
     def _parsed(self, piece: bytes) -> pa.RecordBatch:
         """Return a piece; where a column of numbers holds a word, it is text from now on."""
@@ -247,7 +243,7 @@ class _Reader:
             return
         done = 0
         before: dict[str, list[Any]] = {name: [] for name in late}
-        for piece in _pieces(self.content, self.dialect, self.quotes, self.matrix.shape[1]):
+        for piece in row_pieces(self.content, self.dialect, self.quotes, self.matrix.shape[1]):
             if done >= max(late.values()):
                 break
             batch = self._mended(piece, lambda whole: self._convert(whole, list(late)))
@@ -286,70 +282,6 @@ def _is_number(dialect: Dialect, place: int, rows: int) -> bool:
     return True
 
 
-def _count_lines(content: BinaryIO, start: int) -> tuple[int, bool]:
-    """Return how many rows there are at most, and whether there are cells in quotes."""
-    content.seek(start)
-    lines, quotes = 1, False
-    while piece := content.read(2**22):
-        lines += piece.count(b"\n")
-        quotes = quotes or b'"' in piece
-    return lines, quotes
-
-
-def _pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[bytes]:
-    """Yield the rows in pieces that end with a row."""
-    content.seek(0, 2)
-    row = (content.tell() - dialect.start) / max(1, lines - 1)
-    size = int(min(max(PIECE_BYTES, PIECE_ROWS * row), MOST_PIECE_BYTES))
-    content.seek(dialect.start)
-    left = b""
-    while piece := content.read(size):
-        piece = left + piece if left else piece
-        end = _last_end(piece, quotes)
-        left = piece[end:]
-        if end:
-            yield piece if not left else piece[:end]
-    if re.search(rb'(?:^|[\n,;|\t])"[^"]*$', left):
-        raise InputError(
-            "a quotation mark at the beginning of a cell that is never closed", got=repr(left[-60:].decode())
-        )
-    if left.strip():
-        yield left
-
-
-def _last_end(piece: bytes, quotes: bool) -> int:
-    """Return where the last whole row ends; a line feed within quotes ends none."""
-    end = piece.rfind(b"\n") + 1
-    if not quotes:
-        return end
-    odd = piece.count(b'"', 0, end) % 2
-    while end and odd:
-        before = piece.rfind(b"\n", 0, end - 1) + 1
-        odd = (odd + piece.count(b'"', before, end)) % 2
-        end = before
-    return end
-
-
-def _padded(piece: bytes, separator: str, width: int) -> bytes:
-    lines = []
-    for line in _lines_of(piece):
-        bare = line.rstrip(b"\r\n")
-        lacking = width - len(cells(bare.decode("utf-8"), separator)) if bare.strip() else 0
-        lines.append(bare + separator.encode() * lacking)
-    return b"\n".join([*lines, b""])
-
-
-def _lines_of(piece: bytes) -> list[bytes]:
-    """Return the rows of a piece, also those that go on in the next line."""
-    rows: list[bytes] = []
-    for line in piece.splitlines(keepends=True):
-        if rows and rows[-1].count(b'"') % 2:
-            rows[-1] += line
-        else:
-            rows.append(line)
-    return rows
-
-
 def _with_words(column: pa.Array) -> Any:
     return column.dictionary_encode() if hasattr(column, "dictionary_encode") else column
 
@@ -375,40 +307,3 @@ def _ragged(bad: Sequence[Any], names: Sequence[str]) -> InputError:
         got=f"{row.actual_columns} in {text!r}",
         remedy="Mend them: a text that holds the separator belongs in quotes.",
     )
-
-
-@contextlib.contextmanager
-def told(name: str) -> Iterator[None]:
-    """Say of an error of parsing which file it was.
-
-    Parameters
-    ----------
-    name
-        The file.
-
-    Raises
-    ------
-    InputError
-        The error, with the name before it.
-
-    Examples
-    --------
-    >>> with told("a.csv"):
-    ...     raise InputError("no line names the columns")
-    Traceback (most recent call last):
-    ...
-    mmlego.errors.InputError: cannot read the table 'a.csv' (no line names the columns)
-    """
-    import pyarrow as pa
-
-    try:
-        yield
-    except InputError as error:
-        if repr(name) in str(error):
-            raise
-        raise InputError(f"cannot read the table {name!r} ({str(error).removesuffix('.')})") from error
-    except (UnicodeDecodeError, pa.ArrowInvalid) as error:
-        text = " ".join(str(error).split())
-        remedy = UTF8 if isinstance(error, UnicodeDecodeError) or "UTF8" in text else None
-        what = f"cannot read the table {name!r} ({text[:200]})"
-        raise InputError(what, expected="text in UTF-8", remedy=remedy) from error

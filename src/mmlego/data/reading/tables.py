@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import fnmatch
 import io
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from mmlego.data.reading.delimited import Columns, read_columns, told
+from mmlego.data.reading.delimited import Columns, read_columns
 from mmlego.data.reading.dialect import SEPARATORS, Dialect, detect, is_unnamed
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.parquet import ParquetTable
+from mmlego.data.reading.words import UTF8
 from mmlego.data.reading.workbooks import Workbook
-from mmlego.errors import InputError
+from mmlego.errors import InputError, within
 from mmlego.wording import listed, meant
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class TableFile:
         self, path: Path, key: str, *, sheet: str | None = None, patients: Collection[str] | None = None
     ) -> None:
         self.path, self.key = path, key
-        with told(path.name):
+        with _told(path.name):
             self._source = _opened(path, key, sheet)
         self.names = tuple(self._source.names)
         self.notes: tuple[str, ...] = tuple(self._source.notes)
@@ -110,7 +112,7 @@ class TableFile:
         if len(absent) > len(self.names) // WORTH:  # then all the rest, for other modalities of the file
             absent = [name for name in self.names if (name, name in texts) not in self._place]
         if absent:
-            with told(self.path.name):
+            with _told(self.path.name):
                 found = self._source.read(absent, texts)
             self.notes = (*self.notes, *(note for note in found.notes if note not in self.notes))
             rows = {name: row for row, name in enumerate(found.numbers)}
@@ -278,3 +280,18 @@ def _booleans(cells: Any) -> Any:
 
 def _word(cell: object) -> object:
     return cell if cell is None or isinstance(cell, str) else ""
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Say of an error of parsing which file it was."""
+    import pyarrow as pa
+
+    with within(f"cannot read the table {name!r}", repr(name)):
+        try:
+            yield
+        except (UnicodeDecodeError, pa.ArrowInvalid) as error:
+            text = " ".join(str(error).split())
+            remedy = UTF8 if isinstance(error, UnicodeDecodeError) or "UTF8" in text else None
+            what = f"cannot read the table {name!r} ({text[:200]})"
+            raise InputError(what, expected="text in UTF-8", remedy=remedy) from error

@@ -13,7 +13,7 @@ from xml.parsers import expat
 from mmlego.data.kinds.graph.raw import RawGraph, entered, gathered
 from mmlego.data.reading.files import PACKED, read_bytes
 from mmlego.data.reading.missing import is_missing
-from mmlego.errors import InputError
+from mmlego.errors import InputError, within
 from mmlego.wording import listed
 
 GRAPHML = tuple(f"{kind}{packed}" for kind in (".graphml", ".xml") for packed in PACKED)
@@ -80,10 +80,8 @@ def read_graphml(path: Path) -> RawGraph:
         raise InputError(
             f"cannot read {path.name!r} as a graph", expected="GraphML with one <graph>", got=f"{len(graphs)} of them"
         )
-    try:
+    with within(repr(path.name)):
         return _graph(graphs[0], _keys(root))
-    except InputError as error:
-        raise InputError(f"{path.name!r}: {error}") from error
 
 
 def _graph(graph: ElementTree.Element, keys: Mapping[str, Sequence[_Key]]) -> RawGraph:

@@ -22,7 +22,7 @@ from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.places import LINKS
-from mmlego.errors import InputError
+from mmlego.errors import InputError, within
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -123,10 +123,8 @@ class ImageSource(PictureSource):
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the files of each patient; those whose values are of different bits are refused together."""
         frame, notes = super().read(folder, modality, taken)
-        try:
+        with within(modality):
             one_depth({who: made.files[0].bits for who, made in files_of(frame, COLUMN).items()}, self.plan())
-        except InputError as error:
-            raise InputError(f"{modality}: {error}") from error
         return frame, notes
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.omics.text_matrix import NULLS, is_number
+from mmlego.data.kinds.omics.text_matrix import is_number
+from mmlego.data.reading.dialect import NULLS
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import itertools
@@ -16,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.dialect import COMMA, GROUPED, POINT
+from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
@@ -27,8 +26,6 @@ from mmlego.wording import counted, listed, shortened
 PIECE_BYTES = 16 * 2**20
 MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characters
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
-# What stands for no number, whoever wrote it; other words are looked at one by one.
-NULLS = ["", "NA", "NaN", "nan", "N/A", "n/a", "NULL", "null", "None", "#N/A", "<NA>", "na", "."]
 # What counting programs write below the genes: of reads that belong to none.
 NO_GENES = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
@@ -141,8 +138,9 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
         if text.startswith("!"):
             break
         if text.strip():
-            rows.append(tuple(split(text, separator)))
-    names = split(line, separator) if named else [str(place) for place in range(len(split(line, separator)))]
+            rows.append(tuple(map(str.strip, cells(text, separator))))
+    first = cells(line, separator)
+    names = [name.strip() for name in first] if named else [str(place) for place in range(len(first))]
     widths = {len(row) for row in rows}
     if widths == {len(names) + 1} and named:  # R leaves out the name of the row names
         names = ["", *names]
@@ -200,11 +198,11 @@ def read_cells(
         start = len(names)
         names += table.column(str(place)).to_pylist()
         for number, column in enumerate(samples):
-            cells = table.column(str(column))
+            found = table.column(str(column))
             values[start : len(names), number] = (
-                cells.to_numpy()
+                found.to_numpy()
                 if whole
-                else _numbers(cells.to_pylist(), header.decimal, odd.setdefault(column, Counter()), missing, unknown)
+                else _numbers(found.to_pylist(), header.decimal, odd.setdefault(column, Counter()), missing, unknown)
             )
     values = values[: len(names)]
     if any(odd.values()):
@@ -225,26 +223,6 @@ def read_cells(
         kept = np.setdiff1d(np.arange(len(names)), counts)
         names, values = [names[row] for row in kept.tolist()], values[kept]
     return Cells(names, values, notes)
-
-
-def split(line: str, separator: str) -> list[str]:
-    """Return the cells of a line, without quotes.
-
-    Parameters
-    ----------
-    line
-        The line.
-    separator
-        What stands between cells.
-
-    Examples
-    --------
-    >>> split('"A, B",1', ",")
-    ['A, B', '1']
-    """
-    if '"' not in line:
-        return [cell.strip() for cell in line.split(separator)]
-    return [cell.strip() for cell in next(csv.reader([line], delimiter=separator))]
 
 
 def is_number(word: str) -> bool:
@@ -295,7 +273,7 @@ def _parsed(piece: bytes, header: Header, place: int, samples: Sequence[int], wh
             reader.ConvertOptions(
                 column_types=kinds,
                 include_columns=list(kinds),
-                null_values=NULLS,
+                null_values=list(NULLS),
                 strings_can_be_null=False,
                 decimal_point=header.decimal,
             ),

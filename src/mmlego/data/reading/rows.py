@@ -1,0 +1,125 @@
+"""The rows of a text table in pieces of bytes, each of which ends with a row; cells in quotes may hold line feeds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from mmlego.data.reading.dialect import Dialect, cells
+from mmlego.errors import InputError
+
+PIECE_BYTES = 16 * 2**20
+MOST_PIECE_BYTES = 192 * 2**20
+PIECE_ROWS = 64  # of a wide file: each column of each piece costs something
+
+
+def count_lines(content: BinaryIO, start: int) -> tuple[int, bool]:
+    r"""Return how many rows there are at most, and whether there are cells in quotes.
+
+    Parameters
+    ----------
+    content
+        The table.
+    start
+        Where its rows begin.
+
+    Examples
+    --------
+    >>> import io
+    >>> count_lines(io.BytesIO(b'id\n"a"\nb\n'), 3)
+    (3, True)
+    """
+    content.seek(start)
+    lines, quotes = 1, False
+    while piece := content.read(2**22):
+        lines += piece.count(b"\n")
+        quotes = quotes or b'"' in piece
+    return lines, quotes
+
+
+def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[bytes]:
+    """Yield the rows in pieces that end with a row.
+
+    Parameters
+    ----------
+    content
+        The table.
+    dialect
+        How it is written.
+    quotes
+        Whether there are cells in quotes.
+    lines
+        How many rows there are at most.
+
+    Raises
+    ------
+    InputError
+        If a quotation mark is never closed.
+    """
+    content.seek(0, 2)
+    row = (content.tell() - dialect.start) / max(1, lines - 1)
+    size = int(min(max(PIECE_BYTES, PIECE_ROWS * row), MOST_PIECE_BYTES))
+    content.seek(dialect.start)
+    left = b""
+    while piece := content.read(size):
+        piece = left + piece if left else piece
+        end = _last_end(piece, quotes)
+        left = piece[end:]
+        if end:
+            yield piece if not left else piece[:end]
+    if re.search(rb'(?:^|[\n,;|\t])"[^"]*$', left):
+        raise InputError(
+            "a quotation mark at the beginning of a cell that is never closed", got=repr(left[-60:].decode())
+        )
+    if left.strip():
+        yield left
+
+
+def _last_end(piece: bytes, quotes: bool) -> int:
+    """Return where the last whole row ends; a line feed within quotes ends none."""
+    end = piece.rfind(b"\n") + 1
+    if not quotes:
+        return end
+    odd = piece.count(b'"', 0, end) % 2
+    while end and odd:
+        before = piece.rfind(b"\n", 0, end - 1) + 1
+        odd = (odd + piece.count(b'"', before, end)) % 2
+        end = before
+    return end
+
+
+def padded(piece: bytes, separator: str, width: int) -> bytes:
+    r"""Return a piece whose rows have all so many cells: those that lack some get empty ones at their end.
+
+    Parameters
+    ----------
+    piece
+        Whole rows.
+    separator
+        What stands between cells.
+    width
+        How many cells a row has.
+
+    Examples
+    --------
+    >>> padded(b"a,1,2\nb\n", ",", 3)
+    b'a,1,2\nb,,\n'
+    """
+    lines = []
+    for line in _lines_of(piece):
+        bare = line.rstrip(b"\r\n")
+        lacking = width - len(cells(bare.decode("utf-8"), separator)) if bare.strip() else 0
+        lines.append(bare + separator.encode() * lacking)
+    return b"\n".join([*lines, b""])
+
+
+def _lines_of(piece: bytes) -> list[bytes]:
+    """Return the rows of a piece, also those that go on in the next line."""
+    rows: list[bytes] = []
+    for line in piece.splitlines(keepends=True):
+        if rows and rows[-1].count(b'"') % 2:
+            rows[-1] += line
+        else:
+            rows.append(line)
+    return rows
