@@ -25,7 +25,7 @@ from mmlego import (
     merge_rules,
     save,
 )
-from mmlego.checkpoint import read_config
+from mmlego.checkpoint_config import read_config
 from mmlego.data import TablePreprocessor
 from mmlego.encoders import SNN
 from mmlego.merge.heads import head_rules

@@ -28,7 +28,7 @@ from mmlego import (
     load,
     save,
 )
-from mmlego.checkpoint import read_config
+from mmlego.checkpoint_config import read_config
 from mmlego.data import TablePreprocessor
 from mmlego.encoders import SNN
 from tests.bricks import assert_same, family, plate, snapshot, table_block
@@ -297,7 +297,7 @@ def test_a_pickle_in_place_of_the_weights_is_not_run(folder: Path, tmp_path: Pat
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("step", ["save_file", "render_card", "write_atomically", "_config_hash"])
+@pytest.mark.parametrize("step", ["save_file", "render_card", "write_atomically", "config_hash"])
 @pytest.mark.parametrize("standing", [True, False])
 def test_a_crash_while_saving_leaves_the_old_or_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, standing: bool

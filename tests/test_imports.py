@@ -18,9 +18,9 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
-    ("errors", "version"),
+    ("errors", "lazy", "version"),
     ("extras", "plugins", "scalars", "turns", "wording"),
-    ("nn", "bounds", "card", "files", "run_folder"),
+    ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
     ("block",),
@@ -182,6 +182,41 @@ def test_the_core_imports_no_heavy_package() -> None:
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("verb", ["--help", "inspect"])
+def test_help_and_inspect_need_no_torch(verb: str, tmp_path: Path) -> None:
+    given = [verb]
+    if verb == "inspect":
+        plate = mmlego.Baseplate(mmlego.tasks.Classification(2), channels=4, width=8)
+        for name in ("a", "b"):
+            block = mmlego.LegoBlock(mmlego.encoders.SNN(3), plate, name)
+            given.append(str(mmlego.save(block, tmp_path / name)))
+    code = f"""
+import sys
+from mmlego.cli import app
+app({given!r}, standalone_mode=False)
+print("loaded:", sorted(set({(*ABSENT, "torch", "numpy")!r}) - {{"typer"}} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1] == "loaded: []"
+    assert ("they merge" if verb == "inspect" else "Start here") in run.stdout
+
+
+def test_the_lazy_top_is_what_type_checkers_see() -> None:
+    tree = ast.parse((ROOT / "__init__.py").read_text(encoding="utf-8"))
+    (either,) = [node for node in tree.body if isinstance(node, ast.If)]
+    (modules, *froms) = [node for node in either.body if isinstance(node, ast.ImportFrom)]
+    (call,) = [node.value for node in either.orelse if isinstance(node, ast.Assign)]
+    assert isinstance(call, ast.Call)
+    names = ast.literal_eval(call.args[1])
+    assert names == {str(node.module).removeprefix("mmlego."): [a.name for a in node.names] for node in froms}
+    assert {alias.name for alias in modules.names} <= set(ast.unparse(call.args[2]).strip("'").split())
+    assert set(mmlego.__all__) <= set(dir(mmlego))
+    assert mmlego.LegoBlock is sys.modules["mmlego.block"].LegoBlock
+    with pytest.raises(AttributeError, match="module 'mmlego' has no attribute 'LegoBlok'"):
+        _ = mmlego.LegoBlok  # type: ignore[attr-defined]
 
 
 def test_only_one_file_transforms() -> None:

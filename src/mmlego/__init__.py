@@ -1,10 +1,7 @@
 """Turn unimodal encoders into one multimodal model: blocks trained apart, merged, then fused."""
 
-from mmlego import data, datasets, encoders, interop, tasks
-from mmlego.baseplate import Baseplate
-from mmlego.block import BlockOutput, LegoBlock
-from mmlego.card import Card
-from mmlego.checkpoint import load, save
+from typing import TYPE_CHECKING
+
 from mmlego.errors import (
     CheckpointError,
     InputError,
@@ -16,12 +13,42 @@ from mmlego.errors import (
     UnknownNameError,
     VersionError,
 )
-from mmlego.fuse import LegoFuse
-from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
-from mmlego.merge import LegoMerge, merge_rules
-from mmlego.nn import Ragged
-from mmlego.training import calibrate, evaluate, fit, predict
 from mmlego.version import __version__
+
+if TYPE_CHECKING:
+    from mmlego import data, datasets, encoders, interop, tasks
+    from mmlego.baseplate import Baseplate
+    from mmlego.block import BlockOutput, LegoBlock
+    from mmlego.card import Card
+    from mmlego.checkpoint import load, save
+    from mmlego.fuse import LegoFuse
+    from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
+    from mmlego.merge import LegoMerge, merge_rules
+    from mmlego.nn import Ragged
+    from mmlego.training.calibrate import calibrate
+    from mmlego.training.evaluate import evaluate, predict
+    from mmlego.training.fit import fit
+else:  # the command line shows its help without torch, which takes longer to import than all the rest
+    from mmlego.lazy import lazily
+
+    __getattr__, __dir__ = lazily(
+        "mmlego",
+        {
+            "baseplate": ["Baseplate"],
+            "block": ["BlockOutput", "LegoBlock"],
+            "card": ["Card"],
+            "checkpoint": ["load", "save"],
+            "fuse": ["LegoFuse"],
+            "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
+            "merge": ["LegoMerge", "merge_rules"],
+            "nn": ["Ragged"],
+            "training.calibrate": ["calibrate"],
+            "training.evaluate": ["evaluate", "predict"],
+            "training.fit": ["fit"],
+        },
+        "baseplate block card checkpoint data datasets encoders encoding fingerprint fuse interop job merge multimodal "
+        "nn settings tasks training".split(),
+    )
 
 __all__ = [
     "Baseplate",

@@ -21,15 +21,15 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.card import Card, render_card
+from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
 from mmlego.encoders.registry import build_encoder
-from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError, VersionError
+from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.version import __version__
 
-FORMAT = 1
-_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
+_WEIGHTS, _CARD = "model.safetensors", "README.md"
 _MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
 FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
 
@@ -86,8 +86,8 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     with folder_atomically(path, overwrite=overwrite, ours=_is_ours, what="a checkpoint") as folder:
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
         config["weights"] = {"file": _WEIGHTS, "sha256": _file_hash(folder / _WEIGHTS)}
-        config["sha256"] = _config_hash(config)
-        write_atomically(folder / _CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+        config["sha256"] = config_hash(config)
+        write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
         write_atomically(folder / _CARD, render_card(config))
     return path
 
@@ -133,7 +133,7 @@ def load(
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
         # The hashes were right, so it was written so; but not in this format.
         got = f"{type(error).__name__}: {error}"
-        raise _broken(path, f"format {config['format']} as it is specified", got) from error
+        raise broken(path, f"format {config['format']} as it is specified", got) from error
     return model if isinstance(model, Baseplate) else model.to(device).eval()
 
 
@@ -144,7 +144,7 @@ def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:
     known = (*(f"plate.{fingerprint}." for fingerprint in plates), *(["model."] if "blocks" in config else []))
     strange = [name for name in tensors if not name.startswith(known)]
     if strange:
-        raise _broken(path, "tensors of the model and its baseplates", strange[0])
+        raise broken(path, "tensors of the model and its baseplates", strange[0])
     if config["kind"] == "baseplate":
         return plates[config["plates"][0]["fingerprint"]]
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
@@ -167,7 +167,7 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
         if parts[0] == "blocks" and parts[1] in given and parts[2] == "encoder":
             what = f"the module given for {parts[1]!r} is not the one that was saved"
             raise CheckpointError(what, expected=expected, got=got, remedy="Build it as before.")
-        raise _broken(path, expected, got)
+        raise broken(path, expected, got)
     # Buffers that are not in the file go with the latent; complex ones stay, which .to(dtype) would make real.
     dtype = weights["latent" if isinstance(model, LegoBlock) else f"blocks.{model.modalities[0]}.latent"].dtype
     {torch.float64: model.double, torch.bfloat16: model.bfloat16, torch.float16: model.half}.get(dtype, model.float)()
@@ -177,55 +177,15 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
     model.load_state_dict(weights)
 
 
-def read_config(path: str | Path) -> dict[str, Any]:
-    """Return the checked configuration of a checkpoint, without reading its weights.
-
-    Raises
-    ------
-    CheckpointError
-        If it is missing, not JSON, or was changed.
-    VersionError
-        If it is of a newer format.
-    """
-    path = Path(path)
-    file = path / _CONFIG
-    if not file.is_file():
-        raise CheckpointError(f"{path} is no checkpoint", expected=f"a folder with {_CONFIG}", got="none")
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise _broken(file, "JSON", f"{error}") from error
-    if not isinstance(config, dict) or type(config.get("format")) is not int or config["format"] < 1:
-        raise _broken(file, "an object with a format number", "something else")
-    if config["format"] > FORMAT:
-        raise VersionError(
-            f"{path} was written by a newer mmlego ({config.get('mmlego')})",
-            expected=f"format {FORMAT} or older",
-            got=config["format"],
-            remedy="Install a newer mmlego.",
-        )
-    if config.get("sha256") != _config_hash(config):
-        raise _broken(file, "content that matches its own hash", "a changed file")
-    if config.get("kind") not in ("baseplate", "block", "merge", "fuse"):
-        raise _broken(file, "a baseplate, block, merge or fuse", repr(config.get("kind")))
-    return config
-
-
 def _is_ours(folder: Path) -> bool:
     """Return whether a folder is a checkpoint and holds nothing else."""
-    if not {file.name for file in folder.iterdir()} <= {_CONFIG, _WEIGHTS, _CARD}:
+    if not {file.name for file in folder.iterdir()} <= {CONFIG, _WEIGHTS, _CARD}:
         return False
     try:
-        config = json.loads((folder / _CONFIG).read_text(encoding="utf-8"))
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and {"format", "mmlego", "kind"} <= config.keys()
-
-
-def _broken(place: Path, expected: str, got: str) -> CheckpointError:
-    return CheckpointError(
-        f"{place} is damaged", expected=expected, got=got, remedy="Copy it again from where it was made."
-    )
 
 
 def _plain(config: dict[str, Any]) -> dict[str, Any]:
@@ -239,11 +199,6 @@ def _plain(config: dict[str, Any]) -> dict[str, Any]:
             got=error,
         ) from error
     return plain
-
-
-def _config_hash(config: Mapping[str, Any]) -> str:
-    content = {key: value for key, value in config.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _file_hash(path: Path) -> str:
@@ -311,13 +266,13 @@ def _tensors(model: Saveable) -> dict[str, Tensor]:
 def _read_tensors(path: Path, config: Mapping[str, Any]) -> dict[str, Tensor]:
     file = path / _WEIGHTS
     if not file.is_file():
-        raise _broken(path, f"a file {_WEIGHTS}", "none")
+        raise broken(path, f"a file {_WEIGHTS}", "none")
     if _file_hash(file) != config["weights"]["sha256"]:
-        raise _broken(file, "content that matches the hash in its configuration", "a truncated or changed file")
+        raise broken(file, "content that matches the hash in its configuration", "a truncated or changed file")
     try:
         return load_file(file)
     except SafetensorError as error:
-        raise _broken(file, "safetensors", str(error)) from error
+        raise broken(file, "safetensors", str(error)) from error
 
 
 def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> dict[str, Baseplate]:
@@ -328,9 +283,9 @@ def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
         try:
             plate = Baseplate.from_config(described["config"], initial)
         except (InputError, MismatchError) as error:
-            raise _broken(path, "a baseplate that can be built", str(error)) from error
+            raise broken(path, "a baseplate that can be built", str(error)) from error
         if plate.fingerprint != described["fingerprint"]:
-            raise _broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
+            raise broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
         plates[plate.fingerprint] = plate
     return plates
 

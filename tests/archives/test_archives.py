@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, load
-from mmlego.checkpoint import read_config
+from mmlego.checkpoint_config import read_config
 from tests.archives.make import Foreign, answers, answers_of_several
 
 VERSIONS = sorted(Path(__file__).parent.glob("v*"))

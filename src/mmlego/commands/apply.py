@@ -143,7 +143,7 @@ def inspect(
     """Say what checkpoints hold, and whether they fit together; weights are not read."""
     from rich.table import Table
 
-    from mmlego.checkpoint import read_config
+    from mmlego.checkpoint_config import read_config
 
     configs = {short(place): read_config(place) for place in checkpoints_of(places, plates=True)}
     show = console()

@@ -1,0 +1,61 @@
+"""``config.json`` of a checkpoint: what the model is, read and checked without its weights, and without torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmlego.errors import CheckpointError, VersionError
+
+FORMAT = 1
+CONFIG = "config.json"
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Return the checked configuration of a checkpoint, without reading its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If it is missing, not JSON, or was changed.
+    VersionError
+        If it is of a newer format.
+    """
+    path = Path(path)
+    file = path / CONFIG
+    if not file.is_file():
+        raise CheckpointError(f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none")
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise broken(file, "JSON", f"{error}") from error
+    if not isinstance(config, dict) or type(config.get("format")) is not int or config["format"] < 1:
+        raise broken(file, "an object with a format number", "something else")
+    if config["format"] > FORMAT:
+        raise VersionError(
+            f"{path} was written by a newer mmlego ({config.get('mmlego')})",
+            expected=f"format {FORMAT} or older",
+            got=config["format"],
+            remedy="Install a newer mmlego.",
+        )
+    if config.get("sha256") != config_hash(config):
+        raise broken(file, "content that matches its own hash", "a changed file")
+    if config.get("kind") not in ("baseplate", "block", "merge", "fuse"):
+        raise broken(file, "a baseplate, block, merge or fuse", repr(config.get("kind")))
+    return config
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """Return the hash of a configuration, which stands in it."""
+    content = {key: value for key, value in config.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def broken(place: Path, expected: str, got: str) -> CheckpointError:
+    """Return the error of a file that is not as it was written."""
+    return CheckpointError(
+        f"{place} is damaged", expected=expected, got=got, remedy="Copy it again from where it was made."
+    )
