@@ -51,7 +51,7 @@ def test_files_that_the_page_names_are_there() -> None:
 
 
 def test_the_merge_rule_of_the_page_merges(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rules, "_RULES", dict(rules._RULES))
+    monkeypatch.setattr(rules._RULES, "_known", rules._RULES.registered())
     exec(compile(LARGEST, "architecture.md", "exec", dont_inherit=True), {})
     spectra = torch.randn(3, 4, 2, 2, dtype=torch.complex64)
     weights = torch.tensor([[0.2, 0.6, 0.1, 0.4], [0.5, 0.3, 0.1, 0.2], [0.3, 0.1, 0.8, 0.4]])

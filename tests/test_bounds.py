@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from pydantic import BaseModel, Field, ValidationError
 
-from mmlego import Baseplate, InputError
+from mmlego import Baseplate, InputError, LegoBlock, LegoFuse
+from mmlego.bench import Experiment
 from mmlego.bounds import bounds_of, within
-from mmlego.settings import FitSettings, PlateSettings, Settings
+from mmlego.data import Cohort
+from mmlego.encoders import SNN
+from mmlego.job.begin import make_split
+from mmlego.sections import PlateSettings
+from mmlego.settings import FitSettings, FuseSettings, Settings
 from mmlego.tasks import Classification
+from tests.terminal import refused
 
 
 class Some(BaseModel):
@@ -97,6 +106,68 @@ def test_a_baseplate_accepts_what_its_settings_do(name: str, value: float) -> No
     whole = {"channels": 2, "width": 2, "steps": 1, "heads": 1, "head_width": 2, name: value}
     made = accepted(lambda: Baseplate(Classification(2), **whole))
     assert made == accepted(lambda: PlateSettings.model_validate({name: value}, strict=True))
+
+
+@pytest.mark.parametrize("value", [-0.1, 0, 0.5, 0.95, 1, math.inf, math.nan, "0.5", True])
+def test_a_fuse_accepts_what_its_settings_do(value: Any) -> None:
+    plate = Baseplate(Classification(2), channels=4, width=8)
+    blocks = [LegoBlock(SNN(2), plate, "a"), LegoBlock(SNN(3), plate, "b")]
+    try:
+        FuseSettings.model_validate({"modality_dropout": value}, strict=True)
+    except ValidationError:
+        with pytest.raises(InputError, match=r"modality_dropout of a LegoFuse: expected a number ≥ 0"):
+            LegoFuse(blocks, modality_dropout=value)
+    else:
+        assert LegoFuse(blocks, modality_dropout=value).modality_dropout == value
+
+
+def test_a_baseplate_says_what_its_settings_want() -> None:
+    for name, value, expected in (
+        ("steps", 0, "steps of a Baseplate: expected an int ≥ 1, got 0"),
+        ("seed", 2**63, "seed of a Baseplate: expected an int ≥ 0, below 2⁶³, got 9223372036854775808"),
+        ("temperature", math.inf, "temperature of a Baseplate: expected a number > 0, finite, got inf"),
+        ("dropout", 1.0, "dropout of a Baseplate: expected a number ≥ 0, below 1, got 1.0"),
+    ):
+        with pytest.raises(InputError) as caught:
+            Baseplate(Classification(2), **{name: value})
+        assert str(caught.value) == expected
+
+
+def test_numbers_of_numpy_give_the_same_plate_and_1_is_not_made_1_0() -> None:
+    plain = {"channels": 4, "width": 8, "temperature": 2.0}
+    arrays = {name: np.float64(value) if name == "temperature" else np.int64(value) for name, value in plain.items()}
+    mine, other = (Baseplate(Classification(2), **fields) for fields in (plain, arrays))
+    assert json.dumps(mine.config()) == json.dumps(other.config())
+    assert mine.fingerprint == other.fingerprint
+    # Plates saved with a whole number as temperature keep the fingerprint that they were saved with.
+    assert json.dumps(Baseplate(Classification(2), channels=4, width=8, temperature=2).config()["temperature"]) == "2"
+
+
+@pytest.mark.parametrize(("name", "value"), [("test", 1.0), ("validation", 1.5), ("test", -0.1), ("test", math.nan)])
+def test_shares_are_refused_alike_by_python_and_on_the_command_line(name: str, value: float, tmp_path: Path) -> None:
+    cohort = Cohort.from_frames({"labs": pd.DataFrame({"crp": [1.0, 2.0]}, index=["a", "b"])})
+    with pytest.raises(InputError) as caught:
+        make_split(cohort, None, **{"test": 0.2, "validation": 0.2, name: value}, seed=0, duplicates="error")
+    nowhere = tmp_path / "none.yaml"
+    verbs = [("train", "-d", nowhere, "-o", tmp_path / "run")]
+    if name == "test":
+        verbs.append(("fuse", tmp_path, "-d", nowhere))
+    for verb in verbs:  # before any file is looked for
+        assert refused(*verb, f"--{name}={value}") == str(caught.value)
+    assert str(caught.value).startswith(f"the share of {name} patients: expected a number ≥ 0")
+    assert "cannot read the manifest" in refused(*verbs[0], f"--{name}=0.95")
+
+
+@pytest.mark.parametrize("value", [0, 0.005, 0.95, 1])
+def test_an_experiment_takes_what_bench_takes(value: float, tmp_path: Path) -> None:
+    words = ("bench", "-d", tmp_path / "none.yaml", "-o", tmp_path / "out", f"--validation={value}")
+    if 0 < value < 1:
+        assert Experiment(validation=value).validation == value
+        assert "cannot read the manifest" in refused(*words)
+    else:
+        with pytest.raises(ValidationError):
+            Experiment(validation=value)
+        assert refused(*words).startswith("the share of validation patients: expected a number > 0")
 
 
 def test_a_seed_has_63_bits() -> None:

@@ -20,7 +20,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 LAYERS = (
     ("errors", "lazy", "version"),
     ("extras", "plugins", "scalars", "turns", "wording"),
-    ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder"),
+    ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder", "sections"),
     ("encoders", "tasks", "encoding"),
     ("baseplate",),
     ("block",),

@@ -1,4 +1,4 @@
-"""Kinds and encoders of other distributions: found by name, imported when asked for, and named when they break."""
+"""What other distributions offer: found by name, imported when asked for, and named when it breaks."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ import mmlego
 from mmlego.data import TablePreprocessor, TableSource, register_kind
 from mmlego.encoders import SNN, register_encoder
 from mmlego.errors import InputError, LegoWarning, MissingExtraError, UnknownNameError
+from mmlego.merge.rules import get_rule
 from mmlego.plugins import Registry
+from mmlego.tasks import task_from_config
 from tests import outside
-from tests.outside import SIGNAL, WAVES, write_distribution
+from tests.outside import LARGEST, SIGNAL, WAVES, write_distribution
 from tests.terminal import refused
 
 # Registers a class by the name of its module in a registry that the tests look at.
@@ -187,14 +189,15 @@ assert torch.isfinite(block(torch.zeros(2, block.encoder.in_features)).logits).a
 """
 
 
-def test_a_kind_and_an_encoder_from_outside_go_all_the_way(tmp_path: Path) -> None:
+def test_a_kind_an_encoder_and_a_rule_from_outside_go_all_the_way(tmp_path: Path) -> None:
     site = tmp_path / "site"
     write_distribution(site, "mmlego_signal", SIGNAL, {"mmlego.kinds": {"signal": "mmlego_signal"}})
     write_distribution(site, "mmlego_waves", WAVES, {"mmlego.encoders": {"waves": "mmlego_waves"}})
+    write_distribution(site, "mmlego_largest", LARGEST, {"mmlego.merge_rules": {"largest": "mmlego_largest"}})
     manifest, run = write_signals(tmp_path / "data"), tmp_path / "run"
     made = commands(
         ["train", "-d", manifest, "-o", run, "--no-progress", *QUICK],
-        ["merge", run, "-o", tmp_path / "merged"],
+        ["merge", run, "-o", tmp_path / "merged", "--rule", "largest"],
         path=site,
     )
     assert made.returncode == 0, made.stderr
@@ -208,7 +211,38 @@ def test_a_kind_and_an_encoder_from_outside_go_all_the_way(tmp_path: Path) -> No
         rows = list(csv.DictReader(file))
     assert [row["id"] if "id" in row else row["patient"] for row in rows] == [f"{i:02d}" for i in range(24)]
     assert {row["has_ecg"] for row in rows} <= {"1", "True", "true", "yes"}
+    assert json.loads((tmp_path / "merged" / "config.json").read_text())["options"]["rule"] == "largest"
+    with pytest.raises(UnknownNameError, match=r"unknown merge rule: .*got 'largest'"):
+        get_rule("largest")
     # Here they are not installed: both are unknown names, and nothing is imported by what a file says.
     assert "modality ecg: unknown kind" in refused("train", "-d", manifest, "-o", tmp_path / "again")
     with pytest.raises(UnknownNameError, match=r"unknown encoder.*got 'waves'"):
         mmlego.load(run / "blocks" / "ecg")
+
+
+TASK = """
+from dataclasses import dataclass
+from typing import ClassVar
+from mmlego.tasks import Regression, register_task
+
+@register_task
+@dataclass(frozen=True)
+class Dose(Regression):
+    name: ClassVar[str] = "dose"
+"""
+TOLD = """
+import sys
+from mmlego.tasks import task_from_config, task_names
+assert "dose" in task_names() and "mmlego_dose" not in sys.modules
+task = task_from_config({"name": "dose", "targets": 2, "mean": [0.0, 0.0], "scale": [1.0, 1.0]})
+assert type(task).__module__ == "mmlego_dose" and task.outputs == 2, task
+"""
+
+
+def test_a_task_from_outside_is_found_by_its_name(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    write_distribution(site, "mmlego_dose", TASK, {"mmlego.tasks": {"dose": "mmlego_dose"}})
+    told = python(TOLD, path=site)
+    assert told.returncode == 0, told.stderr
+    with pytest.raises(UnknownNameError, match="unknown task 'dose'"):
+        task_from_config({"name": "dose", "targets": 2})

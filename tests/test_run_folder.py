@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
 
 
@@ -16,6 +19,7 @@ def test_everything_has_its_place(tmp_path: Path) -> None:
         "fuse": run.fuse,
         "split.json": run.split,
         "settings.yaml": run.settings,
+        "modalities.json": run.modalities,
         "run.json": run.run,
         "fits/rna": run.fit("rna"),
         "results.json": run.results,
@@ -33,6 +37,26 @@ def test_models_are_those_that_are_whole(tmp_path: Path) -> None:
     assert run.has_blocks()
     assert run.models() == [run.block("age"), run.block("rna"), run.fuse]
     assert run.models(plate=True)[0] == run.plate
+
+
+def test_blocks_stand_in_the_order_of_the_cohort(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    for name in ("rna", "age", "new", "methylation"):
+        run.block(name).mkdir(parents=True)
+    assert [path.name for path in run.saved_blocks()] == ["age", "methylation", "new", "rna"]  # an old run: by name
+    run.modalities.write_text('["rna", "methylation", "gone", "age"]')
+    assert [path.name for path in run.saved_blocks()] == ["rna", "methylation", "age", "new"]
+
+
+@pytest.mark.parametrize("text", ["{", "{}", "[1]"])
+def test_a_damaged_order_is_told_and_its_remedy_works(tmp_path: Path, text: str) -> None:
+    run = RunFolder(tmp_path)
+    run.block("rna").mkdir(parents=True)
+    run.modalities.write_text(text)
+    with pytest.raises(InputError, match=r"modalities.json is no list of modalities: .* Delete it: blocks are then"):
+        run.saved_blocks()
+    run.modalities.unlink()
+    assert run.saved_blocks() == [run.block("rna")]
 
 
 def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:

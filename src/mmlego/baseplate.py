@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
+from mmlego.bounds import bounds_of, within
 from mmlego.errors import InputError, MismatchError
 from mmlego.nn.attention import CrossAttention
 from mmlego.nn.feedforward import GatedFeedForward
 from mmlego.nn.spectral import Domain, Spectrum, State
+from mmlego.sections import PlateSettings
 from mmlego.tasks import Task, task_from_config
 
 
@@ -203,16 +204,12 @@ class Baseplate:
         raise InputError(f"{name} of a Baseplate cannot be deleted, for it is never changed once it is made")
 
     def _check(self) -> None:
-        for name in ("channels", "width", "steps", "heads", "head_width", "expansion"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise InputError(f"{name} of a Baseplate", expected="an int ≥ 1", got=repr(value))
-        if not isinstance(self.seed, int) or isinstance(self.seed, bool) or not 0 <= self.seed < 2**63:
-            raise InputError("seed of a Baseplate", expected="an int ≥ 0", got=repr(self.seed))
-        if not isinstance(self.temperature, (int, float)) or not 0 < self.temperature < math.inf:
-            raise InputError("temperature of a Baseplate", expected="a finite number > 0", got=repr(self.temperature))
-        if not isinstance(self.dropout, (int, float)) or not 0 <= self.dropout < 1:
-            raise InputError("dropout of a Baseplate", expected="a number in [0, 1)", got=repr(self.dropout))
+        for name in PlateSettings.model_fields:
+            if bounds_of(PlateSettings, name) is not None:
+                value = getattr(self, name)
+                number = within(PlateSettings, name, value, f"{name} of a Baseplate")
+                if type(value) not in (int, float):  # 1 stays 1 beside 1.0: the fingerprint tells them apart
+                    setattr(self, name, number)
         choices: dict[str, tuple[object, ...]] = {
             "normalise": (True, False),
             "share_steps": (True, False),

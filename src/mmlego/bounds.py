@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 from dataclasses import dataclass
 from numbers import Integral
@@ -55,7 +56,7 @@ class Bounds:
         if self.le is not None and (self.whole or value > self.le):
             text += f", at most {_short(self.le)}"
         if self.lt is not None and (self.whole or value >= self.lt):
-            text += f", below {_short(self.lt)}"
+            text += ", finite" if math.isinf(self.lt) else f", below {_short(self.lt)}"
         return text
 
 

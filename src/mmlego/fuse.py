@@ -11,6 +11,7 @@ from torch.func import functional_call
 
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
+from mmlego.bounds import within
 from mmlego.errors import InputError
 from mmlego.merge.common import COMMON
 from mmlego.merge.heads import HeadTensors
@@ -20,6 +21,7 @@ from mmlego.merge.weights import Weights
 from mmlego.multimodal import Gaps, Inputs, Presence
 from mmlego.nn.attention import Tokens
 from mmlego.nn.spectral import Spectrum
+from mmlego.sections import TuningSettings
 
 Mode = Literal["stack", "weave", "parallel"]
 Freeze = Literal["encoders", "blocks"]
@@ -101,14 +103,13 @@ class LegoFuse(Merging):
             raise InputError("mode of a LegoFuse", expected=f"one of {get_args(Mode)}", got=repr(mode))
         if freeze is not None and freeze not in get_args(Freeze):
             raise InputError("freeze of a LegoFuse", expected=f"None or one of {get_args(Freeze)}", got=repr(freeze))
-        if not isinstance(modality_dropout, (int, float)) or not 0 <= modality_dropout < 1:
-            raise InputError("modality_dropout", expected="a number in [0, 1)", got=repr(modality_dropout))
+        dropout = within(TuningSettings, "modality_dropout", modality_dropout, "modality_dropout of a LegoFuse")
         order = self.modalities if order is None else order
         named = isinstance(order, Sequence) and not isinstance(order, str)
         if not named or len(order) != len(self.blocks) or any(name not in order for name in self.modalities):
             raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=order)
         self.order: tuple[str, ...] = tuple(order)
-        self.mode, self.freeze, self.modality_dropout = mode, freeze, modality_dropout
+        self.mode, self.freeze, self.modality_dropout = mode, freeze, float(dropout or 0.0)
         self.head: nn.Module
         if self._tunes_joints:
             self.head = nn.Linear(self.plate.width, self.task.outputs)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import TypeVar
 
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 
-T = TypeVar("T", bound=type)
+T = TypeVar("T", bound=Callable[..., object])
 
 
 class Registry(Mapping[str, T]):
-    """Classes by name: those registered so far, and those that installed distributions offer as entry points.
+    """Classes or functions by name: those registered, and those that installed distributions offer as entry points.
 
     A distribution offers a name by a line of its entry points: under the registry's group, ``name = "module"``.
     Nothing of it is imported before somebody asks for the name; importing the module has to register it. Only what is
@@ -44,14 +44,14 @@ class Registry(Mapping[str, T]):
         self._offers: dict[str, list[EntryPoint]] | None = None
 
     def check(self, name: str, thing: T) -> None:
-        """Refuse a name that another class has; a module that is loaded again brings the same class as a new object.
+        """Refuse a name that another one has; a module that is loaded again brings the same one as a new object.
 
         Parameters
         ----------
         name
             The name.
         thing
-            The class that shall have it.
+            The class or function that shall have it.
 
         Raises
         ------
@@ -59,23 +59,23 @@ class Registry(Mapping[str, T]):
             If the name is taken.
         """
         known = self._known.get(name)
-        if known is not None and (known.__module__, known.__qualname__) != (thing.__module__, thing.__qualname__):
+        if known is not None and _place(known) != _place(thing):
             raise InputError(
                 f"the {self.what} name {name!r} is taken",
                 expected="a new name",
-                got=f"{thing.__qualname__}, where it is {known.__qualname__}",
+                got=f"{_place(thing)[1]}, where it is {_place(known)[1]}",
                 remedy="Name yours otherwise.",
             )
 
     def add(self, name: str, thing: T) -> None:
-        """Register a class.
+        """Register a class or function.
 
         Parameters
         ----------
         name
             The name by which it is found.
         thing
-            The class.
+            The class or function.
 
         Raises
         ------
@@ -86,7 +86,7 @@ class Registry(Mapping[str, T]):
         self._known[name] = thing
 
     def __getitem__(self, name: str) -> T:
-        """Return the class of a name; its module is imported where that has not been done.
+        """Return what has a name; its module is imported where that has not been done.
 
         Raises
         ------
@@ -108,6 +108,10 @@ class Registry(Mapping[str, T]):
     def __len__(self) -> int:
         return len(self._known.keys() | self._offered().keys())
 
+    def registered(self) -> dict[str, T]:
+        """Return what is registered so far, by name; nothing is imported."""
+        return dict(self._known)
+
     def load_all(self) -> None:
         """Import all that is offered; what cannot be is told as a warning that names the distribution."""
         for name, offers in self._offered().items():
@@ -125,7 +129,7 @@ class Registry(Mapping[str, T]):
             installed = () if self.group is None else entry_points(group=self.group)
             for entry in sorted(installed, key=_distribution):
                 own = self._known.get(entry.name)
-                if own is not None and own.__module__.split(".")[0] == "mmlego":
+                if own is not None and _place(own)[0].split(".")[0] == "mmlego":
                     warnings.warn(
                         f"{_distribution(entry)} offers the {self.what} {entry.name!r}, a name that mmlego has itself: "
                         "it is left out",
@@ -161,6 +165,11 @@ class Registry(Mapping[str, T]):
                 got=", ".join(sorted(self._known.keys() - before.keys())) or "nothing new",
                 remedy="Tell its authors, or uninstall it.",
             )
+
+
+def _place(thing: object) -> tuple[str, str]:
+    """Return the module that a class or function stands in, and its name there."""
+    return str(getattr(thing, "__module__", "")), str(getattr(thing, "__qualname__", repr(thing)))
 
 
 def _distribution(entry: EntryPoint) -> str:

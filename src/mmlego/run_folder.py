@@ -1,16 +1,20 @@
 """Where a run keeps what it makes: the one layout that training, the main job, experiments and the verbs share.
 
 A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
-``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``run.json`` (the
-fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes on).
+``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``modalities.json`` (their
+order in the cohort), ``run.json`` (the fingerprint of the run that made all of it) and ``fits/`` (histories and logs,
+from which an interrupted run goes on).
 That of an experiment holds ``splits/``, a file for each split that is done, and ``results.json``.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+
+from mmlego.errors import InputError
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
@@ -64,6 +68,11 @@ class RunFolder:
         return self.place / "settings.yaml"
 
     @property
+    def modalities(self) -> Path:
+        """The modalities of the cohort, in its order: that of the blocks in whatever is made of them."""
+        return self.place / "modalities.json"
+
+    @property
     def run(self) -> Path:
         """The fingerprint of the run."""
         return self.place / RUN
@@ -99,8 +108,34 @@ class RunFolder:
         return self.blocks.is_dir()
 
     def saved_blocks(self) -> list[Path]:
-        """Return the blocks that are there; what an interrupted save left there has a dot before it."""
-        return sorted(path for path in self.blocks.iterdir() if path.is_dir() and not path.name.startswith("."))
+        """Return the blocks that are there, in the order of the cohort; those that it does not know last, by name.
+
+        What an interrupted save left there has a dot before it, and does not count.
+
+        Raises
+        ------
+        InputError
+            If the file of that order is damaged.
+        """
+        found = sorted(path for path in self.blocks.iterdir() if path.is_dir() and not path.name.startswith("."))
+        places = {name: place for place, name in enumerate(self._order())}
+        return sorted(found, key=lambda path: places.get(path.name, len(places)))
+
+    def _order(self) -> list[str]:
+        """Return the modalities in the order of the cohort; none where the run is older than the file of it."""
+        if not self.modalities.is_file():
+            return []
+        try:
+            names = json.loads(self.modalities.read_text(encoding="utf-8"))
+        except ValueError:
+            names = None
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(
+                f"{self.modalities} is no list of modalities",
+                expected="their names, in the order of the cohort",
+                remedy="Delete it: blocks are then taken in the order of their names. mmlego train writes it anew.",
+            )
+        return names
 
     def models(self, *, plate: bool = False) -> list[Path]:
         """Return the checkpoints that are there: blocks, merge and fuse; on request the baseplate before them."""

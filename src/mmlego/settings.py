@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mmlego.encoders import encoder_names, usual_options
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.merge.common import COMMON
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
-
-
-class Section(BaseModel):
-    """A section: unknown keys are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PlateSettings(Section):
-    """Arguments of ``Baseplate``."""
-
-    channels: int = Field(default=16, ge=1)
-    width: int = Field(default=32, ge=1)
-    steps: int = Field(default=2, ge=1)
-    heads: int = Field(default=4, ge=1)
-    head_width: int = Field(default=16, ge=1)
-    seed: int = Field(default=0, ge=0, lt=2**63)
-    expansion: int = Field(default=2, ge=1)
-    temperature: float = Field(default=1.0, gt=0, lt=math.inf)
-    activation: Literal["identity", "leaky_relu"] = "identity"
-    normalise: bool = True
-    domain: Literal["frequency", "spatial"] = "frequency"
-    state: Literal["complex", "real", "untracked"] = "complex"
-    share_steps: bool = True
-    dropout: float = Field(default=0.2, ge=0, lt=1)
+from mmlego.sections import PlateSettings, Section, TuningSettings
 
 
 class EncoderSettings(Section):
@@ -109,13 +84,12 @@ class MergeSettings(Section):
         return heads
 
 
-class FuseSettings(Section):
+class FuseSettings(TuningSettings):
     """Arguments of ``LegoFuse`` and of its short tuning."""
 
     mode: Literal["stack", "weave", "parallel"] = "parallel"
     order: list[str] | None = None
     freeze: Literal["encoders", "blocks"] | None = None
-    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
     fit: TuneSettings = TuneSettings()
 
 

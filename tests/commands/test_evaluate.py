@@ -17,7 +17,7 @@ from tests.cohorts import CLASSES, write_cohort
 from tests.terminal import Said, done, inside, refused
 
 Train = Callable[..., Path]
-MODELS = ["blocks/clinical", "blocks/labs", "blocks/rna", "merge", "fuse"]
+MODELS = ["blocks/rna", "blocks/clinical", "blocks/labs", "merge", "fuse"]
 
 
 def scores(*arguments: object, file: Path) -> dict[str, Any]:

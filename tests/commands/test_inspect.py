@@ -24,7 +24,7 @@ def test_a_run_folder(finished: Path, width: int) -> None:
     assert max(len(line.rstrip()) for line in said.out.splitlines()) <= width
     titles = [line.rstrip() for line in said.out.splitlines() if line.startswith("run/")]
     assert titles == [
-        f"run/{name}" for name in ("plate", "blocks/clinical", "blocks/labs", "blocks/rna", "merge", "fuse")
+        f"run/{name}" for name in ("plate", "blocks/rna", "blocks/clinical", "blocks/labs", "merge", "fuse")
     ]
     assert said.text.endswith("These blocks stand on one baseplate: they merge.")
     block = mmlego.load(finished / "blocks" / "rna")

@@ -14,8 +14,10 @@ from mmlego import LegoMerge, LegoWarning
 from mmlego.data import Cohort, load_splits
 from mmlego.job import data_of
 from mmlego.merge.weights import believed_gain
+from mmlego.settings import read_settings
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
+from tests.commands.conftest import MODALITIES
 from tests.terminal import done, inside, refused
 
 Train = Callable[..., Path]
@@ -23,7 +25,7 @@ Train = Callable[..., Path]
 
 def test_a_run_folder_is_merged_in_its_own_place(finished: Path, site: Path) -> None:
     merged = mmlego.load(finished / "merge")
-    assert merged.modalities == ("clinical", "labs", "rna")
+    assert merged.modalities == MODALITIES  # as in the cohort, not by name
     assert (merged.rule, merged.phase, merged.heads) == ("residual", "circular", "common")
     cohort = Cohort.from_manifest(site / "cohort.yaml")
     blocks = [mmlego.load(finished / "blocks" / name) for name in merged.modalities]
@@ -35,9 +37,9 @@ def test_a_run_folder_is_merged_in_its_own_place(finished: Path, site: Path) -> 
 @pytest.mark.parametrize(
     ("weights", "shown"),
     [
-        ("uniform", "clinical 0.33, labs 0.33, rna 0.33"),
-        ("rna=2,clinical=1,labs=1", "clinical 0.25, labs 0.25, rna 0.50"),
-        (" rna = 1, clinical = 0, labs = 0", "clinical 0.00, labs 0.00, rna 1.00"),
+        ("uniform", "rna 0.33, clinical 0.33, labs 0.33"),
+        ("labs=1,clinical=1,rna=2", "rna 0.50, clinical 0.25, labs 0.25"),
+        (" clinical = 0, labs = 0, rna = 1", "rna 1.00, clinical 0.00, labs 0.00"),
     ],
 )
 def test_weights(finished: Path, tmp_path: Path, weights: str, shown: str) -> None:
@@ -45,9 +47,20 @@ def test_weights(finished: Path, tmp_path: Path, weights: str, shown: str) -> No
     assert said.text.startswith(f"Merged {shown}. Saved in ")
 
 
+def test_the_order_is_the_one_of_train(site: Path, finished: Path, tmp_path: Path) -> None:
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    whole = mmlego.train(cohort, read_settings(site / "quick.yaml", []), out=tmp_path / "run", progress=False)
+    done("merge", tmp_path / "run", "-o", tmp_path / "again")
+    again = mmlego.load(tmp_path / "again")
+    assert whole.merge.modalities == again.modalities == cohort.modalities
+    torch.testing.assert_close(again.weights, whole.merge.weights)
+    data = data_of(again, cohort)
+    assert torch.equal(all_logits(again, data, 64), all_logits(whole.merge, data, 64))  # bit by bit, as sums go
+
+
 def test_weights_by_evidence_are_those_of_the_cards(finished: Path, tmp_path: Path) -> None:
     done("merge", finished, "-o", tmp_path / "merge", "--weights", "evidence")
-    names = ("clinical", "labs", "rna")
+    names = MODALITIES
     cards = [mmlego.load(finished / "blocks" / name).card for name in names]
     scores, errors = ([getattr(card, what)["c_index"] for card in cards] for what in ("validation", "errors"))
     gains = torch.tensor([believed_gain(x - 0.5, error) for x, error in zip(scores, errors, strict=True)]).sqrt()
@@ -125,7 +138,7 @@ def test_nothing_but_a_checkpoint_is_overwritten(run: Path, tmp_path: Path) -> N
         (["--weights", "rna=1"], "weights: expected one number ≥ 0 for each of"),
         (
             ["--weights", "dna=1"],
-            "weights name unknown modalities: expected of ['clinical', 'labs', 'rna']",
+            "weights name unknown modalities: expected of ['rna', 'clinical', 'labs']",
         ),
     ],
 )

@@ -240,7 +240,7 @@ def test_a_finished_job_is_not_run_again(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train_on(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
-    held = {"plate", "blocks", "merge", "fuse", "split.json", "settings.yaml", "run.json", "fits"}
+    held = {"plate", "blocks", "merge", "fuse", "split.json", "settings.yaml", "modalities.json", "run.json", "fits"}
     assert {folder.name for folder in tmp_path.iterdir()} == held
     assert {folder.name for folder in (tmp_path / "fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
     for name, block in first.blocks.items():

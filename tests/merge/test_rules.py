@@ -5,7 +5,6 @@ from __future__ import annotations
 import cmath
 import itertools
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -251,13 +250,13 @@ def test_the_harmonic_mean_is_drawn_to_the_smaller_magnitude() -> None:
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    rules = dict(module._RULES)
-    monkeypatch.setattr(module, "_RULES", rules)
-    return rules  # type: ignore[return-value]
+def registry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is registered in a test is forgotten after it."""
+    monkeypatch.setattr(module._RULES, "_known", module._RULES.registered())
 
 
-def test_a_rule_of_ones_own_takes_the_arguments_it_names(registry: dict[str, Any]) -> None:
+@pytest.mark.usefixtures("registry")
+def test_a_rule_of_ones_own_takes_the_arguments_it_names() -> None:
     @register_rule("first")
     def first(spectra: Tensor, weights: Tensor, present: Tensor, *, strength: float = 1.0) -> Tensor:
         return strength * spectra[0]
@@ -266,6 +265,19 @@ def test_a_rule_of_ones_own_takes_the_arguments_it_names(registry: dict[str, Any
     z = torch.randn(2, 1, 1, 1, dtype=torch.complex64)
     half, here = torch.full((2, 1), 0.5), torch.ones(2, 1, dtype=torch.bool)
     assert torch.equal(combine("first", z, half, here, strength=3.0), 3 * z[0])
+
+
+@pytest.mark.usefixtures("registry")
+def test_a_taken_name_is_refused_and_the_rule_stays() -> None:
+    before = merge_rules()["mean"]
+    with pytest.raises(InputError, match=r"the merge rule name 'mean' is taken: .* got .*mine, where it is mean"):
+
+        @register_rule("mean")
+        def mine(spectra: Tensor, weights: Tensor, present: Tensor) -> Tensor:
+            return spectra[0]
+
+    assert merge_rules()["mean"] is before
+    register_rule("mean")(before)  # a module that is loaded again registers its own anew
 
 
 def test_the_registry_is_not_changed_through_what_it_returns() -> None:

@@ -16,7 +16,7 @@ from mmlego.tasks import Prediction, Regression, Task, register_task, registry, 
 
 @pytest.fixture
 def scratch_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_TASKS", dict(registry._TASKS))
+    monkeypatch.setattr(registry._TASKS, "_known", registry._TASKS.registered())
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def test_registration_refuses_a_taken_name() -> None:
     class Regression2(Count):
         name: ClassVar[str] = "regression"
 
-    with pytest.raises(InputError, match=r"the task name 'regression' is taken: .* got Regression"):
+    with pytest.raises(InputError, match=r"the task name 'regression' is taken: .* where it is Regression"):
         register_task(Regression2)
 
 

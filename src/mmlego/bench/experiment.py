@@ -23,12 +23,13 @@ from mmlego.fingerprint import Fingerprint, hash_cohort, hash_plain, hash_split
 from mmlego.job import train
 from mmlego.job.scoring import REFERENCE
 from mmlego.run_folder import RunFolder
-from mmlego.settings import Section, Settings, write_settings
+from mmlego.sections import Watched
+from mmlego.settings import Settings, write_settings
 from mmlego.version import __version__
 from mmlego.wording import counted
 
 
-class Experiment(Section):
+class Experiment(Watched):
     """How to measure.
 
     Parameters
@@ -47,7 +48,6 @@ class Experiment(Section):
 
     folds: int = Field(default=5, ge=2)
     repeats: int = Field(default=2, ge=1)
-    validation: float = Field(default=0.2, gt=0, lt=1)
     disjoint: bool = True
     duplicates: Duplicates = "error"
     settings: Settings = Settings()

@@ -5,12 +5,15 @@ The name is empty where an option takes none: without it, help would show a type
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from mmlego.bounds import within
 from mmlego.errors import InputError
+from mmlego.sections import Section, Shares
 
 Data = Annotated[
     Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
@@ -49,6 +52,24 @@ Aliases = Annotated[
     list[str] | None,
     typer.Option("--alias", metavar="FILE=TRAINING", help="A column of the files, and its name in training (repeat)."),
 ]
+
+
+def share(name: str, section: type[Section] = Shares) -> Callable[[float], float]:
+    """Return a check of a share of the patients, by the bounds that it has in Python, before any file is read.
+
+    Parameters
+    ----------
+    name
+        ``test`` or ``validation``.
+    section
+        Where its bounds stand.
+    """
+
+    def check(value: float) -> float:
+        within(section, name, value, f"the share of {name} patients")
+        return value
+
+    return check
 
 
 def aliases_of(given: list[str] | None) -> dict[str, str]:

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared
+from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared, share
 from mmlego.commands.show import console, plain_warnings, say_written, stages
+from mmlego.sections import Watched
 
 
 def bench(
@@ -19,7 +20,8 @@ def bench(
     folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, by patient.")] = 5,
     repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat them.")] = 3,
     validation: Annotated[
-        float, typer.Option(min=0.01, max=0.9, metavar="SHARE", help="Share that early stopping watches.")
+        float,
+        typer.Option(metavar="SHARE", callback=share("validation", Watched), help="Share that early stopping watches."),
     ] = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",

@@ -17,6 +17,7 @@ from mmlego.commands.arguments import (
     Overwrite,
     SameFeatures,
     Shared,
+    share,
 )
 from mmlego.commands.runs import load_blocks, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
@@ -47,10 +48,14 @@ def train(
         typer.Option(metavar="FOLDER", help="A baseplate from another site; default: a new one, in RUN/plate."),
     ] = None,
     test: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Share of patients held back, in a new run.")
+        float,
+        typer.Option(metavar="SHARE", callback=share("test"), help="Share of patients held back, in a new run."),
     ] = 0.2,
     validation: Annotated[
-        float, typer.Option(min=0, max=0.9, metavar="SHARE", help="Share that early stopping watches, in a new run.")
+        float,
+        typer.Option(
+            metavar="SHARE", callback=share("validation"), help="Share that early stopping watches, in a new run."
+        ),
     ] = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
@@ -199,7 +204,9 @@ def fuse(
     test: Annotated[
         float,
         typer.Option(
-            min=0, max=0.9, metavar="SHARE", help="Share held back for evaluation, if no run has split the cohort."
+            metavar="SHARE",
+            callback=share("test"),
+            help="Share held back for evaluation, if no run has split the cohort.",
         ),
     ] = 0.0,
     duplicates: SameFeatures = "error",

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from mmlego.baseplate import Baseplate
+from mmlego.bounds import within
 from mmlego.checkpoint import load, save
 from mmlego.data import Cohort, Split, check_split, hash_patients, load_splits, save_splits
 from mmlego.data.cohort.scaffolds import declared_groups
@@ -14,7 +15,7 @@ from mmlego.errors import InputError, MismatchError
 from mmlego.files import write_atomically
 from mmlego.fingerprint import Fingerprint
 from mmlego.run_folder import RunFolder
-from mmlego.settings import PlateSettings
+from mmlego.sections import PlateSettings, Shares
 
 ELSEWHERE = "Choose another folder with out=PATH."
 
@@ -61,6 +62,8 @@ def make_split(
     InputError
         If the folder's split was made for other patients, the shares leave nobody to train on, or it would leak.
     """
+    for name, share in (("test", test), ("validation", validation)):
+        within(Shares, name, share, f"the share of {name} patients")
     if run is not None and run.split.is_file():
         split = read_split(run, cohort)
         if split is None:
@@ -71,9 +74,6 @@ def make_split(
                 remedy=ELSEWHERE,
             )
         return split
-    for name, share in (("test", test), ("validation", validation)):
-        if not 0 <= share < 1:
-            raise InputError(f"the share of {name} patients", expected="a number ≥ 0, below 1", got=repr(share))
     train = round(1 - test - validation, 9)
     if train <= 0:
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -250,6 +251,7 @@ def _blocks(
         if whole:
             method = {"job": "train", "disjoint": disjoint, "plate": shared.fingerprint}
             claim(run, fingerprint(cohort, split, settings, method), resume=resume)
+        write_atomically(run.modalities, json.dumps(cohort.modalities, ensure_ascii=False) + "\n")
         if not run.settings.is_file():  # those of an earlier run stay until this one has taken its place
             write_atomically(run.settings, write_settings(settings))
     parts = parts_by_modality(cohort, who["train"], who["validation"], disjoint=disjoint, seed=settings.seed)

@@ -17,15 +17,29 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.plugins import Registry
 
 Phase = Literal["mean", "circular"]
 Rule = Callable[..., Tensor]
 
-_RULES: dict[str, Rule] = {}
+_RULES: Registry[Rule] = Registry("merge rule", "mmlego.merge_rules")
 
 
 def register_rule(name: str) -> Callable[[Rule], Rule]:
     """Register a merge rule under a name.
+
+    A rule of another distribution is found by settings, checkpoints and ``--rule`` if that has an entry point
+    ``mmlego.merge_rules`` of the rule's name, whose module registers it when imported.
+
+    Parameters
+    ----------
+    name
+        The name.
+
+    Raises
+    ------
+    InputError
+        If another rule has the name.
 
     Examples
     --------
@@ -34,21 +48,27 @@ def register_rule(name: str) -> Callable[[Rule], Rule]:
     """
 
     def register(rule: Rule) -> Rule:
-        _RULES[name] = rule
+        _RULES.add(name, rule)
         return rule
 
     return register
 
 
 def merge_rules() -> dict[str, Rule]:
-    """Return all registered merge rules by name.
+    """Return all merge rules by name: those registered, and those that installed distributions offer.
+
+    Warns
+    -----
+    LegoWarning
+        If a distribution that offers one cannot be imported.
 
     Examples
     --------
     >>> sorted(merge_rules())
     ['harmonic', 'mean', 'product', 'residual', 'sum']
     """
-    return dict(_RULES)
+    _RULES.load_all()
+    return _RULES.registered()
 
 
 def get_rule(name: str) -> Rule:
@@ -58,6 +78,8 @@ def get_rule(name: str) -> Rule:
     ------
     UnknownNameError
         If there is none; the message lists the known ones.
+    MissingExtraError
+        If the distribution that offers it cannot be imported.
     """
     if not isinstance(name, str) or name not in _RULES:
         raise UnknownNameError("unknown merge rule", expected=f"one of {', '.join(sorted(_RULES))}", got=repr(name))

@@ -8,15 +8,19 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mmlego.errors import InputError, UnknownNameError
+from mmlego.plugins import Registry
 from mmlego.tasks.base import Task
 
-_TASKS: dict[str, type[Task]] = {}
+_TASKS: Registry[type[Task]] = Registry("task", "mmlego.tasks")
 
 T = TypeVar("T", bound=type[Task])
 
 
 def register_task(task: T) -> T:
     """Make a task known under its ``name``; for use as a decorator.
+
+    A task of another distribution is found by checkpoints if that has an entry point ``mmlego.tasks`` of the task's
+    name, whose module registers it when imported.
 
     Parameters
     ----------
@@ -52,16 +56,12 @@ def register_task(task: T) -> T:
             got=fields,
             remedy="Make the class a frozen dataclass with one field for each argument.",
         )
-    known = _TASKS.get(name)
-    # a module that is loaded again brings the same class as a new object
-    if known and (known.__module__, known.__qualname__) != (task.__module__, task.__qualname__):
-        raise InputError(f"the task name {name!r} is taken", expected="a new name", got=known.__qualname__)
-    _TASKS[name] = task
+    _TASKS.add(name, task)
     return task
 
 
 def task_names() -> tuple[str, ...]:
-    """List the names of the registered tasks.
+    """List the names of the tasks: those registered, and those that installed distributions offer.
 
     Returns
     -------
@@ -93,6 +93,8 @@ def task_class(name: str) -> type[Task]:
     ------
     UnknownNameError
         If no task has this name; the message lists the known ones.
+    MissingExtraError
+        If the distribution that offers it cannot be imported.
 
     Examples
     --------

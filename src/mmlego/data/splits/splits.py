@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.bounds import within
 from mmlego.data.splits.dealing import deal_groups
 from mmlego.errors import InputError, LegoWarning
+from mmlego.sections import Shares
 from mmlego.wording import counted, listed
 
 Index: TypeAlias = NDArray[np.int64]
@@ -341,8 +343,7 @@ def _check_folds(folds: int, share: float, strata: Index, unit: Index | None) ->
     if folds < 2 or folds > most:
         expected = f"from 2 to the number of {'patients' if unit is None else 'groups'}, {most}"
         raise InputError("folds cannot be used", expected=expected, got=folds)
-    if not 0 <= share < 1:
-        raise InputError("validation is not a share", expected="0 ≤ validation < 1", got=share)
+    within(Shares, "validation", share, "the share of validation patients")
     counts = np.unique(strata, return_counts=True)[1]
     if counts.min() < folds:
         smallest = counted(int(counts.min()), "patient")

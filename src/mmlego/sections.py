@@ -1,0 +1,52 @@
+"""Sections of settings that what stands below the settings reads, too: their numbers have their bounds here alone."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Section(BaseModel):
+    """A section: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlateSettings(Section):
+    """Arguments of ``Baseplate``, which reads its bounds here."""
+
+    channels: int = Field(default=16, ge=1)
+    width: int = Field(default=32, ge=1)
+    steps: int = Field(default=2, ge=1)
+    heads: int = Field(default=4, ge=1)
+    head_width: int = Field(default=16, ge=1)
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    expansion: int = Field(default=2, ge=1)
+    temperature: float = Field(default=1.0, gt=0, lt=math.inf)
+    activation: Literal["identity", "leaky_relu"] = "identity"
+    normalise: bool = True
+    domain: Literal["frequency", "spatial"] = "frequency"
+    state: Literal["complex", "real", "untracked"] = "complex"
+    share_steps: bool = True
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+class TuningSettings(Section):
+    """What ``LegoFuse`` does while it is tuned."""
+
+    modality_dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Shares(Section):
+    """Shares of the patients that are held back, and that early stopping watches."""
+
+    test: float = Field(default=0.2, ge=0, lt=1)
+    validation: float = Field(default=0.2, ge=0, lt=1)
+
+
+class Watched(Section):
+    """The share that early stopping watches of the patients who are not held back, in an experiment."""
+
+    validation: float = Field(default=0.2, gt=0, lt=1)
