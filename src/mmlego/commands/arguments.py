@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from mmlego.bounds import within
 from mmlego.errors import InputError
 from mmlego.sections import Section, Shares
 
@@ -66,6 +65,8 @@ def share(name: str, section: type[Section] = Shares) -> Callable[[float], float
     """
 
     def check(value: float) -> float:
+        from mmlego.bounds import within  # with torch's numbers
+
         within(section, name, value, f"the share of {name} patients")
         return value
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -427,3 +428,69 @@ def test_tensors_saved_again_under_another_name_are_the_same_bag(tmp_path: Path)
     prints = [BagFile.open(tmp_path / f"{name}.pt").fingerprint() for name in ("p0", "p17", "p2", "p3")]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 3
+
+
+def tiled(path: Path, values: np.ndarray, tiles: pd.DataFrame, *, obs: pd.DataFrame | None = None) -> Path:
+    """Write a slide of LazySlide: features of tiles, and the tiles as boxes of 10 × 20 in a file of shapes."""
+    lazy_slide(path, {"uni_tiles": values})
+    anndata, zarr = pytest.importorskip("anndata"), pytest.importorskip("zarr")
+    told = pd.DataFrame({"tile_id": np.arange(len(values))}) if obs is None else obs
+    told = told.assign(library_id=pd.Categorical(["tiles"] * len(told))).set_axis(tiles.index.astype(str))
+    whole = zarr.open_group(path, mode="r+")
+    whole.create_group("shapes").create_group("tiles")
+    group = whole["tables"]
+    anndata.io.write_elem(group, "uni_tiles", anndata.AnnData(X=values, obs=told))
+    group["uni_tiles"].attrs.update({"region": "tiles", "region_key": "library_id", "instance_key": "tile_id"})
+    tiles.to_parquet(path / "shapes" / "tiles" / "shapes.parquet", index=False)
+    return path
+
+
+def box(x: float, y: float) -> bytes:
+    """Return a box of 10 × 20 as well-known binary, as shapely writes it: from its lower right corner, closed."""
+    corners = [(x + 10, y), (x + 10, y + 20), (x, y + 20), (x, y), (x + 10, y)]
+    return struct.pack("<BIII", 1, 3, 1, 5) + b"".join(struct.pack("<2d", *corner) for corner in corners)
+
+
+XY = pd.DataFrame({"tile_id": [0, 1, 2], "x": [0.0, 256, 512], "y": [0.0, 0, 1024]})
+POLYGONS = pd.DataFrame({"tile_id": [0, 1, 2], "geometry": [box(0, 0), box(256, 0), box(512, 1024)]})
+
+
+@pytest.mark.parametrize("tiles", [XY, POLYGONS, POLYGONS.iloc[[2, 0, 1]]], ids=["x and y", "boxes", "another order"])
+def test_tiles_of_lazy_slide_lie_where_their_ids_do(tmp_path: Path, tiles: pd.DataFrame) -> None:
+    obs = pd.DataFrame({"tile_id": [2, 0, 1]})
+    bag = BagFile.open(tiled(tmp_path / "a.zarr", patches(3), tiles, obs=obs))
+    assert bag.coords().tolist() == [[512, 1024], [0, 0], [256, 0]]
+
+
+def test_places_of_spatial_data_in_the_table_itself(tmp_path: Path) -> None:
+    anndata, zarr = pytest.importorskip("anndata"), pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2).create_group("tables")
+    where = places(5).astype(float) + 0.5
+    anndata.io.write_elem(group, "spots", anndata.AnnData(X=patches(5), obsm={"spatial": where}))
+    assert BagFile.open(tmp_path / "a.zarr").coords().tolist() == where.tolist()
+
+
+def test_tiles_that_are_not_among_the_shapes_are_named(tmp_path: Path) -> None:
+    bag = BagFile.open(tiled(tmp_path / "a.zarr", patches(3), XY, obs=pd.DataFrame({"tile_id": [0, 1, 7]})))
+    with pytest.raises(InputError, match=r"tiles of table 'uni_tiles' in 'a\.zarr' are not among its shapes.* got 7"):
+        bag.coords()
+    twice = BagFile.open(tiled(tmp_path / "b.zarr", patches(3), XY.assign(tile_id=[0, 1, 1])))
+    with pytest.raises(InputError, match=r"shapes 'tiles' in 'b\.zarr' have ids that are not their own: .* got 1"):
+        twice.coords()
+    lines = POLYGONS.assign(geometry=[struct.pack("<BII", 1, 2, 0)] * 3)
+    with pytest.raises(InputError, match=r"shapes of a kind that is not read: expected points or polygons, got code 2"):
+        BagFile.open(tiled(tmp_path / "c.zarr", patches(3), lines)).coords()
+
+
+def test_shapes_that_lie_elsewhere_are_not_followed(tmp_path: Path) -> None:
+    path = tiled(tmp_path / "a.zarr", patches(3), XY)
+    file = path / "shapes" / "tiles" / "shapes.parquet"
+    file.rename(tmp_path / "other.parquet")
+    file.symlink_to(tmp_path / "other.parquet")
+    with pytest.raises(InputError, match=r"'shapes/tiles' in 'a\.zarr' lies elsewhere"):
+        BagFile.open(path).coords()
+    file.unlink()
+    assert BagFile.open(path).coords() is None
+    group = pytest.importorskip("zarr").open_group(path, mode="r+")["tables/uni_tiles"]
+    group.attrs.update({"region": "../.."})
+    assert BagFile.open(path).coords() is None

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.data.kinds.bag.tiles import tile_places
 from mmlego.data.reading.fingerprints import file_fingerprint, folder_fingerprint
 from mmlego.data.reading.matrices import PT, ZARR, Matrix, open_parts
 from mmlego.errors import InputError
@@ -117,6 +118,7 @@ class BagFile:
     def coords(self) -> NDArray[np.float64] | None:
         """Return where each patch lies, ``(n, 2)``, as the file says it; None if it does not.
 
+        Of ``.zarr`` of LazySlide and SpatialData that is where the tiles of the table begin, by their ids.
         Beside the embedding of a whole slide stand the places of the patches that it was made of: they are of no use.
 
         Raises
@@ -128,9 +130,11 @@ class BagFile:
             group = self.dataset.rpartition("/")
             beside = ["".join((*group[:2], name)) for name in COORDINATES]
             name = next((name for name in beside if name in parts), None)
-            if name is None:
-                return None
-            places: NDArray[np.float64] = np.asarray(parts[name][:], dtype=np.float64)
+            places = None if name is None else np.asarray(parts[name][:], dtype=np.float64)
+        if places is None and self.path.suffix.lower() == ZARR:
+            places = tile_places(self.path, self.dataset)
+        if places is None:
+            return None
         if places.ndim == 3 and len(places) == 1:
             places = places[0]
         if self.tokens == 1 and places.ndim == 2 and len(places) != 1:
