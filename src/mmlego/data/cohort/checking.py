@@ -286,7 +286,7 @@ def _columns(cohort: Cohort, report: Report) -> None:
     """Note what each column was taken for, and what is doubtful about it."""
     for modality, frame in cohort.frames.items():
         source = cohort.sources[modality]
-        columns = source.columns_taken(frame) if frame.shape[1] <= MOST_COLUMNS else []
+        columns = source.columns_taken(frame) if source.width(frame) <= MOST_COLUMNS else []
         if columns:
             report.taken[modality] = {
                 one.column: f"{one.taken}: {one.values}" + (f", {one.missing} missing" if one.missing else "")

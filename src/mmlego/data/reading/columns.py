@@ -18,7 +18,7 @@ from mmlego.data.reading.column_rules import ColumnRules, Found, fits
 from mmlego.data.reading.dates import elapsed, is_date
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
-from mmlego.data.reading.words import DOTTED, LIKE, as_number, commas_are_decimal
+from mmlego.data.reading.words import DOTTED, LIKE, as_number, commas_are_decimal, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import label, meant
 
@@ -91,7 +91,7 @@ def read_types(
 def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
     """Return the columns that are no plain numbers, or of which the rules say something."""
     said = [*rules.categories, *rules.dates, *(name for name in rules.missing if name != "*")]
-    every = any(as_number(word, ".") is not None for word in rules.missing.get("*", ()))
+    every = bool(numbers_among(rules.missing.get("*", ())))
     kinds = frame.dtypes.to_numpy()
     plain = {name for name, kind in zip(frame.columns, kinds, strict=True) if getattr(kind, "kind", "O") in "iufb"}
     whole = _calendar(frame, [name for name in chosen if name in plain])
@@ -172,7 +172,7 @@ class _Types:
         return self._words(column, name)
 
     def _number(self, column: pd.Series, name: str) -> Any:
-        codes = {value for word in self._declared(name) if (value := as_number(word, ".")) is not None}
+        codes = numbers_among(self._declared(name))
         gone = column.isin(codes) if codes else None
         if gone is not None and gone.any():
             counts = column[gone].map(label).value_counts()

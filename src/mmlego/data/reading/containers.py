@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from mmlego.data.reading.annotated import InMemory, part_of, part_of_whole, patients_of_whole
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.pieces import dense, plain, rows_of_patients
+from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, ShapeError, UnknownNameError
-from mmlego.wording import counted, listed, meant
+from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,9 @@ def read_container(
         part = part_of_whole(whole, name, **options) if hasattr(data, "mod") else part_of(whole, **options)
         columns = name_columns(part.genes, name)
         if said.get("rows") == "mean" and "id" not in said:  # whose rows they are is not known before ids have a form
-            frames[name], found = rows_of_patients(part, None, "mean", name)
+            words = said.get("missing", ())
+            codes = numbers_among([label(word) for word in (words if isinstance(words, list | tuple) else [words])])
+            frames[name], found = rows_of_patients(part, None, "mean", name, codes)
             notes += found
         else:
             frames[name] = pd.DataFrame(dense(part), pd.Index(part.patients, dtype=object), columns)

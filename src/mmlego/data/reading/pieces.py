@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.annotated import Part
 from mmlego.data.reading.joins import Dropped, RowRule
+from mmlego.data.reading.missing import told_missing, without_codes
+from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
 
@@ -23,7 +26,11 @@ PIECE = 2**22
 
 
 def rows_of_patients(
-    part: Part, columns: NDArray[np.int64] | None, rule: RowRule, where: str
+    part: Part,
+    columns: NDArray[np.int64] | None,
+    rule: RowRule,
+    where: str,
+    missing: Collection[float] = (),
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return some columns of a matrix as a table, a row a patient.
 
@@ -38,6 +45,8 @@ def rows_of_patients(
         ``"mean"``: the mean of each column over the rows that have it, in float64.
     where
         The modality, for messages.
+    missing
+        Numbers that mean that nothing is known.
 
     Returns
     -------
@@ -67,6 +76,7 @@ def rows_of_patients(
     rows, patients = int((owner >= 0).sum()), len(place)
     lost = len(part.patients) - rows
     notes = [Dropped(where, f"{counted(lost, 'row')} without a patient id")] if lost else []
+    matrix = _Known(part.matrix, missing) if missing else part.matrix
     wanted = np.arange(part.matrix.shape[1]) if columns is None else columns
     if patients * len(wanted) > MOST_VALUES:
         remedy = "Choose columns:" + (
@@ -79,10 +89,10 @@ def rows_of_patients(
             remedy=remedy,
         )
     if rule == "mean" and patients < rows:
-        values = _means(part.matrix, owner, patients, wanted, where)
+        values = _means(matrix, owner, patients, wanted, where)
         notes.append(Dropped(where, f"{rows} rows averaged to {counted(patients, 'patient')}"))
     else:
-        values, differ = _firsts(part.matrix, owner, patients, wanted)
+        values, differ = _firsts(matrix, owner, patients, wanted)
         if rule == "error" and differ.any():
             again = [name for name, number in place.items() if differ[number]]
             raise InputError(
@@ -96,8 +106,31 @@ def rows_of_patients(
             if rule == "error":
                 text = f"{equal} merged, equal to another row of the patient"
             notes.append(Dropped(where, text))
+    if isinstance(matrix, _Known):
+        notes += told_missing(matrix.gone, where)
     names = [part.genes[column] for column in wanted.tolist()]
     return pd.DataFrame(values, pd.Index(list(place), dtype=object), names, copy=False), notes
+
+
+class _Known:
+    """A matrix in which some numbers mean that nothing is known: they are NaN in each piece of it, and counted."""
+
+    def __init__(self, matrix: Any, missing: Collection[float]) -> None:
+        self.shape, self._matrix, self._missing = matrix.shape, matrix, missing
+        self.format, self.chunks = getattr(matrix, "format", None), getattr(matrix, "chunks", None)
+        if self.format not in (None, "csr", "csc"):
+            self._matrix, self.format = matrix.tocsr(), "csr"
+        self.gone: Counter[str] = Counter()
+
+    def __getitem__(self, place: Any) -> Any:
+        block = self._matrix[place]
+        if hasattr(block, "toarray") and 0 not in self._missing:
+            block = block.copy()
+            block.data, gone = without_codes(block.data, self._missing)
+        else:
+            block, gone = without_codes(plain(block), self._missing)
+        self.gone += gone
+        return block
 
 
 def dense(part: Part) -> NDArray[Any]:
@@ -191,7 +224,7 @@ def _means(
         numbers = values.data if sparse.issparse(values) else values  # a view: what is stored
         unknown = np.isnan(numbers)
         if np.isinf(numbers).any():
-            raise InputError(f"{where}: infinite values", expected="finite numbers", remedy="Mend or empty them.")
+            raise InputError(f"{where}: infinite values", expected="finite numbers", remedy=INFINITE)
         if unknown.any():
             holes = values.copy()
             (holes.data if sparse.issparse(holes) else holes)[...] = unknown

@@ -297,3 +297,49 @@ def test_odd_cells_of_attributes_are_no_categories(tmp_path: Path) -> None:
     assert fitted.nodes.fill == (67.0,)  # the median of 50, 61, 64, 70, 72, 80
     with pytest.raises(InputError, match=r"no attribute matches 'wieght'.*Did you mean 'weight'"):
         cohort(tmp_path, f"{section}, numeric: wieght", outcome)
+
+
+BOTH_WAYS = "id,source,target,weight\np0,TP53,MDM2,1\np0,MDM2,TP53,2\np1,TP53,MYC,3\n"
+
+
+def test_an_edge_that_is_listed_both_ways_is_named_with_the_remedy_that_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text(BOTH_WAYS)
+    with pytest.raises(
+        InputError, match=r"got MDM2 to TP53 and TP53 to MDM2.*Declare directed: true, if each row leads"
+    ):
+        cohort(tmp_path, "edges: e.csv")
+    read = cohort(tmp_path, "edges: e.csv, directed: true")  # the remedy
+    graph = read.frames["net"]["graph"]["p0"]
+    assert graph.edges.tolist() == [[0, 1], [1, 0]]
+    assert graph.links["weight"].tolist() == [1.0, 2.0]
+
+
+def test_a_graphml_file_does_not_recommend_a_key_that_it_does_not_heed(tmp_path: Path) -> None:
+    graph = networkx.MultiGraph()
+    graph.add_edge("a", "b", weight=1.0)
+    graph.add_edge("b", "a", weight=2.0)
+    text = "\n".join(networkx.generate_graphml(graph))
+    text = text.replace('source="a" target="b" id="1"', 'source="b" target="a" id="1"')
+    (tmp_path / "p0.graphml").write_text(text)
+    with pytest.raises(InputError, match=r"listed both ways.*got \w to \w and \w to \w") as caught:
+        cohort(tmp_path, 'pattern: "{key}.graphml"')
+    assert "directed: true" not in str(caught.value)
+
+
+def test_edges_whose_names_are_written_otherwise_than_the_nodes_are_told_how(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("id,source,target\np0,1.0,2.0\np1,2.0,1.0\n")
+    (tmp_path / "n.csv").write_text("id,node,size\np0,1,0.5\np0,2,1.5\np1,1,2.5\np1,2,3.5\n")
+    with pytest.raises(InputError, match=r"got 1\.0, 2\.0\. Write '1\.0' as the table of nodes does: '1'"):
+        cohort(tmp_path, "edges: e.csv, nodes: n.csv")
+    (tmp_path / "e.csv").write_text("id,source,target\np0,tp53,mdm2\n")
+    (tmp_path / "n.csv").write_text("id,node,size\np0,TP53,0.5\np0,MDM2,1.5\n")
+    with pytest.raises(InputError, match=r"Write 'tp53' as the table of nodes does: 'TP53'"):
+        cohort(tmp_path, "edges: e.csv, nodes: n.csv")
+
+
+def test_a_node_that_is_1_in_one_column_and_1_0_in_the_other_is_not_two(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("id,source,target\np0,1,2.0\np0,2,3.0\n")
+    with pytest.raises(InputError, match=r"written in two ways: expected each node by one name, got 2\.0 and 2"):
+        cohort(tmp_path, "edges: e.csv")
+    (tmp_path / "e.csv").write_text("id,source,target\np0,1.0,2.0\np0,2.0,3.0\n")
+    assert cohort(tmp_path, "edges: e.csv").frames["net"]["graph"]["p0"].edges.tolist() == [[0, 1, 1, 2], [1, 2, 0, 1]]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.graph.attributes import pick_names
 from mmlego.data.kinds.graph.raw import RawGraph, entered, gathered
 from mmlego.data.reading.joins import by_patient, refuse_taken, row_numbers
+from mmlego.data.reading.near_ids import near_miss
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
 
@@ -98,17 +100,35 @@ def graph_of_rows(edges: pd.DataFrame, nodes: pd.DataFrame | None, *, directed: 
         raise InputError("nodes that stand twice", expected="a row a node", got=listed(again))
     unknown = [name for pair in pairs for name in pair if name not in place]
     if unknown:
+        miss = near_miss("edges", list(dict.fromkeys(unknown)), "nodes", [n for n in place if n not in set(unknown)])
         raise InputError(
-            "edges that lead to unknown nodes", expected="nodes of the table of nodes", got=listed(unknown)
+            "edges that lead to unknown nodes",
+            expected="nodes of the table of nodes",
+            got=listed(unknown),
+            remedy=None
+            if miss is None
+            else f"Write {miss.example[0]!r} as the table of nodes does: {miss.example[1]!r}.",
         )
+    _refuse_two_forms(place)
     if not place:
         raise InputError("a graph without nodes", expected="at least one")
     ways = [(place[a], place[b]) for a, b in pairs]
     told = [tuple(row) for row in edges.iloc[:, 2:].astype(object).to_numpy().tolist()]
-    numbers, rows = entered(ways, told, [directed] * len(ways))
+    numbers, rows = entered(ways, told, [directed] * len(ways), list(place))
     links = edges.iloc[:, 2:].iloc[rows]
     attributes = {} if nodes is None else _attributes(nodes.iloc[:, 1:])
     return RawGraph(len(place), numbers, attributes, _attributes(links))
+
+
+def _refuse_two_forms(names: Collection[str]) -> None:
+    """Refuse ``1`` beside ``1.0``: a program wrote numbers of nodes as floats in one column, and not in another."""
+    twice = [
+        f"{name} and {whole}" for name in names if (whole := re.sub(r"\.0+\Z", "", name)) != name and whole in names
+    ]
+    if twice and all(re.fullmatch(r"\d+(?:\.0+)?", name) for name in names):
+        raise InputError(
+            "nodes whose names are written in two ways", expected="each node by one name", got=listed(twice)
+        )
 
 
 def _attributes(frame: pd.DataFrame) -> dict[str, NDArray[Any]]:

@@ -108,7 +108,7 @@ def _graph(graph: ElementTree.Element, keys: Mapping[str, Sequence[_Key]]) -> Ra
     place = {name: number for number, name in enumerate(nodes)}
     names = list(dict.fromkeys(name for link in links for name in link))
     told = [tuple(link.get(name) for name in names) for link in links]
-    edges, rows = entered([(place[a], place[b]) for a, b in ends], told, directed)
+    edges, rows = entered([(place[a], place[b]) for a, b in ends], told, directed, list(place))
     texts = {key.name for known in keys.values() for key in known if key.kind is None}
     of_nodes, of_links = (_typed(part, texts) for part in (list(nodes.values()), links))
     _check_finite([*of_nodes, *of_links])

@@ -17,6 +17,10 @@ Attributes = Mapping[str, NDArray[Any]]
 TELLING = 32
 
 
+class BothWaysError(InputError):
+    """An edge without direction that is listed both ways, each with attributes of its own."""
+
+
 @dataclass(frozen=True, eq=False)
 class RawGraph:
     """What a cell of a graph's frame holds.
@@ -72,7 +76,10 @@ class RawGraph:
 
 
 def entered(
-    ends: Sequence[tuple[int, int]], attributes: Sequence[tuple[Hashable, ...]], directed: Sequence[bool]
+    ends: Sequence[tuple[int, int]],
+    attributes: Sequence[tuple[Hashable, ...]],
+    directed: Sequence[bool],
+    names: Sequence[str] = (),
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return the edges of a graph, each way of an undirected one an entry of its own, and what is listed twice once.
 
@@ -86,6 +93,8 @@ def entered(
         Its attributes.
     directed
         Whether it leads one way only.
+    names
+        Those of the nodes, for messages.
 
     Returns
     -------
@@ -96,7 +105,7 @@ def entered(
 
     Raises
     ------
-    InputError
+    BothWaysError
         If an undirected edge is listed both ways with different attributes.
 
     Examples
@@ -112,9 +121,11 @@ def entered(
         if first.setdefault((oneway, pair, known), row) != row or oneway:
             continue
         if ways.setdefault(pair, (a, b)) != (a, b):
-            raise InputError(
+            one, other = (names[end] if names else end for end in (a, b))
+            raise BothWaysError(
                 "an edge that is listed both ways, with different attributes",
                 expected="one of them, or both alike, in a graph without directions",
+                got=f"{one} to {other} and {other} to {one}",
             )
     rows = np.array(sorted(first.values()), dtype=np.int64)
     pairs = np.array(ends, dtype=np.int64).reshape(-1, 2)[rows]

@@ -14,7 +14,7 @@ from mmlego.data.kinds.graph.edge_tables import graph_of_rows, pick_columns
 from mmlego.data.kinds.graph.graphml import read_graphml
 from mmlego.data.kinds.graph.molecule import complaint_of_graph, molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
-from mmlego.data.kinds.graph.raw import RawGraph
+from mmlego.data.kinds.graph.raw import BothWaysError, RawGraph
 from mmlego.data.kinds.molecules import complaint_of, says_missing
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import ColumnKeys
@@ -152,6 +152,7 @@ class GraphSource(ColumnKeys, FileSource):
         of_nodes = {} if nodes is None else _by_patient(nodes)
         graphs: dict[str, RawGraph] = {}
         wrong: dict[str, str] = {}
+        both_ways = False
         for patient in dict.fromkeys([*of_nodes, *groups]):
             rows = groups.get(patient, edges.iloc[:0])
             mine = None if nodes is None else of_nodes.get(patient, nodes.iloc[:0])
@@ -159,12 +160,14 @@ class GraphSource(ColumnKeys, FileSource):
                 graphs[patient] = graph_of_rows(rows, mine, directed=self.directed)
             except InputError as error:
                 wrong[patient] = str(error)
+                both_ways = both_ways or isinstance(error, BothWaysError)
         if not wrong:
             return self._framed(graphs, modality, notes)
         first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
         text = f"{counted(len(wrong), 'patient')} whose graph cannot be used ({first})"
         if self.on_error == "raise" or not graphs:
-            raise InputError(f"{modality}: {text}", remedy="Mend them, or declare on_error: skip to go on without.")
+            way = "Declare directed: true, if each row leads one way; else mend" if both_ways else "Mend"
+            raise InputError(f"{modality}: {text}", remedy=f"{way} them, or declare on_error: skip to go on without.")
         return self._framed(graphs, modality, [*notes, Dropped(modality, text)])
 
     def _typed(

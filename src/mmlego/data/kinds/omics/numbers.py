@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.omics.text_matrix import is_number
 from mmlego.data.reading.dialect import NULLS
-from mmlego.data.reading.joins import Dropped, Noted
-from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.missing import is_missing, told_missing, without_codes
+from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, shortened
 
@@ -47,8 +48,9 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
     """
     import pandas as pd
 
+    codes = numbers_among(missing)
     places = [place for place, kind in enumerate(frame.dtypes) if getattr(kind, "kind", "O") not in "iufb"]
-    if not places:
+    if not places and not codes:
         return frame, []
     made: dict[int, NDArray[np.float64]] = {}
     odd: dict[str, Counter[str]] = {}
@@ -57,7 +59,7 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
     for place in places:
         name, column = str(frame.columns[place]), frame.iloc[:, place]
         cells = column.astype(object).where(column.notna(), None)
-        made[place], wrong, lost = _read(cells, missing)
+        made[place], wrong, lost = _read(cells, missing, codes)
         gone += lost
         if wrong:
             odd[name] = wrong
@@ -76,42 +78,35 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
             expected="numbers, or an empty cell",
             remedy=f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}].",
         )
-    values = np.empty((frame.shape[1], len(frame)))  # (f, n), as pandas keeps a table of one type
     others = np.setdiff1d(np.arange(frame.shape[1]), places)
-    values[others] = frame.iloc[:, others].to_numpy(dtype=np.float64, na_value=np.nan).T
+    numbers = frame.iloc[:, others].to_numpy(na_value=np.nan, dtype=np.float64 if places else None)
+    numbers = numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
+    numbers, lost = without_codes(numbers, codes)
+    gone += lost
+    if not places and not lost:
+        return frame, []
+    values = np.empty((frame.shape[1], len(frame)), dtype=np.result_type(numbers, np.float32) if not places else float)
+    values[others] = numbers.T  # (f, n), as pandas keeps a table of one type
     for place, numbers in made.items():
         values[place] = numbers
     return pd.DataFrame(values.T, frame.index, frame.columns, copy=False), told_missing(gone, where)
 
 
-def told_missing(words: Counter[str], where: str) -> list[Dropped]:
-    """Return the note that words were read as missing.
-
-    Parameters
-    ----------
-    words
-        How often each was.
-    where
-        The modality.
-    """
-    if not words:
-        return []
-    return [Noted(where, f"read as missing: {listed((f'{word!r} {n}×' for word, n in words.most_common()), 4)}")]
-
-
-def _read(cells: Iterable[Any], missing: Collection[str]) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:
+def _read(
+    cells: Iterable[Any], missing: Collection[str], codes: Collection[float]
+) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:
     """Return numbers, the words that are none, and those that say that nothing is known."""
     values, odd, gone = [], Counter[str](), Counter[str]()
     for cell in cells:
         values.append(np.nan)
         if cell is None:
             continue
-        if isinstance(cell, bool | int | float | np.number | np.bool_):
-            values[-1] = float(cell)
-            continue
+        number = isinstance(cell, bool | int | float | np.number | np.bool_)
         word = str(cell) if isinstance(cell, str) else _word(cell)
-        if word in missing:
+        if word in missing or (codes and (float(cell) if number else as_number(word.strip(), ".")) in codes):
             gone[word] += 1
+        elif number:
+            values[-1] = float(cell)
         elif is_number(word):
             values[-1] = float(word)
         elif not is_missing(word):

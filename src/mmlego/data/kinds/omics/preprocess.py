@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
+from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, listed, meant
 
@@ -288,7 +289,7 @@ def _values(frame: pd.DataFrame, places: NDArray[np.int64], names: Sequence[str]
         )
     values = np.zeros((len(frame), len(places)))
     values[:, there] = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
-    checks = [(np.isinf(values), "infinite values", "Mend or empty them.")]
+    checks = [(np.isinf(values), "infinite values", INFINITE)]
     if log1p:
         checks.append((values < 0, "negative values", "They may be logarithms already: leave log1p out."))
     for wrong, what, remedy in checks:

@@ -31,6 +31,7 @@ from mmlego.data.reading.containers import name_columns
 from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
+from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import label, listed
 
@@ -122,7 +123,7 @@ class OmicsSource(Source):
         belongs = {  # to which layouts a key belongs that others would not heed
             "modality": (contained, f"a {', '.join(CONTAINERS)}"),
             "layer": (contained, f"a {', '.join(CONTAINERS)}"),
-            "missing": (not contained or (self.file is None and self.pattern is None), "text"),
+            "missing": (self.format != "maf", "matrices"),
             "samples": (self.genes == "rows", "genes: rows"),
             "same_name": (self.genes == "rows" or self.pattern is not None, "genes: rows or pattern:"),
             "value": (self.pattern is not None, "pattern:"),
@@ -189,7 +190,7 @@ class OmicsSource(Source):
                 chosen = select_columns(self.columns, names, modality)
                 place = {gene: number for number, gene in enumerate(names)}
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
-                frame, notes = rows_of_patients(part, columns, self.rows, modality)
+                frame, notes = rows_of_patients(part, columns, self.rows, modality, numbers_among(self._words()))
             except LegoError as error:
                 raise type(error)(f"{path.name!r}: {error}") from error
         frame, more = choose_rows(frame, None, "*", "error", modality, taken)

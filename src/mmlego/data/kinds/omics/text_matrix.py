@@ -19,7 +19,7 @@ from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.words import UTF8
+from mmlego.data.reading.words import UTF8, as_number, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, shortened
 
@@ -245,11 +245,13 @@ def _numbers(
     words: Sequence[str], decimal: str, odd: Counter[str], missing: Counter[str], unknown: Collection[str]
 ) -> NDArray[np.float64]:
     values = np.full(len(words), np.nan)
+    codes = numbers_among(unknown)
     for row, word in enumerate(words):
-        if word in unknown:
+        plain = word.replace(",", ".") if decimal == "," and "." not in word else word
+        if word in unknown or (codes and as_number(plain.strip(), ".") in codes):
             missing[word] += 1
-        elif is_number(number := word.replace(",", ".") if decimal == "," and "." not in word else word):
-            values[row] = float(number)
+        elif is_number(plain):
+            values[row] = float(plain)
         elif word.strip() and not is_missing(word):
             odd[word] += 1
         elif word.strip() not in NULLS:

@@ -142,7 +142,7 @@ class LongColumns:
         unread = ~(np.abs(value) <= LARGEST)
         if not self.rules.plain:
             for name, places in rows.groupby(self.variable, sort=False).indices.items():
-                value[places] = self.rules.settled(label(name), value[places])
+                value[places] = words.settled(str(label(name)), value[places])
         for row in np.flatnonzero(unread & column.notna().to_numpy()).tolist():
             before = len(words)
             value[row] = words.number(str(label(rows[self.variable].iloc[row])), str(column.iloc[row]))

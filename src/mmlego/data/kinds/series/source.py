@@ -15,6 +15,7 @@ from mmlego.data.kinds.series.physionet import DESCRIPTORS
 from mmlego.data.kinds.series.preprocess import QUANTILES, SeriesPreprocessor
 from mmlego.data.kinds.series.stay_source import StaySource
 from mmlego.data.kinds.series.stays import COLUMN
+from mmlego.data.kinds.series.taken import variables_in_short, variables_taken
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
@@ -93,6 +94,14 @@ class SeriesSource(StaySource):
     def width(self, frame: pd.DataFrame) -> int:
         """Return how many variables there are."""
         return len({name for stay in frame[COLUMN] for name in stay.names})
+
+    def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
+        """Return what each variable was taken for."""
+        return variables_taken(list(frame[COLUMN]))
+
+    def in_short(self, frame: pd.DataFrame) -> str:
+        """Return in one line what the variables were taken for."""
+        return variables_in_short(list(frame[COLUMN]))
 
     def fit(self, frame: pd.DataFrame) -> SeriesPreprocessor:
         """Return preprocessing fitted on the stays of training patients."""

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed, shortened
+from mmlego.wording import counted, label, listed, shortened
 
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -61,7 +63,7 @@ class CellRules:
         for pattern, codes in self.codes.items():
             if word in codes and fits(variable, [pattern]):
                 return float(codes[word])
-        if word in self.missing or is_missing(word):
+        if word in self.missing or is_missing(word) or (self.numbers and as_number(word, ".") in self.numbers):
             return float("nan")
         value = _parsed(word)
         return None if value is None else float(self.settled(variable, np.array([value]))[0])
@@ -82,8 +84,12 @@ class CellRules:
                 for word, number in codes.items():
                     if (code := _parsed(word)) is not None:
                         made = np.where(values == code, number, made)
-        absent = [code for word in self.missing if (code := _parsed(word)) is not None]
-        return np.where(np.isin(values, absent), np.nan, made) if absent else made
+        return np.where(np.isin(values, list(self.numbers)), np.nan, made) if self.numbers else made
+
+    @cached_property
+    def numbers(self) -> frozenset[float]:
+        """The numbers that mean that nothing was measured."""
+        return numbers_among(self.missing)
 
     @property
     def plain(self) -> bool:
@@ -137,6 +143,13 @@ class Words:
         if value != value and cell.strip():
             self.said[cell.strip()] += 1
         return value
+
+    def settled(self, variable: str, values: Floats) -> Floats:
+        """Return numbers of one variable as :meth:`CellRules.settled` does; those that mean "missing" are counted."""
+        made = self.rules.settled(variable, values)
+        for value in values[np.isnan(made) & ~np.isnan(values)].tolist():
+            self.said[label(value)] += 1
+        return made
 
     def error(self, where: str) -> InputError:
         """Return the error that words stand where numbers belong."""

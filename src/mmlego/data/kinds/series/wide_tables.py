@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mmlego.data.kinds.series.clocks import Clock
-from mmlego.data.kinds.series.stays import Codes, OnError, Stays, Times, Values
+from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
 from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.reading.names import NamePattern
 from mmlego.errors import InputError
@@ -255,11 +255,12 @@ class WideColumns:
     def _numbers(self, column: pd.Series, words: Words) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of a column, and in which rows a word stands that is none."""
         if column.dtype.kind in "iufb":
-            numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
-            return self.rules.settled(str(column.name), numbers), np.zeros(len(column), dtype=bool)
+            values = words.settled(str(column.name), column.to_numpy(dtype=np.float64, na_value=np.nan))
+            known = np.abs(values) > LARGEST  # infinite ones are no numbers either
+        else:
+            values = np.full(len(column), np.nan)
+            known = column.notna().to_numpy()
         odd = np.zeros(len(column), dtype=bool)
-        values = np.full(len(column), np.nan)
-        known = column.notna().to_numpy()
         for row in np.flatnonzero(known).tolist():
             before = len(words)
             values[row] = words.number(str(column.name), str(column.iloc[row]))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -116,11 +117,10 @@ def refuse_infinite(values: NDArray[np.floating], columns: Sequence[str], what: 
     """
     bad = [name for part in blocks(values) for name in np.array(columns[part])[np.isinf(values[:, part]).any(axis=0)]]
     if bad:
-        remedy = "Mend them; if they mean that nothing is known, say so in the section: missing: [inf, -inf]."
         raise InputError(
             f"values are {what} in {listed(bad)}",
             expected="finite values, or missing ones",
-            remedy=remedy if what == "infinite" else None,
+            remedy=INFINITE if what == "infinite" else None,
         )
 
 
