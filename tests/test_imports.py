@@ -22,6 +22,7 @@ LAYERS = (
     ("extras", "plugins", "scalars", "turns", "wording"),
     ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder", "sections"),
     ("encoders", "tasks", "encoding"),
+    ("learners",),
     ("baseplate",),
     ("block",),
     ("multimodal",),

@@ -1,0 +1,164 @@
+"""The registry of learners: a name, a class, the tasks it serves, and options read off its fit."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from mmlego.errors import InputError, UnknownNameError
+from mmlego.plugins import Registry
+from mmlego.tasks import Task
+from mmlego.wording import meant
+
+if TYPE_CHECKING:
+    from mmlego.learners.base import Learner
+
+_LEARNERS: Registry[type[Learner]] = Registry("learner", "mmlego.learners")
+_Class = TypeVar("_Class", bound="type[Learner]")
+
+
+def register_learner(name: str) -> Callable[[_Class], _Class]:
+    """Register a class of learners under a name, so that settings can choose it and checkpoints build it again.
+
+    A learner of another distribution is found if that has an entry point ``mmlego.learners`` of the learner's name,
+    whose module registers it when imported.
+
+    Parameters
+    ----------
+    name
+        By which it is known; becomes its ``registered_name``.
+
+    Raises
+    ------
+    InputError
+        If the name is taken.
+
+    Examples
+    --------
+    >>> from mmlego.learners import Ridge
+    >>> register_learner("ridge")(Ridge) is Ridge  # registering the same class again changes nothing
+    True
+    """
+
+    def register(cls: _Class) -> _Class:
+        _LEARNERS.add(name, cls)
+        cls.registered_name = name
+        return cls
+
+    return register
+
+
+def learner_names() -> tuple[str, ...]:
+    """Return the names of all learners: those registered, and those that installed distributions offer.
+
+    Examples
+    --------
+    >>> "coxnet" in learner_names()
+    True
+    """
+    return tuple(sorted(_LEARNERS))
+
+
+def learner_class(name: str) -> type[Learner]:
+    """Return the class of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no learner has this name; the message lists the known ones.
+    MissingExtraError
+        If the distribution that offers it cannot be imported.
+
+    Examples
+    --------
+    >>> learner_class("ridge").tasks
+    ('regression',)
+    """
+    if not isinstance(name, str) or name not in _LEARNERS:
+        names = learner_names()
+        raise UnknownNameError(
+            "unknown learner",
+            expected=f"one of {', '.join(names)}",
+            got=repr(name),
+            remedy=meant(name, names) if isinstance(name, str) else None,
+        )
+    return _LEARNERS[name]
+
+
+def learners_for(task: Task) -> tuple[str, ...]:
+    """Return the names of the learners that serve a task.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Regression
+    >>> "ridge" in learners_for(Regression()), "coxnet" in learners_for(Regression())
+    (True, False)
+    """
+    _LEARNERS.load_all()
+    return tuple(name for name in learner_names() if name in _LEARNERS and task.name in _LEARNERS[name].tasks)
+
+
+def learner_options(name: str) -> dict[str, Any]:
+    """Return the options of a learner's ``fit`` with their defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        If no learner has this name.
+
+    Examples
+    --------
+    >>> learner_options("ridge")
+    {'penalties': 30}
+    """
+    return options_of(learner_class(name))
+
+
+def options_of(cls: type[Learner]) -> dict[str, Any]:
+    """Return the options of a class of learners: the keywords of its ``_fit`` that have defaults.
+
+    Examples
+    --------
+    >>> from mmlego.learners import Ridge
+    >>> options_of(Ridge)
+    {'penalties': 30}
+    """
+    parameters = inspect.signature(cls._fit).parameters.values()
+    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is not p.empty}
+
+
+def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
+    """Return a learner by its name and its sizes, empty: what it has learnt comes by ``load_state_dict``.
+
+    Parameters
+    ----------
+    name
+        A registered name.
+    config
+        What the learner that was saved had as ``config``.
+
+    Raises
+    ------
+    UnknownNameError
+        If no learner has this name.
+    InputError
+        If a size is missing or unknown.
+    MissingExtraError
+        If the distribution that offers it cannot be imported.
+
+    Examples
+    --------
+    >>> build_learner("ridge", {"in_features": 3, "raw": 1}).in_features
+    3
+    """
+    cls = learner_class(name)
+    try:
+        inspect.signature(cls).bind(**config)
+    except TypeError as error:
+        raise InputError(
+            f"wrong sizes for learner {name!r} ({error})",
+            expected=f"of {list(inspect.signature(cls).parameters)}",
+            got=sorted(config),
+        ) from error
+    return cls(**config)
