@@ -35,7 +35,7 @@ def test_everybody_has_a_row_in_the_cohort_s_order(finished: Path, others: Path,
     assert tuple(frame.index) == cohort.patients
     assert frame.index[0].startswith("5")
     cuts = [f"survival_at_{cut:.6g}" for cut in mmlego.load(finished / "merge").task.cuts]
-    assert list(frame.columns) == ["risk", *cuts, "has_clinical", "has_labs", "has_rna", "outside", "unknown", "note"]
+    assert list(frame.columns) == ["risk", *cuts, "has_rna", "has_clinical", "has_labs", "outside", "unknown", "note"]
     for name, table in cohort.frames.items():
         assert frame[f"has_{name}"].to_dict() == {patient: patient in table.index for patient in cohort.patients}
     assert frame[cuts].to_numpy().min() >= 0
@@ -207,7 +207,7 @@ def test_a_renamed_column_is_known_by_its_alias(finished: Path, others: Path, tm
     done("predict", block, "-d", others, "-o", tmp_path / "two.csv", "--alias", f"another=name={name}")
     pd.testing.assert_frame_equal(read(tmp_path / "one.csv"), read(tmp_path / "two.csv"))
     message = refused("predict", block, "-d", others, "-o", tmp_path / "x.csv", "--alias", f"anothername={name}")
-    assert message == "alias 'anothername': no column of the cohort is called so. Did you mean 'another=name'?"
+    assert message == "alias 'anothername': no column of the files is called so. Did you mean 'another=name'?"
 
 
 def test_values_far_from_training_are_marked_with_their_patient(finished: Path, others: Path, tmp_path: Path) -> None:

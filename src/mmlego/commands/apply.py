@@ -60,14 +60,16 @@ def predict(
     """
     from mmlego.commands.tables import check_place, write_table
     from mmlego.data import Cohort
-    from mmlego.job.predicting import completed, predict_cohort
+    from mmlego.job.predicting import completed, predict_cohort, wanted_of
 
     check_place(out, overwrite=overwrite)
     with plain_warnings():
-        cohort = Cohort.from_manifest(data, folder=data_dir, links=links)
         loaded = load_model(model)
+        # Whoever has features is predicted for; of the parts of a run the patients with an outcome are those it split.
+        reading = wanted_of([loaded], aliases=aliases_of(alias), everybody=part is Part.all)
+        cohort = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=reading)
         wanted, split = _patients(cohort, [model], part)
-        cohort = completed(loaded, cohort, missing_columns=missing_columns, aliases=aliases_of(alias))
+        cohort = completed(loaded, cohort, missing_columns=missing_columns)
         frame = predict_cohort(loaded, cohort, None if split is None else wanted)
         write_table(frame, out)
         lost = frame.index[frame["note"] != ""].tolist()
@@ -109,16 +111,17 @@ def evaluate(
     """
     from mmlego.files import write_atomically
     from mmlego.job import data_of
-    from mmlego.job.predicting import completed
+    from mmlego.job.predicting import completed, wanted_of
     from mmlego.job.scoring import score_models
 
     with plain_warnings():
-        cohort = read_cohort(data, data_dir, "scoring", links=links)
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
+        reading = wanted_of(loaded.values(), aliases=aliases_of(alias), everybody=False)
+        cohort = read_cohort(data, data_dir, "scoring", links=links, wanted=reading)
         ids, split = _patients(cohort, models, part)
         trained_on = [] if split is None else [cohort.patients[row] for row in split.train]
         for model in loaded.values():
-            cohort = completed(model, cohort, missing_columns=missing_columns, aliases=aliases_of(alias))
+            cohort = completed(model, cohort, missing_columns=missing_columns)
         for model in loaded.values() if len(loaded) == 1 else ():
             data_of(model, cohort, ids)  # an error where one of several models has a line that says so
         found = score_models({short(place): model for place, model in loaded.items()}, cohort, ids, trained_on)

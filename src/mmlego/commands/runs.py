@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
     from mmlego.block import LegoBlock
     from mmlego.data import Cohort, Split
+    from mmlego.data.cohort.manifest_files import Wanted
     from mmlego.training.evaluate import Model
 
 
-def read_cohort(data: Path, folder: list[Path] | None, why: str, *, links: bool = False) -> Cohort:
+def read_cohort(
+    data: Path, folder: list[Path] | None, why: str, *, links: bool = False, wanted: Wanted | None = None
+) -> Cohort:
     """Return the cohort of a manifest, which must have an outcome.
 
     Raises
@@ -26,7 +29,7 @@ def read_cohort(data: Path, folder: list[Path] | None, why: str, *, links: bool 
     """
     from mmlego.data import Cohort
 
-    cohort = Cohort.from_manifest(data, folder=folder, links=links)
+    cohort = Cohort.from_manifest(data, folder=folder, links=links, wanted=wanted)
     if cohort.outcome is None:
         raise InputError(f"{why} needs an outcome, and {cohort.name} has none", remedy="Add outcome: to the manifest.")
     return cohort

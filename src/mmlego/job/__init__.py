@@ -4,7 +4,7 @@ from mmlego.job.blocks import encoder_for, fit_blocks, parts_by_modality, parts_
 from mmlego.job.bricks import Blocks, Bricks, save_bricks
 from mmlego.job.data import data_of, having, having_all
 from mmlego.job.main import train, train_blocks
-from mmlego.job.predicting import completed, predict_cohort
+from mmlego.job.predicting import completed, predict_cohort, wanted_of
 from mmlego.job.tuning import tune_fuse
 
 __all__ = [
@@ -24,4 +24,5 @@ __all__ = [
     "train_block",
     "train_blocks",
     "tune_fuse",
+    "wanted_of",
 ]

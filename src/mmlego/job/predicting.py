@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mmlego.data import Cohort
+from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError, LegoWarning
 from mmlego.job.data import blocks_of, data_of
 from mmlego.training import predict
@@ -21,6 +22,48 @@ if TYPE_CHECKING:
 
 MISSING_COLUMNS = 0.05  # of the columns of a modality, the share that may be absent unasked
 _MOST = 5  # columns named in a cell
+
+
+def wanted_of(models: Iterable[Model], *, aliases: Mapping[str, str] | None = None, everybody: bool = True) -> Wanted:
+    r"""Return what models want of a cohort that they are to predict for, for :meth:`Cohort.from_manifest`.
+
+    Columns that a manifest names one by one may then be absent, or have other names, as those may that it takes as
+    ``*``; :func:`completed` fills what a model lacks.
+
+    Parameters
+    ----------
+    models
+        The models.
+    aliases
+        For columns of the files the names that they had in training.
+    everybody
+        Whether patients without an outcome are predicted for, too.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tempfile import TemporaryDirectory
+    >>> from pathlib import Path
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Regression
+    >>> labs = pd.DataFrame({"crp": [1.0, 2.0, 6.0], "hb": [9.0, 8.0, 7.0]}, index=["a", "b", "c"])
+    >>> block = LegoBlock(SNN(2), Baseplate(Regression(), channels=4, width=8), "labs")
+    >>> block.preprocessing = Cohort.from_frames({"labs": labs}).prepare(["a", "b", "c"]).preprocessing["labs"]
+    >>> with TemporaryDirectory() as folder:
+    ...     _ = (Path(folder) / "labs.csv").write_text("id,CRP (mg/l)\nd,4\n")
+    ...     manifest = Path(folder) / "new.yaml"
+    ...     _ = manifest.write_text("key: id\nmodalities: {labs: {kind: table, file: labs.csv, columns: [crp, hb]}}")
+    ...     cohort = Cohort.from_manifest(manifest, wanted=wanted_of([block], aliases={"CRP (mg/l)": "crp"}))
+    >>> cohort.frames["labs"].to_dict("index"), str(cohort.dropped[-1])
+    ({'d': {'crp': 4}}, 'labs: 1 column of the manifest not there (hb)')
+    """
+    columns: dict[str, dict[str, None]] = {}
+    for model in models:
+        for block in blocks_of(model):
+            names = () if block.preprocessing is None else block.preprocessing.known()
+            columns.setdefault(block.modality, {}).update(dict.fromkeys(names))
+    return Wanted({name: tuple(known) for name, known in columns.items()}, dict(aliases or {}), everybody)
 
 
 def completed(

@@ -45,7 +45,7 @@ def read_outcome(
 
 
 def assemble(
-    tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None
+    tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame | None, *, everybody: bool = False
 ) -> tuple[tuple[str, ...], dict[str, pd.DataFrame], pd.DataFrame | None, list[Dropped]]:
     """Return who is in a cohort, their tables and outcome in one order, and who is left out.
 
@@ -55,6 +55,8 @@ def assemble(
         For each modality a table indexed by patient.
     outcome
         The outcome indexed by patient, or None.
+    everybody
+        Whether patients without an outcome are in it, too, behind the others; there is no outcome then.
 
     Raises
     ------
@@ -71,8 +73,14 @@ def assemble(
     (('b',), ['rna: 1 patient without outcome (c)', 'outcome: 1 patient without any modality (a)'])
     """
     missed = _missed(tables, outcome)
-    patients = _who(tables, outcome, missed)
-    notes = [] if outcome is None else _unmatched(tables, outcome, missed)
+    if everybody and outcome is not None:
+        anyone = dict.fromkeys(patient for frame in tables.values() for patient in frame.index)
+        patients = list(dict.fromkeys([patient for patient in outcome.index if patient in anyone]) | anyone)
+        notes = [_bare(tables, outcome)] if set(outcome.index) - anyone.keys() else []
+        outcome = None
+    else:
+        patients = _who(tables, outcome, missed)
+        notes = [] if outcome is None else _unmatched(tables, outcome, missed)
     frames = {modality: in_order(frame, patients) for modality, frame in tables.items()}
     return tuple(patients), frames, None if outcome is None else outcome.loc[patients], notes
 
@@ -193,7 +201,13 @@ def _unmatched(
             miss = missed.get(modality)
             hint = "" if miss is None else f"; {miss.found()}: {miss.remedy().removesuffix('.')}"
             notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome{hint}", lost))
-    bare = tuple(patient for patient in outcome.index if patient not in anyone)
-    if bare:
-        notes.append(Dropped("outcome", f"{counted(len(bare), 'patient')} without any modality", bare))
+    if set(outcome.index) - anyone:
+        notes.append(_bare(tables, outcome))
     return notes
+
+
+def _bare(tables: Mapping[str, pd.DataFrame], outcome: pd.DataFrame) -> Dropped:
+    """Return who has an outcome and nothing else."""
+    anyone = set().union(*(frame.index for frame in tables.values()))
+    bare = tuple(patient for patient in outcome.index if patient not in anyone)
+    return Dropped("outcome", f"{counted(len(bare), 'patient')} without any modality", bare)

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 from mmlego.data.cohort.assembly import assemble, check_known, in_order, read_outcome
 from mmlego.data.cohort.manifest import parse_outcome, sources_of_frames
-from mmlego.data.cohort.manifest_files import Where, read_files
+from mmlego.data.cohort.manifest_files import Wanted, Where, read_files
 from mmlego.data.cohort.pictures import draw_overlap
 from mmlego.data.cohort.prepared import Prepared, prepare_cohort
 from mmlego.data.cohort.splitting import By, Duplicates, split_cohort
@@ -59,6 +59,7 @@ class Cohort(CohortTable):
         folder: Where | Sequence[Where] | None = None,
         allow_outside: bool = False,
         links: bool = False,
+        wanted: Wanted | None = None,
     ) -> Cohort:
         r"""Read a cohort from the files that a manifest names.
 
@@ -73,6 +74,8 @@ class Cohort(CohortTable):
             Let files lie outside these folders.
         links
             Let links lead out of them, as ``links: true`` in the manifest does.
+        wanted
+            What models that predict want of it, as :func:`mmlego.job.wanted_of` says; None: to train or to score.
 
         Returns
         -------
@@ -94,8 +97,9 @@ class Cohort(CohortTable):
         ...     Cohort.from_manifest(manifest)
         Cohort(cohort: 2 patients; rna 2)
         """
-        found = read_files(path, folder, allow_outside=allow_outside, links=links)
-        name, spec, sources = found.manifest.name, found.manifest.outcome, found.manifest.modalities
+        found = read_files(path, folder, allow_outside=allow_outside, links=links, wanted=wanted)
+        name, sources = found.manifest.name, found.manifest.modalities
+        spec = None if found.outcome is None else found.manifest.outcome
         return cls(name, found.patients, found.frames, found.outcome, spec, sources, found.dropped, found.groups)
 
     @classmethod

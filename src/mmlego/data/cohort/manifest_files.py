@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mmlego.data.cohort.assembly import assemble, read_outcome
 from mmlego.data.cohort.manifest import Manifest, read_manifest
+from mmlego.data.kinds.expected import Expected
 from mmlego.data.kinds.source import Folder
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import Places
 from mmlego.data.splits.rules import PatientGroups, read_groups
-from mmlego.errors import InputError
-from mmlego.wording import shortened
+from mmlego.errors import InputError, LegoError
+from mmlego.wording import meant, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Where: TypeAlias = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a cohort is read for: to predict with models that are there.
+
+    Columns that a section names may then be absent, for the models say which they need; and whoever has features is in
+    the cohort, with an outcome or without.
+
+    Parameters
+    ----------
+    columns
+        By modality those that the models were trained on.
+    aliases
+        For columns of the files the names that they had in training.
+    everybody
+        Whether patients without an outcome are in the cohort, too; the cohort then has no outcome.
+    """
+
+    columns: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    everybody: bool = False
 
 
 class ManifestFiles(NamedTuple):
@@ -55,12 +79,13 @@ def read_files(
     *,
     allow_outside: bool = False,
     links: bool = False,
+    wanted: Wanted | None = None,
 ) -> ManifestFiles:
     """Read all files that a manifest names.
 
     Parameters
     ----------
-    path, folder, allow_outside, links
+    path, folder, allow_outside, links, wanted
         As :meth:`Cohort.from_manifest` takes them.
 
     Raises
@@ -71,15 +96,48 @@ def read_files(
     manifest = read_manifest(path)
     home = Path(path).parent
     files = folder_of(manifest, home, folder, allow_outside=allow_outside, links=links)
-    outcome, columns, notes = outcome_of(manifest, files)
+    everybody = wanted is not None and wanted.everybody
+    if everybody:
+        outcome, columns, notes = _outcome_if_there(manifest, files)
+    else:
+        outcome, columns, notes = outcome_of(manifest, files)
     files.patients = None if outcome is None else frozenset(outcome.index)
+    files.everybody = everybody
+    expected = None if wanted is None else Expected(lenient=True, aliases=wanted.aliases)
+    if wanted is not None:
+        _check_aliases(wanted, manifest)
     tables = {}
     for modality, source in manifest.modalities.items():
-        tables[modality], found = source.read(files.of(source.id), modality, columns)
+        here = files.of(source.id)
+        if wanted is not None and expected is not None:
+            here = here.expecting(expected.only([*wanted.columns.get(modality, ()), *source.names()]))
+        tables[modality], found = source.read(here, modality, columns)
         notes += found
-    patients, frames, known, lost = assemble(tables, outcome)
+    if expected is not None:
+        expected.check_used()
+    patients, frames, known, lost = assemble(tables, outcome, everybody=everybody)
+    if everybody:  # whom nobody has followed has no group either, and nobody is trained on
+        return ManifestFiles(manifest, patients, frames, None, (*files.notes, *notes, *lost), None)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)
     return ManifestFiles(manifest, patients, frames, known, (*files.notes, *notes, *lost), groups)
+
+
+def _check_aliases(wanted: Wanted, manifest: Manifest) -> None:
+    """Refuse aliases for names that neither a model has nor the manifest."""
+    trained = [name for names in wanted.columns.values() for name in names]
+    trained += [name for source in manifest.modalities.values() for name in source.names()]
+    for old, new in wanted.aliases.items():
+        if new not in trained:
+            raise InputError(f"alias {old!r}: the model was not trained on {new!r}", remedy=meant(new, trained))
+
+
+def _outcome_if_there(manifest: Manifest, files: Folder) -> tuple[pd.DataFrame | None, list[str], list[Dropped]]:
+    """Return the outcome where it can be read: it says who is who in names of files, and which columns are features."""
+    try:
+        return outcome_of(manifest, files)
+    except LegoError as error:
+        named = [] if manifest.outcome is None else list(manifest.outcome.named())
+        return None, named, [Noted("outcome", f"not read, and not needed to predict ({error})")]
 
 
 def folder_of(

@@ -219,7 +219,7 @@ class FileSource(Source):
             raise InputError(f"{modality}: no file is named as {self.pattern!r}", remedy=remedy)
         form = folder.form
         patients = folder.patients if form is None or folder.patients is None else Formed(form, folder.patients)
-        owners = pattern.owners(names, patients, modality)
+        owners = pattern.owners(names, patients, modality, everybody=folder.everybody)
         if form is not None:
             owners = {name: None if key is None else form.of(key) for name, key in owners.items()}
         found: dict[str, list[Path]] = {}

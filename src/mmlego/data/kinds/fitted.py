@@ -81,6 +81,10 @@ class Preprocessing(ABC):
         """Return the columns that a frame must have, where the kind is made of columns that may be filled."""
         return ()
 
+    def known(self) -> Sequence[str]:
+        """Return the names that it has for columns or variables, of which a file may have others."""
+        return self.needed()
+
     def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
         """Return by patient the values far from those of training, and those that training did not have, as words."""
         return {}, {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
+from mmlego.data.kinds.expected import Expected, RenamedTable
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.joins import Dropped, Noted
@@ -51,6 +52,8 @@ class Folder:
         form: IdForm | None = None,
     ) -> None:
         self.places, self.key, self.home, self.patients, self.form = places, key, home, patients, form
+        self.expected = Expected()
+        self.everybody = False  # whether files of others than these patients count, too, where their names tell whose
         self._tables: dict[tuple[Path, str | None], TableFile] = {}
 
     @property
@@ -92,8 +95,10 @@ class Folder:
         """What was unusual about the tables that were read, each with the name of its file."""
         return [Noted(place.name, note) for (place, _), table in self._tables.items() for note in table.notes]
 
-    def opened(self, name: str) -> TableFile:
+    def opened(self, name: str) -> TableFile | RenamedTable:
         """Return a table whose columns are known, and none of which need have been read.
+
+        Where a model expects other names, the columns have these.
 
         Parameters
         ----------
@@ -105,7 +110,8 @@ class Folder:
         place = self.file(name if sheet is None else book)
         if (place, sheet) not in self._tables:
             self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet, patients=self.patients)
-        return self._tables[place, sheet]
+        table = self._tables[place, sheet]
+        return RenamedTable(table, self.expected) if self.expected.aliases else table
 
     def of(self, form: IdForm | None) -> Folder:
         """Return this folder as a section sees it, whose ids are of a form of their own; None: of that of all.
@@ -119,6 +125,18 @@ class Folder:
             return self
         other = copy.copy(self)
         other.form = form
+        return other
+
+    def expecting(self, expected: Expected) -> Folder:
+        """Return this folder as it is read for a model.
+
+        Parameters
+        ----------
+        expected
+            What the model expects of the modality that is read.
+        """
+        other = copy.copy(self)
+        other.expected = expected
         return other
 
     def as_written(self) -> Folder:
@@ -255,6 +273,10 @@ class Source(BaseModel, ABC):
             f"{modality}: kind {self.kind!r} is not made of a table in memory",
             remedy="Describe its files in a manifest.",
         )
+
+    def names(self) -> Sequence[str]:
+        """Return the columns that the section itself names, where a renamed one may be known by an alias."""
+        return ()
 
     def width(self, frame: pd.DataFrame) -> int:
         """Return how many columns, variables or features a patient has at most, for the summary.

@@ -76,6 +76,10 @@ class TextColumnSource(Source):
         rules = TextRules(self.column, self.rows, self.on_error, self.complaint, self.absent)
         return choose_texts(frame, key, modality, taken, rules)
 
+    def names(self) -> Sequence[str]:
+        """Return the column of texts."""
+        return (self.column,)
+
     def complaint(self, text: str) -> str | None:
         """Return why a text cannot be used, or None.
 

@@ -62,7 +62,11 @@ class Noted(Dropped):
 
 
 def select_columns(
-    patterns: str | Sequence[str], available: Sequence[str], where: str, hidden: Collection[str] = ()
+    patterns: str | Sequence[str],
+    available: Sequence[str],
+    where: str,
+    hidden: Collection[str] = (),
+    absent: list[str] | None = None,
 ) -> list[str]:
     """Return the columns that names or globs choose, each once: in the order of the patterns, then of the file.
 
@@ -78,11 +82,13 @@ def select_columns(
         The modality, for messages.
     hidden
         Further columns that no glob chooses.
+    absent
+        A list that takes the patterns that match nothing; None: they are refused.
 
     Raises
     ------
     InputError
-        If a pattern matches no column.
+        If a pattern matches no column, and none may be absent.
 
     Examples
     --------
@@ -98,8 +104,10 @@ def select_columns(
             found = [pattern] if pattern in names else named
         else:
             found = [name for name in named if fnmatch.fnmatchcase(name, pattern)]
-        if not found:
+        if not found and absent is None:
             raise InputError(f"{where}: no column matches {pattern!r}", remedy=meant(pattern, available))
+        if not found and absent is not None:
+            absent.append(pattern)
         chosen |= dict.fromkeys(found)
     return list(chosen)
 
@@ -211,6 +219,8 @@ def choose_rows(
     where: str,
     taken: Sequence[str],
     read: Callable[[pd.DataFrame, list[str]], pd.DataFrame] | None = None,
+    *,
+    lenient: bool = False,
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return the chosen columns of a table, a row a patient, of those who have any value.
 
@@ -230,6 +240,8 @@ def choose_rows(
         Columns of the outcome, which features may not be.
     read
         Returns the chosen columns of all rows as what they are: numbers, categories. None: they stay as they are.
+    lenient
+        Note patterns that match no column, in place of refusing them.
 
     Raises
     ------
@@ -247,8 +259,11 @@ def choose_rows(
     frame, notes = by_patient(frame, key, where)
     frame.columns = [str(column) for column in frame.columns]
     hidden = row_numbers(frame)
-    columns = select_columns(patterns, list(frame.columns), where, hidden)
+    absent: list[str] | None = [] if lenient else None
+    columns = select_columns(patterns, list(frame.columns), where, hidden, absent)
     refuse_taken(columns, taken, where)
+    if absent:
+        notes = [*notes, Noted(where, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")]
     left = [name for name in hidden if name not in columns]
     if left:
         text = f"row numbers left out ({listed(left)}): a column without a name of its own is a feature if it is named"

@@ -96,7 +96,9 @@ class NamePattern:
                 folders[:] = [name for name in folders if not _is_whole(Path(place, name))]
                 yield from (path for path in paths if whole.fullmatch(path.relative_to(folder).as_posix()))
 
-    def owners(self, names: Iterable[str], patients: Collection[str] | None, where: str) -> dict[str, str | None]:
+    def owners(
+        self, names: Iterable[str], patients: Collection[str] | None, where: str, *, everybody: bool = False
+    ) -> dict[str, str | None]:
         """Return whose each file is; None if nobody's.
 
         Parameters
@@ -108,6 +110,8 @@ class NamePattern:
             shortest text that fits counts.
         where
             The modality, for messages.
+        everybody
+            Whether a file of none of these patients is another's, where only one text in its name can be the id.
 
         Raises
         ------
@@ -126,8 +130,11 @@ class NamePattern:
             )
         found = {}
         for name in names:
-            keys = [key for key in self._keys(name, before, after, loose) if patients is None or key in patients]
+            every = self._keys(name, before, after, loose)
+            keys = [key for key in every if patients is None or key in patients]
             found[name] = (min if patients is None else max)(keys, key=len, default=None)
+            if everybody and not keys and len(every) == 1 and not any(loose):
+                found[name] = every[0]
         return found
 
     def _keys(self, name: str, before: list[str], after: list[str], loose: tuple[bool, bool]) -> list[str]:

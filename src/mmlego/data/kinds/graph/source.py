@@ -87,6 +87,10 @@ class GraphSource(ColumnKeys, FileSource):
             NamePattern(self.pattern, alone=self.file is None)
         return self
 
+    def names(self) -> Sequence[str]:
+        """Return the column of SMILES, where there is one."""
+        return (self.column,) if self.pattern is None and self.edges is None else ()
+
     def unheeded(self) -> tuple[str, Sequence[str]]:
         """Return in which of its forms the section is, and which keys that form does not heed."""
         tables = ("source", "target", "node", "directed", *ColumnKeys.model_fields)

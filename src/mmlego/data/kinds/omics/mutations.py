@@ -95,7 +95,7 @@ class Mutations:
         found: dict[str, dict[str, set[Mutation]]] = {}
         for patient, own in zip(folder.ids(list(barcodes), where), barcodes.values(), strict=True):
             together = found.setdefault(patient, {})
-            for gene, mutations in own.items():
+            for gene, mutations in zip(folder.expected.named(list(own), where), own.values(), strict=True):
                 together[gene] = together.get(gene, set()) | mutations
         patients = self._everybody(folder, list(found), where, notes)
         genes = _chosen(columns, sorted({gene for genes in found.values() for gene in genes}), where)

@@ -28,12 +28,12 @@ from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
 from mmlego.data.reading.containers import name_columns
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, pick, select_columns
+from mmlego.data.reading.joins import Dropped, Noted, RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, LegoError
-from mmlego.wording import label, listed
+from mmlego.wording import counted, label, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,8 +174,11 @@ class OmicsSource(Source):
             frame = frame.set_axis(folder.ids(list(frame.index), modality), axis=0)
         else:
             refuse_genes_in_rows(folder, name, modality)
-            return self._choose(folder.table(name), folder.key, modality, taken)
-        return self._choose(frame, None, modality, taken, notes)
+            frame, key = folder.table(name), folder.key
+            return self._choose(frame, key, modality, taken, lenient=folder.expected.lenient)
+        if self.format != "maf":
+            frame = frame.set_axis(folder.expected.named([str(gene) for gene in frame.columns], modality), axis=1)
+        return self._choose(frame, None, modality, taken, notes, lenient=folder.expected.lenient)
 
     def _read_container(
         self, folder: Folder, modality: str, taken: Sequence[str]
@@ -186,13 +189,19 @@ class OmicsSource(Source):
                 part = self._part(data, modality, folder.key)
                 part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
                 refuse_patients_in_columns(part.patients, part.genes, folder.patients, modality)
-                names = name_columns(part.genes, modality)
-                chosen = select_columns(self.columns, names, modality)
+                names = folder.expected.named(name_columns(part.genes, modality), modality)
+                absent: list[str] | None = [] if folder.expected.lenient else None
+                chosen = select_columns(self.columns, names, modality, absent=absent)
                 place = {gene: number for number, gene in enumerate(names)}
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
+                part = replace(part, genes=[*names])
                 frame, notes = rows_of_patients(part, columns, self.rows, modality, numbers_among(self._words()))
             except LegoError as error:
                 raise type(error)(f"{path.name!r}: {error}") from error
+        if absent:
+            notes.append(
+                Noted(modality, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")
+            )
         frame, more = choose_rows(frame, None, "*", "error", modality, taken)
         return frame, [*notes, *more]
 
@@ -233,6 +242,8 @@ class OmicsSource(Source):
         modality: str,
         taken: Sequence[str],
         notes: Sequence[Dropped] = (),
+        *,
+        lenient: bool = False,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
         again = frame.columns[frame.columns.duplicated()].unique()
@@ -246,7 +257,7 @@ class OmicsSource(Source):
             told.extend(found)
             return numbers
 
-        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read)
+        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
         return chosen, [*notes, *told, *more]
 
     def _words(self) -> list[str]:

@@ -81,7 +81,13 @@ def check_patterns(what: str, patterns: Iterable[str], names: Sequence[str]) -> 
             raise InputError(f"{what}: no variable matches {pattern!r}", remedy=meant(pattern, names))
 
 
-def choose(patterns: str | Sequence[str], names: Sequence[str], hidden: Sequence[str], where: str) -> list[str]:
+def choose(
+    patterns: str | Sequence[str],
+    names: Sequence[str],
+    hidden: Sequence[str],
+    where: str,
+    absent: list[str] | None = None,
+) -> list[str]:
     """Return the variables that names or globs choose, each once: in the order of the patterns, then of the names.
 
     Parameters
@@ -94,11 +100,13 @@ def choose(patterns: str | Sequence[str], names: Sequence[str], hidden: Sequence
         Those that no glob chooses, but their name does.
     where
         The modality, for messages.
+    absent
+        A list that takes the patterns that match nothing; None: they are refused.
 
     Raises
     ------
     InputError
-        If a pattern matches no variable.
+        If a pattern matches no variable, and none may be absent.
 
     Examples
     --------
@@ -107,7 +115,11 @@ def choose(patterns: str | Sequence[str], names: Sequence[str], hidden: Sequence
     """
     chosen: dict[str, None] = {}
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
-        check_patterns(where, [pattern], [name for name in names if name == pattern or name not in hidden])
+        open_to = [name for name in names if name == pattern or name not in hidden]
+        if absent is None:
+            check_patterns(where, [pattern], open_to)
+        elif not any(fits(name, [pattern]) for name in open_to):
+            absent.append(pattern)
         found = [pattern] if pattern in names else [name for name in names if fits(name, [pattern])]
         chosen |= dict.fromkeys(name for name in found if name == pattern or name not in hidden)
     return list(chosen)

@@ -178,6 +178,10 @@ class SeriesPreprocessor(Preprocessing):
         """The variables that are needed, each once."""
         return tuple(dict.fromkeys(column.variable for column in self.columns))
 
+    def known(self) -> tuple[str, ...]:
+        """Return :attr:`variables`: one that nobody has is not measured."""
+        return self.variables
+
     @property
     def features(self) -> tuple[str, ...]:
         """The names of the columns of what is made; of a variable with several, with the rule."""

@@ -20,7 +20,7 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
 
@@ -79,7 +79,7 @@ class SeriesSource(StaySource):
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen variables, a stay a patient; patients without any measurement do not have the modality."""
         found, notes = self.load(folder, modality)
-        names, hidden = self.chosen(found, self.layout_of(folder), modality)
+        names, hidden = self.chosen(found, self.layout_of(folder), modality, lenient=folder.expected.lenient)
         notes += hidden
         _refuse_outcome(names, taken, modality)
         found, outside = self.narrowed(found, names, modality)
@@ -157,9 +157,11 @@ class StaticSource(StaySource):
         import pandas as pd
 
         found, notes = self.load(folder, modality)
-        names, _ = self.chosen(found, self.layout_of(folder), modality)
+        names, told = self.chosen(found, self.layout_of(folder), modality, lenient=folder.expected.lenient)
+        notes += [note for note in told if isinstance(note, Noted)]
         _refuse_outcome(names, taken, modality)
-        check_patterns(f"{modality}: categories", self.categories, names)
+        if not folder.expected.lenient:
+            check_patterns(f"{modality}: categories", self.categories, names)
         found, outside = self.narrowed(found, names, modality)
         notes += outside
         end = None if self.window is None else self.window[1]

@@ -27,7 +27,7 @@ from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
 from mmlego.data.reading.dialect import SEPARATORS
 from mmlego.data.reading.files import PACKED
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.data.reading.tables import read_table
@@ -160,6 +160,7 @@ class StaySource(Source):
         if found.skipped:
             what = f"{counted(len(found.skipped), 'part')} of {path.name} left out: {listed(found.skipped)}"
             notes.append(Dropped(modality, what))
+        found = replace(found, names=tuple(folder.expected.named(found.names, modality)))
         found, merged = found.one_each(self.stays, modality)
         return found, [*notes, *merged]
 
@@ -169,7 +170,9 @@ class StaySource(Source):
             return self.layout
         return "physionet" if _is_bundle(folder.file(self.file or "", folders=True)) else "long"
 
-    def chosen(self, found: Stays, layout: Layout, modality: str) -> tuple[list[str], list[Dropped]]:
+    def chosen(
+        self, found: Stays, layout: Layout, modality: str, *, lenient: bool = False
+    ) -> tuple[list[str], list[Dropped]]:
         """Return the variables that are looked at, and a note of those that only their name would choose.
 
         Parameters
@@ -180,16 +183,23 @@ class StaySource(Source):
             Of the files.
         modality
             Its name, for messages.
+        lenient
+            Note variables that are named and not there, in place of refusing them.
         """
         known = {*DESCRIPTORS, *VARIABLES} if layout == "physionet" else set()
         series = not self.timeless
         hidden = [*(DESCRIPTORS if layout == "physionet" and series else ()), *(OUTCOMES if layout == "wide" else ())]
-        names = choose(self.variables, sorted({*found.names, *known}), hidden, modality)
+        absent: list[str] | None = [] if lenient else None
+        names = choose(self.variables, sorted({*found.names, *known}), hidden, modality, absent)
         gone = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-        check_patterns(f"{modality}: exclude", gone, names)
+        if not lenient:
+            check_patterns(f"{modality}: exclude", gone, names)
         passed = [name for name in OUTCOMES if name in found.names and name in hidden and name not in names]
         text = f"{listed(passed)} left out, the outcome of a public set; name it under variables: if it is wanted"
-        return [name for name in names if not fits(name, gone)], [Dropped(modality, text)] if passed else []
+        notes = [Dropped(modality, text)] if passed else []
+        if absent:
+            notes.append(Noted(modality, f"{counted(len(absent), 'variable')} not there ({listed(absent)})"))
+        return [name for name in names if not fits(name, gone)], notes
 
     def narrowed(self, found: Stays, names: Sequence[str], modality: str) -> tuple[Stays, list[Dropped]]:
         """Return what was measured of some variables in the window, and notes of what was left out.
@@ -231,9 +241,12 @@ class StaySource(Source):
         # Where ids have another form, no name of a file holds one as it is in the end.
         key, patients = self.patient or folder.key, folder.patients if folder.form is None else None
         whose = None if "{" not in pattern or patients is None else sorted(patients)  # whose a file is hangs on it
-        how = self._how("wide files", clock) | {"key": key, "pattern": pattern, "patients": _hashed(whose)}
+        how = self._how("wide files", clock, folder) | {"key": key, "pattern": pattern, "patients": _hashed(whose)}
         how["form"] = None if clock.index is None else str(folder.form)
-        reader = WideFiles(clock, key, pattern, patients, self._rules(), self.on_error)
+        how |= {"everybody": True} if folder.everybody else {}
+        reader = WideFiles(
+            clock, key, pattern, patients, self._rules(folder), self.on_error, everybody=folder.everybody
+        )
         return through_cache(cache, bundle.digest, how, lambda: reader.read_all(bundle.files(), path.name))
 
     def _table(self, path: Path, folder: Folder, cache: Path | None, clock: Clock) -> Stays:
@@ -241,12 +254,16 @@ class StaySource(Source):
         texts = [*([] if self.stay is None else [self.stay]), *([] if clock.index is None else [self.time])]
         reader: LongColumns | WideColumns
         if self.layout == "wide":
-            reader = WideColumns(clock, patient, self.stay, self._rules())
+            reader = WideColumns(clock, patient, self.stay, self._rules(folder))
         else:
-            rules, texts = self._rules(), [*texts, self.variable]
+            rules, texts = self._rules(folder), [*texts, self.variable]
             names = (patient, self.time, self.variable, self.value, self.stay)
             reader = LongColumns(*names, self.unit, clock.index, rules, clock.form)
-        how = self._how(self.layout or "long", clock) | {"patient": patient, "name": path.name, "stay": self.stay}
+        how = self._how(self.layout or "long", clock, folder) | {
+            "patient": patient,
+            "name": path.name,
+            "stay": self.stay,
+        }
         how["form"] = None if clock.index is None else str(folder.form)
         digest = _digest([path])
 
@@ -265,22 +282,29 @@ class StaySource(Source):
             files = [file for _, file in files_below(below, "*.parquet", folder.places.bounds)]
         index = {} if self.index is None else self.index.read(folder, modality)
         patient = self.patient or SUBJECT
-        whose = None if folder.patients is None else sorted(folder.patients)
-        how = self._how("meds", Clock("time", index=index)) | {"patient": patient, "patients": _hashed(whose)}
+        patients = None if folder.everybody else folder.patients
+        whose = None if patients is None else sorted(patients)
+        how = self._how("meds", Clock("time", index=index), folder) | {"patient": patient, "patients": _hashed(whose)}
         how["form"] = str(folder.form)
-        reader = MedsShards(patient, index, folder.patients, partial(folder.ids, where=modality))
+        reader = MedsShards(patient, index, patients, partial(folder.ids, where=modality))
         what = f"Reading {path.name}"
         return through_cache(cache, _digest(files), how, lambda: reader.read_all(list(shown(files, what)), path.name))
 
-    def _rules(self) -> CellRules:
+    def _rules(self, folder: Folder) -> CellRules:
         """Return what words in place of numbers mean; only cells of variables that are looked at need be readable."""
-        wanted = (self.variables,) if isinstance(self.variables, str) else tuple(self.variables)
+        wanted = [self.variables] if isinstance(self.variables, str) else list(self.variables)
         gone = (self.exclude,) if isinstance(self.exclude, str) else tuple(self.exclude)
-        return CellRules(tuple(self.missing), self.codes, wanted, gone)
+        codes = dict(self.codes)
+        for old, new in folder.expected.aliases.items():  # what is said of a variable holds under its other name
+            wanted += [old] if fits(new, wanted) else []
+            for pattern, words in self.codes.items():
+                if fits(new, [pattern]):
+                    codes[old] = {**words, **codes.get(old, {})}
+        return CellRules(tuple(self.missing), codes, tuple(wanted), gone)
 
-    def _how(self, layout: str, clock: Clock) -> dict[str, object]:
+    def _how(self, layout: str, clock: Clock, folder: Folder) -> dict[str, object]:
         """Return the settings on which reading a table depends, as values that JSON can hold."""
-        rules = self._rules()
+        rules = self._rules(folder)
         dates = None if clock.index is None else sorted((name, str(date)) for name, date in clock.index.items())
         return {
             "layout": layout,

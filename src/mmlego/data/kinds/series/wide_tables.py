@@ -53,6 +53,8 @@ class WideFiles:
         What words in place of numbers mean.
     on_error
         ``"raise"``, or ``"skip"`` to leave out stays that cannot be read, and name them.
+    everybody
+        Whether files of others than these patients count, too.
 
     Examples
     --------
@@ -68,6 +70,7 @@ class WideFiles:
     patients: Collection[str] | None = None
     rules: CellRules = field(default_factory=CellRules)
     on_error: OnError = "raise"
+    everybody: bool = False
 
     def read_all(self, files: Iterable[tuple[str, bytes]], where: str) -> Stays:
         """Return all stays, in the order of the names; numbers in names count as numbers.
@@ -124,7 +127,7 @@ class WideFiles:
         pattern = NamePattern(self.pattern, alone=True)
         depth = len(PurePosixPath(self.pattern).parts)
         short = {name: "/".join(PurePosixPath(name).parts[-depth:]) for name in names}
-        owners = pattern.owners(list(short.values()), self.patients, where)
+        owners = pattern.owners(list(short.values()), self.patients, where, everybody=self.everybody)
         return {name: owners[short[name]] for name in names}
 
     def _owned(self, name: str, content: bytes, owner: str | None) -> tuple[str | None, list[str], list[list[str]]]:

@@ -54,15 +54,16 @@ class TableSource(ColumnKeys, Source):
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient."""
         file = folder.opened(self.file or "")
-        only = None
+        only, names = None, [name for name in file.names if name != folder.key]
         if self.columns != "*":
             others = {rule.other for rule in self.dates.values()}.intersection(file.names)
             only = {
-                *select_columns(self.columns, [name for name in file.names if name != folder.key], modality),
+                *select_columns(self.columns, names, modality, absent=[] if folder.expected.lenient else None),
                 *others,
             }
         frame = folder.table(self.file or "", text=self.as_text(), only=only)
-        return self._choose(frame, folder.key, modality, taken, file.decimal)
+        lenient = folder.expected.lenient
+        return self._choose(frame, folder.key, modality, taken, file.decimal, lenient=lenient)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -78,21 +79,27 @@ class TableSource(ColumnKeys, Source):
         return self._choose(frame, key, modality, taken, ".")
 
     def _choose(
-        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str], decimal: str
+        self,
+        frame: pd.DataFrame,
+        key: str | None,
+        modality: str,
+        taken: Sequence[str],
+        decimal: str,
+        *,
+        lenient: bool = False,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
-        rules, strict = (
-            self.rules(),
-            bool(taken),
-        )  # without an outcome nothing is trained, and a model takes its columns
+        # without an outcome nothing is trained, and a model takes its columns
+        rules, strict = self.rules(), bool(taken)
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-            found = read_types(rows, rules, modality, columns, strict=strict, decimal=decimal)
+            here = rules.within(columns) if lenient else rules
+            found = read_types(rows, here, modality, columns, strict=strict, decimal=decimal)
             self._found[:] = [found.without_rows()]
             self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
             return found.frame
 
-        chosen, notes = choose_rows(frame, key, self.columns, self.rows, modality, taken, read)
-        if strict:
+        chosen, notes = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
+        if strict and not lenient:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
 

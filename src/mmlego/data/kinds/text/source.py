@@ -95,6 +95,10 @@ class TextSource(FileSource):
         self._find_model(Places((Path(),), allow_outside=True))
         return self._column(frame, key, modality, taken)
 
+    def names(self) -> Sequence[str]:
+        """Return the column of texts, where there is one."""
+        return (self.column,) if self.pattern is None else ()
+
     def _find_model(self, among: Places) -> None:
         self._folder.clear()
         if self.model is not None:
