@@ -34,14 +34,16 @@ check: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-test: check  ## all checks and all tests, with coverage
-	$(BIN)/python -m pytest --cov --cov-report=term
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+test: check  ## all checks and all tests, with coverage, in WORKERS processes (2)
+	$(PYTEST) --cov --cov-report=term
 
 test-fast: $(VENV)/.dev  ## the tests without the long ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-slow: $(VENV)/.dev  ## the long tests alone
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 format: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
