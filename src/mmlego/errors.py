@@ -43,6 +43,7 @@ class LegoError(Exception):
         if remedy is not None:
             text = f"{text.removesuffix('.')}. {remedy}"  # the clause may be another error, which ends in a remedy
         super().__init__(text)
+        self.remedy = remedy
 
 
 class InputError(LegoError, ValueError):

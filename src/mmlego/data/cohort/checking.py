@@ -33,7 +33,7 @@ from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.table.source import TableSource
-from mmlego.data.reading.joins import select_columns
+from mmlego.data.reading.joins import Doubtful, select_columns
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, read_groups
@@ -159,6 +159,9 @@ def check_manifest(
         cohort = None if manifest is None else _read(manifest, Path(path), folder, links, report)
         if manifest is not None and cohort is not None:
             report.cohort = cohort
+            for note in cohort.dropped:
+                if isinstance(note, Doubtful):
+                    report.note(report.doubtful, str(note))
             _columns(cohort, report)
             _try_preprocessing(cohort, report)
             found = report.attempt(lambda: duplicates(cohort)) or {}

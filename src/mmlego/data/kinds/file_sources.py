@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -11,9 +11,10 @@ from pydantic import model_validator
 
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.ids import Formed, with_ids
-from mmlego.data.reading.joins import Dropped, by_patient
+from mmlego.data.reading.joins import Doubtful, Dropped, by_patient
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.names import NamePattern
+from mmlego.data.reading.near_files import beside, near_files, told
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
@@ -208,14 +209,18 @@ class FileSource(Source):
                 return None
             if self.on_error == "raise" or not inside:  # what leaves the folder is never merely skipped
                 raise InputError(f"{modality}: {error}") from error
-            absent.append(name)
+            hint = error.remedy or ""
+            absent.append(f"{name} ({hint})" if hint.startswith("Did you mean") else name)
             return None
 
     def _find_by_name(self, folder: Folder, modality: str) -> tuple[dict[str, list[Path]], list[Dropped]]:
         pattern = NamePattern(self.pattern or "", alone=True)
         names = folder.places.glob(pattern.pattern)
         if not names:
+            near = self._near_files(folder, [], folder.patients or ())
             remedy = f"Paths begin at {folder.places}; where files lie elsewhere, say so: roots: in the manifest."
+            if near:
+                remedy = f"{told(near)}: mend pattern:, or rename the files."
             raise InputError(f"{modality}: no file is named as {self.pattern!r}", remedy=remedy)
         form = folder.form
         patients = folder.patients if form is None or folder.patients is None else Formed(form, folder.patients)
@@ -239,7 +244,17 @@ class FileSource(Source):
         notes = []
         if nobody:
             notes.append(Dropped(modality, f"{counted(len(nobody), 'file')} of no patient: {listed(nobody)}"))
+        lacking = [patient for patient in folder.patients or () if patient not in found]
+        if lacking:
+            near = self._near_files(folder, [name for name in owners if owners[name] is not None], lacking)
+            notes += [Doubtful(modality, told(near))] if near else []
         return found, notes
+
+    def _near_files(self, folder: Folder, owned: Sequence[str], lacking: Collection[str]) -> dict[str, tuple[str, str]]:
+        """Return by patient without a file one that may be theirs, where those of the pattern lie."""
+        pattern, mine = self.pattern or "", set(owned)
+        others = [name for name in folder.places.glob(beside(pattern)) if name not in mine] if lacking else []
+        return near_files(pattern, others, sorted(lacking))
 
 
 def _near(pattern: NamePattern, names: Sequence[str], folder: Folder, modality: str) -> str | None:

@@ -61,6 +61,16 @@ class Noted(Dropped):
     """
 
 
+class Doubtful(Noted):
+    """What is rather a mistake in a file than meant so: ``mmlego check`` tells it as doubtful.
+
+    Examples
+    --------
+    >>> str(Doubtful("slides", "1 patient without a file"))
+    'slides: 1 patient without a file'
+    """
+
+
 def select_columns(
     patterns: str | Sequence[str],
     available: Sequence[str],

@@ -16,6 +16,7 @@ from mmlego.data.kinds.series.clocks import Clock
 from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
 from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.reading.names import NamePattern
+from mmlego.data.reading.near_files import near_files, told
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
@@ -118,6 +119,11 @@ class WideFiles:
         for what, names in (("of no patient", nobody), ("of patients without an index date", undated)):
             if names:
                 skipped.append(f"{counted(len(names), 'file')} {what} ({listed(names, 2)})")
+        if nobody and self.patients is not None and "{" in self.pattern:
+            lacking = sorted(set(self.patients) - {part.patient for part in parts})
+            depth = len(PurePosixPath(self.pattern).parts)
+            near = near_files(self.pattern, ["/".join(PurePosixPath(one).parts[-depth:]) for one in nobody], lacking)
+            skipped += [told(near)] if near else []
         return _joined(parts, codes, (*skipped, *words.notes(where)))
 
     def _owners(self, names: Sequence[str], where: str) -> dict[str, str | None]:
