@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 
 import mmlego
 from mmlego import MismatchError
-from mmlego.cli import _OPTIONS, app
+from mmlego.cli import app
+from mmlego.commands.show import _OPTIONS
 from tests import terminal
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import write_cohort, write_quick
@@ -135,7 +136,7 @@ def test_the_options_that_errors_speak_of_are_there() -> None:
 def test_what_errors_tell_to_pass_is_told_of_the_command_line() -> None:
     """The words that are replaced stand in an error of ours still."""
     root = Path(mmlego.__file__).parent
-    code = "".join(path.read_text() for path in sorted(root.rglob("*.py")) if path.name != "cli.py")
+    code = "".join(path.read_text() for path in sorted(root.rglob("*.py")) if path.name != "show.py")
     words = re.sub(r'"\n\s*f?"', "", code)  # one text over two lines
     words = words.replace("{{", "{").replace("}}", "}")  # in an f-string
     assert [argument for argument in _OPTIONS if argument not in words] == []

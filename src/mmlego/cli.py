@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mmlego.commands import apply, check, demo, example, experiments, init, make
+from mmlego.commands.show import in_options
 from mmlego.errors import LegoError
 from mmlego.version import __version__
 
@@ -50,23 +51,6 @@ for panel, verbs in _PANELS.items():
         app.command(rich_help_panel=panel)(verb)
 
 
-# Errors speak Python; what they tell to pass has another name here.
-_OPTIONS = {
-    "allow_mismatch=True": "--allow-mismatch",
-    "overwrite=True": "--overwrite",
-    "resume=False": "--overwrite",
-    "folder=PATH": "--data-dir",
-    "out=PATH": "--out",
-    "links=True": "--links",
-    "aliases={FILE: TRAINING}": "--alias FILE=TRAINING",
-    "missing_columns=": "--missing-columns ",
-    "modalities=,": "--modality,",
-    "weights='uniform'": "--weights uniform",
-    "Lower lr=, or set gradient_clip=.": "Lower it with -s fit.lr=NUMBER, or set -s fit.gradient_clip=NUMBER.",
-    "duplicates='together' or duplicates='allow' (--duplicates)": "--duplicates together or --duplicates allow",
-}
-
-
 _INTERRUPTED = 130
 
 
@@ -89,7 +73,4 @@ def main() -> None:
 def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
         return f"{error.strerror}: {error.filename2 or error.filename}"
-    text = str(error)
-    for argument, option in _OPTIONS.items():
-        text = text.replace(argument, option)
-    return text
+    return in_options(str(error))

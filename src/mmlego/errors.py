@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 
 class LegoError(Exception):
@@ -108,3 +109,75 @@ def within(place: str, name: str | None = None) -> Iterator[None]:
         if name is not None and name in str(error):
             raise
         raise type(error)(f"{place}: {error}") from error
+
+
+_NOTED: ContextVar[list[LegoError] | None] = ContextVar("_NOTED", default=None)
+
+
+@contextmanager
+def noting() -> Iterator[list[LegoError]]:
+    """Have :func:`fault` note errors in place of raising them, for whoever wants to know all that is wrong at once.
+
+    Yields
+    ------
+    list of LegoError
+        Those noted, in order; one that is raised all the same is not among them.
+
+    Examples
+    --------
+    >>> with noting() as found:
+    ...     fault(InputError("age holds words"))
+    ...     fault(InputError("sex is not there"))
+    >>> [str(error) for error in found]
+    ['age holds words', 'sex is not there']
+    """
+    found: list[LegoError] = []
+    token = _NOTED.set(found)
+    try:
+        yield found
+    finally:
+        _NOTED.reset(token)
+
+
+def fault(error: LegoError) -> None:
+    """Raise an error after which more may be found wrong; within :func:`noting` it is noted.
+
+    Who calls this goes on as if what is wrong were not there; nothing that is read so is ever used.
+
+    Parameters
+    ----------
+    error
+        The error.
+
+    Raises
+    ------
+    LegoError
+        The error.
+
+    Examples
+    --------
+    >>> fault(InputError("age holds words"))
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: age holds words
+    """
+    found = _NOTED.get()
+    if found is None:
+        raise error
+    found.append(error)
+
+
+def noted() -> int:
+    """Return how many errors have been noted so far; 0 where they are raised."""
+    return len(_NOTED.get() or ())
+
+
+def named(few: int) -> int:
+    """Return how many things an error names: few, or all but too many where all that is wrong is wanted at once.
+
+    Parameters
+    ----------
+    few
+        How many it names where it is raised.
+    """
+    return few if _NOTED.get() is None else max(few, 40)

@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from mmlego.data import Cohort
+from mmlego.errors import InputError
 from tests.terminal import done, mmlego
 
 N = 40
@@ -82,13 +84,104 @@ def test_all_sections_are_told_at_once(tmp_path: Path) -> None:
     ]
     for part in expected:
         assert sum(part in line for line in found) == 1, (part, found)
-    assert len(found) == 6
+    assert any("labs.csv" in line for line in found), "files are looked at all the same"
+    assert len(found) == 7
     del manifest["nmae"]
-    found = wrong(write(tmp_path, manifest))
-    assert any("labs.csv" in line for line in found), "files are looked at where the rest is right"
     manifest["outcome"]["event_when"] = manifest["outcome"].pop("event_wen")
     found = wrong(write(tmp_path, manifest))
     assert any(line.startswith("leakage: leak holds columns of the outcome (months, dead)") for line in found)
+
+
+FAULTY = """
+key: id
+nmae: trial
+outcome: {task: survival, file: outcome.csv, time: months, event: status, event_when: deceased}
+split: {by: group, file: outcome.csv, column: hospital}
+modalities:
+  clinical: {kind: table, file: clinical.csv, columns: [age, stage, name, visit, status, crp, sxe], numeric: [weight],
+             rowz: first}
+  rna: {kind: omics, file: rna.csv, columns: [TP53, MYC, BRCA1]}
+  notes: {kind: text, pattern: "notes/{key}.txt"}
+  dna: {kind: sequence, file: dna.csv, column: dna, alphabet: dna}
+  vitals: {kind: series, file: vitals.csv, layout: long, variables: [HR, Tepm], exclude: Puls, cache: false}
+  cnv: {kind: table, file: cnv.csv}
+"""
+
+
+def test_all_that_is_wrong_with_every_table_and_the_outcome_is_told_at_once(tmp_path: Path) -> None:
+    ids = [f"P{i:02d}" for i in range(30)]
+    status = ["dead" if i % 2 else "alive" for i in range(30)]
+    months = ["x" if i == 3 else str(i - 2) for i in range(30)]
+    files = {
+        "outcome": {"months": months, "status": status},
+        "clinical": {
+            "age": ["> 89" if i == 4 else str(40 + i) for i in range(30)],
+            "stage": ["IV" if i % 3 else "I" for i in range(30)],
+            "name": [f"name {i}" for i in range(30)],
+            "visit": [f"2020-01-{i % 28 + 1:02d}" for i in range(30)],
+            "status": status,
+            "crp": ["<0.01" if i == 2 else str(i / 10) for i in range(30)],
+        },
+        "rna": {"TP53": range(30), "MYC": ["bad" if i == 5 else str(i) for i in range(30)]},
+        "dna": {"dna": ["ACGU" if i == 1 else "ACGT" * (i + 1) for i in range(30)]},
+        "vitals": {"time": [0] * 30, "variable": ["HR"] * 30, "value": range(60, 90)},
+    }
+    for name, columns in files.items():
+        pd.DataFrame(columns, pd.Index(ids, name="id")).to_csv(tmp_path / f"{name}.csv")
+    (tmp_path / "notes").mkdir()
+    for i, one in enumerate(ids):
+        (tmp_path / "notes" / f"{one}.txt").write_text("" if i in (1, 2) else f"a note about {one}")
+    (tmp_path / "cohort.yaml").write_text(FAULTY)
+    found = wrong(tmp_path / "cohort.yaml")
+    expected = [
+        "cohort.yaml: modality clinical: unknown key 'rowz'. Did you mean 'rows'?",
+        "cohort.yaml: unknown key 'nmae'. Did you mean 'name'?",
+        "outcome column 'months' holds 1 cell that is no number: got 'x' 1.",
+        "2 patients with a negative survival time (P00, P01)",
+        "outcome: no patient has an event: no value of column 'status' is event_when: expected deceased",
+        "clinical: no column matches 'sxe'.",
+        "leakage: clinical holds columns of the outcome (status)",
+        "clinical: numeric: no column matches 'weight'.",
+        "clinical: 2 columns of numbers hold other words (age: '> 89' 1×; crp: '<0.01' 1×)",
+        "clinical: column 'visit' holds dates",
+        "clinical: 1 column tells patients apart (name: 30 values in 30 patients, as 'name 0')",
+        "rna: no column matches 'BRCA1'.",
+        "rna: 1 cell that are no numbers (MYC: 'bad' 1×)",
+        "notes: patient P01: text 'P01.txt' is empty",
+        "notes: patient P02: text 'P02.txt' is empty",
+        "dna: 1 patient whose text cannot be used (P01:",
+        "vitals: no variable matches 'Tepm'.",
+        "vitals: exclude: no variable matches 'Puls'.",
+        "cnv: there is no file 'cnv.csv'",
+        "split: ",
+        "modality 'notes': text names no model",
+    ]
+    for part in expected:
+        assert sum(part in line for line in found) == 1, (part, found)
+    assert len(found) == len(expected), found
+    # What the commands say has the names that they take.
+    assert "say so: --data-dir, or roots: in the manifest" in mmlego("check", tmp_path / "cohort.yaml", width=400).text
+
+
+def test_the_first_fault_alone_is_raised_where_a_cohort_is_read(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    manifest["modalities"]["clinical"]["columns"] = ["age", "sxe", "hight"]
+    with pytest.raises(InputError, match=r"^clinical: no column matches 'sxe'\."):
+        Cohort.from_manifest(write(tmp_path, manifest))
+    found = wrong(write(tmp_path, manifest))
+    assert [line.split(". ")[0] for line in found] == [
+        "clinical: no column matches 'sxe'", "clinical: no column matches 'hight'"
+    ]  # fmt: skip
+
+
+def test_very_many_faults_of_one_modality_are_counted(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    for one in IDS:
+        (tmp_path / f"{one}.txt").write_text("")
+    manifest["modalities"]["notes"] = {"kind": "text", "pattern": "{key}.txt"}
+    found = [line for line in wrong(write(tmp_path, manifest)) if line.startswith("notes: ")]
+    assert len(found) == 31
+    assert found[-1].startswith("notes: 10 things more, as notes: patient 039: text '039.txt' is empty")
 
 
 @pytest.mark.parametrize("what", ["event", "time"])

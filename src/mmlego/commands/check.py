@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mmlego.commands.arguments import DataDir, Links, SameFeatures
-from mmlego.commands.show import say
+from mmlego.commands.show import in_options, say
 
 if TYPE_CHECKING:
     from mmlego.data import Report
@@ -53,7 +53,8 @@ def _show(report: Report) -> None:
         say(f"split {name}: " + ", ".join(f"{part} {size}" for part, size in sizes.items()))
     if report.cohort is not None:
         say("")
-    say(*(f"doubtful: {text}" for text in report.doubtful), *(f"wrong: {text}" for text in report.wrong))
+    lines = [*(f"doubtful: {text}" for text in report.doubtful), *(f"wrong: {text}" for text in report.wrong)]
+    say(*map(in_options, lines))
     count = len(report.wrong)
     say("Nothing is wrong." if report.ok else f"{count} thing{'s are' if count > 1 else ' is'} wrong.")
 

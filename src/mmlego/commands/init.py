@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.show import say, short
+from mmlego.commands.show import in_options, say, short
 from mmlego.errors import InputError
 
 
@@ -37,5 +37,6 @@ def init(
     write_atomically(out, text)
     say(text)
     report = check_manifest(out)
-    say(*(f"doubtful: {line}" for line in report.doubtful), *(f"to mend: {line}" for line in report.wrong))
+    lines = [*(f"doubtful: {line}" for line in report.doubtful), *(f"to mend: {line}" for line in report.wrong)]
+    say(*map(in_options, lines))
     say(f"Written: {short(out)}. Fill in the outcome, then mmlego check {short(out)}")

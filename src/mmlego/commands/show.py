@@ -12,12 +12,41 @@ from mmlego.errors import LegoWarning
 
 Advance = Any
 
+# Errors speak Python; what they tell to pass has another name here.
+_OPTIONS = {
+    "allow_mismatch=True": "--allow-mismatch",
+    "overwrite=True": "--overwrite",
+    "resume=False": "--overwrite",
+    "folder=PATH": "--data-dir",
+    "out=PATH": "--out",
+    "links=True": "--links",
+    "aliases={FILE: TRAINING}": "--alias FILE=TRAINING",
+    "missing_columns=": "--missing-columns ",
+    "modalities=,": "--modality,",
+    "weights='uniform'": "--weights uniform",
+    "Lower lr=, or set gradient_clip=.": "Lower it with -s fit.lr=NUMBER, or set -s fit.gradient_clip=NUMBER.",
+    "duplicates='together' or duplicates='allow' (--duplicates)": "--duplicates together or --duplicates allow",
+}
+
 
 def console() -> Any:
     """Return the console for results, which prints names as they are: brackets and colons in them mean nothing."""
     from rich.console import Console
 
     return Console(markup=False, highlight=False, emoji=False)
+
+
+def in_options(text: str) -> str:
+    """Return what an error tells to pass under the names that the command line has for it.
+
+    Parameters
+    ----------
+    text
+        The error.
+    """
+    for argument, option in _OPTIONS.items():
+        text = text.replace(argument, option)
+    return text
 
 
 def say(*lines: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.reading.joins import Dropped, by_patient, one_row_each
 from mmlego.data.reading.near_ids import NearMiss, near_miss
-from mmlego.errors import InputError, UnknownNameError
+from mmlego.errors import InputError, LegoError, UnknownNameError, fault, noted
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -38,10 +38,19 @@ def read_outcome(
     if raw is None or spec is None:
         return None, [], []
     frame, found = by_patient(raw, key, "outcome")
+    start = noted()
     columns = spec.columns([str(column) for column in frame.columns])
+    if noted() > start:  # what is there cannot be read without the rest
+        return None, columns, found
     frame, merged = one_row_each(frame[columns], spec.rows, "outcome", ("first", "last"))
-    outcome, lost = spec.known(frame)
-    return outcome, columns, [*found, *merged, *lost]
+    before = noted()
+    try:
+        outcome, lost = spec.known(frame)
+    except LegoError as error:
+        if noted() == before:  # else it follows from what is noted
+            fault(error)
+        return None, columns, [*found, *merged]
+    return None if noted() > before else outcome, columns, [*found, *merged, *lost]
 
 
 def assemble(

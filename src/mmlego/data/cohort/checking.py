@@ -31,17 +31,16 @@ from mmlego.data.cohort.splitting import Duplicates
 from mmlego.data.cohort.telling import telling_columns, telling_gaps
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
-from mmlego.data.kinds.source import Folder, Source
-from mmlego.data.kinds.table.source import TableSource
-from mmlego.data.reading.joins import Doubtful, select_columns
+from mmlego.data.reading.joins import Doubtful
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, read_groups
-from mmlego.errors import InputError, LegoError, LegoWarning
+from mmlego.errors import InputError, LegoError, LegoWarning, noting
 from mmlego.wording import counted, listed
 
 T = TypeVar("T")
 MOST_COLUMNS = 60  # that are told one by one
+MOST_FAULTS = 30  # of one modality that are told one by one
 MOST_FILES = 64  # patients with files of their own whose files are read whole
 
 
@@ -80,7 +79,7 @@ class Report:
         return not self.wrong
 
     def attempt(self, make: Callable[[], T], where: str = "") -> T | None:
-        """Return what a function returns; None if it fails, and then what is wrong is noted.
+        """Return what a function returns, as far as it comes, None if it fails; all that is wrong is noted.
 
         Parameters
         ----------
@@ -89,11 +88,21 @@ class Report:
         where
             What stands before the message, if it does not begin so itself.
         """
-        try:
-            return make()
-        except LegoError as error:
-            self.note(self.wrong, str(error), where)
-            return None
+        made = None
+        with noting() as found:
+            try:
+                made = make()
+            except LegoError as error:
+                found.append(error)
+            except Exception:
+                if not found:  # else it follows from what is noted, after which nothing need hold
+                    raise
+        for one in found[:MOST_FAULTS]:
+            self.note(self.wrong, str(one), where)
+        if len(found) > MOST_FAULTS:
+            more = counted(len(found) - MOST_FAULTS, "thing")
+            self.note(self.wrong, f"{where}: {more} more, as {found[-1]}")
+        return made
 
     def note(self, to: list[str], text: str, where: str = "") -> None:
         """Add a line, once.
@@ -107,7 +116,8 @@ class Report:
         where
             What stands before it, if it does not begin so itself.
         """
-        line = text if not where or where in text.split(":")[0] else f"{where}: {text}"
+        told = not where or text.startswith((f"{where}:", f"{where} ", f"leakage: {where} ", f"modality {where!r}"))
+        line = text if told else f"{where}: {text}"
         if line not in to:
             to.append(line)
 
@@ -201,40 +211,50 @@ def _manifest(content: object, where: str, report: Report) -> Manifest | None:
     right = {}
     for name, part in sections.items():
         place = f"{where}: modality {name}"
-        source = _section(partial(parse_source, part, place, files=True), KINDS, "kind", part, place, report)
+        source = _section(partial(parse_source, where=place, files=True), KINDS, "kind", part, place, report)
         if source is not None:
             right[str(name)] = source
     top["modalities"] = right
     place = f"{where}: outcome"
     if (part := top.get("outcome")) is not None:
-        top["outcome"] = _section(partial(_outcome, part, place), OUTCOMES, "task", part, place, report)
+        top["outcome"] = _section(partial(_outcome, place=place), OUTCOMES, "task", part, place, report)
     place = f"{where}: split"
     if (part := top.get("split")) is not None:
-        top["split"] = _section(partial(check_section, SplitRule, part, place), {}, "by", part, place, report)
-    faults = section_faults(Manifest, top, where)
-    for fault in faults:
+        top["split"] = _section(partial(_split, place=place), {}, "by", part, place, report)
+    for fault in section_faults(Manifest, top, where):
         report.note(report.wrong, str(fault))
-    return None if faults else check_section(Manifest, top, where)
+    sound = {"key": "id", "modalities": {}}
+    rest = {name: part for name, part in top.items() if not section_faults(Manifest, sound | {name: part}, where)}
+    return check_section(Manifest, rest, where) if "key" in rest else None
 
 
 def _section(
-    parse: Callable[[], T],
+    parse: Callable[[object], T],
     models: Mapping[str, type[BaseModel]],
     chosen_by: str,
     part: object,
     place: str,
     report: Report,
 ) -> T | None:
-    """Return a section, or note all that is wrong with it."""
+    """Return a section; note all that is wrong with it, and return it without the keys that nobody knows."""
     try:
-        return parse()
+        return parse(part)
     except LegoError as error:
         faults: Sequence[LegoError] = [error]
+        rest: dict[str, object] | None = None
         if isinstance(error, InputError) and isinstance(part, Mapping) and part.get(chosen_by) in list(models):
-            faults = section_faults(models[part[chosen_by]], part, place) or faults
+            model = models[part[chosen_by]]
+            faults = section_faults(model, part, place) or faults
+            known = {*model.model_fields, *(field.alias for field in model.model_fields.values())}
+            rest = {name: value for name, value in part.items() if name in known}
         for fault in faults:
             report.note(report.wrong, str(fault))
-        return None
+        if rest is None or len(rest) == len(part):  # type: ignore[arg-type]
+            return None
+        try:  # its files may be looked at all the same
+            return parse(rest)
+        except LegoError:
+            return None
 
 
 def _outcome(part: object, place: str) -> Outcome:
@@ -244,6 +264,12 @@ def _outcome(part: object, place: str) -> Outcome:
     return outcome
 
 
+def _split(part: object, place: str) -> SplitRule:
+    if not isinstance(part, Mapping):
+        raise InputError(f"{place} is not a section", expected="names with values", got=type(part).__name__)
+    return check_section(SplitRule, part, place)
+
+
 def _read(
     manifest: Manifest, path: Path, folder: Where | Sequence[Where] | None, links: bool, report: Report
 ) -> Cohort | None:
@@ -251,14 +277,13 @@ def _read(
     files = report.attempt(lambda: folder_of(manifest, path.parent, folder, links=links))
     if files is None:
         return None
-    outcome, columns, notes = report.attempt(lambda: outcome_of(manifest, files), "outcome") or (None, [], [])
+    said = [] if manifest.outcome is None else manifest.outcome.named()
+    outcome, columns, notes = report.attempt(lambda: outcome_of(manifest, files), "outcome") or (None, said, [])
     files.patients = None if outcome is None else frozenset(outcome.index)
     tables = {}
     for modality, source in manifest.modalities.items():
         read = report.attempt(partial(source.read, files.of(source.id), modality, columns), modality)
-        if read is None and (rest := _without(columns, source, files)) is not None:
-            read = report.attempt(partial(rest.read, files.of(source.id), modality, columns), modality)
-        if read is not None:
+        if read is not None and len(read[0]):
             tables[modality] = read[0]
             notes = [*notes, *read[1]]
     made = report.attempt(lambda: assemble(tables, outcome)) if tables else None
@@ -270,19 +295,6 @@ def _read(
     spec = None if known is None else manifest.outcome
     sources = {name: manifest.modalities[name] for name in frames}
     return Cohort(manifest.name, patients, frames, known, spec, sources, (*notes, *lost), groups)
-
-
-def _without(outcome: Sequence[str], source: Source, files: Folder) -> Source | None:
-    """Return a section that took columns of the outcome, without them: more may be wrong with its table."""
-    if not isinstance(source, TableSource) or not source.file:
-        return None
-    try:
-        names = [name for name in files.opened(source.file).names if name != files.key]
-        chosen = select_columns(source.columns, names, "")
-    except LegoError:
-        return None
-    rest = [name for name in chosen if name not in outcome]
-    return source.model_copy(update={"columns": rest}) if rest and len(rest) < len(chosen) else None
 
 
 def _columns(cohort: Cohort, report: Report) -> None:

@@ -16,7 +16,7 @@ from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import beside, near_files, told
 from mmlego.data.reading.near_ids import near_miss
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, noted
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ class FileSource(Source):
         found, notes = self._find(folder, modality, taken)
         cells: dict[str, Any] = {}
         skipped: list[str] = []
+        before = noted()
         for patient, paths in found.items():
             opened = [self._try(self.open, path, modality, patient, skipped) for path in paths]
             parts = [part for part in opened if part is not None]
@@ -111,7 +112,7 @@ class FileSource(Source):
         made = {patient: cell for patient, cell in made.items() if cell is not None}
         if skipped:
             notes.insert(0, Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
-        if not made:
+        if not made and noted() == before:
             raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
         index = pd.Index(list(made), name="patient", dtype=object)
         return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
@@ -121,10 +122,12 @@ class FileSource(Source):
             return make(given)
         except InputError as error:
             if self.on_error == "raise":
-                raise InputError(
-                    f"{modality}: patient {patient}: {error}",
-                    remedy="Mend the file, or declare on_error: skip to go on without it.",
-                ) from error
+                what = f"{modality}: patient {patient}: {error}"
+                try:
+                    fault(InputError(what, remedy="Mend the file, or declare on_error: skip to go on without it."))
+                except InputError as raised:
+                    raise raised from error
+                return None
             skipped.append(f"patient {patient}: {error}")
             return None
 
@@ -135,11 +138,11 @@ class FileSource(Source):
         if self.rows == "error":
             ways = self.ways_with([part for patient in several for part in cells[patient]])
             text = " or ".join(f"rows: {rule} ({what})" for rule, what in ways.items())
-            raise InputError(
-                f"{modality}: {counted(len(several), 'patient')} with several files ({listed(several)})",
-                expected="one file a patient",
-                remedy=f"Declare what to do, as {text}.",
-            )
+            what = f"{modality}: {counted(len(several), 'patient')} with several files ({listed(several)})"
+            fault(InputError(what, expected="one file a patient", remedy=f"Declare what to do, as {text}."))
+            for patient in several:
+                del cells[patient][1:]
+            return []
         total = sum(len(cells[patient]) for patient in several)
         if self.rows != "first":
             text = f"{total} files of {counted(len(several), 'patient')} put together"
@@ -181,7 +184,7 @@ class FileSource(Source):
         columns = {name: folder.key if name == "key" and name not in available else name for name in needed}
         for name, column in columns.items():
             if column in taken:
-                raise InputError(f"leakage: {modality} names its files by {column!r}, a column of the outcome")
+                fault(InputError(f"leakage: {modality} names its files by {column!r}, a column of the outcome"))
             if column not in available:
                 raise InputError(f"{modality}: no column {name!r} names files", remedy=meant(name, available))
         keyed = with_ids(table.set_index(folder.key, drop=False), None, folder.form, modality)
@@ -208,7 +211,11 @@ class FileSource(Source):
             if inside and doubtful:  # NA where there is no such file says that there is none
                 return None
             if self.on_error == "raise" or not inside:  # what leaves the folder is never merely skipped
-                raise InputError(f"{modality}: {error}") from error
+                try:
+                    fault(InputError(f"{modality}: {error}"))
+                except InputError as raised:
+                    raise raised from error
+                return None
             hint = error.remedy or ""
             absent.append(f"{name} ({hint})" if hint.startswith("Did you mean") else name)
             return None

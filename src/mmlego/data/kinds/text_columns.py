@@ -13,7 +13,7 @@ from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.joins import Dropped, Noted, by_patient, one_row_each, refuse_taken
 from mmlego.data.reading.missing import is_missing
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
@@ -157,11 +157,9 @@ def _usable(texts: pd.DataFrame, modality: str, rules: TextRules) -> tuple[pd.Da
     wrong = {patient: why for patient, text in texts.iloc[:, 0].items() if (why := rules.complaint(str(text)))}
     if not wrong:
         return texts, []
-    first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
+    first = listed((f"{patient}: {why}" for patient, why in wrong.items()), named(3))
     if rules.on_error == "raise" or len(wrong) == len(texts):
-        raise InputError(
-            f"{modality}: {counted(len(wrong), 'patient')} whose text cannot be used ({first})",
-            remedy="Mend them, or declare on_error: skip to go on without them.",
-        )
+        what = f"{modality}: {counted(len(wrong), 'patient')} whose text cannot be used ({first})"
+        fault(InputError(what, remedy="Mend them, or declare on_error: skip to go on without them."))
     note = f"{counted(len(wrong), 'patient')} whose text cannot be used ({first})"
     return texts[~texts.index.isin(list(wrong))], [Dropped(modality, note)]

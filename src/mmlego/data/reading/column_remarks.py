@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from mmlego.data.reading.joins import Noted
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.words import COMMAS, GROUPED, as_number
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, named
 from mmlego.wording import listed, shortened
 
 SEVERAL = 5  # so many different numbers among words are hardly names of categories
@@ -131,21 +131,17 @@ class Remarks:
                 else ""
             )
             hold = "columns of numbers hold" if len(self.odd) > 1 else "column of numbers holds"
-            raise InputError(
-                f"{self.where}: {len(self.odd)} {hold} other words ({_quoted(self.odd)})",
-                expected="numbers",
-                remedy=f"Declare in the section what they are: missing: {{{name}: [{first!r}]}} to read such cells as "
-                f"missing, or categories: [{name}] if it holds no numbers.{more}",
-            )
+            remedy = f"Declare in the section what they are: missing: {{{name}: [{first!r}]}} to read such cells as "
+            remedy += f"missing, or categories: [{name}] if it holds no numbers.{more}"
+            what = f"{self.where}: {len(self.odd)} {hold} other words ({_quoted(self.odd)})"
+            fault(InputError(what, expected="numbers", remedy=remedy))
         if self.dates:
             name, first = next(iter(self.dates.items()))
-            raise InputError(
-                f"{self.where}: column {name!r} holds dates",
-                expected="numbers or categories",
-                got=listed((f"{column} {word!r}" for column, word in self.dates.items()), 3),
-                remedy=f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, unit: days}}}} (before: "
-                "for an age), or leave them out of columns:.",
-            )
+            remedy = f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, unit: days}}}} (before: "
+            remedy += "for an age), or leave them out of columns:."
+            got = listed((f"{column} {word!r}" for column, word in self.dates.items()), named(3))
+            what, expected = f"{self.where}: column {name!r} holds dates", "numbers or categories"
+            fault(InputError(what, expected=expected, got=got, remedy=remedy))
 
 
 def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
@@ -153,7 +149,7 @@ def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
         f"{name}: " + listed((f"{shortened(word)!r} {count}×" for word, count in _often(words)), 4)
         for name, words in found.items()
     )
-    return "; ".join(lines) if len(found) <= 4 else listed(lines, 4)
+    return "; ".join(lines) if len(found) <= 4 else listed(lines, named(4))
 
 
 def _but_for_case(words: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from mmlego.data.reading.dates import elapsed, is_date
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.words import DOTTED, LIKE, as_number, commas_are_decimal, numbers_among
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import label, meant
 
 if TYPE_CHECKING:
@@ -79,10 +79,21 @@ def read_types(
     chosen = list(frame.columns) if columns is None else list(columns)
     reader = _Types(rules, where, decimal)
     reader.check(chosen)
-    made = {name: value for name in _odd(frame, chosen, rules) if (value := reader.read(frame, name)) is not None}
+    made: dict[str, Any] = {}
+    wrong: set[str] = set()
+    for name in _odd(frame, chosen, rules):
+        try:
+            value = reader.read(frame, name)
+        except InputError as error:
+            fault(error)
+            wrong.add(name)
+            continue
+        if value is not None:
+            made[name] = value
     if strict:
         reader.remarks.refuse()
-    picked = pick(frame, chosen)
+        wrong |= {*reader.remarks.odd, *reader.remarks.dates}
+    picked = pick(frame, [name for name in chosen if name not in wrong])
     if made:
         picked = _replaced(picked, made)
     return Found(picked, tuple(reader.remarks.notes()), reader.remarks.gone(), reader.taken, reader.remarks.doubts)
@@ -149,9 +160,8 @@ class _Types:
         for key, patterns in said.items():
             for pattern in patterns:
                 if pattern not in known and not fnmatch.filter(columns, pattern):
-                    raise InputError(
-                        f"{self.where}: {key}: no column matches {pattern!r}", remedy=meant(pattern, columns)
-                    )
+                    what = f"{self.where}: {key}: no column matches {pattern!r}"
+                    fault(InputError(what, remedy=meant(pattern, columns)))
 
     def read(self, frame: pd.DataFrame, name: str) -> Any:
         """Return a column as what it is; None if it stays as it is."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def select_columns(
         else:
             found = [name for name in named if fnmatch.fnmatchcase(name, pattern)]
         if not found and absent is None:
-            raise InputError(f"{where}: no column matches {pattern!r}", remedy=meant(pattern, available))
+            fault(InputError(f"{where}: no column matches {pattern!r}", remedy=meant(pattern, available)))
         if not found and absent is not None:
             absent.append(pattern)
         chosen |= dict.fromkeys(found)
@@ -272,6 +272,7 @@ def choose_rows(
     absent: list[str] | None = [] if lenient else None
     columns = select_columns(patterns, list(frame.columns), where, hidden, absent)
     refuse_taken(columns, taken, where)
+    columns = [name for name in columns if name not in taken]  # of which some are, where errors are noted
     if absent:
         notes = [*notes, Noted(where, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")]
     left = [name for name in hidden if name not in columns]
@@ -314,10 +315,12 @@ def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> No
     """
     leaked = [column for column in columns if column in taken]
     if leaked:
-        raise InputError(
-            f"leakage: {where} holds columns of the outcome ({listed(leaked)})",
-            expected="features alone",
-            remedy="Choose the columns of the modality without them.",
+        fault(
+            InputError(
+                f"leakage: {where} holds columns of the outcome ({listed(leaked)})",
+                expected="features alone",
+                remedy="Choose the columns of the modality without them.",
+            )
         )
 
 
@@ -359,7 +362,8 @@ def one_row_each(
         text = [str(name) for name in frame.columns if frame[name].dtype.kind not in "iufb"]
         if text:
             remedy = "Choose rows: first, or leave these columns out."
-            raise InputError(f"{where}: cannot take the mean of text ({listed(text)})", remedy=remedy)
+            fault(InputError(f"{where}: cannot take the mean of text ({listed(text)})", remedy=remedy))
+            return frame[~frame.index.duplicated()], []
         frame = frame.astype(float).groupby(level=0, sort=False).mean()
         return frame, [Dropped(where, f"{rows} rows averaged to {counted(patients, 'patient')}")]
     if rule != "error":
@@ -371,9 +375,12 @@ def one_row_each(
         again = frame.index[frame.index.duplicated()].unique()
         rules = " or ".join(f"rows: {other}" for other in allowed)
         fewer = ", or choose fewer columns" if "mean" in allowed else ""
-        raise InputError(
-            f"{where}: {counted(len(again), 'patient')} with several rows that differ ({listed(again)})",
-            expected="one row per patient",
-            remedy=f"Declare what to do, as {rules}{fewer}." if rules else "Mend these rows.",
+        fault(
+            InputError(
+                f"{where}: {counted(len(again), 'patient')} with several rows that differ ({listed(again)})",
+                expected="one row per patient",
+                remedy=f"Declare what to do, as {rules}{fewer}." if rules else "Mend these rows.",
+            )
         )
+        return frame[~frame.index.duplicated()], []
     return frame, [Dropped(where, f"{counted(rows - patients, 'row')} merged, equal to another row of the patient")]

@@ -17,7 +17,7 @@ from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.parquet import ParquetTable
 from mmlego.data.reading.words import UTF8
 from mmlego.data.reading.workbooks import Workbook
-from mmlego.errors import InputError, within
+from mmlego.errors import InputError, fault, within
 from mmlego.wording import listed, meant
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class TableFile:
         """
         for pattern in only or ():
             if not matching(self.names, [pattern]):
-                name = self.path.name
-                raise InputError(f"file {name!r} has no column {pattern!r}", remedy=meant(pattern, list(self.names)))
+                what = f"file {self.path.name!r} has no column {pattern!r}"
+                fault(InputError(what, remedy=meant(pattern, list(self.names))))
         wanted = list(self.names) if only is None else matching(self.names, {self.key, *only})
         texts = set(matching(self.names, {self.key, *text}))
         absent = [name for name in wanted if (name, name in texts) not in self._place]

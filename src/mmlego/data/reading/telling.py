@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mmlego.data.reading.column_rules import ColumnRules, fits
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, label, listed, shortened
 
 if TYPE_CHECKING:
@@ -63,20 +63,17 @@ def refuse_names(frame: pd.DataFrame, rules: ColumnRules, where: str) -> None:
             first = label(column.iloc[0])
             found[name] = f"{different} values in {counted(len(column), 'patient')}, as {shortened(first)!r}"
     if many:
-        raise InputError(
-            f"{where}: more categories than are any use ({listed(many)})",
-            expected=f"at most {MOST_CATEGORIES}",
-            remedy="Leave the column out of columns:, or group its values.",
-        )
+        what = f"{where}: more categories than are any use ({listed(many, named(5))})"
+        remedy = "Leave the column out of columns:, or group its values."
+        fault(InputError(what, expected=f"at most {MOST_CATEGORIES}", remedy=remedy))
     if found:
         verb = "columns tell" if len(found) > 1 else "column tells"
         name = next(iter(found))
-        raise InputError(
-            f"{where}: {len(found)} {verb} patients apart ({listed((f'{n}: {why}' for n, why in found.items()), 4)})",
-            expected="features that patients share",
-            remedy="Leave it out of columns: if it is a name, a number of a record or free text (which kind: text "
-            f"reads); else declare what it is, as numeric: [{name}] or categories: [{name}].",
-        )
+        told = listed((f"{n}: {why}" for n, why in found.items()), named(4))
+        remedy = "Leave it out of columns: if it is a name, a number of a record or free text (which kind: text "
+        remedy += f"reads); else declare what it is, as numeric: [{name}] or categories: [{name}]."
+        what = f"{where}: {len(found)} {verb} patients apart ({told})"
+        fault(InputError(what, expected="features that patients share", remedy=remedy))
 
 
 def _nameable(frame: pd.DataFrame) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -52,7 +52,9 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
 
     column = frame[name]
     if column.dtype.kind in "mMc":
-        raise InputError(f"outcome column {name!r} holds dates", expected="numbers", remedy=_of_dates(["2020-01-01"]))
+        remedy = _of_dates(["2020-01-01"])
+        fault(InputError(f"outcome column {name!r} holds dates", expected="numbers", remedy=remedy))
+        return pd.Series(np.nan, frame.index, dtype=float)
     if column.dtype.kind in "iufb":
         values = column.astype(float)
     else:
@@ -61,8 +63,9 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
         fits = [word is None or bool(_NUMBER.fullmatch(word)) for word in plain]
         odd = [cell for cell, fit in zip(cells, fits, strict=True) if not fit and cell is not None]
         if odd:
-            raise _odd(name, odd, decimal)
-        values = pd.Series([np.nan if word is None else float(word) for word in plain], frame.index, dtype=float)
+            fault(_odd(name, odd, decimal))
+        known = [float(word) if fit and word is not None else np.nan for word, fit in zip(plain, fits, strict=True)]
+        values = pd.Series(known, frame.index, dtype=float)
     refuse(values.index[np.isinf(values)], f"an infinite value in outcome column {name!r}")
     return values
 
@@ -84,7 +87,7 @@ def refuse(patients: pd.Index, what: str) -> None:
     """
     if len(patients):
         remedy = "Mend these rows, or empty the cell to drop the patient."
-        raise InputError(f"{counted(len(patients), 'patient')} with {what} ({listed(patients)})", remedy=remedy)
+        fault(InputError(f"{counted(len(patients), 'patient')} with {what} ({listed(patients)})", remedy=remedy))
 
 
 def _odd(name: str, odd: list[str], decimal: Decimal) -> InputError:

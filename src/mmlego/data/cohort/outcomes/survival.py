@@ -16,7 +16,7 @@ from mmlego.data.cohort.outcomes.dates import days_of
 from mmlego.data.cohort.outcomes.numbers import Decimal, numbers, refuse
 from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
-from mmlego.errors import InputError, LegoWarning
+from mmlego.errors import InputError, LegoWarning, fault
 from mmlego.tasks import Survival, Task
 from mmlego.wording import counted, listed
 
@@ -115,8 +115,12 @@ class SurvivalOutcome(Outcome):
         time = self._between(frame) if self.time is None else numbers(frame, self.time, self.decimal)
         refuse(time.index[time < 0], "a negative survival time")
         given = words(frame[self.event])
-        events = self._events([word for word in given if word is not None])
-        event = [np.nan if word is None else float(events[word]) for word in given]
+        try:
+            events = self._events([word for word in given if word is not None])
+        except InputError as error:
+            fault(error)
+            events = {}
+        event = [np.nan if word is None or word not in events else float(events[word]) for word in given]
         return pd.DataFrame({"event": event, "time": time}, index=frame.index)
 
     def _between(self, frame: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ from mmlego.data.reading.dialect import NULLS
 from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import is_missing, told_missing, without_codes
 from mmlego.data.reading.words import as_number, numbers_among
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, label, listed, shortened
 
 if TYPE_CHECKING:
@@ -66,18 +66,15 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
             if sum(wrong.values()) * 2 > cells.notna().sum():
                 texts.append(name)
     if texts:
-        raise InputError(
-            f"{where}: {counted(len(texts), 'column')} of text among the genes ({_shown(odd, texts)})",
-            expected="numbers",
-            remedy="Say which columns are genes, as columns: 'ENSG*'; the others may be a modality of kind: table.",
-        )
+        remedy = "Say which columns are genes, as columns: 'ENSG*'; the others may be a modality of kind: table."
+        what = f"{where}: {counted(len(texts), 'column')} of text among the genes ({_shown(odd, texts)})"
+        fault(InputError(what, expected="numbers", remedy=remedy))
+        odd = {name: words for name, words in odd.items() if name not in texts}
     if odd:
-        raise InputError(
-            f"{where}: {counted(sum(sum(words.values()) for words in odd.values()), 'cell')} that are no numbers "
-            f"({_shown(odd, list(odd))})",
-            expected="numbers, or an empty cell",
-            remedy=f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}].",
-        )
+        cells_of = counted(sum(sum(words.values()) for words in odd.values()), "cell")
+        remedy = f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}]."
+        what = f"{where}: {cells_of} that are no numbers ({_shown(odd, list(odd))})"
+        fault(InputError(what, expected="numbers, or an empty cell", remedy=remedy))
     others = np.setdiff1d(np.arange(frame.shape[1]), places)
     numbers = frame.iloc[:, others].to_numpy(na_value=np.nan, dtype=np.float64 if places else None)
     numbers = numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
@@ -121,7 +118,7 @@ def _word(cell: Any) -> str:
 
 
 def _shown(odd: dict[str, Counter[str]], names: Sequence[str]) -> str:
-    return listed((f"{name}: {_words(odd[name])}" for name in names), 4)
+    return listed((f"{name}: {_words(odd[name])}" for name in names), named(4))
 
 
 def _words(words: Counter[str]) -> str:

@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import meant
 
 T = TypeVar("T")
@@ -78,7 +78,7 @@ def check_patterns(what: str, patterns: Iterable[str], names: Sequence[str]) -> 
     """
     for pattern in patterns:
         if not any(fits(name, [pattern]) for name in names):
-            raise InputError(f"{what}: no variable matches {pattern!r}", remedy=meant(pattern, names))
+            fault(InputError(f"{what}: no variable matches {pattern!r}", remedy=meant(pattern, names)))
 
 
 def choose(

@@ -21,7 +21,7 @@ from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.joins import Dropped, Noted
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed
 
 if TYPE_CHECKING:
@@ -198,8 +198,6 @@ class StaticSource(StaySource):
 def _refuse_outcome(names: Sequence[str], taken: Sequence[str], modality: str) -> None:
     leaked = [name for name in names if name in taken]
     if leaked:
-        raise InputError(
-            f"leakage: {modality} holds variables of the outcome ({listed(leaked)})",
-            expected="features alone",
-            remedy="Choose the variables of the modality without them.",
-        )
+        remedy = "Choose the variables of the modality without them."
+        what = f"leakage: {modality} holds variables of the outcome ({listed(leaked)})"
+        fault(InputError(what, expected="features alone", remedy=remedy))

@@ -14,6 +14,7 @@ from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.column_rules import Found
 from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, row_numbers, select_columns
+from mmlego.data.reading.tables import matching
 from mmlego.data.reading.telling import refuse_names
 
 if TYPE_CHECKING:
@@ -53,17 +54,16 @@ class TableSource(ColumnKeys, Source):
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the chosen columns, a row a patient."""
-        file = folder.opened(self.file or "")
+        file, lenient = folder.opened(self.file or ""), folder.expected.lenient
+        patterns = [self.columns] if isinstance(self.columns, str) else self.columns
         only, names = None, [name for name in file.names if name != folder.key]
         if self.columns != "*":
             others = {rule.other for rule in self.dates.values()}.intersection(file.names)
-            only = {
-                *select_columns(self.columns, names, modality, absent=[] if folder.expected.lenient else None),
-                *others,
-            }
+            only = {*select_columns(patterns, names, modality, absent=[] if lenient else None), *others}
+            if not lenient:  # one that fits nothing is noted already, if errors are
+                patterns = [pattern for pattern in patterns if pattern == "*" or matching(names, [pattern])]
         frame = folder.table(self.file or "", text=self.as_text(), only=only)
-        lenient = folder.expected.lenient
-        return self._choose(frame, folder.key, modality, taken, file.decimal, lenient=lenient)
+        return self._choose(frame, folder.key, modality, taken, file.decimal, patterns, lenient=lenient)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -76,7 +76,7 @@ class TableSource(ColumnKeys, Source):
             If a column is not there, belongs to the outcome, or is neither numbers nor categories; or rows of a patient
             differ.
         """
-        return self._choose(frame, key, modality, taken, ".")
+        return self._choose(frame, key, modality, taken, ".", self.columns)
 
     def _choose(
         self,
@@ -85,6 +85,7 @@ class TableSource(ColumnKeys, Source):
         modality: str,
         taken: Sequence[str],
         decimal: str,
+        patterns: str | Sequence[str],
         *,
         lenient: bool = False,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
@@ -98,7 +99,7 @@ class TableSource(ColumnKeys, Source):
             self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
             return found.frame
 
-        chosen, notes = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
+        chosen, notes = choose_rows(frame, key, patterns, self.rows, modality, taken, read, lenient=lenient)
         if strict and not lenient:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
