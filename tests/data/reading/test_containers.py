@@ -59,8 +59,9 @@ def test_who_has_a_modality_whatever_the_order_of_the_file(order: tuple[str, ...
 def test_an_edited_mask_goes_with_its_names(order: tuple[str, ...], tmp_path: Path) -> None:
     together = whole(rna=part(["p1", "p2", "p3"], ["A"]), adt=part(["p2"], ["Q"]))[list(order)].copy()
     together.obsm["rna"] = np.array([name != "p3" for name in together.obs_names])
-    together.write(tmp_path / "a.h5mu")
-    for cohort in (Cohort.from_mudata(together), manifest(tmp_path, BOTH)):
+    in_memory = Cohort.from_mudata(together)
+    together.write(tmp_path / "a.h5mu")  # under pandas 3 mudata 0.3.10 then has another mask in memory
+    for cohort in (in_memory, manifest(tmp_path, BOTH)):
         assert sorted(cohort.frames["rna"].index) == ["p1", "p2"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from mmlego.data.cohort.assembly import assemble
 from mmlego.data.cohort.cohort import Cohort
+from mmlego.data.cohort.file_values import unfit_files
 from mmlego.data.cohort.leakage import duplicates
 from mmlego.data.cohort.manifest import (
     Manifest,
@@ -173,7 +174,7 @@ def check_manifest(
                 if isinstance(note, Doubtful):
                     report.note(report.doubtful, str(note))
             _columns(cohort, report)
-            _try_preprocessing(cohort, report)
+            _try_preprocessing(cohort, _look_through(cohort, report), report)
             found = report.attempt(lambda: duplicates(cohort)) or {}
             _leaks(cohort, found if same == "error" and not splits else {}, report)
             for file in splits:
@@ -314,13 +315,29 @@ def _columns(cohort: Cohort, report: Report) -> None:
                 report.note(report.doubtful, f"{modality}: {one.column} {one.doubt}")
 
 
-def _try_preprocessing(cohort: Cohort, report: Report) -> None:
+def _look_through(cohort: Cohort, report: Report) -> Mapping[str, Collection[str]]:
+    """Note which files cannot be used though their headers can be read; return by modality whose they are."""
+    found, notes = unfit_files(cohort)
+    for modality, wrong in found.items():
+        for patient, why in list(wrong.items())[:MOST_COLUMNS]:
+            remedy = "Mend the file, or declare on_error: skip to go on without it."
+            report.note(report.wrong, str(InputError(f"{modality}: patient {patient}: {why}", remedy=remedy)))
+        if len(wrong) > MOST_COLUMNS:
+            more = len(wrong) - MOST_COLUMNS
+            report.note(report.wrong, f"{modality}: {counted(more, 'more patient')} whose files cannot be used")
+    for note in notes:
+        report.note(report.doubtful, note)
+    return found
+
+
+def _try_preprocessing(cohort: Cohort, unfit: Mapping[str, Collection[str]], report: Report) -> None:
     """Fit what would be fitted before training, on everybody: of files of their own, on some."""
     bare = replace(cohort, outcome=None, outcome_spec=None)
     for name, frame in cohort.frames.items():
-        step = max(1, len(frame) // MOST_FILES) if isinstance(cohort.sources[name], FileSource) else 1
-        some = [str(patient) for patient in frame.index[::step]]
-        report.attempt(partial(_prepared, bare, some, name), name)
+        fit = [str(patient) for patient in frame.index if str(patient) not in unfit.get(name, ())]
+        step = max(1, len(fit) // MOST_FILES) if isinstance(cohort.sources[name], FileSource) else 1
+        if fit:
+            report.attempt(partial(_prepared, bare, fit[::step], name), name)
     outcome, spec = cohort.outcome, cohort.outcome_spec
     if outcome is not None and spec is not None:
         report.attempt(lambda: spec.fit_task(outcome), "outcome")

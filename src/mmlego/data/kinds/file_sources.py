@@ -74,6 +74,28 @@ class FileSource(Source):
     def together(self, parts: Sequence[Any]) -> Any:
         """Return the cell of a patient who has these files."""
 
+    def look(self, part: Any) -> None:
+        """Read all that :meth:`open` left in a file, and raise an InputError that names it if it cannot be used.
+
+        Kinds whose files are read whole when they are opened have nothing to look at.
+
+        Parameters
+        ----------
+        part
+            What :meth:`open` returned.
+        """
+        return
+
+    def parts(self, cell: Any) -> Sequence[Any]:
+        """Return what of a patient's cell :meth:`look` takes, file by file.
+
+        Parameters
+        ----------
+        cell
+            What :meth:`together` returned.
+        """
+        return []
+
     def ways_with(self, parts: Sequence[Any]) -> Mapping[str, str]:
         """Return which rules suit such files, where a patient has several: those that an error proposes.
 
@@ -89,7 +111,10 @@ class FileSource(Source):
         return False
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
-        """Return the files of each patient as cells of one column; the headers are read, the rest is not.
+        """Return the files of each patient as cells of one column.
+
+        The headers are read; the rest is only under ``on_error: skip``, once and a piece at a time, so that a file with
+        NaN in it is left out now and does not end a training.
 
         Raises
         ------
@@ -103,7 +128,7 @@ class FileSource(Source):
         skipped: list[str] = []
         before = noted()
         for patient, paths in found.items():
-            opened = [self._try(self.open, path, modality, patient, skipped) for path in paths]
+            opened = [self._try(self._looked_at, path, modality, patient, skipped) for path in paths]
             parts = [part for part in opened if part is not None]
             if parts and (len(parts) == len(paths) or not self.needs_all()):
                 cells[patient] = parts
@@ -116,6 +141,12 @@ class FileSource(Source):
             raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
         index = pd.Index(list(made), name="patient", dtype=object)
         return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
+
+    def _looked_at(self, path: Path) -> Any:
+        part = self.open(path)
+        if self.on_error == "skip":
+            self.look(part)
+        return part
 
     def _try(self, make: Callable[[Any], Any], given: Any, modality: str, patient: str, skipped: list[str]) -> Any:
         try:

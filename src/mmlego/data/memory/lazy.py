@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from mmlego.data.memory.batch import Input
 from mmlego.data.memory.chance import Chance
 from mmlego.data.memory.columns import Column
-from mmlego.errors import ShapeError
+from mmlego.errors import InputError, ShapeError
 from mmlego.nn.ragged import Ragged
 
 
@@ -35,13 +36,45 @@ class Item(Protocol):
         """Return what tells its content from another, read quickly."""
 
 
+@dataclass(frozen=True)
+class OwnedItem:
+    """An item of a patient who is named where it cannot be loaded.
+
+    Parameters
+    ----------
+    item
+        The item.
+    patient
+        Whose it is.
+    """
+
+    item: Item
+    patient: str
+
+    def load(self, rng: np.random.Generator | None = None) -> Tensor:
+        """Return it as features, or say whose file it is that cannot be used."""
+        try:
+            return self.item.load(rng)
+        except InputError as error:
+            remedy = "Mend the file, or declare on_error: skip, by which such files are found before training."
+            raise type(error)(f"patient {self.patient}: {error}", remedy=remedy) from error
+
+    def size(self) -> int:
+        """Return how many numbers ``load`` gives at most."""
+        return self.item.size()
+
+    def fingerprint(self) -> bytes:
+        """Return what tells its content from another."""
+        return self.item.fingerprint()
+
+
 class LazyColumn(Column):
     """An item a patient, loaded when a batch needs it and kept by nobody.
 
     Parameters
     ----------
     items
-        One per patient, or None where the patient does not have the modality.
+        One per patient, or None where the patient does not have the modality; by patient, so that errors name them.
     blank
         Features of nobody: ``(0, f)`` for bags, which come as a Ragged; ``(0, ...)`` of the shape of each item for
         others, which come as a tensor with zeros where the patient does not have the modality.
@@ -64,8 +97,9 @@ class LazyColumn(Column):
     (Ragged(2 bags of 0…5 tokens), Ragged(2 bags of 0…2 tokens))
     """
 
-    def __init__(self, items: Sequence[Item | None], blank: Tensor, *, ragged: bool) -> None:
-        self.items = list(items)
+    def __init__(self, items: Sequence[Item | None] | Mapping[str, Item], blank: Tensor, *, ragged: bool) -> None:
+        owned = [OwnedItem(item, who) for who, item in items.items()] if isinstance(items, Mapping) else items
+        self.items: list[Item | None] = list(owned)
         self.nobody = blank
         self.ragged = ragged
         self.present = torch.tensor([item is not None for item in self.items], dtype=torch.bool)

@@ -25,7 +25,7 @@ from mmlego.errors import InputError
 from mmlego.extras import import_extra
 from mmlego.wording import listed
 
-H5, PT, ZARR = (".h5", ".hdf5"), (".pt", ".pth"), ".zarr"
+H5, PT, ZARR, NPY = (".h5", ".hdf5"), (".pt", ".pth"), ".zarr", ".npy"
 
 # What reading a damaged or hostile file may raise.
 DAMAGE = (
@@ -63,8 +63,8 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
     ----------
     path
         ``.h5`` or ``.hdf5``, whose datasets in groups are called ``group/name``; ``.pt`` or ``.pth`` with a tensor, or
-        a dict of tensors; or a folder of ``.zarr``, whose matrices are its arrays, and ``X`` of each of its tables by
-        the name of the table.
+        a dict of tensors; ``.npy`` with one array; or a folder of ``.zarr``, whose matrices are its arrays, and ``X``
+        of each of its tables by the name of the table.
 
     Raises
     ------
@@ -96,11 +96,13 @@ def open_parts(path: Path) -> Iterator[Mapping[str, Matrix]]:
             raise InputError(f"cannot read {path.name!r} ({error})", expected="a whole HDF5 file") from error
     elif suffix in PT:
         yield _tensors(path)
+    elif suffix == NPY:
+        yield {"": _array(path)}
     elif suffix == ZARR:
         with open_zarr(path) as group:
             yield _arrays(group, path)
     else:
-        expected = listed((*H5, *PT, ZARR))
+        expected = listed((*H5, *PT, NPY, ZARR), 9)
         raise InputError(
             f"file {path.name!r} is of a kind that is not read", expected=expected, got=suffix or "a folder"
         )
@@ -160,6 +162,22 @@ def _arrays(group: Any, path: Path) -> dict[str, Matrix]:
     if odd:
         got = listed(f"{name} of {kind}" for name, kind in odd.items())
         raise InputError(f"{path.name!r} holds arrays that are no numbers", expected="arrays of numbers", got=got)
+    return found
+
+
+def _array(path: Path) -> Matrix:
+    """Return the array in a file of numpy, mapped into memory; one of objects, which would be unpickled, is refused."""
+    try:
+        found: Matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    except DAMAGE as error:
+        pickled = "object" in str(error)  # numpy recommends to load it all the same
+        why = "it holds objects, and nothing of it was executed" if pickled else first_line(error)
+        raise InputError(f"cannot read {path.name!r} ({why})", expected="an array of numbers") from error
+    if not isinstance(found, np.ndarray) or found.dtype.kind not in "fiu":
+        got = getattr(found, "dtype", type(found).__name__)
+        raise InputError(
+            f"{path.name!r} is no array of numbers", expected="features as numpy.save writes them", got=got
+        )
     return found
 
 

@@ -174,9 +174,9 @@ BAD: dict[str, tuple[str, Make, str]] = {
     "one number as many": ("p0.pt", lambda p: write_pt(p, torch.ones(1, 1).expand(10**9, 10**3)), "no plain array"),
     "compressed tensors": ("p0.pt", compressed, "'p0.pt' is compressed"),
     "another kind of file": (
-        "p0.npy",
+        "p0.npz",
         text,
-        r"is not read: expected \.h5, \.hdf5, \.pt, \.pth, \.zarr, got \.npy",
+        r"is not read: expected \.h5, \.hdf5, \.pt, \.pth, \.npy, \.zarr, got \.npz",
     ),
 }
 

@@ -71,7 +71,7 @@ class BagFile:
         Parameters
         ----------
         path
-            ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors; or a folder of ``.zarr``.
+            ``.h5`` or ``.hdf5``; ``.pt`` or ``.pth`` with nothing but tensors; ``.npy``; or a folder of ``.zarr``.
         dataset
             The name of the features; ``features``, ``feats`` or ``patch_embeddings`` if not given.
 
@@ -109,10 +109,28 @@ class BagFile:
         """Write features into an array ``(n, f)``, without a second copy in memory."""
         with self._parts() as parts:
             _fill(out, parts[self.dataset], rows)
+        self._refuse_odd(out)
+
+    def look_through(self) -> None:
+        """Read all features, a few thousand patches at a time.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be read to its end, or holds NaN or infinite values.
+        """
+        block = np.empty((min(ROWS, self.tokens), self.width), dtype=np.float32)
+        with self._parts() as parts:
+            for start in range(0, self.tokens, ROWS):
+                rows = np.arange(start, min(start + ROWS, self.tokens))
+                _fill(block[: len(rows)], parts[self.dataset], rows)
+                self._refuse_odd(block[: len(rows)])
+
+    def _refuse_odd(self, values: Floats) -> None:
         # One read of the data; the sum is finite unless a value is not, or it overflows: then look closer.
         with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not math.isfinite(float(out.sum()))
-        if suspect and not np.isfinite(out).all():
+            suspect = not math.isfinite(float(values.sum()))
+        if suspect and not np.isfinite(values).all():
             raise InputError(f"{self.path.name!r} holds NaN or infinite features", expected="finite numbers")
 
     def coords(self) -> NDArray[np.float64] | None:

@@ -93,7 +93,7 @@ class BagPreprocessor(Preprocessing):
         """
         bags = files_of(frame, COLUMN)
         self._check(bags)
-        items = [SampledBag(bag, self.sample) for bag in bags.values()]
+        items = {str(patient): SampledBag(bag, self.sample) for patient, bag in bags.items()}
         return LazyColumn(items, torch.zeros(0, self.width), ragged=True)
 
     def blank(self) -> LazyColumn:

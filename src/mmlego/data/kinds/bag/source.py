@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 class BagSource(FileSource):
-    """A modality of kind ``bag``: features of patches or of whole slides in ``.h5``, ``.pt`` or ``.zarr``, one a slide.
+    """A modality of kind ``bag``: features of patches or of whole slides, a file a slide.
+
+    Files are ``.h5``, ``.pt``, ``.npy`` or folders of ``.zarr``.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ class BagSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
-    endings: ClassVar[tuple[str, ...]] = (".h5", ".pt")
+    endings: ClassVar[tuple[str, ...]] = (".h5", ".pt", ".npy")
     folders: ClassVar[bool] = True  # .zarr is one
     ways: ClassVar[Mapping[str, str]] = {"concat": "one bag of all", **FileSource.ways}
 
@@ -51,6 +53,14 @@ class BagSource(FileSource):
     def open(self, path: Path) -> BagFile:
         """Return a file, its header read and checked."""
         return BagFile.open(path, self.features)
+
+    def look(self, part: BagFile) -> None:
+        """Read all features of a file."""
+        part.look_through()
+
+    def parts(self, cell: Bag) -> Sequence[BagFile]:
+        """Return the slides of a patient."""
+        return cell.files
 
     def together(self, parts: Sequence[BagFile]) -> Bag:
         """Return the slides of one patient as one bag."""

@@ -19,7 +19,7 @@ from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.data.memory.lazy import LazyColumn
-from mmlego.errors import InputError
+from mmlego.errors import InputError, within
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,11 +154,13 @@ class ImagePreprocessor(Preprocessing):
             If an image cannot be read, all are of one and the same value, or their values are of different bits.
         """
         bits = one_depth(_depths(frame), plan)
-        pictures = list(_pictures(frame).values())
+        pictures = list(_pictures(frame).items())
         chosen = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), FITTED_ON)).round().astype(int))
         moments = torch.zeros(2, plan.channels, dtype=torch.float64)
         for place in chosen:
-            pixels = plan.load(pictures[place].files).flatten(1).double()  # (ch, pixels)
+            patient, picture = pictures[place]
+            with within(f"patient {patient}"):
+                pixels = plan.load(picture.files).flatten(1).double()  # (ch, pixels)
             moments += torch.stack([pixels.mean(1), pixels.square().mean(1)]) / len(chosen)
         mean, square = moments
         variance = square - mean.square()
@@ -185,7 +187,7 @@ class ImagePreprocessor(Preprocessing):
             If they are not images, or volumes, or their values are of other bits than those of training.
         """
         one_depth(_depths(frame), self.plan, self.bits)
-        items = [PreparedPicture(picture, self) for picture in _pictures(frame).values()]
+        items = {str(patient): PreparedPicture(picture, self) for patient, picture in _pictures(frame).items()}
         return LazyColumn(items, self._nobody(), ragged=False)
 
     def blank(self) -> LazyColumn:

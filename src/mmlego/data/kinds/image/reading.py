@@ -67,6 +67,30 @@ def read_volume(files: Sequence[ImageFile]) -> Any:
     return data.MetaTensor(torch.from_numpy(array)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
 
 
+def look_through(files: Sequence[ImageFile]) -> None:
+    """Read all pixels of an image or a volume, slice by slice.
+
+    Parameters
+    ----------
+    files
+        Those of one patient, or some of its slices.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read to its end, or holds NaN or infinite values.
+    """
+    for file in files:
+        if file.form == "nifti":
+            _nifti(file)
+        elif file.form == "picture":
+            read_image(file, "rgb")
+        else:
+            with reading(file.path):
+                for frame in dicom_frames(file):
+                    _check_finite(frame, file)
+
+
 def place_of(files: Sequence[ImageFile]) -> Grid:
     """Return where the voxels of a volume lie, and the order of its slices.
 

@@ -17,7 +17,7 @@ from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
-from mmlego.data.kinds.image.reading import Colour, place_of
+from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.joins import Dropped
@@ -61,6 +61,14 @@ class PictureSource(FileSource):
     def _check_plan(self) -> Self:
         self.plan()
         return self
+
+    def look(self, part: tuple[ImageFile, ...]) -> None:
+        """Read all pixels of a file, or of the slices of one volume."""
+        look_through(part)
+
+    def parts(self, cell: Picture) -> Sequence[tuple[ImageFile, ...]]:
+        """Return the files of a patient's image, which are one."""
+        return [cell.files]
 
     def together(self, parts: Sequence[Any]) -> Picture:
         """Return the files of one patient as one image."""

@@ -264,7 +264,7 @@ class WideColumns:
     def _numbers(self, column: pd.Series, words: Words) -> tuple[np.ndarray, np.ndarray]:
         """Return the numbers of a column, and in which rows a word stands that is none."""
         if column.dtype.kind in "iufb":
-            values = words.settled(str(column.name), column.to_numpy(dtype=np.float64, na_value=np.nan))
+            values = words.settled(str(column.name), column.to_numpy(dtype=np.float64, na_value=np.nan)).copy()
             known = np.abs(values) > LARGEST  # infinite ones are no numbers either
         else:
             values = np.full(len(column), np.nan)
