@@ -16,6 +16,7 @@ from mmlego.merge.common import COMMON
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 from mmlego.sections import PlateSettings, Section, TuningSettings
+from mmlego.wording import UTF8
 
 
 class EncoderSettings(Section):
@@ -147,7 +148,8 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
         try:
             content = _parse(file.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise InputError(f"the settings {file} cannot be read", got=error) from error
+            remedy = UTF8 if isinstance(error, UnicodeDecodeError) else None
+            raise InputError(f"the settings {file} cannot be read", got=error, remedy=remedy) from error
         if not isinstance(content, dict):
             raise InputError(f"the settings {file}", expected="sections with keys", got=type(content).__name__)
     for override in overrides:

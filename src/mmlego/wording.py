@@ -14,6 +14,10 @@ _NEAR, _NEARER, _SHORT = 0.7, 0.8, 3
 _LONG = 6  # digits
 
 
+# What to do about a text in another encoding, as programs under Windows write it.
+UTF8 = "Save it as UTF-8 (in Excel: CSV UTF-8), or turn it into that, as iconv -f WINDOWS-1252 -t UTF-8 does."
+
+
 def listed(names: Iterable[object], limit: int = 5) -> str:
     """Name the first few of many things and count the rest.
 

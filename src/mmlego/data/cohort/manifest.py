@@ -20,7 +20,7 @@ from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
-from mmlego.wording import listed, meant, shortened
+from mmlego.wording import UTF8, listed, meant, shortened
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -129,7 +129,7 @@ def _text_of(source: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot read the manifest {source} ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
+        raise InputError(f"the manifest {source.name} is not YAML ({error})", remedy=UTF8) from error
 
 
 def parse_manifest(content: object, where: str = "manifest") -> Manifest:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from mmlego.data.reading.dates import forms_of_short
 from mmlego.data.reading.joins import Noted
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.words import COMMAS, GROUPED, as_number
@@ -137,7 +138,9 @@ class Remarks:
             fault(InputError(what, expected="numbers", remedy=remedy))
         if self.dates:
             name, first = next(iter(self.dates.items()))
-            remedy = f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, unit: days}}}} (before: "
+            short = forms_of_short(first).partition(" or ")[0]
+            unit = f"unit: days, {short}" if short else "unit: days"
+            remedy = f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, {unit}}}}} (before: "
             remedy += "for an age), or leave them out of columns:."
             got = listed((f"{column} {word!r}" for column, word in self.dates.items()), named(3))
             what, expected = f"{self.where}: column {name!r} holds dates", "numbers or categories"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
-from mmlego.wording import listed, meant
+from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,6 +24,11 @@ TIMES = ("", " %H:%M", " %H:%M:%S")
 DATE = re.compile(
     r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4})(?:[ T]\d.*)?"
 )
+
+SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}(?:[ T]\d.*)?")  # with a year of two digits
+
+
+_EXAMPLE = "format: '%d.%m.%Y'"
 
 
 class DateRule(BaseModel):
@@ -38,7 +43,8 @@ class DateRule(BaseModel):
     unit
         ``hours``, ``days``, ``weeks``, ``months`` (a twelfth of a year) or ``years`` (365.25 days).
     format
-        How the dates are written, as ``%d/%m/%Y``, where that is not to be seen.
+        How the dates are written, as ``%d/%m/%Y``, where that is not to be seen. Of years of two digits (``%y``) the
+        last that is not in the future counts.
 
     Examples
     --------
@@ -84,10 +90,57 @@ def is_date(text: str) -> bool:
 
     Examples
     --------
-    >>> is_date("2020-01-31"), is_date("31.1.2020"), is_date("1-2"), is_date("2020-01")
+    >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01")
     (True, True, False, False)
     """
-    return DATE.fullmatch(text.strip()) is not None
+    return DATE.fullmatch(text.strip()) is not None or SHORT.fullmatch(text.strip()) is not None
+
+
+def forms_of_short(text: str) -> str:
+    """Return how a date with a year of two digits may be written, as a key ``format:``; nothing of any other text.
+
+    Parameters
+    ----------
+    text
+        A cell.
+
+    Examples
+    --------
+    >>> forms_of_short("01.02.20"), forms_of_short("25/12/20"), forms_of_short("1/2/20"), forms_of_short("2020-01-01")
+    ("format: '%d.%m.%y'", "format: '%d/%m/%y'", "format: '%d/%m/%y' or format: '%m/%d/%y'", '')
+    """
+    found = SHORT.fullmatch(text.strip())
+    if found is None:
+        return ""
+    sign = found[1]
+    first, second = (int(part) for part in re.split(r"[-/.]", text.strip())[:2])
+    forms = {"d": f"format: '%d{sign}%m{sign}%y'", "m": f"format: '%m{sign}%d{sign}%y'"}
+    if sign == "." or first > 12:
+        return forms["d"]
+    return forms["m"] if second > 12 else " or ".join(forms.values())
+
+
+def in_past(dates: pd.Series, form: str | None) -> pd.Series:
+    """Return dates whose years were written with two digits in the last century that puts them not after today.
+
+    Parameters
+    ----------
+    dates
+        The dates, as Python reads them: 68 is 2068, and 69 is 1969.
+    form
+        How they are written; other forms stay as they are.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> in_past(pd.to_datetime(pd.Series(["01.02.65"]), format="%d.%m.%y"), "%d.%m.%y").dt.year.tolist()
+    [1965]
+    """
+    import pandas as pd
+
+    if form is None or "%y" not in form:
+        return dates
+    return dates.where(~(dates > pd.Timestamp.now()), dates - pd.DateOffset(years=100))
 
 
 def elapsed(frame: pd.DataFrame, name: str, rule: DateRule, where: str) -> pd.Series:
@@ -121,12 +174,20 @@ def elapsed(frame: pd.DataFrame, name: str, rule: DateRule, where: str) -> pd.Se
     own = dates_of(frame[name], rule.format, where)
     if rule.other in frame.columns:
         other: Any = dates_of(frame[rule.other], rule.format, where)
-    elif is_date(rule.other) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", rule.other):
+    elif DATE.fullmatch(rule.other) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", rule.other):
         other = pd.Timestamp(rule.other)
     else:
         remedy = meant(rule.other, [str(column) for column in frame.columns])
         raise InputError(f"{where}: dates: of {name!r} name no column and no date {rule.other!r}", remedy=remedy)
     time = (own - other) if rule.since is not None else (other - own)
+    after = frame.index[(time < pd.Timedelta(0)).to_numpy()]
+    if rule.before is not None and "%y" in (rule.format or "") and len(after):
+        raise InputError(
+            f"{where}: {counted(len(after), 'date')} in {name!r} after {rule.other!r}, of years of two digits",
+            expected=f"dates before {rule.other}",
+            got=listed(repr(str(cell)) for cell in frame.loc[after, name]),
+            remedy="Write the years with four digits, or empty these cells.",
+        )
     found: pd.Series = time / pd.Timedelta(hours=HOURS[rule.unit])
     return found
 
@@ -185,12 +246,13 @@ def _parsed(texts: Sequence[str], form: str | None, column: pd.Series, where: st
     found = [(each, read) for each in forms if (read := _by(texts, each)) is not None]
     name = column.name
     if not found:
-        odd = [text for text in texts if not is_date(text)] or list(texts)
+        odd = [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
+        short = forms_of_short(odd[0]) or _EXAMPLE
         raise InputError(
             f"{where}: column {name!r} holds something else than dates",
             expected=f"dates as {form}" if form else "dates that are all written in one way",
             got=listed(map(repr, odd)),
-            remedy="Say how they are written, as format: '%d.%m.%y' in its entry of dates:, or empty these cells.",
+            remedy=f"Say how they are written, as {short} in its entry of dates:, or empty these cells.",
         )
     first = found[0][1]
     rivals = [each for each, read in found if not np.array_equal(read, first)]
@@ -214,4 +276,4 @@ def _by(texts: Sequence[str], form: str) -> Any:
         read = pd.to_datetime(pd.Series(list(texts), dtype=object), format=form, errors="raise", utc=True)
     except (ValueError, OverflowError):
         return None
-    return read.dt.tz_convert(None).to_numpy(dtype="datetime64[ns]")
+    return in_past(read.dt.tz_convert(None), form).to_numpy(dtype="datetime64[ns]")

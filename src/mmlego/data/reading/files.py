@@ -9,9 +9,8 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from mmlego.data.reading.words import UTF8
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import UTF8, listed
 
 if TYPE_CHECKING:
     pass

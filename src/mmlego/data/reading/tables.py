@@ -15,10 +15,9 @@ from mmlego.data.reading.delimited import Columns, read_columns
 from mmlego.data.reading.dialect import SEPARATORS, Dialect, detect, is_unnamed
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.parquet import ParquetTable
-from mmlego.data.reading.words import UTF8
 from mmlego.data.reading.workbooks import Workbook
 from mmlego.errors import InputError, fault, within
-from mmlego.wording import listed, meant
+from mmlego.wording import UTF8, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,6 @@ LIKE = re.compile(r"[<>≤≥~≈=]{1,2}\s*[+-]?\d[\d.,]*(?:[eE][+-]?\d+)?|[+-]?
 
 # What helps where infinite values stand, in every section that has missing:.
 INFINITE = "Mend them; if they mean that nothing is known, say so in the section: missing: [inf, -inf]."
-UTF8 = "Save it as UTF-8 (in Excel: CSV UTF-8), or turn it into that, as iconv -f WINDOWS-1252 -t UTF-8 does."
 
 
 def commas_are_decimal(words: Collection[str]) -> bool:

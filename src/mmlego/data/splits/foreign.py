@@ -13,7 +13,7 @@ from pathlib import Path
 from mmlego.data.reading.files import read_lines
 from mmlego.data.splits.files import FORMAT, load_splits
 from mmlego.errors import InputError
-from mmlego.wording import label, listed
+from mmlego.wording import UTF8, label, listed
 
 Rows = list[dict[str, str]]
 
@@ -178,7 +178,8 @@ def _of_json(source: Path, patients: Sequence[str]) -> list[NamedParts]:
     try:
         content = json.loads(source.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InputError(f"{source.name} is not JSON ({error})") from error
+        remedy = UTF8 if isinstance(error, UnicodeDecodeError) else None
+        raise InputError(f"{source.name} is not JSON ({error})", remedy=remedy) from error
     if isinstance(content, dict) and content.get("format") == FORMAT:
         own = [split.named(patients) for split in load_splits(source, patients)]
         return [_named(f"split {place}", _pairs(parts)) for place, parts in enumerate(own)]

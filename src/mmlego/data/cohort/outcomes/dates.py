@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
+from mmlego.data.reading.dates import forms_of_short, in_past
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
@@ -24,6 +25,7 @@ _NAMED = re.compile(rf"(\d{{1,2}})[-. ]+([A-Za-z]{{3,9}})[-., ]+(\d{{4}}){_CLOCK
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _LONG = "january february march april may june july august september october november december".split()
 _DAY = 86400
+_MISSING = "Mend it, or name the words that mean that nothing is known, as missing: [...] in the outcome section."
 
 
 class _Parts(NamedTuple):
@@ -36,7 +38,9 @@ class _Parts(NamedTuple):
     sure: bool
 
 
-def days_of(frame: pd.DataFrame, names: Sequence[str], day_first: bool | None) -> dict[str, pd.Series]:
+def days_of(
+    frame: pd.DataFrame, names: Sequence[str], day_first: bool | None, form: str | None = None
+) -> dict[str, pd.Series]:
     """Return columns of dates as days since 1970, NaN where there is none.
 
     Whether ``03/04/2020`` is in March or in April is known where a date of these columns can only be read in one way,
@@ -50,6 +54,8 @@ def days_of(frame: pd.DataFrame, names: Sequence[str], day_first: bool | None) -
         The columns, which are taken to be written by one hand.
     day_first
         Whether the day stands before the month where the year is last; None: as the dates themselves say.
+    form
+        How the dates are written, as ``%d.%m.%y``; None: as it is seen.
 
     Raises
     ------
@@ -74,6 +80,8 @@ def days_of(frame: pd.DataFrame, names: Sequence[str], day_first: bool | None) -
         if frame[name].dtype.kind in "iufcm":
             raise InputError(f"outcome column {name!r} holds no dates", expected="dates, as 2020-12-31", got="numbers")
         written[name] = words(frame[name])
+    if form is not None:
+        return {name: _by_form(texts, form, name, frame.index) for name, texts in written.items()}
     parts = {text: _parts(text, name) for name, texts in written.items() for text in texts if text is not None}
     order = _day_first([(text, part) for text, part in parts.items() if not part.sure], day_first, names)
     days = {text: _days(text, part, order) for text, part in parts.items()}
@@ -81,6 +89,19 @@ def days_of(frame: pd.DataFrame, names: Sequence[str], day_first: bool | None) -
         name: pd.Series([np.nan if text is None else days[text] for text in texts], frame.index, dtype=float)
         for name, texts in written.items()
     }
+
+
+def _by_form(texts: list[str | None], form: str, name: str, patients: pd.Index) -> pd.Series:
+    """Return dates that are written in one way as days since 1970."""
+    import pandas as pd
+
+    read = pd.to_datetime(pd.Series(texts, patients, dtype=object), format=form, errors="coerce")
+    odd = [text for text, date in zip(texts, read, strict=True) if text is not None and pd.isna(date)]
+    if odd:
+        what = f"outcome column {name!r}: {counted(len(odd), 'cell')} not written as format: says"
+        raise InputError(what, expected=f"dates as {form}", got=listed(map(repr, odd), 3), remedy=_MISSING)
+    days: pd.Series = (in_past(read, form) - pd.Timestamp("1970-01-01")) / pd.Timedelta(days=1)
+    return days
 
 
 def _day_first(doubtful: list[tuple[str, _Parts]], said: bool | None, names: Sequence[str]) -> bool:
@@ -113,11 +134,14 @@ def _parts(text: str, name: str) -> _Parts:
             if month in months:
                 place = months.index(month) + 1
                 return _Parts(int(found[3]), int(found[1]), place, _seconds(found.groups()[3:]), sure=True)
+    remedy = _MISSING
+    if short := forms_of_short(text):
+        remedy = f"Say how dates are written, as {short} in the outcome section; years are then none of the future."
     raise InputError(
         f"outcome column {name!r} holds a cell that is no date",
         expected="dates, as 2020-12-31, 31.12.2020 or 31-Dec-2020",
         got=repr(text),
-        remedy="Mend it, or name the words that mean that nothing is known, as missing: [...] in the outcome section.",
+        remedy=remedy,
     )
 
 

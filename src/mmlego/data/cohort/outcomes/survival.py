@@ -41,6 +41,8 @@ class SurvivalOutcome(Outcome):
         Of the time between two dates: ``days``, ``months`` or ``years``.
     day_first
         Whether ``03/04/2020`` is in April; asked for where no date of these columns says it.
+    format
+        How these dates are written, as ``%d.%m.%y``, in place of ``day_first``; no year of two digits is in the future.
     event
         The column that says whether the event came.
     event_when
@@ -68,6 +70,7 @@ class SurvivalOutcome(Outcome):
     end: str | list[str] | None = None
     unit: Literal["days", "months", "years"] | None = None
     day_first: bool | None = None
+    format: str | None = None
     event: str
     event_when: Scalars
     censored_when: Scalars | None = None
@@ -79,9 +82,12 @@ class SurvivalOutcome(Outcome):
         of_dates = {"start": self.start, "end": self.end, "unit": self.unit}
         if self.time is None and None in of_dates.values():
             raise ValueError("name time:, a column of numbers; or two columns of dates, as start:, end: and unit:")
-        said = [name for name, value in (of_dates | {"day_first": self.day_first}).items() if value is not None]
+        others = {"day_first": self.day_first, "format": self.format}
+        said = [name for name, value in (of_dates | others).items() if value is not None]
         if self.time is not None and said:
             raise ValueError(f"time: is a column of numbers, and {', '.join(said)} of dates: leave out one of both")
+        if self.day_first is not None and self.format is not None:
+            raise ValueError("format: says which stands first, the day or the month: leave day_first: out")
         if self.time is None and self.decimal != ".":
             raise ValueError("decimal: is for time:, a column of numbers")
         return self
@@ -126,7 +132,7 @@ class SurvivalOutcome(Outcome):
     def _between(self, frame: pd.DataFrame) -> pd.Series:
         """Return the time between the two dates."""
         ends = self.end if isinstance(self.end, list) else [self.end or ""]
-        days = days_of(frame, [self.start or "", *ends], self.day_first)
+        days = days_of(frame, [self.start or "", *ends], self.day_first, self.format)
         end = days[ends[0]]
         for name in ends[1:]:
             end = end.where(end.notna(), days[name])

@@ -14,7 +14,7 @@ from mmlego.data.kinds.graph.raw import RawGraph, entered, gathered
 from mmlego.data.reading.files import PACKED, read_bytes
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError, within
-from mmlego.wording import listed
+from mmlego.wording import UTF8, listed
 
 GRAPHML = tuple(f"{kind}{packed}" for kind in (".graphml", ".xml") for packed in PACKED)
 _NUMBERS = ("int", "integer", "long", "float", "double")
@@ -74,7 +74,9 @@ def read_graphml(path: Path) -> RawGraph:
         _refuse_entities(content, path)
         root = ElementTree.fromstring(content)
     except (ElementTree.ParseError, expat.ExpatError, LookupError, ValueError) as error:
-        raise InputError(f"cannot read {path.name!r} ({error})", expected="GraphML") from error
+        raise InputError(
+            f"cannot read {path.name!r} ({error})", expected="GraphML", remedy=_encoded(content)
+        ) from error
     graphs = _children(root, "graph") if _name(root) == "graphml" else []
     if len(graphs) != 1:
         raise InputError(
@@ -198,6 +200,15 @@ def _number(word: str) -> float | None:
         return float(word)
     except ValueError:
         return None
+
+
+def _encoded(content: bytes) -> str | None:
+    """Return what to do where bytes are no text in the encoding that XML has where a file names none."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"{UTF8} Or say in its first line which it has, as <?xml version='1.0' encoding='windows-1252'?>."
+    return None
 
 
 def _children(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:

@@ -19,9 +19,9 @@ from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.words import UTF8, as_number, numbers_among
+from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed, shortened
+from mmlego.wording import UTF8, counted, listed, shortened
 
 PIECE_BYTES = 16 * 2**20
 MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characters

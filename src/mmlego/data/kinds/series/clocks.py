@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from mmlego.data.reading.dates import forms_of_short, in_past
 from mmlego.data.reading.joins import by_patient
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, meant
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 Unit: TypeAlias = Literal["seconds", "minutes", "hours", "days"]
 Floats: TypeAlias = NDArray[np.float64]
 Form: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
+FORM = "format: '%d.%m.%Y %H:%M'"
 # Hours a unit, as a fraction: a multiplication and a division are exact where a factor of 1/60 is not.
 HOURS: dict[Unit, tuple[int, int]] = {"seconds": (1, 3600), "minutes": (1, 60), "hours": (1, 1), "days": (24, 1)}
 
@@ -36,6 +38,8 @@ class IndexDates(BaseModel):
         A table with the key of the manifest.
     column
         Its column of dates or times, as ISO 8601 writes them.
+    format
+        How these, or the times of the series, are written, as ``%d.%m.%Y %H:%M``, if otherwise.
 
     Examples
     --------
@@ -47,6 +51,7 @@ class IndexDates(BaseModel):
 
     file: str
     column: str
+    format: str | None = None
 
     def read(self, folder: Folder, where: str) -> dict[str, np.datetime64]:
         """Return the date of each patient who has one.
@@ -68,13 +73,14 @@ class IndexDates(BaseModel):
         if self.column not in names:
             raise InputError(f"{where}: no column {self.column!r} of index dates", remedy=meant(self.column, names))
         given = frame[self.column].dropna()
-        dates = moments(given)
+        dates = moments(given, self.format)
         wrong = np.isnat(dates)
         if wrong.any():
             got = repr(str(given.iloc[int(wrong.argmax())]))
-            raise InputError(
-                f"{where}: an index date cannot be read", expected="ISO 8601, as 2024-01-31 08:15", got=got
-            )
+            what, expected = f"{where}: an index date cannot be read", self.format or "ISO 8601, as 2024-01-31 08:15"
+            odd = str(given.iloc[int(wrong.argmax())])
+            remedy = f"Say how dates are written, as {forms_of_short(odd) or FORM} in index:, or empty the cell."
+            raise InputError(what, expected=expected, got=got, remedy=remedy)
         found: dict[str, np.datetime64] = {}
         for patient, date in zip(given.index, dates, strict=True):
             if found.setdefault(patient, date) != date:
@@ -96,6 +102,8 @@ class Clock:
         By patient, the date from which dates are counted; None: times are numbers.
     form
         Brings ids of the table into the form of those of the index; None: they are in it.
+    written
+        How dates are written; None: as ISO 8601 writes them.
 
     Examples
     --------
@@ -111,10 +119,13 @@ class Clock:
     unit: Unit = "hours"
     index: Mapping[str, np.datetime64] | None = None
     form: Form | None = None
+    written: str | None = None
 
     @property
     def expected(self) -> str:
         """What a time should be, for messages."""
+        if self.written is not None:
+            return f" as {self.written}"
         return " as ISO 8601 writes it" if self.index is not None else f" in {self.unit} since the start"
 
     def remedy(self, odd: object) -> str:
@@ -128,6 +139,8 @@ class Clock:
         dates = ""
         if self.index is None and re.match(r"\d{4}-?\d\d-?\d\d\D|\d{4}-\d\d-\d\d$", str(odd)):
             dates = "Dates count from one of each patient: declare index: {file: ..., column: ...}. "
+        if self.index is not None and self.written is None:
+            dates = f"Say how they are written, as {forms_of_short(str(odd)) or FORM} in index:. "
         return dates + "Mend them, or declare on_error: skip to go on without these stays."
 
     def of_column(self, times: pd.Series, patients: pd.Series) -> Floats:
@@ -140,7 +153,7 @@ class Clock:
         ids = patients.map(label)
         dates = dates_of(ids.unique().tolist(), self.index, self.form)
         start = np.array([dates.get(patient, np.datetime64("NaT")) for patient in ids], "M8[us]")
-        hours: Floats = (moments(times) - start) / np.timedelta64(1, "h")
+        hours: Floats = (moments(times, self.written) - start) / np.timedelta64(1, "h")
         return hours
 
     def of_texts(self, times: Sequence[str], patient: str) -> Floats:
@@ -183,13 +196,15 @@ def dates_of(ids: Sequence[str], index: Mapping[str, np.datetime64], form: Form 
     return {raw: index[patient] for raw, patient in given if patient in index}
 
 
-def moments(column: pd.Series) -> NDArray[np.datetime64]:
+def moments(column: pd.Series, written: str | None = None) -> NDArray[np.datetime64]:
     """Return dates and times, in UTC where they name a zone; NaT where there is none.
 
     Parameters
     ----------
     column
         Dates, or texts as ISO 8601 writes them; numbers are none.
+    written
+        How texts are written, if otherwise; no year of two digits is in the future.
 
     Examples
     --------
@@ -201,8 +216,11 @@ def moments(column: pd.Series) -> NDArray[np.datetime64]:
 
     if column.dtype.kind in "iufb":
         return np.full(len(column), np.datetime64("NaT"), "M8[us]")
-    read = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True)
-    return read.dt.tz_localize(None).to_numpy().astype("M8[us]")
+    read = pd.to_datetime(column, format="ISO8601", errors="coerce", utc=True).dt.tz_localize(None)
+    if written is not None and column.dtype.kind != "M":
+        other = pd.to_datetime(column, format=written, errors="coerce", utc=True).dt.tz_localize(None)
+        read = in_past(other, written).fillna(read)
+    return read.to_numpy().astype("M8[us]")
 
 
 def numbers_of(column: pd.Series) -> Floats:

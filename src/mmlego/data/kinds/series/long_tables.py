@@ -39,6 +39,8 @@ class LongColumns:
         What words in place of values mean, and which variables are looked at.
     form
         Brings ids into the form of those of the index.
+    written
+        How dates are written; None: as ISO 8601 writes them.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class LongColumns:
     index: Mapping[str, np.datetime64] | None = None
     rules: CellRules = field(default_factory=CellRules)
     form: Form | None = None
+    written: str | None = None
 
     def read(self, table: pd.DataFrame, where: str, on_error: OnError = "raise") -> Stays:
         """Return the stays of a table, in the order in which they first appear; rows without a value do not count.
@@ -79,7 +82,7 @@ class LongColumns:
         import pandas as pd
 
         rows, notes = self._named(table, where)
-        clock = Clock(self.time, self.unit, self.index, self.form)
+        clock = Clock(self.time, self.unit, self.index, self.form, self.written)
         rows, without = clock.known(rows, self.patient)
         notes += without
         patient = rows[self.patient].map(label)

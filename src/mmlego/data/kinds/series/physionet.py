@@ -10,7 +10,7 @@ import numpy as np
 
 from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
 from mmlego.errors import InputError
-from mmlego.wording import counted
+from mmlego.wording import UTF8, counted
 
 HEADER = ["Time", "Parameter", "Value"]
 DESCRIPTORS = ("Age", "Gender", "Height", "ICUType")  # said once, on admission; of them and Weight, −1 is "not known"
@@ -94,6 +94,7 @@ class StayReader:
             what = f"{PurePosixPath(name).name}: {error}"
             if self.on_error == "raise":
                 remedy = "Mend or remove the file, or declare on_error: skip to go on without it."
+                remedy = f"{UTF8} {remedy}" if isinstance(error, UnicodeDecodeError) else remedy
                 raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
             self._skipped.append(what)
 

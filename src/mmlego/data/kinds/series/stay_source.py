@@ -150,7 +150,8 @@ class StaySource(Source):
             found = self._meds(path, folder, cache, modality)
         else:
             index = None if self.index is None else self.index.read(folder, modality)
-            clock = Clock(self.time, self.unit, index, partial(folder.ids, where=modality))
+            written = None if self.index is None else self.index.format
+            clock = Clock(self.time, self.unit, index, partial(folder.ids, where=modality), written)
             read = self._wide_files if layout == "wide" and _is_bundle(path) else self._table
             found = read(path, folder, cache, clock)
         # The ids of all stays at once; a patient with several keeps each of them.
@@ -258,7 +259,7 @@ class StaySource(Source):
         else:
             rules, texts = self._rules(folder), [*texts, self.variable]
             names = (patient, self.time, self.variable, self.value, self.stay)
-            reader = LongColumns(*names, self.unit, clock.index, rules, clock.form)
+            reader = LongColumns(*names, self.unit, clock.index, rules, clock.form, clock.written)
         how = self._how(self.layout or "long", clock, folder) | {
             "patient": patient,
             "name": path.name,
@@ -306,7 +307,8 @@ class StaySource(Source):
         """Return the settings on which reading a table depends, as values that JSON can hold."""
         rules = self._rules(folder)
         dates = None if clock.index is None else sorted((name, str(date)) for name, date in clock.index.items())
-        return {
+        written = {} if clock.written is None else {"written": clock.written}
+        return written | {
             "layout": layout,
             "columns": [self.time, self.variable, self.value, self.unit],
             "index": _hashed(dates),

@@ -18,7 +18,7 @@ from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
 from mmlego.errors import InputError
-from mmlego.wording import counted, label, listed, meant
+from mmlego.wording import UTF8, counted, label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,6 +107,7 @@ class WideFiles:
                 what = f"{PurePosixPath(name).name}: {error}"
                 if self.on_error == "raise":
                     remedy = "Mend or remove the file, or declare on_error: skip to go on without it."
+                    remedy = f"{UTF8} {remedy}" if isinstance(error, UnicodeDecodeError) else remedy
                     raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
                 skipped.append(what)
                 continue
