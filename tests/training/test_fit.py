@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import math
 import random
 from concurrent.futures import ThreadPoolExecutor
@@ -332,9 +331,9 @@ def test_numpy_settings_are_taken() -> None:
 
 
 def test_without_lightning_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("mmlego.training.fit"), "find_spec", lambda name: None)
+    monkeypatch.setattr("mmlego.training.loop.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match="pip install lightning"):
-        fit(block(), patients(), **QUICK)
+        fit(block(), patients(), precision="bf16-mixed", **QUICK)
 
 
 class Filter(nn.Module):

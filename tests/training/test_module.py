@@ -18,8 +18,8 @@ from mmlego import InputError, LegoBlock, evaluate, fit
 from mmlego.data import PatientData
 from mmlego.data.memory.lazy import LazyColumn
 from mmlego.tasks import Classification, Survival
-from mmlego.training.loop import _strategy
 from mmlego.training.module import EpochBatches, seed_all
+from mmlego.training.on_lightning import _strategy
 from tests.bricks import Custom, assert_same, plate, snapshot
 from tests.training.cases import QUICK, bags, block, fuse, gapped, patients, table, two_classes
 

@@ -1,4 +1,4 @@
-"""Training on Lightning, and evaluation and prediction over data sets, which need no Lightning."""
+"""Training, alone on the CPU or on Lightning, and evaluation and prediction over data sets."""
 
 from mmlego.training.calibrate import calibrate
 from mmlego.training.evaluate import evaluate, predict

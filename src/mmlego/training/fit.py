@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from importlib.util import find_spec
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ import torch
 from mmlego.bounds import bounds_of, within
 from mmlego.data import PatientData, check_split, split_patients
 from mmlego.data.memory.naming import shared_patients
-from mmlego.errors import InputError, LegoWarning, MissingExtraError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.files import check_writable
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
@@ -23,6 +22,7 @@ from mmlego.scalars import as_number, as_numbers
 from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
+from mmlego.training import loop
 from mmlego.training.evaluate import Data, Model, data_for, evaluate
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
@@ -57,9 +57,9 @@ def fit(
     """Train a block, tune a fused model, or evaluate a merge, in place.
 
     Early stopping watches the validation part; the model ends with a copy of the best epoch's weights, and its card
-    with the validation scores. Of a LegoFuse the model as it comes counts as an epoch, too. Needs no knowledge of
-    Lightning, on which it runs. In threads of one process, which share their random streams, fits take turns: for
-    several at once use processes.
+    with the validation scores. Of a LegoFuse the model as it comes counts as an epoch, too. One process on the CPU in
+    single precision trains without Lightning, all else on it; the numbers are the same. In threads of one process,
+    which share their random streams, fits take turns: for several at once use processes.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def fit(
     progress
         Whether to show a progress bar.
     accelerator, devices, strategy, precision
-        Passed to Lightning's Trainer.
+        Of Lightning's Trainer.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def fit(
                 history = read_result(model, folder)
             else:
                 trainer = {"accelerator": accelerator, "devices": devices, "strategy": strategy, "precision": precision}
-                rows = _load_loop()(
+                rows = loop.train(
                     model,
                     train,
                     valid,
@@ -163,14 +163,6 @@ def fit(
                 close_run(folder, run)
         _write_card(model, train, valid, settings)
         return history
-
-
-def _load_loop() -> Any:
-    if find_spec("lightning") is None:
-        raise MissingExtraError("fit needs Lightning", remedy="pip install lightning")
-    from mmlego.training.loop import train
-
-    return train
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,34 +1,27 @@
-"""Lightning's trainer as ``fit`` uses it: what it is told, and what it must leave as it was."""
+"""How ``fit`` trains: alone on the CPU, or on Lightning; and what must be left as it was."""
 
 from __future__ import annotations
 
-import logging
 import random
-import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import Tensor
-from torch.multiprocessing.spawn import ProcessRaisedException
 
-from mmlego import errors
 from mmlego.data import PatientData
-from mmlego.errors import InputError
+from mmlego.errors import MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
-from mmlego.run_folder import LAST, LOGS
-from mmlego.training.callbacks import EpochBar, KeepBest
+from mmlego.training.alone import TrainerAlone, TrainingAlone, suits
+from mmlego.training.callbacks import Callback, EpochBar, KeepBest
 from mmlego.training.evaluate import Model, evaluate
-from mmlego.training.module import Optimisation, Training, seed_all
-from mmlego.training.resume import SafeCheckpointIO
+from mmlego.training.module import Optimisation, seed_all
 
 # Metrics of which lower is better, over all tasks.
 LOWER = frozenset({"loss", "log_loss", "brier", "ece", "ibs", "rmse", "mae"})
@@ -83,98 +76,43 @@ def train(
     if valid is not None and isinstance(model, LegoFuse) and model.keep_untuned:  # it answers before any tuning
         scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target)
         start = (scores[settings["monitor"]], model.state_dict())
-    best = KeepBest(watched, higher_is_better=higher, folder=folder, patience=patience, start=start)
-    callbacks: list[pl.Callback] = [best]
-    if resumable:
-        name = LAST.removesuffix(".ckpt")
-        callbacks.append(ModelCheckpoint(folder, name, save_on_train_epoch_end=True, enable_version_counter=False))
+    alone = suits(**trainer)
+    place = folder if resumable or not alone else None  # other processes leave in it what they have found
+    best = KeepBest(watched, higher_is_better=higher, folder=place, patience=patience, start=start)
+    callbacks: list[Callback] = [best]
     if progress:
         callbacks.append(EpochBar(" + ".join(model.modalities), "train_loss" if valid is None else watched))
     names = ("lr", "weight_decay", "batch_size", "seed")
-    wrapped = Training(model, data, valid, Optimisation(**{name: settings[name] for name in names}))
-    with _quiet(), _random_state(), modes_kept(model), _places_kept(model), _interruptible(), _own_errors():
+    what = (model, data, valid, Optimisation(**{name: settings[name] for name in names}))
+    with _random_state(), modes_kept(model), _places_kept(model), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", category=FutureWarning)
         model.train()
         seed_all(settings["seed"])
-        chosen = trainer | {"strategy": _strategy(trainer["strategy"], trainer["devices"])}
-        logger = _tensorboard(folder) if tensorboard else False
-        with _trainer_errors(trainer):
-            lightning = pl.Trainer(
-                **chosen,
+        if alone:
+            TrainerAlone(
+                callbacks,
                 max_epochs=settings["epochs"],
-                gradient_clip_val=settings["gradient_clip"],
-                callbacks=callbacks,
-                plugins=[SafeCheckpointIO()],
-                logger=logger,
-                default_root_dir=folder,
-                enable_checkpointing=resumable,
-                enable_progress_bar=False,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-                use_distributed_sampler=False,
-                log_every_n_steps=1,
+                gradient_clip=settings["gradient_clip"],
+                folder=folder,
+                resumable=resumable,
+                tensorboard=tensorboard,
+            ).fit(TrainingAlone(*what))
+        else:
+            if find_spec("lightning") is None:
+                raise MissingExtraError("fit on such devices needs Lightning", remedy="pip install lightning")
+            from mmlego.training.on_lightning import TrainingOnLightning, fit_on_lightning
+
+            fit_on_lightning(
+                TrainingOnLightning(*what),
+                callbacks,
+                settings,
+                folder,
+                resumable=resumable,
+                tensorboard=tensorboard,
+                trainer=trainer,
             )
-        if min(settings["batch_size"], len(data)) < lightning.world_size:
-            raise InputError(
-                "a batch cannot be dealt out to all processes",
-                expected=f"at least {lightning.world_size} patients and batch_size ≥ {lightning.world_size}",
-                got=f"{len(data)} patients and batch_size {settings['batch_size']}",
-            )
-        last = folder / LAST
-        lightning.fit(wrapped, ckpt_path=last if last.is_file() else None)
     return best.rows
-
-
-@contextmanager
-def _trainer_errors(given: dict[str, Any]) -> Iterator[None]:
-    """Say in one error what Lightning's trainer cannot do with what it was given."""
-    try:
-        yield
-    except (ValueError, TypeError, OverflowError, ImportError, MisconfigurationException) as error:
-        raise InputError(
-            f"{', '.join(given)} of fit", expected="what Lightning's Trainer takes", got=f"{given}: {error}"
-        ) from error
-
-
-def _strategy(strategy: Any, devices: int | str | list[int]) -> Any:
-    """Let DDP find what a batch does not use: a single token needs no queries, a gap no block."""
-    alone = devices == 1 or (isinstance(devices, list) and len(devices) == 1)
-    if strategy == "auto" and not alone:
-        strategy = "ddp"
-    return f"{strategy}_find_unused_parameters_true" if strategy in ("ddp", "ddp_spawn", "ddp_fork") else strategy
-
-
-def _tensorboard(folder: Path) -> Any:
-    from lightning.pytorch.loggers import TensorBoardLogger
-
-    return TensorBoardLogger(folder, name="", version=LOGS)
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt again: Lightning turns it into an exit, and is deaf to the next one."""
-    handler = signal.getsignal(signal.SIGINT)
-    try:
-        yield
-    except SystemExit as error:
-        if isinstance(error.__context__, KeyboardInterrupt):
-            raise KeyboardInterrupt from error
-        raise
-    finally:
-        if signal.getsignal(signal.SIGINT) is not handler:
-            signal.signal(signal.SIGINT, handler)
-
-
-@contextmanager
-def _own_errors() -> Iterator[None]:
-    """Raise what a process that Lightning started raised, not the report of its end, if it is an error of ours."""
-    try:
-        yield
-    except ProcessRaisedException as error:
-        name, _, text = str(error).strip().splitlines()[-1].partition(": ")
-        kind = getattr(errors, name.removeprefix("mmlego.errors."), None)
-        if kind is None:
-            raise
-        raise kind(text) from error
 
 
 @contextmanager
@@ -191,26 +129,6 @@ def _places_kept(model: Model) -> Iterator[None]:
 def _named(model: Model) -> Iterator[tuple[str, Tensor]]:
     yield from model.named_parameters()
     yield from model.named_buffers()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Lightning's hints about things that are decided here, and its banner, from the user."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            for message in (".*does not have many workers", ".*Checkpoint directory .* exists", ".*sync_dist"):
-                warnings.filterwarnings("ignore", message=message)
-            warnings.filterwarnings("ignore", category=UserWarning, module="lightning.*")
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 @contextmanager

@@ -1,29 +1,23 @@
-"""The Lightning side of ``fit``: what one step, one epoch and one validation do."""
+"""What one step, one epoch and one validation of ``fit`` do, whoever drives them."""
 
 from __future__ import annotations
 
 import itertools
 import math
-import multiprocessing
-import os
 import random
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Sampler
 
 from mmlego.data import Batch, Draw, PatientData
-from mmlego.data.memory.ahead import Ahead
 from mmlego.errors import InputError, LegoWarning
 from mmlego.training.evaluate import Model, logits_of
-
-MOST_WORKERS = 8  # processes that read for a GPU; each holds two batches
 
 
 @dataclass(frozen=True)
@@ -87,13 +81,31 @@ class EpochBatches(Sampler[list[int]]):
         return len(self.bounds)
 
 
-class Training(pl.LightningModule):
-    """One model in training."""
+class Training:
+    """One model in training.
+
+    Who drives it (:mod:`mmlego.training.alone`, :mod:`mmlego.training.on_lightning`) says where things stand: the
+    number of the epoch, which process this is of how many, the device, and what becomes of numbers.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock or LegoFuse.
+    data, validation
+        The two parts of the data.
+    optimisation
+        How weights are moved.
+    """
+
+    current_epoch: int
+    global_rank: int
+    world: int
+    device: torch.device
 
     def __init__(
         self, model: Model, data: PatientData, validation: PatientData | None, optimisation: Optimisation
     ) -> None:
-        super().__init__()
+        super().__init__()  # a LightningModule's, where it is one
         self.model = model
         self.data, self.validation = data, validation
         self.optimisation = optimisation
@@ -102,8 +114,8 @@ class Training(pl.LightningModule):
         self._loss: Tensor = torch.zeros(())
         self._logits: list[Tensor] = []
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return AdamW over what is free to move."""
+    def groups(self) -> list[dict[str, Any]]:
+        """Return what is free to move, by whether it decays."""
         named = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
         flat = [p for name, p in named if p.ndim < 2 or name.endswith("latent")]
         decayed = [p for name, p in named if not (p.ndim < 2 or name.endswith("latent"))]
@@ -111,23 +123,21 @@ class Training(pl.LightningModule):
             {"params": decayed, "weight_decay": self.optimisation.weight_decay},
             {"params": flat, "weight_decay": 0.0},
         ]
-        return torch.optim.AdamW([group for group in groups if group["params"]], lr=self.optimisation.lr)
+        return [group for group in groups if group["params"]]
 
-    def train_dataloader(self) -> Ahead | DataLoader[Batch]:
-        """Return this process's share of every batch."""
+    def deal(self) -> EpochBatches:
+        """Return this process's share of every batch, as rows; a resumed run starts after the epochs in its history."""
         size, seed = self.optimisation.batch_size, self.optimisation.seed
-        rank, world = self.trainer.global_rank, self.trainer.world_size
-        # The first batch is fetched before the epoch starts; a resumed run starts after the epochs in its history.
-        self._batches = EpochBatches(len(self.data), size, seed, rank, world, epoch=len(self.rows))
-        return _loader(self.data, self._batches, pinned=self.device.type == "cuda")
+        self._batches = EpochBatches(len(self.data), size, seed, self.global_rank, self.world, epoch=len(self.rows))
+        return self._batches
+
+    def made(self, rows: Sequence[int], epoch: int) -> Batch:
+        """Return a batch as it is in an epoch."""
+        return self.data.batch(rows, Draw(self.optimisation.seed, epoch))
 
     def val_dataloader(self) -> Any:
         """Return the whole validation part, in every process, so that metrics are exact."""
         return [] if self.validation is None else self.validation.loader(self.optimisation.batch_size)
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        """Move a batch."""
-        return batch.to(device, non_blocking=True)  # of use where its memory is pinned
 
     def on_train_epoch_start(self) -> None:
         """Seed and shuffle by epoch, so that a resumed run draws what the unbroken one drew."""
@@ -139,7 +149,7 @@ class Training(pl.LightningModule):
         """Return the loss, scaled so that the mean over processes is the mean over the global batch."""
         loss = self.model.task.loss(logits_of(self.model, batch), cast(Tensor, batch.target), batch.weights)
         low, high = cast(EpochBatches, self._batches).bounds[index]
-        share = len(batch) * self.trainer.world_size / (high - low)
+        share = len(batch) * self.world / (high - low)
         self._loss = self._loss + loss.detach() * len(batch)  # stays on the device: no waiting in the loop
         return loss * share
 
@@ -159,20 +169,17 @@ class Training(pl.LightningModule):
             warnings.simplefilter("ignore", LegoWarning)  # said once, when all is over, not every epoch
             metrics = {"loss": float(task.loss(logits, target)), **task.metrics(logits, target)}
         for name, value in metrics.items():
-            self.log(f"validation_{name}", value, sync_dist=True, batch_size=1)
+            self.note(f"validation_{name}", value)
         self._validated = metrics
 
     def on_train_epoch_end(self) -> None:
         """Write the epoch's line of the history."""
-        total = self._loss
-        if self.trainer.world_size > 1:
-            total = cast(Tensor, self.trainer.strategy.reduce(total, reduce_op="sum"))
-        loss = float(total) / len(self.data)
+        loss = float(self.summed(self._loss)) / len(self.data)
         if not math.isfinite(loss):
             raise self._diverged("a finite loss", loss)
         if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters() if p.requires_grad):
             raise self._diverged("finite weights", "NaN or infinity")  # the last step may have done it
-        self.log("train_loss", loss, sync_dist=True, batch_size=1)
+        self.note("train_loss", loss)
         row = {"epoch": float(self.current_epoch), "train_loss": loss}
         if self.validation is not None:
             row |= {f"validation_{name}": value for name, value in self._validated.items()}
@@ -186,6 +193,18 @@ class Training(pl.LightningModule):
             remedy="Lower lr=, or set gradient_clip=.",
         )
 
+    def note(self, name: str, value: float) -> None:
+        """Tell a number of this epoch to callbacks and logs."""
+        raise NotImplementedError
+
+    def summed(self, value: Tensor) -> Tensor:
+        """Return the sum over all processes."""
+        raise NotImplementedError
+
+    def in_any(self, decision: bool) -> bool:
+        """Return whether a process has decided so."""
+        raise NotImplementedError
+
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the history with the weights."""
         checkpoint["history"] = self.rows
@@ -193,35 +212,6 @@ class Training(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take the history up again."""
         self.rows = checkpoint["history"]
-
-
-def _loader(data: PatientData, batches: EpochBatches, *, pinned: bool) -> Ahead | DataLoader[Batch]:
-    def made(rows: Sequence[int], epoch: int) -> Batch:
-        return data.batch(rows, Draw(batches.seed, epoch))
-
-    workers = _workers() if pinned else 0
-    if data.bags_in_files and not workers:
-        return Ahead(batches, made, Batch.pin_memory if pinned else None)
-    patients = cast("Dataset[Batch]", range(len(data)))
-    generator = torch.Generator().manual_seed(batches.seed)  # or each epoch would shift the global random stream
-    return DataLoader(
-        patients,
-        batch_sampler=batches,
-        collate_fn=lambda rows: made(rows, batches.epoch),
-        generator=generator,
-        # HDF5 reads for one thread at a time: to keep a GPU busy takes processes. Each epoch has its own.
-        num_workers=workers if data.bags_in_files else 0,
-        multiprocessing_context="fork" if workers and data.bags_in_files else None,
-        pin_memory=pinned,
-    )
-
-
-def _workers() -> int:
-    """Return how many processes may read bags for a GPU, where they can be forked at all."""
-    if "fork" not in multiprocessing.get_all_start_methods():
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(MOST_WORKERS, cores - 1)
 
 
 def seed_all(*numbers: int) -> None:

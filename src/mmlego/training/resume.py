@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning.pytorch.plugins.io import CheckpointIO
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
@@ -17,8 +16,11 @@ from mmlego.errors import CheckpointError
 from mmlego.files import write_atomically
 
 
-class SafeCheckpointIO(CheckpointIO):
-    """Let Lightning write and read its checkpoints as safetensors with the structure as JSON in the header."""
+class SafeCheckpointIO:
+    """Write and read states of training as safetensors with the structure as JSON in the header.
+
+    Lightning's own have the same form, so that either goes on where the other was interrupted.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         """Write a checkpoint in one step."""
