@@ -31,6 +31,8 @@ class Expected:
         The aliases that named something, for whoever checks that all did.
     seen
         The names that files had, for a hint at what was meant.
+    known
+        The names that a model, or the section, has for columns of the modality.
 
     Examples
     --------
@@ -42,6 +44,7 @@ class Expected:
     aliases: Mapping[str, str] = field(default_factory=dict)
     used: set[str] = field(default_factory=set)
     seen: dict[str, None] = field(default_factory=dict)
+    known: tuple[str, ...] = ()
 
     def only(self, known: Collection[str]) -> Expected:
         """Return this for one modality: with those aliases alone whose name in training it has.
@@ -51,7 +54,8 @@ class Expected:
         known
             The names that a model, or the section, has for columns of the modality.
         """
-        return replace(self, aliases={old: new for old, new in self.aliases.items() if new in set(known)})
+        aliases = {old: new for old, new in self.aliases.items() if new in set(known)}
+        return replace(self, aliases=aliases, known=tuple(dict.fromkeys(known)))
 
     def named(self, names: Sequence[str], where: str) -> list[str]:
         """Return names in files as they were in training.

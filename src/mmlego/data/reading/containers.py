@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, get_args
 
-from mmlego.data.reading.annotated import InMemory, part_of, part_of_whole, patients_of_whole
+from mmlego.data.reading.annotated import InMemory, Part, part_of, part_of_whole, patients_of_whole
 from mmlego.data.reading.joins import Dropped
-from mmlego.data.reading.pieces import dense, plain, rows_of_patients
+from mmlego.data.reading.pieces import dense, rows_of_patients
+from mmlego.data.reading.settled import SameName, Settled, plain
 from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, ShapeError, UnknownNameError
 from mmlego.wording import counted, label, listed, meant
@@ -72,8 +74,9 @@ def read_container(
         The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
         observations.
     sections
-        By modality, what is said of it: ``layer`` and ``gene_column`` are heeded here, and under ``rows: mean`` a
-        patient's rows are averaged here, so that a large sparse matrix is never made dense; other tables keep all rows.
+        By modality, what is said of it: ``layer``, ``gene_column``, ``missing`` and ``same_name`` are heeded here, and
+        under ``rows: mean`` a patient's rows are averaged here, so that a large sparse matrix is never made dense;
+        other tables keep all rows.
 
     Returns
     -------
@@ -99,14 +102,13 @@ def read_container(
         layer, genes = (None if (word := said.get(k)) is None else str(word) for k in FROM_CONTAINERS)
         options: dict[str, str | None] = {"layer": layer, "key": key, "gene_column": genes}
         part = part_of_whole(whole, name, **options) if hasattr(data, "mod") else part_of(whole, **options)
-        columns = name_columns(part.genes, name)
+        part = settled(part, name, said.get("missing", ()), said.get("same_name", "error"))
         if said.get("rows") == "mean" and "id" not in said:  # whose rows they are is not known before ids have a form
-            words = said.get("missing", ())
-            codes = numbers_among([label(word) for word in (words if isinstance(words, list | tuple) else [words])])
-            frames[name], found = rows_of_patients(part, None, "mean", name, codes)
+            frames[name], found = rows_of_patients(part, None, "mean", name)
             notes += found
         else:
-            frames[name] = pd.DataFrame(dense(part), pd.Index(part.patients, dtype=object), columns)
+            frames[name] = pd.DataFrame(dense(part), pd.Index(part.patients, dtype=object), part.genes)
+            notes += part.matrix.notes(name) if isinstance(part.matrix, Settled) else []
     obs = data.obs
     if key is not None:
         ids = patients_of_whole(whole, key) if hasattr(data, "mod") else _column(whole, key)
@@ -114,8 +116,36 @@ def read_container(
     return frames, obs, notes
 
 
-def name_columns(names: Sequence[str | None], where: str) -> list[str]:
-    """Return the names of columns, each of which must be there and stand once.
+def settled(part: Part, where: str, missing: object = (), same_name: object = "error") -> Part:
+    """Return a matrix as a section says that it is to be read.
+
+    Parameters
+    ----------
+    part
+        The matrix, with its names.
+    where
+        The modality, for messages.
+    missing
+        A word, or several, that mean that nothing is known; of numbers, numbers do.
+    same_name
+        What becomes of columns of one name: ``error``, ``first``, ``mean``, ``sum`` or ``max``.
+
+    Raises
+    ------
+    InputError
+        If a name is missing, or stands twice under ``error``.
+    """
+    rule: SameName = next((rule for rule in get_args(SameName) if rule == same_name), "error")
+    names = name_columns(part.genes, where, once=rule == "error")
+    codes = numbers_among([label(word) for word in (missing if isinstance(missing, list | tuple) else [missing])])
+    if not codes and len(set(names)) == len(names):
+        return part
+    matrix = Settled(part.matrix, names, codes, rule)
+    return replace(part, matrix=matrix, genes=list(matrix.names))
+
+
+def name_columns(names: Sequence[str | None], where: str, *, once: bool = True) -> list[str]:
+    """Return the names of columns, each of which must be there.
 
     Parameters
     ----------
@@ -123,6 +153,8 @@ def name_columns(names: Sequence[str | None], where: str) -> list[str]:
         The names.
     where
         The modality, for messages.
+    once
+        Whether each must stand once.
 
     Raises
     ------
@@ -134,14 +166,18 @@ def name_columns(names: Sequence[str | None], where: str) -> list[str]:
     >>> name_columns(["TP53", "TP53"], "rna")
     Traceback (most recent call last):
     ...
-    mmlego.errors.InputError: rna: variables of the same name (TP53). Call .var_names_make_unique(), or ...
+    mmlego.errors.InputError: rna: variables of the same name (TP53). Declare what becomes of them, as ...
     """
     known = [name for name in names if name is not None]
     if len(known) < len(names):
-        raise InputError(f"{where}: {counted(len(names) - len(known), 'variable')} without a name")
+        remedy = "Name another column of var, as gene_column: NAME; without that key the names of the variables count."
+        raise InputError(f"{where}: {counted(len(names) - len(known), 'variable')} without a name", remedy=remedy)
     again = [name for name, count in Counter(known).items() if count > 1]
-    if again:
-        remedy = "Call .var_names_make_unique(), or add up what belongs together."
+    if again and once:
+        remedy = (
+            "Declare what becomes of them, as same_name: mean (or first, sum, max) in a section of kind: omics, or "
+            "call .var_names_make_unique()."
+        )
         raise InputError(f"{where}: variables of the same name ({listed(again)})", remedy=remedy)
     return known
 

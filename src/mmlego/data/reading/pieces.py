@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.annotated import Part
 from mmlego.data.reading.joins import Dropped, RowRule
-from mmlego.data.reading.missing import told_missing, without_codes
+from mmlego.data.reading.settled import Settled, plain, stored
 from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
@@ -26,11 +25,7 @@ PIECE = 2**22
 
 
 def rows_of_patients(
-    part: Part,
-    columns: NDArray[np.int64] | None,
-    rule: RowRule,
-    where: str,
-    missing: Collection[float] = (),
+    part: Part, columns: NDArray[np.int64] | None, rule: RowRule, where: str
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return some columns of a matrix as a table, a row a patient.
 
@@ -45,8 +40,6 @@ def rows_of_patients(
         ``"mean"``: the mean of each column over the rows that have it, in float64.
     where
         The modality, for messages.
-    missing
-        Numbers that mean that nothing is known.
 
     Returns
     -------
@@ -76,7 +69,6 @@ def rows_of_patients(
     rows, patients = int((owner >= 0).sum()), len(place)
     lost = len(part.patients) - rows
     notes = [Dropped(where, f"{counted(lost, 'row')} without a patient id")] if lost else []
-    matrix = _Known(part.matrix, missing) if missing else part.matrix
     wanted = np.arange(part.matrix.shape[1]) if columns is None else columns
     if patients * len(wanted) > MOST_VALUES:
         remedy = "Choose columns:" + (
@@ -89,10 +81,10 @@ def rows_of_patients(
             remedy=remedy,
         )
     if rule == "mean" and patients < rows:
-        values = _means(matrix, owner, patients, wanted, where)
+        values = _means(part.matrix, owner, patients, wanted, where)
         notes.append(Dropped(where, f"{rows} rows averaged to {counted(patients, 'patient')}"))
     else:
-        values, differ = _firsts(matrix, owner, patients, wanted)
+        values, differ = _firsts(part.matrix, owner, patients, wanted)
         if rule == "error" and differ.any():
             again = [name for name, number in place.items() if differ[number]]
             raise InputError(
@@ -106,31 +98,10 @@ def rows_of_patients(
             if rule == "error":
                 text = f"{equal} merged, equal to another row of the patient"
             notes.append(Dropped(where, text))
-    if isinstance(matrix, _Known):
-        notes += told_missing(matrix.gone, where)
+    if isinstance(part.matrix, Settled):
+        notes += part.matrix.notes(where)
     names = [part.genes[column] for column in wanted.tolist()]
     return pd.DataFrame(values, pd.Index(list(place), dtype=object), names, copy=False), notes
-
-
-class _Known:
-    """A matrix in which some numbers mean that nothing is known: they are NaN in each piece of it, and counted."""
-
-    def __init__(self, matrix: Any, missing: Collection[float]) -> None:
-        self.shape, self._matrix, self._missing = matrix.shape, matrix, missing
-        self.format, self.chunks = getattr(matrix, "format", None), getattr(matrix, "chunks", None)
-        if self.format not in (None, "csr", "csc"):
-            self._matrix, self.format = matrix.tocsr(), "csr"
-        self.gone: Counter[str] = Counter()
-
-    def __getitem__(self, place: Any) -> Any:
-        block = self._matrix[place]
-        if hasattr(block, "toarray") and 0 not in self._missing:
-            block = block.copy()
-            block.data, gone = without_codes(block.data, self._missing)
-        else:
-            block, gone = without_codes(plain(block), self._missing)
-        self.gone += gone
-        return block
 
 
 def dense(part: Part) -> NDArray[Any]:
@@ -159,26 +130,6 @@ def dense(part: Part) -> NDArray[Any]:
     owner = np.full(part.matrix.shape[0], -1)
     owner[part.rows] = np.arange(len(part.rows))
     return _firsts(part.matrix, owner, len(part.rows), np.arange(part.matrix.shape[1]))[0]
-
-
-def plain(values: Any) -> NDArray[Any]:
-    """Return numbers as a dense array of numpy; what is masked becomes NaN, not what lies under the mask.
-
-    Parameters
-    ----------
-    values
-        An array, maybe with a mask; or a sparse matrix.
-
-    Examples
-    --------
-    >>> plain(np.ma.masked_equal([3, -1], -1))
-    array([ 3., nan])
-    """
-    if not isinstance(values, np.ma.MaskedArray):
-        return np.asarray(_array(values))
-    if not np.ma.is_masked(values):
-        return np.asarray(values.data)
-    return np.ma.filled(values.astype(np.result_type(values.dtype, np.float32)), np.nan)
 
 
 def _pieces(matrix: Any, wanted: NDArray[np.int64]) -> Iterator[tuple[slice, slice, Any]]:
@@ -228,9 +179,9 @@ def _means(
         if unknown.any():
             holes = values.copy()
             (holes.data if sparse.issparse(holes) else holes)[...] = unknown
-            missing[:, columns] += _array(adding @ holes)
+            missing[:, columns] += stored(adding @ holes)
             numbers[unknown] = 0.0
-        total[:, columns] += _array(adding @ values)
+        total[:, columns] += stored(adding @ values)
     with np.errstate(invalid="ignore"):
         total /= cells[:, None] - missing
     return total
@@ -249,20 +200,15 @@ def _firsts(
     for rows, columns, block in _pieces(matrix, wanted):
         whose = owner[rows]
         taken, others = np.flatnonzero(first[rows]), np.flatnonzero((whose >= 0) & ~first[rows])
-        found = plain(_array(block[taken]))
+        found = plain(stored(block[taken]))
         if values is None or values.dtype != (kind := np.result_type(values, found)):
             values = np.zeros((patients, len(wanted)), found.dtype) if values is None else values.astype(kind)
         values[whose[taken], columns] = found
         others = others[~differ[whose[others]]]
         if len(others):
-            more, own = plain(_array(block[others])), values[whose[others], columns]
+            more, own = plain(stored(block[others])), values[whose[others], columns]
             same = (more == own) | (np.isnan(more) & np.isnan(own))
             differ[whose[others][~same.all(axis=1)]] = True
     if values is None:
         values = np.zeros((patients, len(wanted)))
     return values, differ
-
-
-def _array(block: Any) -> Any:
-    block = block.compute() if hasattr(block, "compute") else block
-    return block.toarray() if hasattr(block, "toarray") else block

@@ -247,7 +247,7 @@ def test_what_is_no_matrix(content: str | bytes, message: str, tmp_path: Path) -
     ("section", "message"),
     [
         (", samples: x", "samples: belongs to genes: rows"),
-        (", same_name: sum", "same_name: belongs to genes: rows or pattern:"),
+        (", same_name: sum", "same_name: belongs to genes: rows, pattern: or a container"),
         (", value: x", "value: belongs to pattern:"),
         (", gene_column: x", "gene_column: belongs to"),
         (", sequenced: x", "sequenced: belongs to format: maf"),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
 from mmlego.data.reading.joins import Dropped, Noted, select_columns
+from mmlego.data.reading.settled import SameName, one_of_several
 from mmlego.data.reading.tables import read_table
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SameName: TypeAlias = Literal["error", "first", "mean", "sum", "max"]
 
 # Columns that describe a gene beside its name, in the files of cBioPortal, Xena, GEO, GDC, GTEx and GISTIC.
 ABOUT_GENES = frozenset(
@@ -232,13 +231,9 @@ def _one_each(
     for row, name in enumerate(genes):
         place.setdefault(name, []).append(row)
     made = values[[rows[0] for rows in place.values()]]
-    if rule != "first":
-        reduce: Any = {"mean": np.nanmean, "sum": np.nansum, "max": np.nanmax}[rule]
-        for number, (name, rows) in enumerate(place.items()):
-            if name in again:
-                some = ~np.isnan(values[rows]).all(axis=0)
-                made[number] = np.nan
-                made[number, some] = reduce(values[rows][:, some], axis=0)
+    for number, (name, rows) in enumerate(place.items()):
+        if name in again:
+            made[number] = one_of_several(values[rows].T, rule)
     return list(place), made
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
@@ -55,17 +56,23 @@ class Mutations:
         all who have a mutation of any class in the file, and nobody else.
     gene_column
         The column that names genes.
+    panels
+        Who was sequenced by which panel, or ``same``: all alike; None: a table of panels beside the file is refused.
     """
 
     variants: str | Sequence[str] = CHANGING
     values: Literal["mutated", "count"] = "mutated"
     sequenced: str | None = None
     gene_column: str | None = None
+    panels: PanelKeys | Literal["same"] | None = None
 
     def read(
         self, name: str, folder: Folder, columns: str | Sequence[str], where: str
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the matrix, of the chosen genes and all who were sequenced; who has no mutation has zeros.
+
+        With panels, a gene that is on none of a patient's panels is missing, unless it is mutated; who was sequenced
+        stands in their table.
 
         Parameters
         ----------
@@ -85,7 +92,10 @@ class Mutations:
         """
         import pandas as pd
 
-        if self.sequenced is None:
+        if self.panels is None:
+            refuse_mixed(folder, name, where)
+        panels = self.panels.read(folder, where) if isinstance(self.panels, PanelKeys) else None
+        if self.sequenced is None and panels is None:
             raise InputError(
                 f"{where}: who was sequenced is not said, and patients without a mutation are not in {name!r}",
                 remedy="Name a list of their ids, as sequenced: cases_sequenced.txt, or say sequenced: listed if "
@@ -97,16 +107,25 @@ class Mutations:
             together = found.setdefault(patient, {})
             for gene, mutations in zip(folder.expected.named(list(own), where), own.values(), strict=True):
                 together[gene] = together.get(gene, set()) | mutations
-        patients = self._everybody(folder, list(found), where, notes)
-        genes = _chosen(columns, sorted({gene for genes in found.values() for gene in genes}), where)
+        patients = self._everybody(folder, list(found), where, notes, panels)
+        universe = {gene for genes in found.values() for gene in genes}
+        if panels is not None:
+            universe = universe.union(*panels.genes.values(), folder.expected.known)
+        genes = _chosen(columns, sorted(universe), where)
         place = {gene: number for number, gene in enumerate(genes)}
         values = np.zeros((len(patients), len(genes)), dtype=np.float32)
         for row, patient in enumerate(patients):
+            if panels is not None:
+                values[row, panels.unseen(patient, genes)] = np.nan
             for gene, mutations in found.get(patient, {}).items():
                 if gene in place:
                     values[row, place[gene]] = len(mutations) if self.values == "count" else 1
         zeros = sum(not found.get(patient) for patient in patients)
         notes.append(Noted(where, f"{counted(zeros, 'patient')} sequenced, without a mutation that counts: zeros"))
+        if panels is not None:
+            lost = int(np.isnan(values).any(axis=1).sum())
+            text = f"{counted(lost, 'patient')} sequenced by panels without some of the genes, which are missing"
+            notes.append(Noted(where, text))
         return pd.DataFrame(values, pd.Index(patients, dtype=object), pd.Index(genes, dtype=object)), notes
 
     def _found(self, path: Path, key: str, where: str) -> tuple[dict[str, dict[str, set[Mutation]]], list[Dropped]]:
@@ -140,7 +159,27 @@ class Mutations:
         wanted = [self.variants] if isinstance(self.variants, str) else self.variants
         return any(fnmatch.fnmatchcase(kind, pattern) for pattern in wanted)
 
-    def _everybody(self, folder: Folder, mutated: Sequence[str], where: str, notes: list[Dropped]) -> list[str]:
+    def _everybody(
+        self, folder: Folder, mutated: Sequence[str], where: str, notes: list[Dropped], panels: Panels | None
+    ) -> list[str]:
+        if panels is not None:
+            strange = [patient for patient in mutated if patient not in panels.covered]
+            if len(strange) == len(mutated):
+                raise InputError(
+                    f"{where}: nobody with a mutation is in the table of panels",
+                    expected=f"ids as {listed(mutated, 2)}",
+                    got=listed(panels.covered, 2) or "none",
+                    remedy="Say how ids are brought to one form, as id: {length: 12}.",
+                )
+            if strange:
+                text = f"{counted(len(strange), 'patient')} with mutations and without a panel, other genes missing"
+                notes.append(Noted(where, text, tuple(strange)))
+            if self.sequenced is None:
+                without = [patient for patient in panels.without if patient not in set(mutated)]
+                if without:
+                    text = f"{counted(len(without), 'patient')} in the table of panels, sequenced by none"
+                    notes.append(Dropped(where, text, tuple(without)))
+                return [*panels.covered, *strange]
         if self.sequenced is None or self.sequenced == LISTED:
             return list(mutated)
         listed_there = list(dict.fromkeys(folder.ids(_ids(folder, self.sequenced), where)))

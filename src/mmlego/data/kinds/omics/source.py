@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
-from mmlego.data.kinds.omics.gene_rows import GeneRows, SameName
+from mmlego.data.kinds.omics.gene_rows import GeneRows
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.layouts import (
     refuse_genes_in_rows,
@@ -21,17 +21,18 @@ from mmlego.data.kinds.omics.layouts import (
 )
 from mmlego.data.kinds.omics.mutations import CHANGING, Mutations
 from mmlego.data.kinds.omics.numbers import only_numbers
+from mmlego.data.kinds.omics.panels import PanelKeys, SaidOfPanels
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
 from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
-from mmlego.data.reading.containers import name_columns
+from mmlego.data.reading.containers import settled
 from mmlego.data.reading.joins import Dropped, Noted, RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
-from mmlego.data.reading.words import numbers_among
+from mmlego.data.reading.settled import SameName, one_of_several
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import counted, label, listed
 
@@ -72,8 +73,9 @@ class OmicsSource(Source):
         Which modality of an ``.h5mu``; that of the same name as this section if not given.
     layer
         Which layer of an ``.h5ad`` or ``.h5mu``; ``X`` if not given.
-    variants, values, sequenced
-        Of a MAF: the classes that count, ``mutated`` (0 or 1) or ``count``, and who was sequenced.
+    variants, values, sequenced, panels
+        Of a MAF: the classes that count, ``mutated`` (0 or 1) or ``count``, who was sequenced, and by which panels: a
+        table of them, or ``same``.
     log1p
         Take ``log(1 + x)``.
     keep
@@ -110,6 +112,7 @@ class OmicsSource(Source):
     variants: str | list[str] = Field(default_factory=lambda: list(CHANGING))
     values: Literal["mutated", "count"] = "mutated"
     sequenced: str | None = None
+    panels: SaidOfPanels = None
     log1p: bool = False
     keep: int | None = Field(default=None, ge=1)
     gene_sets: str | None = None
@@ -125,12 +128,16 @@ class OmicsSource(Source):
             "layer": (contained, f"a {', '.join(CONTAINERS)}"),
             "missing": (self.format != "maf", "matrices"),
             "samples": (self.genes == "rows", "genes: rows"),
-            "same_name": (self.genes == "rows" or self.pattern is not None, "genes: rows or pattern:"),
+            "same_name": (
+                contained or self.genes == "rows" or self.pattern is not None,
+                "genes: rows, pattern: or a container",
+            ),
             "value": (self.pattern is not None, "pattern:"),
             "on_error": (self.pattern is not None, "pattern:"),
             "variants": (self.format == "maf", "format: maf"),
             "values": (self.format == "maf", "format: maf"),
             "sequenced": (self.format == "maf", "format: maf"),
+            "panels": (self.format == "maf", "format: maf"),
             "gene_column": (
                 contained or self.genes == "rows" or self.pattern is not None or self.format == "maf",
                 "genes: rows, pattern:, format: maf or a container",
@@ -189,13 +196,14 @@ class OmicsSource(Source):
                 part = self._part(data, modality, folder.key)
                 part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
                 refuse_patients_in_columns(part.patients, part.genes, folder.patients, modality)
-                names = folder.expected.named(name_columns(part.genes, modality), modality)
+                part = settled(part, modality, self._words(), self.same_name)
+                names = folder.expected.named([str(gene) for gene in part.genes], modality)
                 absent: list[str] | None = [] if folder.expected.lenient else None
                 chosen = select_columns(self.columns, names, modality, absent=absent)
                 place = {gene: number for number, gene in enumerate(names)}
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
                 part = replace(part, genes=[*names])
-                frame, notes = rows_of_patients(part, columns, self.rows, modality, numbers_among(self._words()))
+                frame, notes = rows_of_patients(part, columns, self.rows, modality)
             except LegoError as error:
                 raise type(error)(f"{path.name!r}: {error}") from error
         if absent:
@@ -216,7 +224,7 @@ class OmicsSource(Source):
         return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()))
 
     def _mutations(self) -> Mutations:
-        return Mutations(self.variants, self.values, self.sequenced, self.gene_column)
+        return Mutations(self.variants, self.values, self.sequenced, self.gene_column, self.panels)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -246,11 +254,7 @@ class OmicsSource(Source):
         lenient: bool = False,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
-        again = frame.columns[frame.columns.duplicated()].unique()
-        if len(again):
-            remedy = "Rename them, or add up what belongs together."
-            raise InputError(f"{modality}: columns of the same name ({listed(again)})", remedy=remedy)
-        told: list[Dropped] = []
+        frame, told = self._one_each(frame, modality)
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             numbers, found = only_numbers(pick(rows, columns), self._words(), modality)
@@ -259,6 +263,22 @@ class OmicsSource(Source):
 
         chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
         return chosen, [*notes, *told, *more]
+
+    def _one_each(self, frame: pd.DataFrame, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return a table in memory whose columns of one name are one, as the section says."""
+        again = [str(name) for name in frame.columns[frame.columns.duplicated()].unique()]
+        if not again:
+            return frame, []
+        if self.same_name == "error":
+            remedy = "Rename them, or declare what becomes of them, as same_name: mean (or first, sum, max)."
+            raise InputError(f"{modality}: columns of the same name ({listed(again)})", remedy=remedy)
+        made, notes = frame.loc[:, ~frame.columns.duplicated()].copy(), list[Dropped]()
+        for name in again:
+            numbers, told = only_numbers(frame.loc[:, frame.columns == name], self._words(), modality)
+            made[name] = one_of_several(numbers.to_numpy(dtype=np.float64, na_value=np.nan), self.same_name)
+            notes += told
+        text = f"{counted(len(again), 'gene')} with several columns: {self.same_name} of them"
+        return made, [*notes, Dropped(modality, text)]
 
     def _words(self) -> list[str]:
         """Return the words that mean that nothing is known."""
@@ -281,5 +301,5 @@ class OmicsSource(Source):
             keep=self.keep,
             sets=self._sets,
             smallest=self.smallest,
-            zeros=self.format == "maf",
+            zeros=self.format == "maf" and not isinstance(self.panels, PanelKeys),
         )
