@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 import warnings
 from typing import Any
 
@@ -38,6 +39,8 @@ def import_extra(module: str, what: str, install: str) -> Any:
     mmlego.errors.MissingExtraError: GraphEncoder needs no_such_package, which cannot be imported (No module named
     'no_such_package'). pip install 'mmlego[graphs]'
     """
+    if sys.modules.get(module) is not None:  # who asks for every molecule or cell waits for no filters
+        return importlib.import_module(module)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)

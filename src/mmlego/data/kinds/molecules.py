@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,6 +39,7 @@ def read_molecule(smiles: str, what: str = "reading SMILES") -> Any:
         return chem.MolFromSmiles(words[0])
 
 
+@functools.lru_cache(maxsize=1 << 16)  # a graph, a fingerprint and a sequence may be made of one column
 def complaint_of(smiles: str) -> str | None:
     """Return why a text is no molecule, or None.
 
@@ -79,6 +81,7 @@ def says_missing(text: str) -> bool:
     return is_missing(text) and read_molecule(text) is None
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def canonical(smiles: str) -> str:
     """Return the one SMILES of a molecule, however it was written; a text that is none stays.
 

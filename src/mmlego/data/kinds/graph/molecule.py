@@ -68,21 +68,6 @@ def molecule_graph(smiles: str) -> RawGraph:
     return RawGraph(len(found.x), found.edge_index.numpy(), nodes, links, text, frozenset({WRITTEN}))
 
 
-def complaint_of_graph(smiles: str) -> str | None:
-    """Return why a valid SMILES has no graph, or None.
-
-    Parameters
-    ----------
-    smiles
-        A valid SMILES.
-    """
-    try:
-        molecule_graph(smiles)
-    except InputError as error:
-        return str(error)
-    return None
-
-
 def _in_order(written: Any, text: str) -> tuple[Any, Sequence[int]]:
     """Return the molecule as its canonical SMILES has it, and which of the written atoms each of its atoms is."""
     molecule = read_molecule(text)

@@ -12,7 +12,7 @@ from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.graph.attributes import choose, set_apart
 from mmlego.data.kinds.graph.edge_tables import graph_of_rows, pick_columns
 from mmlego.data.kinds.graph.graphml import read_graphml
-from mmlego.data.kinds.graph.molecule import complaint_of_graph, molecule_graph
+from mmlego.data.kinds.graph.molecule import molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import BothWaysError, RawGraph
 from mmlego.data.kinds.molecules import complaint_of, says_missing
@@ -128,11 +128,19 @@ class GraphSource(ColumnKeys, FileSource):
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the molecules of a column of SMILES in memory."""
-        rules = TextRules(
-            self.column, self.rows, self.on_error, lambda t: complaint_of(t) or complaint_of_graph(t), says_missing
-        )
+        made: dict[str, RawGraph] = {}
+
+        def complaint(text: str) -> str | None:
+            if (said := complaint_of(text)) is None:
+                try:
+                    made[text] = molecule_graph(text)
+                except InputError as error:
+                    return str(error)
+            return said
+
+        rules = TextRules(self.column, self.rows, self.on_error, complaint, says_missing)
         texts, notes = choose_texts(frame, key, modality, taken, rules)
-        graphs = {str(patient): molecule_graph(text) for patient, text in texts.iloc[:, 0].items()}
+        graphs = {str(patient): made[text] for patient, text in texts.iloc[:, 0].items()}
         return _column_of(graphs), notes
 
     def open(self, path: Path) -> RawGraph:
