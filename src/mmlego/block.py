@@ -2,39 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
-from typing import Any, NamedTuple, Self
+from collections.abc import Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate, Head, Step
-from mmlego.card import Card
-from mmlego.encoding import check_features, check_kind, encode
-from mmlego.errors import InputError, LegoWarning, ShapeError
+from mmlego.brick import BlockOutput, Brick
+from mmlego.crossfit import brick_of
+from mmlego.encoder_checks import check_encoder, dry_run, values_of
+from mmlego.encoding import check_features, encode
+from mmlego.errors import InputError, ShapeError
+from mmlego.fitted import FittedBlock
+from mmlego.learners.out_of_fold import FOLDS
 from mmlego.nn.attention import Tokens, prepare_tokens
-from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import Spectrum, at_least_float32
-from mmlego.tasks import Task
+from mmlego.readout import to_common
 
 
-class BlockOutput(NamedTuple):
-    """What a block answers.
-
-    Parameters
-    ----------
-    spectrum
-        Complex, shape ``(b, c, d)``.
-    logits
-        Shape ``(b, k)``.
-    """
-
-    spectrum: Tensor
-    logits: Tensor
-
-
-class LegoBlock(nn.Module):
+class LegoBlock(Brick):
     """One modality's brick: encoder → tokens → spectrum ``(b, c, d)`` → logits ``(b, k)``.
 
     In each step the latent's spectrum, normalised, attends to the tokens and passes a gated feed-forward; only its
@@ -80,6 +68,8 @@ class LegoBlock(nn.Module):
     (torch.Size([4, 8, 16]), torch.complex64, torch.Size([4, 3]))
     """
 
+    learns: ClassVar[bool] = True
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -92,9 +82,8 @@ class LegoBlock(nn.Module):
         tokenwise: bool | None = None,
         freeze_encoder: bool | None = None,
     ) -> None:
-        super().__init__()
-        _check_arguments(encoder, plate, modality)
-        self.plate, self.modality = plate, modality
+        check_encoder(encoder, plate, modality)
+        super().__init__(plate, modality)
         self.encoder = encoder
         if tokenwise is not None:
             encoder.tokenwise = tokenwise  # type: ignore[assignment]
@@ -110,18 +99,90 @@ class LegoBlock(nn.Module):
         self.steps = nn.ModuleList(Step(plate, self.token_width) for _ in range(count))
         self.head = Head(plate.width, plate.task.outputs)
         self.load_state_dict(plate.initial, strict=False)
-        self.card = Card()
-        self.preprocessing: Any = None
+
+    @classmethod
+    def of(
+        cls,
+        estimator: Any,
+        plate: Baseplate,
+        modality: str,
+        data: tuple[Any, Any] | None = None,
+        *,
+        held_out: tuple[Any, Any] | None = None,
+        patients: Sequence[str] | None = None,
+        folds: int = FOLDS,
+        ordered: bool = False,
+        seed: int = 0,
+        **options: Any,
+    ) -> FittedBlock:
+        """Return any estimator as a brick, which answers exactly as it does and needs no training.
+
+        Given ``data``, the estimator is fitted to it: once without each of some folds and once to all, so that the
+        calibration, the score in the card, and whatever is learnt on top see it answer patients whom it had not seen.
+        Given ``held_out``, an estimator that is fitted already is calibrated on these patients. With neither, its
+        log-odds are taken as they are.
+
+        Parameters
+        ----------
+        estimator
+            The name of a learner (``mmlego.learners``); or an object with ``predict_proba``, ``decision_function`` or
+            ``predict``, as those of scikit-learn, scikit-survival, LightGBM, XGBoost and CatBoost.
+        plate, modality
+            Of the brick, as of any block.
+        data
+            Features and target to fit it to, features as a block takes them: a tensor ``(n, p)``, a Ragged, or a tensor
+            and its mask.
+        held_out
+            The same of patients on whom it was not fitted.
+        patients
+            The ids of ``data``: rows of one patient come into one fold, and whoever tunes a model on these patients is
+            told by their ids what it said of them out of fold.
+        folds
+            How many.
+        ordered
+            Whether tokens have an order, where the modality is made of tokens.
+        seed
+            Of folds and fits.
+        options
+            Of a learner.
+
+        Returns
+        -------
+        FittedBlock
+            It merges and fuses as any block.
+
+        Raises
+        ------
+        InputError
+            If the estimator is not fitted and no data are given, does not suit the task, is a survival model that
+            nothing is given to calibrate on, or the plate is too narrow.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Classification
+        >>> plate = Baseplate(Classification(2), channels=4, width=8)
+        >>> x, y = torch.randn(60, 3), torch.tensor([0, 1]).repeat(30)
+        >>> block = LegoBlock.of("logistic", plate, "labs", (x, y))
+        >>> block(x).logits.shape, block.card.patients
+        (torch.Size([60, 2]), {'training': 60})
+        """
+        return brick_of(
+            estimator,
+            plate,
+            modality,
+            data,
+            held_out=held_out,
+            patients=patients,
+            folds=folds,
+            ordered=ordered,
+            seed=seed,
+            options=options,
+        )
 
     @property
-    def task(self) -> Task:
-        """The task of the plate."""
-        return self.plate.task
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """The name of the one modality, as a tuple, as merged and fused models have."""
-        return (self.modality,)
+    def like(self) -> Tensor:
+        """The latent, ``(c, d)``."""
+        return self.latent
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode; a frozen encoder stays in eval mode."""
@@ -160,11 +221,38 @@ class LegoBlock(nn.Module):
         spectrum = self.run(tokens, None if start is None else self._general(start, tokens.batch))
         return BlockOutput(spectrum.full(), self.head(spectrum.mean()))
 
-    def predict(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Any:
-        """Return the prediction in the task's units, without gradients and in eval mode."""
-        with modes_kept(self), torch.no_grad():
-            self.eval()
-            return self.task.predict(self(x, mask).logits)
+    def logits(self, x: Tensor | Ragged, mask: Tensor | None = None, known: Tensor | None = None) -> Tensor:
+        """Return logits ``(b, k)``; of a block that learns by gradients nothing is known out of fold."""
+        made: Tensor = self.head(self.run(self.tokens(x, mask)).mean())
+        return made
+
+    def evidence(
+        self, x: Tensor | Ragged, mask: Tensor | None, read: Tensor, prior: Tensor, known: Tensor | None = None
+    ) -> Tensor:
+        """Return the rows of the spectrum in the coordinates of the common read-out, complex ``(b, r, d)``."""
+        spectrum = self.run(self.tokens(x, mask))
+        rows = spectrum.rows()
+        return to_common(rows, spectrum.mean(), dict(self.head.named_parameters()), read, prior.to(rows.real.dtype))
+
+    def prior(self) -> Tensor:
+        """Return what the block answers to who knows nothing, ``(k,)``, float32 on the CPU.
+
+        Where the card does not tell, it is what the head makes of a latent that is the same in every column.
+        """
+        told = self.told_prior()
+        if told is not None:
+            return told
+        with torch.no_grad():
+            made: Tensor = self.head.linear(self.head.norm.bias).float().cpu()
+        return made
+
+    @torch.no_grad()
+    def rescale(self, prior: Tensor, scale: float) -> None:
+        """Replace logits ``z`` by ``a + s (z − a)``, in place."""
+        linear = self.head.linear
+        prior = prior.to(linear.bias.device, linear.bias.dtype)
+        linear.weight.mul_(scale)
+        linear.bias.copy_(prior + scale * (linear.bias - prior))
 
     def tokens(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tokens:
         """Encode a batch, once, and make its tokens ready for all steps."""
@@ -172,7 +260,7 @@ class LegoBlock(nn.Module):
             check_features(x, mask, self.modality, self.encoder)
         transform = self.ordered and self.plate.domain == "frequency"
         tokens, mask, last = encode(self.encoder, x, mask, self.modality, hold_last=transform)
-        dtype = at_least_float32(_values(tokens)).dtype
+        dtype = at_least_float32(values_of(tokens)).dtype
         if dtype != self.latent.dtype and not torch.is_autocast_enabled(self.latent.device.type):
             raise InputError(
                 f"the tokens of modality {self.modality!r} and the block differ in dtype",
@@ -180,7 +268,7 @@ class LegoBlock(nn.Module):
                 got=dtype,
                 remedy="Convert features, encoder and block alike, e.g. with .float(); use autocast for bfloat16.",
             )
-        width = last.out_features if last is not None else _values(tokens).shape[-1]
+        width = last.out_features if last is not None else values_of(tokens).shape[-1]
         if width != self.token_width:
             raise ShapeError(
                 f"the encoder of modality {self.modality!r} gives tokens of another width than declared",
@@ -263,7 +351,7 @@ class LegoBlock(nn.Module):
 
     def _find_width(self, declared: int | None, sample: Any) -> int:
         if sample is not None:
-            found = _dry_run(self.encoder, sample, self.modality)
+            found = dry_run(self.encoder, sample, self.modality)
             if declared is not None and declared != found:
                 raise ShapeError("out_features disagrees with the encoder", expected=found, got=declared)
             return found
@@ -280,52 +368,3 @@ class LegoBlock(nn.Module):
     def extra_repr(self) -> str:
         """Say which modality this is, and on which plate."""
         return f"modality={self.modality!r}, ordered={self.ordered}, plate={self.plate.fingerprint[:12]}"
-
-
-def _values(tokens: Tensor | Ragged) -> Tensor:
-    return tokens.values if isinstance(tokens, Ragged) else tokens
-
-
-def _check_arguments(encoder: nn.Module, plate: Baseplate, modality: str) -> None:
-    if not isinstance(encoder, nn.Module):
-        raise InputError("the encoder of a LegoBlock", expected="an nn.Module", got=type(encoder).__name__)
-    if not isinstance(plate, Baseplate):
-        raise InputError(
-            "a LegoBlock needs a Baseplate",
-            expected="Baseplate(task, ...)",
-            got=type(plate).__name__,
-            remedy="Make one Baseplate and pass it to every block that shall merge.",
-        )
-    if not isinstance(modality, str) or not modality or "." in modality:
-        raise InputError("the name of a modality", expected="a non-empty string without a dot", got=repr(modality))
-    if hasattr(nn.ModuleDict(), modality):
-        raise InputError(
-            "the name of a modality is taken by torch.nn.ModuleDict",
-            expected="a name that is not one of its methods",
-            got=repr(modality),
-            remedy=f"Call it e.g. {modality + '_data'!r}.",
-        )
-    recurrent = [m for m in encoder.modules() if isinstance(m, (nn.RNNBase, nn.MultiheadAttention))]
-    if all(m.batch_first for m in recurrent):
-        return
-    if isinstance(encoder, (nn.RNNBase, nn.TransformerEncoder)):
-        raise InputError(
-            f"the encoder of modality {modality!r} puts time before the batch",
-            expected="batch_first=True",
-            got="batch_first=False",
-        )
-    warnings.warn(
-        f"The encoder of modality {modality!r} holds a layer with batch_first=False: unless the encoder turns its "
-        "input round, samples of a batch see one another.",
-        LegoWarning,
-        stacklevel=3,
-    )
-
-
-def _dry_run(encoder: nn.Module, sample: Any, modality: str) -> int:
-    """Return the width of the tokens, leaving mode and random state as they were."""
-    x, mask = sample if isinstance(sample, tuple) and len(sample) == 2 else (sample, None)
-    check_kind(x, mask, modality)
-    with modes_kept(encoder), torch.no_grad(), torch.random.fork_rng(devices=[]):
-        encoder.eval()
-        return int(_values(encode(encoder, x, mask, modality).tokens).shape[-1])

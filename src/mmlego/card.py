@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -117,6 +118,7 @@ def render_card(config: dict[str, Any]) -> str:
         ("Task", ", ".join(f"{key} {value}" for key, value in task.items() if value is not None)),
         ("Meaning of outputs", _MEANINGS.get(task["name"], "")),
         ("Modalities", ", ".join(names)),
+        ("Bricks", ", ".join(made_of(block) for block in config.get("blocks", []))),
         ("Baseplate", plates),
         ("Data", _one_line(card.data) or ("" if kind == "baseplate" else "not described")),
         ("Patients", ", ".join(f"{value} {key}" for key, value in card.patients.items())),
@@ -130,10 +132,29 @@ def render_card(config: dict[str, Any]) -> str:
         lines += ["", "## Made of", "", *(f"- {_one_line(parent)}" for parent in card.parents)]
     if card.recipe:
         lines += ["", "## Recipe", "", *(f"- {name}: {_one_line(_told(value))}" for name, value in card.recipe.items())]
-    foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block["encoder"]]
+    foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block.get("encoder", {})]
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]
     return "\n".join(lines)
+
+
+def made_of(described: Mapping[str, Any]) -> str:
+    """Return what makes the tokens or the scores of a brick: an encoder, a learner, or several of them.
+
+    Parameters
+    ----------
+    described
+        The brick, as it stands in a configuration.
+
+    Examples
+    --------
+    >>> made_of({"members": {"a": {"encoder": {"name": "snn"}}, "b": {"learner": {"name": "coxnet"}}}})
+    'snn + coxnet'
+    """
+    if "members" in described:
+        return " + ".join(made_of(member) for member in described["members"].values())
+    made = described.get("learner") or described["encoder"]
+    return str(made.get("name") or made.get("foreign"))
 
 
 def _told(value: Any) -> str:

@@ -19,21 +19,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.card import Card, render_card
 from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
-from mmlego.encoders.registry import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
+from mmlego.saved_bricks import KINDS, build_brick, describe_brick, plain_format
 from mmlego.version import __version__
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
 _MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
 FUSE_OPTIONS = ("mode", "order", "freeze", "modality_dropout", *_MERGE_OPTIONS)
 
-Model = LegoBlock | LegoMerge | LegoFuse
+Model = Brick | LegoMerge | LegoFuse
 Saveable = Model | Baseplate
 
 
@@ -69,7 +69,7 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     >>> sorted(file.name for file in folder.iterdir())
     ['README.md', 'config.json', 'model.safetensors']
     """
-    if type(model) not in (LegoBlock, LegoMerge, LegoFuse, Baseplate):
+    if type(model) not in (*KINDS, LegoMerge, LegoFuse, Baseplate):
         raise InputError(
             "only our own models are saved",
             expected="LegoBlock, LegoMerge, LegoFuse or Baseplate",
@@ -160,7 +160,7 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
     shapes, saved = ({name: tuple(value.shape) for name, value in some.items()} for some in (own, weights))
     odd = sorted(name for name in shapes.keys() | saved.keys() if shapes.get(name) != saved.get(name))
     if odd:
-        first = f"blocks.{model.modalities[0]}.{odd[0]}" if isinstance(model, LegoBlock) else odd[0]
+        first = f"blocks.{model.modalities[0]}.{odd[0]}" if isinstance(model, Brick) else odd[0]
         parts = first.split(".")
         expected = f"{odd[0]} {saved.get(odd[0], 'not there')}"
         got = f"{shapes.get(odd[0], 'not there')}" + (f" and {len(odd) - 1} more" if len(odd) > 1 else "")
@@ -169,7 +169,7 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
             raise CheckpointError(what, expected=expected, got=got, remedy="Build it as before.")
         raise broken(path, expected, got)
     # Buffers that are not in the file go with the latent; complex ones stay, which .to(dtype) would make real.
-    dtype = weights["latent" if isinstance(model, LegoBlock) else f"blocks.{model.modalities[0]}.latent"].dtype
+    dtype = next((value.dtype for name, value in weights.items() if name.split(".")[-1] == "latent"), torch.float32)
     {torch.float64: model.double, torch.bfloat16: model.bfloat16, torch.float16: model.half}.get(dtype, model.float)()
     # In place, so that tied weights stay tied.
     for name, value in model.state_dict(keep_vars=True).items():
@@ -210,11 +210,12 @@ def _describe(model: Saveable) -> dict[str, Any]:
     config: dict[str, Any] = {"format": FORMAT, "mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
     if isinstance(model, Baseplate):
         return config | {"kind": "baseplate", "plates": [_describe_plate(model)]}
-    kind = "block" if isinstance(model, LegoBlock) else "fuse" if isinstance(model, LegoFuse) else "merge"
+    kind = "block" if isinstance(model, Brick) else "fuse" if isinstance(model, LegoFuse) else "merge"
     blocks = _blocks(model)
     plates = {block.plate.fingerprint: _describe_plate(block.plate) for block in blocks}
-    config |= {"kind": kind, "plates": list(plates.values()), "blocks": [_describe_block(block) for block in blocks]}
-    if not isinstance(model, LegoBlock):
+    config |= {"kind": kind, "plates": list(plates.values()), "blocks": [describe_brick(block) for block in blocks]}
+    config["format"] = plain_format(config["blocks"])
+    if not isinstance(model, Brick):
         options = FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
         config["options"] = {name: getattr(model, name) for name in options}
         config["options"]["weights"] = model.weights.tolist()
@@ -226,31 +227,8 @@ def _describe_plate(plate: Baseplate) -> dict[str, Any]:
     return {"fingerprint": plate.fingerprint, "config": plate.config()}
 
 
-def _describe_block(block: LegoBlock) -> dict[str, Any]:
-    encoder = block.encoder
-    name = getattr(encoder, "registered_name", None)
-    described = {"name": name, "config": encoder.config} if name else {"foreign": type(encoder).__qualname__}
-    if block.preprocessing is not None and not callable(getattr(block.preprocessing, "config", None)):
-        raise InputError(
-            f"the preprocessing of {block.modality!r} cannot be saved",
-            expected="an object with config(), as a TablePreprocessor",
-            got=type(block.preprocessing).__name__,
-        )
-    return {
-        "modality": block.modality,
-        "plate": block.plate.fingerprint,
-        "encoder": described,
-        "out_features": block.token_width,
-        "ordered": block.ordered,
-        "tokenwise": bool(getattr(encoder, "tokenwise", False)),
-        "freeze_encoder": block.encoder_frozen,
-        "preprocessing": None if block.preprocessing is None else block.preprocessing.config(),
-        "card": block.card.config(),
-    }
-
-
-def _blocks(model: Model) -> list[LegoBlock]:
-    return [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
+def _blocks(model: Model) -> list[Brick]:
+    return [model] if isinstance(model, Brick) else [model.block(name) for name in model.modalities]
 
 
 def _tensors(model: Saveable) -> dict[str, Tensor]:
@@ -305,42 +283,9 @@ def _given_encoders(config: Mapping[str, Any], encoders: Any) -> dict[str, nn.Mo
 
 def _build(config: Mapping[str, Any], plates: Mapping[str, Baseplate], given: Mapping[str, nn.Module]) -> Model:
     described = config["blocks"]
-    blocks = [_build_block(block, plates, given.get(block["modality"])) for block in described]
+    blocks = [build_brick(block, plates, given.get(block["modality"])) for block in described]
     if config["kind"] == "block":
         return blocks[0]
     made: Model = (LegoFuse if config["kind"] == "fuse" else LegoMerge)(blocks, **config["options"])
     made.card = Card(**config["card"])
     return made
-
-
-def _build_block(described: Mapping[str, Any], plates: Mapping[str, Baseplate], encoder: nn.Module | None) -> LegoBlock:
-    modality, saved = described["modality"], described["encoder"]
-    if encoder is None:
-        if "foreign" in saved:
-            raise InputError(
-                f"the encoder of {modality!r} is a {saved['foreign']}, which mmlego cannot build",
-                expected=f"encoders={{{modality!r}: module}}",
-                got="none",
-                remedy="Build the module as before and pass it to load; its weights come from the checkpoint.",
-            )
-        encoder = build_encoder(saved["name"], saved["config"])
-    try:
-        block = LegoBlock(
-            encoder,
-            plates[described["plate"]],
-            modality,
-            out_features=described["out_features"],
-            ordered=described["ordered"],
-            tokenwise=described["tokenwise"],
-            freeze_encoder=described["freeze_encoder"],
-        )
-    except KeyError as error:
-        raise CheckpointError(f"the block of {modality!r} has no baseplate in the file", got=error) from error
-    except LegoError as error:
-        raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
-    block.card = Card(**described["card"])
-    if described["preprocessing"] is not None:
-        from mmlego.data import preprocessing_from_config
-
-        block.preprocessing = preprocessing_from_config(described["preprocessing"])
-    return block

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmlego.errors import CheckpointError, VersionError
 
-FORMAT = 1
+FORMAT = 2  # 1 where all bricks are LegoBlocks, as before there were others
 CONFIG = "config.json"
 
 

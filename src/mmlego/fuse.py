@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self, get_args
 
 import torch
@@ -12,8 +12,8 @@ from torch.func import functional_call
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
 from mmlego.bounds import within
+from mmlego.brick import Brick
 from mmlego.errors import InputError
-from mmlego.merge.common import COMMON
 from mmlego.merge.heads import HeadTensors
 from mmlego.merge.model import Merging, Strength
 from mmlego.merge.rules import Phase
@@ -21,6 +21,7 @@ from mmlego.merge.weights import Weights
 from mmlego.multimodal import Gaps, Inputs, Presence
 from mmlego.nn.attention import Tokens
 from mmlego.nn.spectral import Spectrum
+from mmlego.readout import COMMON
 from mmlego.sections import TuningSettings
 
 Mode = Literal["stack", "weave", "parallel"]
@@ -77,7 +78,7 @@ class LegoFuse(Merging):
 
     def __init__(
         self,
-        blocks: Sequence[LegoBlock],
+        blocks: Sequence[Brick],
         mode: Mode = "parallel",
         order: Sequence[str] | None = None,
         freeze: Freeze | None = None,
@@ -108,6 +109,7 @@ class LegoFuse(Merging):
         named = isinstance(order, Sequence) and not isinstance(order, str)
         if not named or len(order) != len(self.blocks) or any(name not in order for name in self.modalities):
             raise InputError("order of a LegoFuse", expected=f"each of {self.modalities} once", got=order)
+        self._check_mode(mode)
         self.order: tuple[str, ...] = tuple(order)
         self.mode, self.freeze, self.modality_dropout = mode, freeze, float(dropout or 0.0)
         self.head: nn.Module
@@ -117,9 +119,19 @@ class LegoFuse(Merging):
         else:
             self.head = Head(self.plate.width, self.task.outputs)
             self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
-        like = self.block(self.modalities[0]).head.linear.weight
+        like = self._like()
         self.head.to(like.device, like.dtype)
         self._freeze()
+
+    def _check_mode(self, mode: Mode) -> None:
+        fitted = [name for name in self.modalities if not isinstance(self.block(name), LegoBlock)]
+        if fitted and mode != "parallel":
+            raise InputError(
+                f"the brick of {fitted[0]!r} is a fitted model, which no latent enters",
+                expected="mode='parallel'",
+                got=repr(mode),
+                remedy="Leave mode= out, or train a neural block for this modality.",
+            )
 
     @property
     def _tunes_joints(self) -> bool:
@@ -130,7 +142,7 @@ class LegoFuse(Merging):
         for name in self.modalities:
             block = self.block(name)
             if not self._tunes_joints:
-                block.head.requires_grad_(False)  # the fused model has one head of its own
+                self.neural(name).head.requires_grad_(False)  # the fused model has one head of its own
             if self.freeze == "encoders":
                 block.freeze_encoder()
             elif self.freeze == "blocks":
@@ -143,9 +155,11 @@ class LegoFuse(Merging):
             self.blocks.eval()
         return self
 
-    def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+    def forward(
+        self, inputs: Inputs, present: Presence | None = None, known: Mapping[str, Tensor | None] | None = None
+    ) -> Tensor:
         """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
-        batch = self.read(inputs, present)
+        batch = self.read(inputs, present, known)
         mean = self._fused(batch).mean()  # (b, d)
         if self.mode == "parallel" and not self._tunes_joints and batch.present is not None:
             return self.by_pattern(mean, batch.present, self._answer)
@@ -175,9 +189,11 @@ class LegoFuse(Merging):
         """Return the fused spectrum ``(b, c, d)``, complex."""
         return self._fused(self.read(inputs, present)).full()
 
-    def read(self, inputs: Inputs, present: Presence | None = None) -> Gaps:
+    def read(
+        self, inputs: Inputs, present: Presence | None = None, known: Mapping[str, Tensor | None] | None = None
+    ) -> Gaps:
         """Check a batch and take it apart; while training, leave modalities out at random."""
-        batch = super().read(inputs, present)
+        batch = super().read(inputs, present, known)
         if not self.training or self.modality_dropout == 0:
             return batch
         some = next(iter(batch.parts.values())).x
@@ -185,7 +201,7 @@ class LegoFuse(Merging):
         there = torch.ones(shape, dtype=torch.bool, device=some.device) if batch.present is None else batch.present
         lot = torch.rand(shape, device=some.device).masked_fill(~there, -1.0)
         kept = there & ((lot >= self.modality_dropout) | (lot == lot.amax(0)))  # the highest lot always stays
-        return super().read(inputs, {name: kept[i] for i, name in enumerate(self.modalities)})
+        return super().read(inputs, {name: kept[i] for i, name in enumerate(self.modalities)}, known)
 
     def _fused(self, batch: Gaps) -> Spectrum:
         return self.merged(batch) if self.mode == "parallel" else self._in_sequence(batch)
@@ -207,7 +223,7 @@ class LegoFuse(Merging):
             part = batch.parts.get(name)
             if part is None:
                 continue
-            block = self.block(name)
+            block = self.neural(name)
             if name not in tokens:
                 tokens[name] = block.tokens(part.x, part.mask)
             if begun is None or (part.rows is None and not bool(begun.any())):

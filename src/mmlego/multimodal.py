@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.card import Card
 from mmlego.encoding import check_kind, samples
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
@@ -32,6 +32,7 @@ class Part:
     x: Tensor | Ragged
     mask: Tensor | None
     rows: Tensor | None
+    known: Tensor | None = None  # answers out of fold, (r, k)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Multimodal(nn.Module):
         Accept blocks of different baseplates, with a warning, if their latents and tasks have one shape.
     """
 
-    def __init__(self, blocks: Sequence[LegoBlock], *, allow_mismatch: bool = False) -> None:
+    def __init__(self, blocks: Sequence[Brick], *, allow_mismatch: bool = False) -> None:
         super().__init__()
         blocks = check_blocks(blocks, allow_mismatch=allow_mismatch)
         self.allow_mismatch = allow_mismatch
@@ -82,12 +83,12 @@ class Multimodal(nn.Module):
         """The task that all blocks share."""
         return self.plate.task
 
-    def block(self, modality: str) -> LegoBlock:
+    def block(self, modality: str) -> Brick:
         """Return the block of one modality."""
         if modality not in self.blocks:
             raise UnknownNameError("unknown modality", expected=f"one of {self.modalities}", got=repr(modality))
         found = self.blocks[modality]
-        if not isinstance(found, LegoBlock):
+        if not isinstance(found, Brick):
             raise MismatchError(f"{modality!r} is no block", expected="LegoBlock", got=type(found).__name__)
         return found
 
@@ -97,8 +98,15 @@ class Multimodal(nn.Module):
             self.eval()
             return self.task.predict(self(inputs, present))
 
-    def read(self, inputs: Inputs, present: Presence | None = None) -> Gaps:
+    def read(
+        self, inputs: Inputs, present: Presence | None = None, known: Mapping[str, Tensor | None] | None = None
+    ) -> Gaps:
         """Check a batch and take it apart.
+
+        Parameters
+        ----------
+        inputs, present, known
+            As ``LegoMerge`` takes them.
 
         Raises
         ------
@@ -133,8 +141,10 @@ class Multimodal(nn.Module):
         if size == 0:
             raise InputError("the batch has no samples", expected="at least one", got="none")
         if not flags and len(given) == len(self.blocks):
-            return Gaps({name: Part(x, mask, None) for name, (x, mask) in given.items()}, None, size)
-        return self._with_gaps(given, flags, size)
+            gaps = Gaps({name: Part(x, mask, None) for name, (x, mask) in given.items()}, None, size)
+        else:
+            gaps = self._with_gaps(given, flags, size)
+        return gaps if not known else replace(gaps, parts=_with_known(gaps, known))
 
     def _with_gaps(
         self, given: dict[str, tuple[Tensor | Ragged, Tensor | None]], present: Mapping[str, Tensor], size: int
@@ -168,6 +178,16 @@ class Multimodal(nn.Module):
         return Gaps(parts, None if bool(flags.all()) else flags, size)
 
 
+def _with_known(gaps: Gaps, known: Mapping[str, Tensor | None]) -> dict[str, Part]:
+    parts = {}
+    for name, part in gaps.parts.items():
+        told = known.get(name)
+        if told is not None and part.rows is not None:
+            told = told.to(part.rows.device)[part.rows]
+        parts[name] = replace(part, known=told)
+    return parts
+
+
 def _flag(name: str, flag: Any) -> Tensor:
     if not isinstance(flag, Tensor) or flag.dtype != torch.bool or flag.ndim != 1:
         got = f"{flag.dtype} of shape {tuple(flag.shape)}" if isinstance(flag, Tensor) else type(flag).__name__
@@ -182,7 +202,7 @@ def split_input(name: str, value: Any) -> tuple[Tensor | Ragged, Tensor | None]:
     return x, mask
 
 
-def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> list[LegoBlock]:
+def check_blocks(blocks: Iterable[Brick], *, allow_mismatch: bool) -> list[Brick]:
     """Return blocks as a list if they can be put together.
 
     Raises
@@ -198,7 +218,7 @@ def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> list[L
     if not blocks:
         raise InputError("nothing to put together", expected="at least one LegoBlock", got="none")
     for block in blocks:
-        if not isinstance(block, LegoBlock):
+        if not isinstance(block, Brick):
             raise InputError("only blocks can be put together", expected="LegoBlock", got=type(block).__name__)
     names = [block.modality for block in blocks]
     if len(set(names)) < len(names):
@@ -210,7 +230,7 @@ def check_blocks(blocks: Iterable[LegoBlock], *, allow_mismatch: bool) -> list[L
     return blocks
 
 
-def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool) -> None:
+def _check_mismatch(first: Brick, other: Brick, *, allow_mismatch: bool) -> None:
     lines = first.plate.differences(other.plate)
     fatal = [line for line in lines if line.startswith(("task.", "channels:", "width:", "domain:"))]
     pair = f"{first.modality!r} and {other.modality!r} stand on different baseplates"
@@ -226,6 +246,6 @@ def _check_mismatch(first: LegoBlock, other: LegoBlock, *, allow_mismatch: bool)
     warnings.warn(text, LegoWarning, stacklevel=6)
 
 
-def _parent_line(block: LegoBlock) -> str:
+def _parent_line(block: Brick) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.config()["validation"].items())
     return f"{block.modality}: {scores or 'no validation score'}" + (f"; {block.card.data}" if block.card.data else "")

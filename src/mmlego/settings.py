@@ -12,15 +12,16 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from mmlego.encoders import encoder_names, usual_options
 from mmlego.errors import InputError, UnknownNameError
-from mmlego.merge.common import COMMON
+from mmlego.learners import learner_names, learner_options
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
+from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
 
 
 class EncoderSettings(Section):
-    """Which encoder, and its arguments but for the width of the input; those not given are its usual ones."""
+    """Which encoder or learner, and its arguments but for the width of the input, else its usual ones."""
 
     name: str = "snn"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -28,12 +29,21 @@ class EncoderSettings(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in encoder_names():
-            raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
+        if name not in encoder_names() and name not in learner_names():
+            known = f"one of {', '.join(encoder_names())}; or a learner: {', '.join(learner_names())}"
+            raise UnknownNameError("unknown encoder", expected=known, got=repr(name))
         return name
 
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
+        if self.name in learner_names():
+            known = learner_options(self.name)
+            unknown = [option for option in self.options if option not in known]
+            if unknown:
+                raise ValueError(
+                    f"learner {self.name!r} has no option {unknown[0]!r}, only: {', '.join(known) or 'none'}"
+                )
+            return self
         # One option that is set must not take the others' defaults away.
         object.__setattr__(self, "options", {**usual_options(self.name), **self.options})
         return self

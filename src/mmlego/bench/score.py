@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.data import Cohort, PatientData, Split
 from mmlego.errors import InputError
 from mmlego.job import Bricks, data_of
@@ -16,7 +16,7 @@ from mmlego.job.scoring import BATCH, reference_of, score_models
 from mmlego.training.evaluate import Model, all_logits, scores_of
 
 
-def ensemble_logits(blocks: dict[str, LegoBlock], data: PatientData) -> Tensor:
+def ensemble_logits(blocks: dict[str, Brick], data: PatientData) -> Tensor:
     """Return the mean over the blocks present of their logits, ``(n, k)``: what one would do without merging."""
     total, count = torch.zeros(()), torch.zeros(())
     for name, block in blocks.items():

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmlego.card import made_of
 from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
@@ -198,7 +199,7 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
     blocks = config.get("blocks", [])
     card = config.get("card") or (blocks[0]["card"] if blocks else {})
     scores = ", ".join(f"{name} {value:.3f}" for name, value in card.get("validation", {}).items())
-    encoders = [f"{b['modality']} ({b['encoder'].get('name') or b['encoder'].get('foreign')})" for b in blocks]
+    encoders = [f"{block['modality']} ({made_of(block)})" for block in blocks]
     said = [f"{key} {_brief(value)}" for key, value in task.items() if key != "name" and value is not None]
     lines = {
         "kind": config["kind"],

@@ -11,7 +11,7 @@ from mmlego.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
-    from mmlego.block import LegoBlock
+    from mmlego.brick import Brick
     from mmlego.data import Cohort, Split
     from mmlego.data.cohort.manifest_files import Wanted
     from mmlego.training.evaluate import Model
@@ -66,18 +66,21 @@ def checkpoints_of(places: Iterable[Path], *, plates: bool = False) -> list[Path
     return found
 
 
-def load_blocks(sources: Iterable[Path]) -> list[LegoBlock]:
-    """Return the blocks of run folders and checkpoints."""
-    from mmlego.block import LegoBlock
+def load_blocks(sources: Iterable[Path]) -> list[Brick]:
+    """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold."""
+    from mmlego.brick import Brick
     from mmlego.checkpoint import load
+    from mmlego.job.fitting import recall_answers
 
     found = []
     for source in sources:
         run = RunFolder(source)
         for place in run.saved_blocks() if run.has_blocks() else [source]:
             model = load(place)
-            if not isinstance(model, LegoBlock):
-                raise InputError(f"{place} holds no block", expected="a LegoBlock", got=type(model).__name__)
+            if not isinstance(model, Brick):
+                raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
+            inside = run if run.has_blocks() else RunFolder(place.parent.parent)
+            recall_answers(model, inside.fit(model.modality))
             found.append(model)
     return found
 

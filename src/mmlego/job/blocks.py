@@ -13,9 +13,12 @@ from torch import nn
 
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.data import Cohort, Preprocessing, halves
 from mmlego.encoders import build_encoder
 from mmlego.job.data import having
+from mmlego.job.fitting import fit_learner, keep_answers
+from mmlego.learners import learner_names
 from mmlego.run_folder import RunFolder
 from mmlego.settings import EncoderSettings, Settings
 from mmlego.training import fit
@@ -34,8 +37,8 @@ def fit_blocks(
     run: RunFolder | None = None,
     resume: bool = True,
     progress: bool = False,
-    done: Callable[[LegoBlock], None] | None = None,
-) -> dict[str, LegoBlock]:
+    done: Callable[[Brick], None] | None = None,
+) -> dict[str, Brick]:
     """Train a block a modality, each on its part of the patients.
 
     The block of the ``i``-th modality of the cohort is trained with ``seed + i``, so that one alone comes out as it
@@ -62,10 +65,10 @@ def fit_blocks(
 
     Returns
     -------
-    dict of str to LegoBlock
+    dict of str to Brick
         By modality, in the cohort's order.
     """
-    blocks = {}
+    blocks: dict[str, Brick] = {}
     for i, name in enumerate(cohort.modalities):
         if name not in parts:
             continue
@@ -128,13 +131,19 @@ def train_block(
     out: Path | None = None,
     resume: bool = True,
     progress: bool = False,
-) -> LegoBlock:
-    """Train the block of one modality; its preprocessing is fitted on the training patients and carried along."""
+) -> Brick:
+    """Train the block of one modality; its preprocessing is fitted on the training patients and carried along.
+
+    A learner, which has no epochs to be stopped, is fitted to the validation patients as well, and says out of fold how
+    good it is.
+    """
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
+    chosen, given = choice_for(prepared.preprocessing[name], name, settings)
+    if chosen.name in learner_names():
+        return _fitted_block(cohort, name, plate, [*train, *validation], chosen, seed=seed, out=out)
     table = prepared.preprocessing[name]
     with _seeded(seed):
-        encoder = encoder_for(table, name, settings)
-        block = LegoBlock(encoder, plate, name)
+        block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), plate, name)
     block.preprocessing = table
     block.card.data = f"{cohort.name}, modality {name}"
     data = prepared.data(list(train)).with_any()
@@ -145,12 +154,41 @@ def train_block(
     return block
 
 
+def _fitted_block(
+    cohort: Cohort,
+    name: str,
+    plate: Baseplate,
+    patients: Sequence[str],
+    chosen: EncoderSettings,
+    *,
+    seed: int,
+    out: Path | None,
+) -> Brick:
+    prepared = cohort.prepare(patients, task=plate.task, modalities=[name])
+    table = prepared.preprocessing[name]
+    encoder, given = table.encoder()
+    ordered = bool(getattr(build_encoder(encoder, given), "ordered", False)) if table.ragged else False
+    with in_turn():
+        data = prepared.data(list(patients)).with_any()
+        brick = fit_learner(chosen.name, chosen.options, plate, name, data, ordered=ordered, seed=seed)
+    brick.preprocessing = table
+    brick.card.data = f"{cohort.name}, modality {name}"
+    if out is not None:
+        keep_answers(brick, out)
+    return brick
+
+
 def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
     """Return the encoder that the settings choose, or else the one that suits the kind of data."""
+    chosen, given = choice_for(fitted, modality, settings)
+    return build_encoder(chosen.name, {**given, **chosen.options})
+
+
+def choice_for(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
+    """Return what the settings choose for a modality, or else what suits its kind, and what follows from the data."""
     suited, given = fitted.encoder()
     common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)
-    chosen = settings.encoders.get(modality) or common
-    return build_encoder(chosen.name, {**given, **chosen.options})
+    return settings.encoders.get(modality) or common, given
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlego.baseplate import Baseplate
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.checkpoint import save
 from mmlego.data import Cohort
 from mmlego.errors import InputError
@@ -42,7 +42,7 @@ class Blocks:
     """
 
     plate: Baseplate
-    blocks: dict[str, LegoBlock]
+    blocks: dict[str, Brick]
     train: tuple[str, ...] = ()
     validation: tuple[str, ...] = ()
     test: tuple[str, ...] = ()

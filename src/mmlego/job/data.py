@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mmlego.block import LegoBlock
 from mmlego.data import Cohort, PatientData, Prepared
 from mmlego.errors import InputError
-from mmlego.training.evaluate import Model
+from mmlego.training.evaluate import Model, bricks_of
 
 
 def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None) -> PatientData:
@@ -47,7 +46,7 @@ def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None)
     >>> data_of(block, cohort, ["c", "a"])
     PatientData(2 rows of 2 patients; labs 2; no target)
     """
-    blocks = blocks_of(model)
+    blocks = bricks_of(model)
     bare = [block.modality for block in blocks if block.preprocessing is None]
     if bare:
         raise InputError(
@@ -65,11 +64,6 @@ def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None)
         )
     prepared = Prepared(cohort, {block.modality: block.preprocessing for block in blocks}, model.task)
     return prepared.data(chosen).with_any()
-
-
-def blocks_of(model: Model) -> list[LegoBlock]:
-    """Return the blocks of a model, of a block itself."""
-    return [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
 
 
 def having(cohort: Cohort, modalities: Sequence[str], patients: Sequence[str]) -> list[str]:

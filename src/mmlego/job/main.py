@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlego.baseplate import Baseplate
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.checkpoint import save
 from mmlego.data import Cohort, Split
 from mmlego.data.cohort.splitting import Duplicates
@@ -256,7 +256,7 @@ def _blocks(
             write_atomically(run.settings, write_settings(settings))
     parts = parts_by_modality(cohort, who["train"], who["validation"], disjoint=disjoint, seed=settings.seed)
 
-    def done(block: LegoBlock) -> None:
+    def done(block: Brick) -> None:
         if run is not None:
             save(block, run.block(block.modality), overwrite=True)
         tell(f"block {block.modality}")

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError, LegoWarning
-from mmlego.job.data import blocks_of, data_of
+from mmlego.job.data import data_of
 from mmlego.training import predict
+from mmlego.training.evaluate import bricks_of
 from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def completed(
     """
     if not 0 <= missing_columns <= 1:
         raise InputError("missing_columns is no share", expected="a number from 0 to 1", got=missing_columns)
-    needed = {block.modality: block.preprocessing.needed() for block in blocks_of(model) if block.preprocessing}
+    needed = {block.modality: block.preprocessing.needed() for block in bricks_of(model) if block.preprocessing}
     given = dict(aliases or {})
     _check_aliases(given, cohort, needed)
     frames = dict(cohort.frames)
@@ -179,7 +180,7 @@ def _marks(model: Model, cohort: Cohort, patients: Sequence[str]) -> tuple[dict[
     """Return by patient the values far from those of training, and the categories that it did not have."""
     found: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
     wanted = set(patients)
-    for block in blocks_of(model):
+    for block in bricks_of(model):
         frame = cohort.frames.get(block.modality)
         if frame is None or block.preprocessing is None:
             continue

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.data import Cohort
 from mmlego.fuse import LegoFuse
 from mmlego.job.data import data_of, having_all
@@ -16,7 +16,7 @@ from mmlego.training import fit
 
 def tune_fuse(
     cohort: Cohort,
-    blocks: Sequence[LegoBlock],
+    blocks: Sequence[Brick],
     train: Sequence[str],
     validation: Sequence[str],
     settings: Settings,

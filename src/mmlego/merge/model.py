@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, Self
 
 import torch
@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, MismatchError
-from mmlego.merge.common import COMMON, read_out, to_common
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
 from mmlego.merge.weights import Weights, present_weights, resolve_weights
 from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
 from mmlego.nn.spectral import Spectrum
+from mmlego.readout import COMMON, read_out
 from mmlego.scalars import as_number
 
 Strength = float | Literal["auto"]
@@ -34,7 +35,7 @@ class Merging(Multimodal):
 
     def __init__(
         self,
-        blocks: Sequence[LegoBlock],
+        blocks: Sequence[Brick],
         *,
         rule: str,
         phase: Phase,
@@ -64,7 +65,8 @@ class Merging(Multimodal):
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
         if rule == "residual" and not self.in_common:
             self._check_one_start()
-        like = self.block(self.modalities[0]).latent
+        self._check_bricks()
+        like = self._like()
         self.register_buffer("weights", torch.tensor(chosen, device=like.device))
         # Merged heads have no use for it.
         self.register_buffer("priors", self._priors().to(like.device), persistent=self.in_common)
@@ -82,12 +84,12 @@ class Merging(Multimodal):
 
     def _priors(self) -> Tensor:
         """Return what each block answers to who knows nothing, ``(m, k)``."""
-        return torch.stack([prior_of_block(self.block(name)) for name in self.modalities])
+        return torch.stack([self.block(name).prior() for name in self.modalities])
 
     def kept_head(self, pattern: tuple[bool, ...]) -> HeadTensors:
         """Return the merged head of a pattern of presence: built once, and again when heads or weights have changed."""
         # By content: heads are small, and neither address nor version tells of writes through ``.data``.
-        heads = [p.detach().flatten() for name in self.modalities for p in self.block(name).head.parameters()]
+        heads = [p.detach().flatten() for name in self.modalities for p in self.neural(name).head.parameters()]
         content = torch.cat([*heads, self.weights.to(heads[0].dtype)])
         # Kept tensors may take part in training later, so they must not be inference tensors.
         with torch.inference_mode(False), torch.no_grad():
@@ -112,6 +114,27 @@ class Merging(Multimodal):
             part = answer(mean[rows], tuple(pattern))
             logits = logits.to(part.dtype).index_copy(0, rows, part)
         return logits
+
+    def neural(self, name: str) -> LegoBlock:
+        """Return the block of one modality, which has a head and steps of its own."""
+        block = self.block(name)
+        assert isinstance(block, LegoBlock), "what is fitted stands in common coordinates alone"  # see _check_bricks
+        return block
+
+    def _check_bricks(self) -> None:
+        fitted = [name for name in self.modalities if not isinstance(self.block(name), LegoBlock)]
+        if fitted and not self.in_common:
+            raise InputError(
+                f"the brick of {fitted[0]!r} is a fitted model, which has no head to be merged",
+                expected="heads='common', and a Baseplate at least as wide as the task has outputs",
+                got=f"heads={self.heads!r}, width {self.plate.width}, {self.task.outputs} outputs",
+                remedy="Leave heads= and preset= out.",
+            )
+
+    def _like(self) -> Tensor:
+        """Return a tensor of the device and dtype that the bricks answer in, by those that learn where there are."""
+        bricks = [self.block(name) for name in self.modalities]
+        return next((brick for brick in bricks if brick.learns), bricks[0]).like
 
     def _check_one_start(self) -> None:
         plates = [self.block(name).plate for name in self.modalities]
@@ -153,13 +176,12 @@ class Merging(Multimodal):
         part = batch.parts.get(name)
         if part is None:
             return None
-        block = self.block(name)
-        spectrum = block.run(block.tokens(part.x, part.mask))
-        rows = spectrum.rows()
         if self.in_common:
-            head = dict(block.head.named_parameters())
-            prior = self.priors[self.modalities.index(name)].to(rows.real.dtype)
-            rows = to_common(rows, spectrum.mean(), head, self.readout, prior)
+            prior = self.priors[self.modalities.index(name)]
+            rows = self.block(name).evidence(part.x, part.mask, self.readout, prior, part.known)
+        else:
+            block = self.neural(name)
+            rows = block.run(block.tokens(part.x, part.mask)).rows()
         if part.rows is None:
             return rows
         return rows.new_zeros(batch.size, *rows.shape[1:]).index_copy(0, part.rows, rows)
@@ -189,7 +211,7 @@ class Merging(Multimodal):
         """
         flags = torch.tensor(list(present), device=self.weights.device)[:, None]
         shares = present_weights(self.weights, flags)[:, 0]
-        heads = [dict(self.block(name).head.named_parameters()) for name in self.modalities]
+        heads = [dict(self.neural(name).head.named_parameters()) for name in self.modalities]
         used = shares > 0
         kept = [head for head, keep in zip(heads, used.tolist(), strict=True) if keep]
         return merge_heads(kept, shares[used], "slerp" if self.in_common else self.heads)
@@ -248,7 +270,7 @@ class LegoMerge(Merging):
 
     def __init__(
         self,
-        blocks: Sequence[LegoBlock],
+        blocks: Sequence[Brick],
         rule: str = "residual",
         phase: Phase = "circular",
         heads: str = COMMON,
@@ -279,7 +301,9 @@ class LegoMerge(Merging):
                 self.register_buffer(f"head_{name.replace('.', '_')}", value.detach().clone(), persistent=False)
         self.register_load_state_dict_post_hook(_rebuild)  # type: ignore[no-untyped-call]
 
-    def forward(self, inputs: Inputs, present: Presence | None = None) -> Tensor:
+    def forward(
+        self, inputs: Inputs, present: Presence | None = None, known: Mapping[str, Tensor | None] | None = None
+    ) -> Tensor:
         """Return logits ``(b, k)``.
 
         Parameters
@@ -288,13 +312,15 @@ class LegoMerge(Merging):
             By modality: a tensor, a pair of tensor and mask ``(b, n)``, a ``Ragged``, or None if no sample has it.
         present
             By modality: which samples have it, boolean ``(b,)``. What stands in the rows of absent ones is not read.
+        known
+            By modality: answers of a fitted brick out of fold, ``(b, k)``, NaN where there is none.
 
         Raises
         ------
         UnknownNameError, ShapeError, InputError
             If a modality is unknown, the numbers of samples disagree, or a sample has no modality.
         """
-        batch = self.read(inputs, present)
+        batch = self.read(inputs, present, known)
         mean = self.merged(batch).mean()  # (b, d)
         if self.in_common:
             prior = self.prior_of(self.shares(batch)[1])
@@ -316,7 +342,7 @@ class LegoMerge(Merging):
         """Return the head of a pattern: built once and kept until a block's head changes."""
         if _exporting() and pattern == self._complete:
             return self._complete_head()
-        parameters = [p for name in self.modalities for p in self.block(name).head.parameters()]
+        parameters = [p for name in self.modalities for p in self.neural(name).head.parameters()]
         if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
             return self.merge_heads(pattern)
         return self.kept_head(pattern)
@@ -341,33 +367,11 @@ class LegoMerge(Merging):
         return {name: getattr(self, f"head_{name.replace('.', '_')}") for name in names}
 
 
-def prior_of_block(block: LegoBlock) -> Tensor:
-    """Return what a block answers to who knows nothing, ``(k,)``, float32 on the CPU.
-
-    Of a block whose card does not tell, it is what its head makes of a latent that is the same in every column.
-    """
-    told = _as_floats(block.card.prior)
-    if told is not None and len(told) == block.plate.task.outputs:
-        return told
-    with torch.no_grad():
-        made: Tensor = block.head.linear(block.head.norm.bias).float().cpu()
-    return made
-
-
 def _checked_strength(strength: object) -> float:
     number = as_number(strength)
     if not 0 <= number <= MOST:  # what is far beyond the number of modalities is a slip, and would overflow in the end
         raise InputError("strength", expected=f"a number between 0 and {MOST:g}, or 'auto'", got=repr(strength))
     return number
-
-
-def _as_floats(values: object) -> Tensor | None:
-    """Return numbers of a card as a tensor; None if they are no finite numbers."""
-    try:
-        found = torch.tensor(values, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        return None
-    return found if found.ndim == 1 and bool(torch.isfinite(found).all()) else None
 
 
 def _exporting() -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 from mmlego.scalars import as_number, as_numbers
 
@@ -20,7 +20,7 @@ VAST = 1e100  # an error whose square would overflow tells nothing
 Weights = str | Mapping[str, float] | Sequence[float]
 
 
-def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[float]:
+def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float]:
     """Return one weight a block, ≥ 0 and summing to 1.
 
     Parameters
@@ -63,11 +63,11 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, LegoBlock]) -> list[f
     return [value / most / total for value in values]
 
 
-def _scored(block: LegoBlock) -> bool:
+def _scored(block: Brick) -> bool:
     return math.isfinite(as_number(block.card.validation.get(block.task.primary_metric)))
 
 
-def _evidence(blocks: Mapping[str, LegoBlock], *, warn: bool) -> list[float]:
+def _evidence(blocks: Mapping[str, Brick], *, warn: bool) -> list[float]:
     """Return weights in proportion to the root of what the blocks are believed to gain over chance."""
     scores, errors = [], []
     for name, block in blocks.items():

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
-from mmlego.merge.model import Merging, prior_of_block
+from mmlego.merge.model import Merging
 from mmlego.merge.weights import present_weights
 from mmlego.scalars import as_number
-from mmlego.training.evaluate import Data, Model, all_logits, data_for
+from mmlego.training.evaluate import Data, Model, all_logits, bricks_of, data_for
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 SPREAD = 0.25
@@ -77,7 +78,7 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     _check_model(model)
     patients = data_for(model, data, with_target=True)
     prior = _prior(model, patients)
-    evidence = all_logits(model, patients, batch_size).double() - prior
+    evidence = all_logits(model, patients, batch_size, out_of_fold=True).double() - prior
     if not bool(torch.isfinite(evidence).all()):
         raise InputError("the model answers NaN or infinity", expected="finite logits")
     before = _scale_so_far(model)
@@ -102,26 +103,33 @@ def _ranks_stay(model: Model) -> bool:
 
 
 def _check_model(model: Model) -> None:
-    if not isinstance(model, (LegoBlock, LegoMerge, LegoFuse)):
+    if not isinstance(model, (Brick, LegoMerge, LegoFuse)):
         raise InputError("model of calibrate", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if model.task.name == "regression":
         raise InputError("a regression has no probabilities to calibrate", got=model.task)
-    if not isinstance(model, LegoBlock) and not _in_sequence(model) and not model.in_common:
+    if not isinstance(model, Brick) and not _in_sequence(model) and not model.in_common:
         raise InputError(
             "calibrate needs one read-out for all patterns of presence", expected="heads='common'", got=model.heads
         )
-    own = [model.block(name).head for name in model.modalities] if isinstance(model, LegoMerge) else [model.head]
     known = nn.Linear if isinstance(model, LegoFuse) and not _in_sequence(model) else Head
-    if any(type(head) is not known for head in own):
+    if any(type(head) is not known for head in _heads(model)):
         raise InputError("the head of a model to be calibrated", expected="as mmlego made it", got="another")
     if isinstance(model, LegoMerge) and model.rule not in _LINEAR:
         raise InputError("calibrate needs a rule by which evidence adds", expected=f"one of {_LINEAR}", got=model.rule)
 
 
+def _heads(model: Model) -> list[nn.Module]:
+    """Return the heads that are scaled; a fitted brick has none, and scales itself."""
+    if isinstance(model, LegoFuse):
+        return [model.head]
+    parts = [part for brick in bricks_of(model) for part in brick.modules()]
+    return [part.head for part in parts if isinstance(part, LegoBlock)]
+
+
 def _prior(model: Model, data: PatientData) -> Tensor:
     """Return what each patient is told who has no evidence, ``(n, k)`` or ``(k,)``, in double precision."""
-    if isinstance(model, LegoBlock):
-        return prior_of_block(model).double()
+    if isinstance(model, Brick):
+        return model.prior().double()
     if _in_sequence(model):
         return _prior_of_all(model).cpu().double()
     nobody = torch.zeros(len(data), dtype=torch.bool)
@@ -152,8 +160,8 @@ def _best_scale(model: Model, prior: Tensor, evidence: Tensor, target: Tensor, s
 
 @torch.no_grad()
 def _rescale(model: Model, scale: float) -> None:
-    if isinstance(model, LegoBlock):
-        _rescale_head(model.head, prior_of_block(model), scale)
+    if isinstance(model, Brick):
+        model.rescale(model.prior(), scale)
     elif _in_sequence(model):
         _rescale_head(cast(Head, model.head), _prior_of_all(model), scale)
     elif isinstance(model, LegoFuse):  # its head reads evidence alone: the prior is added afterwards
@@ -161,7 +169,7 @@ def _rescale(model: Model, scale: float) -> None:
             value.mul_(scale)
     else:
         for name, prior in zip(model.modalities, model.priors, strict=True):
-            _rescale_head(model.block(name).head, prior, scale)
+            model.block(name).rescale(prior, scale)
 
 
 def _rescale_head(head: Head, prior: Tensor, scale: float) -> None:

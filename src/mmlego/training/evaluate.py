@@ -7,26 +7,46 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor
 
-from mmlego.block import LegoBlock
+from mmlego.brick import Brick
 from mmlego.data import Batch, PatientData
 from mmlego.errors import InputError, MismatchError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
+from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
 
-Model: TypeAlias = LegoBlock | LegoMerge | LegoFuse
+Model: TypeAlias = Brick | LegoMerge | LegoFuse
 Data: TypeAlias = PatientData | tuple[Any, Any]
 
 
-def logits_of(model: Model, batch: Batch) -> Tensor:
-    """Return the logits ``(b, k)`` of a batch, whatever kind of model."""
-    if not isinstance(model, LegoBlock):
-        return model(batch.inputs, present=batch.present)  # type: ignore[no-any-return]
+def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tensor:
+    """Return the logits ``(b, k)`` of a batch, whatever kind of model.
+
+    Parameters
+    ----------
+    model
+        Any.
+    batch
+        Some patients.
+    out_of_fold
+        Let fitted bricks answer for patients whom they were fitted on as they did without them. Whatever is learnt on
+        top of a brick needs that: what it says of its own patients looks like evidence and is memory.
+    """
+    known: dict[str, Tensor | None] = {}
+    if out_of_fold:
+        known = {brick.modality: brick.known(batch.patients) for brick in bricks_of(model)}
+    if not isinstance(model, Brick):
+        return model(batch.inputs, present=batch.present, known=known)  # type: ignore[no-any-return]
     value = batch.inputs[model.modality]
     x, mask = value if isinstance(value, tuple) else (value, None)
-    return model(x, mask).logits  # type: ignore[no-any-return]
+    return model.logits(cast("Tensor | Ragged", x), mask, known.get(model.modality))
+
+
+def bricks_of(model: Model) -> list[Brick]:
+    """Return the bricks of a model, of a brick itself."""
+    return [model] if isinstance(model, Brick) else [model.block(name) for name in model.modalities]
 
 
 def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
@@ -48,7 +68,7 @@ def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
     MismatchError
         If the data's task is not the model's.
     """
-    if not isinstance(model, (LegoBlock, Multimodal)):
+    if not isinstance(model, (Brick, Multimodal)):
         raise InputError("the model", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if not isinstance(data, PatientData):
         data = _from_pair(model, data)
@@ -77,21 +97,42 @@ def _from_pair(model: Model, data: Any) -> PatientData:
         if len(model.modalities) > 1:
             raise InputError("features of one modality", expected=f"a dict of {model.modalities}", got=type(features))
         features = {model.modalities[0]: features}
-    blocks = [model] if isinstance(model, LegoBlock) else [model.block(name) for name in model.modalities]
-    missing = [b.modality for b in blocks if b.modality in features and getattr(b.encoder, "accepts_missing", False)]
+    blocks = [brick for brick in bricks_of(model) if brick.modality in features]
+    missing = [brick.modality for brick in blocks if getattr(brick.encoder, "accepts_missing", False)]
     return PatientData(features, target, model.task, missing=missing)
 
 
-def all_logits(model: Model, data: PatientData, batch_size: int) -> Tensor:
-    """Return the logits ``(n, k)`` of all patients on the CPU, in eval mode and without gradients."""
-    device = next(model.parameters()).device
+def all_logits(model: Model, data: PatientData, batch_size: int, *, out_of_fold: bool = False) -> Tensor:
+    """Return the logits ``(n, k)`` of all patients on the CPU, in eval mode and without gradients.
+
+    Parameters
+    ----------
+    model
+        Any.
+    data
+        The ``n`` patients.
+    batch_size
+        Patients at a time.
+    out_of_fold
+        As ``logits_of`` takes it; row numbers that stand for ids name nobody.
+    """
+    device = next(p.device for p in (*model.parameters(), *model.buffers()))
+    known = out_of_fold and data.numbering is None
     # Not inference_mode: what a model keeps of a batch, as merged heads, could not be used with gradients later.
     with modes_kept(model), torch.no_grad():
         model.eval()
-        return torch.cat([logits_of(model, batch.to(device)).float().cpu() for batch in data.loader(batch_size)])
+        made = (logits_of(model, batch.to(device), out_of_fold=known) for batch in data.loader(batch_size))
+        return torch.cat([logits.float().cpu() for logits in made])
 
 
-def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tensor | None = None) -> dict[str, float]:
+def evaluate(
+    model: Model,
+    data: Data,
+    *,
+    batch_size: int = 64,
+    reference: Tensor | None = None,
+    out_of_fold: bool = False,
+) -> dict[str, float]:
     """Return the loss and the task's metrics over a data set.
 
     Parameters
@@ -104,6 +145,8 @@ def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tenso
         Patients at a time.
     reference
         Targets of the training patients, which some survival metrics need for their censoring weights.
+    out_of_fold
+        Let fitted bricks answer for patients whom they were fitted on as they did without them.
 
     Returns
     -------
@@ -120,7 +163,7 @@ def evaluate(model: Model, data: Data, *, batch_size: int = 64, reference: Tenso
     ['loss', 'mae', 'pearson', 'r2', 'rmse', 'spearman']
     """
     patients = data_for(model, data, with_target=True)
-    logits = all_logits(model, patients, batch_size)
+    logits = all_logits(model, patients, batch_size, out_of_fold=out_of_fold)
     return scores_of(model.task, logits, patients.target, reference)
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from mmlego.bounds import bounds_of, within
+from mmlego.brick import Brick
 from mmlego.data import PatientData, check_split, split_patients
 from mmlego.data.memory.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning
@@ -23,9 +24,10 @@ from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training import loop
-from mmlego.training.evaluate import Data, Model, data_for, evaluate
+from mmlego.training.evaluate import Data, Model, bricks_of, data_for, evaluate
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -137,6 +139,7 @@ def fit(
         }
     )
     with in_turn():
+        warn_of_memory(model)
         train, valid = _parts(model, data, validation, settings["seed"])
         if isinstance(model, LegoMerge):
             return _evaluated(model, train if valid is None else valid, settings["batch_size"])
@@ -224,7 +227,7 @@ def _parts(
 
 
 def _evaluated(model: LegoMerge, data: PatientData, batch_size: int) -> pd.DataFrame:
-    scores = evaluate(model, data, batch_size=batch_size)
+    scores = evaluate(model, data, batch_size=batch_size, out_of_fold=True)
     model.card.validation = _finite(scores)
     model.card.patients = {"validation": len(set(data.patients))}
     return history_frame([{"epoch": 0.0, **{f"validation_{name}": value for name, value in scores.items()}}])
@@ -232,6 +235,13 @@ def _evaluated(model: LegoMerge, data: PatientData, batch_size: int) -> pd.DataF
 
 def _check_trainable(model: Model, train: PatientData, monitor: str) -> None:
     check_writable(model.state_dict())  # or it would be said when all epochs are done
+    if isinstance(model, Brick) and not model.learns:
+        raise InputError(
+            f"the block of {model.modality!r} is a fitted model already",
+            expected="a block that learns by gradients, or a LegoFuse",
+            got=type(model).__name__,
+            remedy="Merge it as it is, or make another with LegoBlock.of(estimator, plate, modality, data).",
+        )
     if not any(p.requires_grad for p in model.parameters()):
         raise InputError("nothing in the model is free to move", remedy="Choose another freeze=.")
     with warnings.catch_warnings():
@@ -239,6 +249,29 @@ def _check_trainable(model: Model, train: PatientData, monitor: str) -> None:
         known = ["loss", *model.task.metrics(torch.zeros(len(train), model.task.outputs), train.target)]
     if monitor not in known:
         raise InputError("monitor of fit", expected=f"one of {', '.join(known)}", got=repr(monitor))
+
+
+def warn_of_memory(model: Model) -> None:
+    """Warn of fitted bricks in a model that do not say on whom they were fitted: these look better than they are."""
+    if isinstance(model, Brick):
+        return
+    silent = [
+        brick.modality
+        for brick in bricks_of(model)
+        if any(isinstance(part, Brick) and not part.learns and part.out_of_fold is None for part in _innermost(brick))
+    ]
+    if silent:
+        warnings.warn(
+            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be among "
+            "the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
+            LegoWarning,
+            stacklevel=4,
+        )
+
+
+def _innermost(brick: Brick) -> list[Brick]:
+    inside = [part for part in brick.modules() if isinstance(part, Brick)]
+    return [part for part in inside if len([deeper for deeper in part.modules() if isinstance(deeper, Brick)]) == 1]
 
 
 def _weighted(train: PatientData, class_weights: str | list[float] | None) -> PatientData:
@@ -267,7 +300,8 @@ def _write_card(model: Model, train: PatientData, valid: PatientData | None, set
     model.card.validation, model.card.errors = {}, {}
     if valid is not None:
         model.card.patients["validation"] = len(set(valid.patients))
-        scores = _finite(evaluate(model, valid, batch_size=settings["batch_size"], reference=train.target))
+        size = settings["batch_size"]
+        scores = _finite(evaluate(model, valid, batch_size=size, reference=train.target, out_of_fold=True))
         model.card.validation = scores
         metric = model.task.primary_metric
         if metric in scores and valid.target is not None:

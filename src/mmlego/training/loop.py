@@ -74,7 +74,7 @@ def train(
     patience = None if valid is None else settings["patience"]
     start = None
     if valid is not None and isinstance(model, LegoFuse) and model.keep_untuned:  # it answers before any tuning
-        scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target)
+        scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target, out_of_fold=True)
         start = (scores[settings["monitor"]], model.state_dict())
     alone = suits(**trainer)
     place = folder if resumable or not alone else None  # other processes leave in it what they have found

@@ -147,7 +147,7 @@ class Training:
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         """Return the loss, scaled so that the mean over processes is the mean over the global batch."""
-        loss = self.model.task.loss(logits_of(self.model, batch), cast(Tensor, batch.target), batch.weights)
+        loss = self.model.task.loss(self._logits_of(batch), cast(Tensor, batch.target), batch.weights)
         low, high = cast(EpochBatches, self._batches).bounds[index]
         share = len(batch) * self.world / (high - low)
         self._loss = self._loss + loss.detach() * len(batch)  # stays on the device: no waiting in the loop
@@ -155,7 +155,11 @@ class Training:
 
     def validation_step(self, batch: Batch, index: int) -> None:
         """Keep the logits."""
-        self._logits.append(logits_of(self.model, batch).float().cpu())
+        self._logits.append(self._logits_of(batch).float().cpu())
+
+    def _logits_of(self, batch: Batch) -> Tensor:
+        """Return logits; what is learnt on top of fitted bricks sees them answer out of fold."""
+        return logits_of(self.model, batch, out_of_fold=self.data.numbering is None)
 
     def on_validation_epoch_end(self) -> None:
         """Compute loss and metrics over the whole validation part."""

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from mmlego import LegoFuse, LegoMerge, LegoWarning, Ragged
 from mmlego.errors import InputError
-from mmlego.merge.common import read_out, to_common
 from mmlego.merge.weights import present_weights
+from mmlego.readout import read_out, to_common
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
 from tests import strategies
 from tests.bricks import batch, doubled, family, gradients, plate, snapshot, table_block

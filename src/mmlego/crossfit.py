@@ -1,0 +1,206 @@
+"""Fit a model to patients, and ask it about each of them as if it had not seen that patient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmlego.baseplate import Baseplate
+from mmlego.brick import check_place
+from mmlego.encoding import check_kind
+from mmlego.errors import InputError
+from mmlego.fitted import FittedBlock
+from mmlego.learners.calibration import calibrated_map, identity_map
+from mmlego.learners.foreign import fit_copy, wrap
+from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds
+from mmlego.learners.registry import learner_class
+from mmlego.learners.rows import Rows
+from mmlego.nn.ragged import Ragged
+from mmlego.tasks import Task
+from mmlego.tasks.error import standard_error
+from mmlego.tasks.prior import prior_logits
+
+Make: TypeAlias = Callable[[np.ndarray, Tensor, int], nn.Module]
+
+
+def fit_block(
+    make: Make,
+    plate: Baseplate,
+    modality: str,
+    *,
+    x: Tensor,
+    rows: Rows,
+    target: Tensor,
+    patients: Sequence[str] | None = None,
+    folds: int = FOLDS,
+    seed: int = 0,
+) -> FittedBlock:
+    """Return a brick of a model that is fitted to all patients, calibrated on answers out of fold.
+
+    The model is fitted once without each of the folds, and once to all. What it says of the patients of a fold that it
+    has not seen gives the calibration, the score in the card and its standard error, and stands in place of its own
+    answers where more is learnt on these patients, as weights and a fuse are.
+
+    Parameters
+    ----------
+    make
+        ``make(x, target, seed)`` fits a model to rows ``(n, p)``; it answers raw scores ``(b, m)``.
+    plate, modality
+        Of the brick.
+    x
+        Rows ``(n, p)``.
+    rows
+        How the modality became rows.
+    target
+        ``(n, …)``, as the task takes it.
+    patients
+        ``n`` ids; rows of one patient are in one fold. None: each row is a patient who has no name.
+    folds
+        How many.
+    seed
+        Of the folds and the fits.
+
+    Raises
+    ------
+    InputError
+        If there are too few patients, or the plate is too narrow.
+    """
+    task = plate.task
+    target = task.check_target(target)
+    if len(x) != len(target):
+        raise InputError("rows and target do not belong together", expected=f"{len(x)} targets", got=len(target))
+    names = [str(row) for row in range(len(x))] if patients is None else list(patients)
+    fold = deal_folds(task.strata(target).numpy(), names, folds=folds, seed=seed)
+    values = x.double().numpy()
+    raw: Tensor | None = None
+    for part in range(int(fold.max()) + 1):
+        seen, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        answers = make(values[seen], target[seen], seed)(x[held].double()).double()
+        if raw is None:
+            raw = answers.new_full((len(x), answers.shape[1]), torch.nan)
+        raw[held] = answers
+    assert raw is not None
+    if not bool(torch.isfinite(raw).all()):
+        raise InputError(f"the model of {modality!r} answers NaN or infinity", expected="finite scores")
+    prior = prior_logits(task, target)
+    slope, offset = calibrated_map(task, raw, target, prior)
+    brick = FittedBlock(make(values, target, seed), plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
+    brick.check_room()
+    logits = (raw @ slope.mT + offset).float()
+    brick.out_of_fold = None if patients is None else OutOfFold(tuple(names), logits)
+    describe(brick, task, logits, target, len(set(names)))
+    return brick
+
+
+def brick_of(
+    estimator: Any,
+    plate: Baseplate,
+    modality: str,
+    data: tuple[Any, Any] | None,
+    *,
+    held_out: tuple[Any, Any] | None,
+    patients: Sequence[str] | None,
+    folds: int,
+    ordered: bool,
+    seed: int,
+    options: Mapping[str, Any],
+) -> FittedBlock:
+    """Return any estimator as a brick; see :meth:`mmlego.LegoBlock.of`."""
+    check_place(plate, modality)
+    if data is not None and held_out is not None:
+        raise InputError(
+            "data and held_out",
+            expected="one of them",
+            got="both",
+            remedy="Give data= to fit it, or held_out= if it is fitted already.",
+        )
+    if data is None:
+        return _as_it_is(estimator, plate, modality, held_out, ordered=ordered)
+    x, rows, target = _read(data, modality, ordered=ordered)
+    make = _maker(estimator, plate.task, options)
+    brick = fit_block(make, plate, modality, x=x, rows=rows, target=target, patients=patients, folds=folds, seed=seed)
+    named = estimator if isinstance(estimator, str) else type(estimator).__name__
+    brick.card.recipe = {"method": "fitted", "learner": named, **options, "scores": "out of fold", "seed": seed}
+    return brick
+
+
+def _as_it_is(
+    estimator: Any, plate: Baseplate, modality: str, held_out: tuple[Any, Any] | None, *, ordered: bool
+) -> FittedBlock:
+    if isinstance(estimator, str):
+        raise InputError(f"the learner {estimator!r} is not fitted", expected="data= to fit it to", got="none")
+    task = plate.task
+    if held_out is None:
+        learner = wrap(estimator, task, None)
+        slope, offset = identity_map(task, learner.raw)
+        base = torch.zeros(task.outputs)
+        rows = Rows("flat", learner.in_features)
+        brick = FittedBlock(learner, plate, modality, rows=rows, slope=slope, offset=offset, base=base)
+        brick.check_room()
+        return brick
+    x, rows, target = _read(held_out, modality, ordered=ordered)
+    target = task.check_target(target)
+    learner = wrap(estimator, task, x.shape[1])
+    raw = learner(x)
+    prior = prior_logits(task, target)
+    slope, offset = calibrated_map(task, raw, target, prior)
+    brick = FittedBlock(learner, plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
+    brick.check_room()
+    describe(brick, task, (raw @ slope.mT + offset).float(), target, len(x))
+    brick.card.patients = {"validation": len(x)}
+    brick.card.recipe = {"method": "given", "learner": type(estimator).__name__, "scores": "held out"}
+    return brick
+
+
+def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tensor, Rows, Any]:
+    """Return rows, how they came to be, and the target of a pair of features and target."""
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise InputError("data of a brick", expected="a pair (features, target)", got=type(data).__name__)
+    features, target = data
+    pair = isinstance(features, tuple) and len(features) == 2
+    x, mask = features if pair else (features, None)
+    if not isinstance(x, Ragged):
+        x = torch.as_tensor(x)
+    check_kind(x, mask, modality)
+    rows = Rows.of(x, ordered=ordered)
+    return rows(x, mask), rows, target
+
+
+def _maker(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
+    """Return what fits a learner by its name, or a fresh copy of an estimator."""
+    if isinstance(estimator, str):
+        cls = learner_class(estimator)
+        return lambda x, target, seed: cls.fit(x, target, task, seed=seed, **options)
+    if options:
+        raise InputError(
+            "options of an estimator", expected="none: it has its own", got=", ".join(options), remedy="Set them on it."
+        )
+    return lambda x, target, seed: fit_copy(estimator, x, target, task)
+
+
+def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, patients: int) -> None:
+    """Write into the card of a brick how good it was on patients whom it had not seen.
+
+    Parameters
+    ----------
+    brick
+        The brick.
+    task
+        Its task.
+    logits, target
+        Its answers on these patients, and what happened.
+    patients
+        How many it was fitted on.
+    """
+    scores = task.metrics(logits, target, reference=target)
+    brick.card.validation = {name: value for name, value in scores.items() if math.isfinite(value)}
+    metric = task.primary_metric
+    if metric in brick.card.validation:
+        brick.card.errors = {metric: standard_error(task, brick.card.validation[metric], target)}
+    brick.card.prior = brick.base.tolist()
+    brick.card.patients = {"training": patients}

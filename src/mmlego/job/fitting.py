@@ -1,0 +1,127 @@
+"""Bricks of classical models on the patients of a cohort, and their answers out of fold kept in the run's folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmlego.baseplate import Baseplate
+from mmlego.brick import Brick
+from mmlego.bundle import Bundle
+from mmlego.crossfit import fit_block
+from mmlego.data import PatientData
+from mmlego.errors import CheckpointError, InputError
+from mmlego.files import write_atomically
+from mmlego.fitted import FittedBlock
+from mmlego.learners import Learner
+from mmlego.learners.out_of_fold import OutOfFold
+from mmlego.learners.registry import learner_class
+from mmlego.learners.rows import Rows
+from mmlego.nn.ragged import Ragged
+
+_KEPT = "out_of_fold.json"
+_BATCH = 64
+
+
+def fit_learner(
+    name: str,
+    options: Mapping[str, Any],
+    plate: Baseplate,
+    modality: str,
+    data: PatientData,
+    *,
+    ordered: bool,
+    seed: int,
+) -> FittedBlock:
+    """Return the brick of a learner, cross-fitted on some patients.
+
+    Parameters
+    ----------
+    name, options
+        Of the learner.
+    plate, modality
+        Of the brick.
+    data
+        Patients who have the modality, with their targets.
+    ordered
+        Whether the modality's tokens, where it has some, have an order.
+    seed
+        Of folds and fits.
+    """
+    cls = learner_class(name)
+    x, rows = rows_of(data, modality, ordered=ordered)
+    if data.target is None:
+        raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
+
+    def make(part: np.ndarray, target: Tensor, own: int) -> Learner:
+        return cls.fit(part, target, plate.task, seed=own, **options)
+
+    patients = data.patients if data.numbering is None else None
+    brick = fit_block(make, plate, modality, x=x, rows=rows, target=data.target, patients=patients, seed=seed)
+    brick.card.recipe = {"method": "fitted", "learner": name, **options, "scores": "out of fold", "seed": seed}
+    return brick
+
+
+def rows_of(data: PatientData, modality: str, *, ordered: bool) -> tuple[Tensor, Rows]:
+    """Return a row a patient, ``(n, p)``, and how the modality became rows; bags are read a few at a time."""
+    parts: list[tuple[Tensor | Ragged, Tensor | None]] = []
+    found: list[Rows] = []
+    for batch in data.only([modality]).loader(_BATCH):
+        value: Any = batch.inputs[modality]
+        x, mask = value if isinstance(value, tuple) else (value, None)
+        rows = Rows.of(x, ordered=ordered)
+        found.append(rows)
+        # Of what is pooled the row is kept, not the bag.
+        parts.append((x, mask) if rows.form == "counts" else (rows(x, mask), None))
+    widest = max(found, key=lambda rows: rows.width)
+    if widest.form != "counts":
+        return torch.cat([torch.as_tensor(x) for x, _ in parts]), widest
+    return torch.cat([widest(x, mask) for x, mask in parts]), widest
+
+
+def keep_answers(brick: Brick, folder: Path) -> None:
+    """Keep what a brick answered out of fold in the private part of a run; nothing where there is nothing.
+
+    Parameters
+    ----------
+    brick
+        A brick of the run.
+    folder
+        Of its fit.
+    """
+    told = {label: part.out_of_fold for label, part in _parts(brick).items() if part.out_of_fold is not None}
+    if not told:
+        return
+    content = {label: {"patients": one.patients, "logits": one.logits.tolist()} for label, one in told.items()}
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / _KEPT, json.dumps(content) + "\n")
+
+
+def recall_answers(brick: Brick, folder: Path) -> None:
+    """Give a brick that was loaded the answers out of fold that its run has kept.
+
+    Raises
+    ------
+    CheckpointError
+        If they are damaged.
+    """
+    file = folder / _KEPT
+    if not file.is_file():
+        return
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        told = {label: OutOfFold(tuple(one["patients"]), torch.tensor(one["logits"])) for label, one in content.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{file} is damaged", got=error, remedy="Train the block again.") from error
+    for label, part in _parts(brick).items():
+        part.out_of_fold = told.get(label)
+
+
+def _parts(brick: Brick) -> dict[str, Brick]:
+    return {label: brick.member(label) for label in brick.members} if isinstance(brick, Bundle) else {"": brick}

@@ -1,0 +1,93 @@
+"""Answers of a model on patients whom it has not seen, though it has been fitted on all of them in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mmlego.errors import InputError, ShapeError
+
+FOLDS = 5
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """What a brick answered to each patient it was fitted on, from a fit without that patient.
+
+    It stays with whoever trained the brick: it names patients, and is not saved with it.
+
+    Parameters
+    ----------
+    patients
+        ``n`` ids.
+    logits
+        ``(n, k)``.
+    """
+
+    patients: tuple[str, ...]
+    logits: Tensor
+
+    def __post_init__(self) -> None:
+        if self.logits.ndim != 2 or len(self.logits) != len(self.patients):
+            raise ShapeError("answers out of fold", expected=f"({len(self.patients)}, k)", got=tuple(self.logits.shape))
+        object.__setattr__(self, "_place", {patient: row for row, patient in enumerate(self.patients)})
+
+    def of(self, patients: Sequence[str]) -> Tensor | None:
+        """Return ``(b, k)``, NaN for patients who are not among them; None if nobody is.
+
+        Examples
+        --------
+        >>> OutOfFold(("a", "b"), torch.tensor([[1.0], [2.0]])).of(["b", "x"])
+        tensor([[2.],
+                [nan]])
+        """
+        place: Mapping[str, int] = self._place  # type: ignore[attr-defined]
+        rows = [place.get(patient, -1) for patient in patients]
+        if max(rows, default=-1) < 0:
+            return None
+        index = torch.tensor(rows)
+        return torch.where((index >= 0)[:, None], self.logits[index], torch.nan)
+
+
+def deal_folds(
+    strata: Sequence[int] | np.ndarray, patients: Sequence[str], *, folds: int = FOLDS, seed: int = 0
+) -> np.ndarray:
+    """Return the fold of each row, ``(n,)`` integers: by patient, and alike in outcome.
+
+    Parameters
+    ----------
+    strata
+        Of each row, as ``task.strata`` gives them.
+    patients
+        The id of each row; rows of one patient come into one fold, with the stratum of the first.
+    folds
+        How many; fewer where there are not as many patients.
+    seed
+        Of the dealing.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two patients.
+
+    Examples
+    --------
+    >>> folds = deal_folds([0, 0, 1, 1], ["a", "b", "c", "d"], folds=2)
+    >>> sorted(folds[:2].tolist()), sorted(folds[2:].tolist())
+    ([0, 1], [0, 1])
+    """
+    first: dict[str, int] = {}
+    for patient, stratum in zip(patients, np.asarray(strata).tolist(), strict=True):
+        first.setdefault(patient, int(stratum))
+    if len(first) < 2:
+        raise InputError("too few patients to leave one out", expected="at least two", got=len(first))
+    names = list(first)
+    order = np.random.default_rng([seed, 29]).permutation(len(names))
+    order = order[np.argsort([first[names[i]] for i in order], kind="stable")]
+    count = min(folds, len(names))
+    fold = {names[i]: place % count for place, i in enumerate(order)}
+    return np.array([fold[patient] for patient in patients])

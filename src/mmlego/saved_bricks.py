@@ -1,0 +1,148 @@
+"""How each kind of brick is described in a checkpoint, and built again from that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from mmlego.baseplate import Baseplate
+from mmlego.block import LegoBlock
+from mmlego.brick import Brick
+from mmlego.bundle import Bundle
+from mmlego.card import Card
+from mmlego.encoders.registry import build_encoder
+from mmlego.errors import CheckpointError, InputError, LegoError
+from mmlego.fitted import FittedBlock
+from mmlego.learners.registry import build_learner
+from mmlego.learners.rows import Rows
+
+KINDS: tuple[type[Brick], ...] = (LegoBlock, FittedBlock, Bundle)
+
+
+def plain_format(described: Sequence[Mapping[str, Any]]) -> int:
+    """Return the number of the oldest format that has all of some described bricks."""
+    return 1 if all("encoder" in brick for brick in described) else 2
+
+
+def describe_brick(brick: Brick) -> dict[str, Any]:
+    """Return what tells a brick but for its weights, as JSON has it.
+
+    Raises
+    ------
+    InputError
+        If its preprocessing or its model cannot be saved.
+    """
+    if brick.preprocessing is not None and not callable(getattr(brick.preprocessing, "config", None)):
+        raise InputError(
+            f"the preprocessing of {brick.modality!r} cannot be saved",
+            expected="an object with config(), as a TablePreprocessor",
+            got=type(brick.preprocessing).__name__,
+        )
+    return {
+        "modality": brick.modality,
+        "plate": brick.plate.fingerprint,
+        **_own(brick),
+        "preprocessing": None if brick.preprocessing is None else brick.preprocessing.config(),
+        "card": brick.card.config(),
+    }
+
+
+def _own(brick: Brick) -> dict[str, Any]:
+    if isinstance(brick, Bundle):
+        return {"members": {label: describe_brick(brick.member(label)) for label in brick.members}}
+    encoder: Any = brick.encoder
+    name = getattr(encoder, "registered_name", None)
+    described = {"name": name, "config": encoder.config} if name else {"foreign": type(encoder).__qualname__}
+    if isinstance(brick, FittedBlock):
+        if name is None:
+            raise InputError(
+                f"the model of {brick.modality!r} cannot be saved",
+                expected="a registered learner",
+                got=type(encoder).__name__,
+                remedy="Register it with mmlego.learners.register_learner.",
+            )
+        return {"learner": described, "rows": brick.rows.config(), "scores": brick.slope.shape[1]}
+    assert isinstance(brick, LegoBlock)
+    return {
+        "encoder": described,
+        "out_features": brick.token_width,
+        "ordered": brick.ordered,
+        "tokenwise": bool(getattr(encoder, "tokenwise", False)),
+        "freeze_encoder": brick.encoder_frozen,
+    }
+
+
+def build_brick(described: Mapping[str, Any], plates: Mapping[str, Baseplate], encoder: nn.Module | None) -> Brick:
+    """Return a brick as it was described; its weights are still to be loaded.
+
+    Parameters
+    ----------
+    described
+        By :func:`describe_brick`.
+    plates
+        By fingerprint.
+    encoder
+        The encoder of a LegoBlock, where it is not one of ours.
+
+    Raises
+    ------
+    CheckpointError
+        If it cannot be built.
+    InputError
+        If an encoder is needed and not given.
+    """
+    modality = described["modality"]
+    try:
+        plate = plates[described["plate"]]
+    except KeyError as error:
+        raise CheckpointError(f"the block of {modality!r} has no baseplate in the file", got=error) from error
+    brick: Brick
+    if "members" in described:
+        brick = Bundle({label: build_brick(part, plates, encoder) for label, part in described["members"].items()})
+    elif "learner" in described:
+        brick = _fitted(described, plate)
+    else:
+        brick = _block(described, plate, encoder)
+    brick.card = Card(**described["card"])
+    if described["preprocessing"] is not None:
+        from mmlego.data import preprocessing_from_config
+
+        brick.preprocessing = preprocessing_from_config(described["preprocessing"])
+    return brick
+
+
+def _fitted(described: Mapping[str, Any], plate: Baseplate) -> FittedBlock:
+    k = plate.task.outputs
+    learner = build_learner(described["learner"]["name"], described["learner"]["config"])
+    blank = torch.zeros(k)
+    slope = torch.zeros(k, described["scores"])
+    rows = Rows(**described["rows"])
+    return FittedBlock(learner, plate, described["modality"], rows=rows, slope=slope, offset=blank, base=blank)
+
+
+def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | None) -> LegoBlock:
+    modality, saved = described["modality"], described["encoder"]
+    if encoder is None:
+        if "foreign" in saved:
+            raise InputError(
+                f"the encoder of {modality!r} is a {saved['foreign']}, which mmlego cannot build",
+                expected=f"encoders={{{modality!r}: module}}",
+                got="none",
+                remedy="Build the module as before and pass it to load; its weights come from the checkpoint.",
+            )
+        encoder = build_encoder(saved["name"], saved["config"])
+    try:
+        return LegoBlock(
+            encoder,
+            plate,
+            modality,
+            out_features=described["out_features"],
+            ordered=described["ordered"],
+            tokenwise=described["tokenwise"],
+            freeze_encoder=described["freeze_encoder"],
+        )
+    except LegoError as error:
+        raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
