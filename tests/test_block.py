@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch import nn
 
-from mmlego import Baseplate, BlockOutput, InputError, LegoBlock, LegoError, Ragged, ShapeError
+from mmlego import Baseplate, BlockOutput, InputError, LegoBlock, LegoError, Ragged, ShapeError, evaluate, fit
 from mmlego.encoders import SNN, GRUEncoder, PatchMLP
 from mmlego.tasks import Classification
 from tests.bricks import Custom, assert_same, gradients, plate, snapshot, table_block
@@ -293,3 +293,33 @@ def test_ordered_bags_of_odd_lengths_train_on_a_gpu() -> None:
     found = block(bags.to("cuda")).logits
     found.sum().backward()
     torch.testing.assert_close(found.cpu(), expected, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_one_score_in_comes_out_and_two_keep_their_scale(width: int) -> None:
+    torch.manual_seed(0)
+    block = LegoBlock(nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "score", out_features=width).eval()
+    with torch.no_grad():
+        logits = block(torch.linspace(-2, 2, 9)[:, None].expand(-1, width).contiguous()).logits
+    steps = logits.diff(dim=0).abs().amax(1)
+    assert bool((steps > 1e-4).all())  # each value of the score answers otherwise
+
+
+def test_a_score_alone_is_learnt() -> None:
+    torch.manual_seed(0)
+    x = torch.randn(200, 1)
+    y = (x[:, 0] > 0.5).long()
+    block = LegoBlock(nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "score", out_features=1)
+    fit(block, (x, y), validation=None, epochs=60, lr=1e-2, progress=False)
+    assert evaluate(block, (x, y))["auroc"] > 0.99
+
+
+def test_narrow_tokens_are_lifted_as_by_a_linear_layer_of_the_encoder() -> None:
+    torch.manual_seed(0)
+    block = LegoBlock(nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "series", out_features=2, ordered=True).eval()
+    other = LegoBlock(nn.Sequential(nn.Identity(), nn.Linear(2, 8)), block.plate, "series", ordered=True, out_features=8)
+    state = block.state_dict()
+    other.load_state_dict({name.replace("raised", "encoder.1"): value for name, value in state.items()})
+    x = torch.randn(3, 6, 2)
+    with torch.no_grad():
+        assert torch.allclose(block(x).logits, other.eval()(x).logits, atol=1e-6)

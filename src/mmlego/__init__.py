@@ -16,11 +16,14 @@ from mmlego.errors import (
 from mmlego.version import __version__
 
 if TYPE_CHECKING:
-    from mmlego import data, datasets, encoders, interop, tasks
+    from mmlego import data, datasets, encoders, interop, learners, tasks
     from mmlego.baseplate import Baseplate
-    from mmlego.block import BlockOutput, LegoBlock
+    from mmlego.block import LegoBlock
+    from mmlego.brick import BlockOutput
+    from mmlego.bundle import Bundle
     from mmlego.card import Card
     from mmlego.checkpoint import load, save
+    from mmlego.fitted import FittedBlock
     from mmlego.fuse import LegoFuse
     from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
     from mmlego.merge import LegoMerge, merge_rules
@@ -35,9 +38,12 @@ else:  # the command line shows its help without torch, which takes longer to im
         "mmlego",
         {
             "baseplate": ["Baseplate"],
-            "block": ["BlockOutput", "LegoBlock"],
+            "block": ["LegoBlock"],
+            "brick": ["BlockOutput"],
+            "bundle": ["Bundle"],
             "card": ["Card"],
             "checkpoint": ["load", "save"],
+            "fitted": ["FittedBlock"],
             "fuse": ["LegoFuse"],
             "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
             "merge": ["LegoMerge", "merge_rules"],
@@ -46,8 +52,8 @@ else:  # the command line shows its help without torch, which takes longer to im
             "training.evaluate": ["evaluate", "predict"],
             "training.fit": ["fit"],
         },
-        "baseplate block card checkpoint data datasets encoders encoding fingerprint fuse interop job merge multimodal "
-        "nn settings tasks training".split(),
+        "baseplate block card checkpoint data datasets encoders encoding fingerprint fuse interop job learners merge "
+        "multimodal nn settings tasks training".split(),
     )
 
 __all__ = [
@@ -55,8 +61,10 @@ __all__ = [
     "BlockOutput",
     "Blocks",
     "Bricks",
+    "Bundle",
     "Card",
     "CheckpointError",
+    "FittedBlock",
     "InputError",
     "LegoBlock",
     "LegoError",
@@ -78,6 +86,7 @@ __all__ = [
     "evaluate",
     "fit",
     "interop",
+    "learners",
     "load",
     "merge_rules",
     "predict",

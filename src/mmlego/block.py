@@ -22,6 +22,9 @@ from mmlego.nn.spectral import Spectrum, at_least_float32
 from mmlego.readout import to_common
 
 
+NARROW, LIFTED = 4, 8  # tokens narrower than that are lifted to that width
+
+
 class LegoBlock(Brick):
     """One modality's brick: encoder → tokens → spectrum ``(b, c, d)`` → logits ``(b, k)``.
 
@@ -50,6 +53,9 @@ class LegoBlock(Brick):
     freeze_encoder
         Keep the encoder's parameters as they are and the encoder in eval mode, always.
         Default: yes if it has parameters and none requires a gradient.
+    lift
+        To which width a Linear takes the tokens first; 0: none does. Blocks normalise tokens over their width, which
+        leaves of one number nothing and of two its sign alone. Default: 8 for tokens narrower than 4, else 0.
 
     Raises
     ------
@@ -81,6 +87,7 @@ class LegoBlock(Brick):
         ordered: bool | None = None,
         tokenwise: bool | None = None,
         freeze_encoder: bool | None = None,
+        lift: int | None = None,
     ) -> None:
         check_encoder(encoder, plate, modality)
         super().__init__(plate, modality)
@@ -96,7 +103,11 @@ class LegoBlock(Brick):
             encoder.requires_grad_(False).eval()
         self.latent = nn.Parameter(torch.empty(plate.channels, plate.width))
         count = 1 if plate.share_steps else plate.steps
-        self.steps = nn.ModuleList(Step(plate, self.token_width) for _ in range(count))
+        wide = LIFTED if self.token_width < NARROW else 0
+        self.lift = wide if lift is None else int(lift)
+        if self.lift:
+            self.raised = nn.Linear(self.token_width, self.lift)
+        self.steps = nn.ModuleList(Step(plate, self.lift or self.token_width) for _ in range(count))
         self.head = Head(plate.width, plate.task.outputs)
         self.load_state_dict(plate.initial, strict=False)
 
@@ -259,7 +270,7 @@ class LegoBlock(Brick):
         if not torch.compiler.is_compiling():
             check_features(x, mask, self.modality, self.encoder)
         transform = self.ordered and self.plate.domain == "frequency"
-        tokens, mask, last = encode(self.encoder, x, mask, self.modality, hold_last=transform)
+        tokens, mask, last = encode(self.encoder, x, mask, self.modality, hold_last=transform and not self.lift)
         dtype = at_least_float32(values_of(tokens)).dtype
         if dtype != self.latent.dtype and not torch.is_autocast_enabled(self.latent.device.type):
             raise InputError(
@@ -276,7 +287,7 @@ class LegoBlock(Brick):
                 got=width,
                 remedy="Pass out_features= or sample= when making the block.",
             )
-        return prepare_tokens(tokens, mask, transform=transform, last=last)
+        return prepare_tokens(tokens, mask, transform=transform, last=self.raised if self.lift else last)
 
     def start(self) -> Spectrum:
         """Return the spectrum of the learned latent, a batch of one: the only transform of the latent."""

@@ -88,7 +88,7 @@ def load_reference_block(
     )
     own = {name.removeprefix("encoder."): value for name, value in tensors.items() if name.startswith("encoder.")}
     _load(encoder, own, "encoder")
-    block = LegoBlock(encoder, plate, modality, out_features=token_norm.shape[0], ordered=True)
+    block = LegoBlock(encoder, plate, modality, out_features=token_norm.shape[0], ordered=True, lift=0)
     _load(block, _renamed(tensors) | {f"encoder.{name}": value for name, value in own.items()}, "block")
     return block.eval()
 

@@ -24,7 +24,7 @@ KINDS: tuple[type[Brick], ...] = (LegoBlock, FittedBlock, Bundle)
 
 def plain_format(described: Sequence[Mapping[str, Any]]) -> int:
     """Return the number of the oldest format that has all of some described bricks."""
-    return 1 if all("encoder" in brick for brick in described) else 2
+    return 1 if all("encoder" in brick and "lift" not in brick for brick in described) else 2
 
 
 def describe_brick(brick: Brick) -> dict[str, Any]:
@@ -72,6 +72,7 @@ def _own(brick: Brick) -> dict[str, Any]:
         "ordered": brick.ordered,
         "tokenwise": bool(getattr(encoder, "tokenwise", False)),
         "freeze_encoder": brick.encoder_frozen,
+        **({"lift": brick.lift} if brick.lift else {}),
     }
 
 
@@ -143,6 +144,7 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
             ordered=described["ordered"],
             tokenwise=described["tokenwise"],
             freeze_encoder=described["freeze_encoder"],
+            lift=described.get("lift", 0),
         )
     except LegoError as error:
         raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error

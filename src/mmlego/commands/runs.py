@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlego.errors import InputError
-from mmlego.run_folder import RunFolder
+from mmlego.run_folder import RunFolder, runs_of
 
 if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
@@ -70,8 +70,6 @@ def load_blocks(sources: Iterable[Path]) -> list[Brick]:
     """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold."""
     from mmlego.brick import Brick
     from mmlego.checkpoint import load
-    from mmlego.job.fitting import recall_answers
-
     found = []
     for source in sources:
         run = RunFolder(source)
@@ -79,8 +77,7 @@ def load_blocks(sources: Iterable[Path]) -> list[Brick]:
             model = load(place)
             if not isinstance(model, Brick):
                 raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
-            inside = run if run.has_blocks() else RunFolder(place.parent.parent)
-            recall_answers(model, inside.fit(model.modality))
+            _recall(model, place)
             found.append(model)
     return found
 
@@ -96,4 +93,15 @@ def load_model(place: Path) -> Model:
     model: Model | Baseplate = load(place)
     if isinstance(model, Baseplate):
         raise InputError(f"{place} holds no model", expected="a block, merge or fuse", got="a Baseplate")
+    _recall(model, place)
     return model
+
+
+def _recall(model: Model, place: Path) -> None:
+    """Let the bricks of a model in a run folder remember what they answered out of fold."""
+    from mmlego.job.fitting import recall_answers
+    from mmlego.training.evaluate import bricks_of
+
+    for run in runs_of([place]):
+        for brick in bricks_of(model):
+            recall_answers(brick, run.fit(brick.modality))

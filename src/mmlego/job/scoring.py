@@ -90,7 +90,8 @@ def score_models(
             found[name] = None
             continue
         data = data_of(model, cohort, patients)
-        logits = all_logits(model, data, BATCH)
+        # Whoever was fitted on a patient is asked as if it had not been: the validation part is scored honestly.
+        logits = all_logits(model, data, BATCH, out_of_fold=True)
         reference = reference_of(cohort, model.task, train)
         found[name] = Scored(data, logits, scores_of(model.task, logits, data.target, reference))
     return found

@@ -262,8 +262,8 @@ def warn_of_memory(model: Model) -> None:
     ]
     if silent:
         warnings.warn(
-            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be among "
-            "the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
+            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be "
+            "among the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
             LegoWarning,
             stacklevel=4,
         )
