@@ -21,7 +21,6 @@ from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import Spectrum, at_least_float32
 from mmlego.readout import to_common
 
-
 NARROW, LIFTED = 4, 8  # tokens narrower than that are lifted to that width
 
 

@@ -19,6 +19,8 @@ from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
 
+AUTO = "auto"  # a neural block and learners as one
+
 
 class EncoderSettings(Section):
     """Which encoder or learner, and its arguments but for the width of the input, else its usual ones."""
@@ -29,13 +31,15 @@ class EncoderSettings(Section):
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in encoder_names() and name not in learner_names():
-            known = f"one of {', '.join(encoder_names())}; or a learner: {', '.join(learner_names())}"
+        if name != AUTO and name not in encoder_names() and name not in learner_names():
+            known = f"{AUTO}; one of {', '.join(encoder_names())}; or a learner: {', '.join(learner_names())}"
             raise UnknownNameError("unknown encoder", expected=known, got=repr(name))
         return name
 
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
+        if self.name == AUTO:
+            return self
         if self.name in learner_names():
             known = learner_options(self.name)
             unknown = [option for option in self.options if option not in known]

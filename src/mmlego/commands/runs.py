@@ -70,6 +70,7 @@ def load_blocks(sources: Iterable[Path]) -> list[Brick]:
     """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold."""
     from mmlego.brick import Brick
     from mmlego.checkpoint import load
+
     found = []
     for source in sources:
         run = RunFolder(source)

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, TypeAlias
-
-import numpy as np
-import torch
-from torch import nn
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from mmlego.baseplate import Baseplate
-from mmlego.block import LegoBlock
 from mmlego.brick import Brick
-from mmlego.data import Cohort, Preprocessing, halves
-from mmlego.encoders import build_encoder
-from mmlego.job.data import having
-from mmlego.job.fitting import fit_learner, keep_answers
-from mmlego.learners import learner_names
+from mmlego.data import Cohort, halves
+from mmlego.job.one_block import train_block
 from mmlego.run_folder import RunFolder
-from mmlego.settings import EncoderSettings, Settings
-from mmlego.training import fit
-from mmlego.turns import in_turn
+from mmlego.settings import Settings
 
 Part: TypeAlias = tuple[Sequence[str], Sequence[str]]
 
@@ -117,82 +105,3 @@ def parts_of(cohort: Cohort, ids: Sequence[str], count: int, seed: int) -> list[
     rows = [place[patient] for patient in ids]
     parts = halves(rows, cohort.patients, cohort.strata(), parts=count, seed=seed)
     return [[cohort.patients[row] for row in part] for part in parts]
-
-
-def train_block(
-    cohort: Cohort,
-    name: str,
-    plate: Baseplate,
-    train: Sequence[str],
-    validation: Sequence[str],
-    settings: Settings,
-    *,
-    seed: int,
-    out: Path | None = None,
-    resume: bool = True,
-    progress: bool = False,
-) -> Brick:
-    """Train the block of one modality; its preprocessing is fitted on the training patients and carried along.
-
-    A learner, which has no epochs to be stopped, is fitted to the validation patients as well, and says out of fold how
-    good it is.
-    """
-    prepared = cohort.prepare(train, task=plate.task, modalities=[name])
-    chosen, given = choice_for(prepared.preprocessing[name], name, settings)
-    if chosen.name in learner_names():
-        return _fitted_block(cohort, name, plate, [*train, *validation], chosen, seed=seed, out=out)
-    table = prepared.preprocessing[name]
-    with _seeded(seed):
-        block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), plate, name)
-    block.preprocessing = table
-    block.card.data = f"{cohort.name}, modality {name}"
-    data = prepared.data(list(train)).with_any()
-    watched = having(cohort, [name], validation)
-    valid = prepared.data(watched).with_any() if watched else None
-    run: dict[str, Any] = {"seed": seed, "out": out, "resume": resume, "progress": progress}
-    fit(block, data, validation=valid, **run, **settings.fit.model_dump())
-    return block
-
-
-def _fitted_block(
-    cohort: Cohort,
-    name: str,
-    plate: Baseplate,
-    patients: Sequence[str],
-    chosen: EncoderSettings,
-    *,
-    seed: int,
-    out: Path | None,
-) -> Brick:
-    prepared = cohort.prepare(patients, task=plate.task, modalities=[name])
-    table = prepared.preprocessing[name]
-    encoder, given = table.encoder()
-    ordered = bool(getattr(build_encoder(encoder, given), "ordered", False)) if table.ragged else False
-    with in_turn():
-        data = prepared.data(list(patients)).with_any()
-        brick = fit_learner(chosen.name, chosen.options, plate, name, data, ordered=ordered, seed=seed)
-    brick.preprocessing = table
-    brick.card.data = f"{cohort.name}, modality {name}"
-    if out is not None:
-        keep_answers(brick, out)
-    return brick
-
-
-def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
-    """Return the encoder that the settings choose, or else the one that suits the kind of data."""
-    chosen, given = choice_for(fitted, modality, settings)
-    return build_encoder(chosen.name, {**given, **chosen.options})
-
-
-def choice_for(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
-    """Return what the settings choose for a modality, or else what suits its kind, and what follows from the data."""
-    suited, given = fitted.encoder()
-    common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)
-    return settings.encoders.get(modality) or common, given
-
-
-@contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    with in_turn(), torch.random.fork_rng():
-        torch.manual_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
-        yield

@@ -37,6 +37,7 @@ def fit_learner(
     data: PatientData,
     *,
     ordered: bool,
+    gaps: bool,
     seed: int,
 ) -> FittedBlock:
     """Return the brick of a learner, cross-fitted on some patients.
@@ -51,11 +52,13 @@ def fit_learner(
         Patients who have the modality, with their targets.
     ordered
         Whether the modality's tokens, where it has some, have an order.
+    gaps
+        Whether NaN in them means that a feature was not measured.
     seed
         Of folds and fits.
     """
     cls = learner_class(name)
-    x, rows = rows_of(data, modality, ordered=ordered)
+    x, rows = rows_of(data, modality, ordered=ordered, gaps=gaps)
     if data.target is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
 
@@ -68,14 +71,14 @@ def fit_learner(
     return brick
 
 
-def rows_of(data: PatientData, modality: str, *, ordered: bool) -> tuple[Tensor, Rows]:
+def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> tuple[Tensor, Rows]:
     """Return a row a patient, ``(n, p)``, and how the modality became rows; bags are read a few at a time."""
     parts: list[tuple[Tensor | Ragged, Tensor | None]] = []
     found: list[Rows] = []
     for batch in data.only([modality]).loader(_BATCH):
         value: Any = batch.inputs[modality]
         x, mask = value if isinstance(value, tuple) else (value, None)
-        rows = Rows.of(x, ordered=ordered)
+        rows = Rows.of(x, ordered=ordered, gaps=gaps)
         found.append(rows)
         # Of what is pooled the row is kept, not the bag.
         parts.append((x, mask) if rows.form == "counts" else (rows(x, mask), None))

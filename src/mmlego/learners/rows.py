@@ -18,8 +18,9 @@ class Rows:
     """How a modality becomes rows ``(b, p)``.
 
     ``"flat"``: as it is. ``"pooled"``: of a bag, a sequence of vectors or an image mean, standard deviation, smallest
-    and largest value of each feature over the tokens, of ordered ones the first and last, too, and log(1 + n).
-    ``"counts"``: of a sequence of codes log(1 + how often) for each.
+    and largest value of each feature over the tokens, of ordered ones the first and last, too; with gaps over what was
+    measured, and log(1 + how often it was), zeros for what never was; and log(1 + n). ``"counts"``: of a sequence of
+    codes log(1 + how often) for each.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ class Rows:
         ``p`` of flat ones, the number of features of pooled ones, of codes for counts.
     ordered
         Whether tokens have an order.
+    gaps
+        Whether NaN in a token means that the feature was not measured.
 
     Examples
     --------
@@ -38,11 +41,11 @@ class Rows:
     [[0.0, 2.0, 0.0, 1.0]]
     """
 
-    def __init__(self, form: Form, width: int, ordered: bool = False) -> None:
-        self.form, self.width, self.ordered = form, width, ordered
+    def __init__(self, form: Form, width: int, ordered: bool = False, gaps: bool = False) -> None:
+        self.form, self.width, self.ordered, self.gaps = form, width, ordered, gaps
 
     @classmethod
-    def of(cls, x: Tensor | Ragged, *, ordered: bool = False) -> Self:
+    def of(cls, x: Tensor | Ragged, *, ordered: bool = False, gaps: bool | None = None) -> Self:
         """Return how features like these become rows.
 
         Parameters
@@ -51,6 +54,8 @@ class Rows:
             Those of all patients to be fitted on: of codes the largest one counts.
         ordered
             Whether tokens have an order.
+        gaps
+            Whether NaN means that a feature was not measured; None: it does where there is one.
         """
         values = x.values if isinstance(x, Ragged) else x
         if not values.is_floating_point():
@@ -60,17 +65,20 @@ class Rows:
             return cls("counts", codes)
         if isinstance(x, Ragged) or x.ndim > 2:
             image = not isinstance(x, Ragged) and x.ndim > 3
-            return cls("pooled", values.shape[1 if image else -1], ordered and not image)
+            found = bool(values.isnan().any()) if gaps is None else gaps
+            return cls("pooled", values.shape[1 if image else -1], ordered and not image, found)
         return cls("flat", values.shape[-1])
 
     @property
     def columns(self) -> int:
         """``p``, the numbers a row has."""
-        return self.width * (6 if self.ordered else 4) + 1 if self.form == "pooled" else self.width
+        if self.form != "pooled":
+            return self.width
+        return self.width * (4 + 2 * self.ordered + self.gaps) + 1
 
     def config(self) -> dict[str, Any]:
         """Return the arguments."""
-        return {"form": self.form, "width": self.width, "ordered": self.ordered}
+        return {"form": self.form, "width": self.width, "ordered": self.ordered, "gaps": self.gaps}
 
     def __call__(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tensor:
         """Return rows, float64 ``(b, p)``.
@@ -100,9 +108,26 @@ class Rows:
             got = tuple(tokens.shape)
             raise ShapeError("tokens of the wrong shape", expected=f"(n, {self.width})", got=got)
         tokens = tokens.double()
-        parts = [tokens.mean(0), tokens.std(0, correction=0), tokens.amin(0), tokens.amax(0)]
-        parts += [tokens[0], tokens[-1]] if self.ordered else []
-        return torch.cat([*parts, tokens.new_tensor([float(len(tokens))]).log1p()])
+        length = tokens.new_tensor([float(len(tokens))]).log1p()
+        if not self.gaps:
+            parts = [tokens.mean(0), tokens.std(0, correction=0), tokens.amin(0), tokens.amax(0)]
+            parts += [tokens[0], tokens[-1]] if self.ordered else []
+            return torch.cat([*parts, length])
+        there = ~tokens.isnan()
+        count = there.sum(0)
+        filled = tokens.nan_to_num(0.0)
+        mean = filled.sum(0) / count.clamp_min(1)
+        spread = (torch.where(there, filled - mean, 0.0).square().sum(0) / count.clamp_min(1)).sqrt()
+        low = torch.where(there, filled, torch.inf).amin(0)
+        high = torch.where(there, filled, -torch.inf).amax(0)
+        parts = [mean, spread, low, high]
+        if self.ordered:
+            place = torch.arange(len(tokens))[:, None]
+            first = torch.where(there, place, len(tokens) - 1).amin(0)
+            last = torch.where(there, place, 0).amax(0)
+            parts += [filled.gather(0, first[None])[0], filled.gather(0, last[None])[0]]
+        measured = [torch.where(count > 0, part, 0.0) for part in parts]
+        return torch.cat([*measured, count.double().log1p(), length])
 
 
 def _bags(x: Tensor | Ragged, mask: Tensor | None) -> list[Tensor]:

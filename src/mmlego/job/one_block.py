@@ -1,0 +1,174 @@
+"""The block of one modality: a neural one, a fitted one, or both as one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from mmlego.baseplate import Baseplate
+from mmlego.block import LegoBlock
+from mmlego.brick import Brick
+from mmlego.data import Cohort, Prepared, Preprocessing
+from mmlego.encoders import build_encoder
+from mmlego.job.data import having
+from mmlego.job.fitting import fit_learner, keep_answers
+from mmlego.job.pooling import members_for, pool
+from mmlego.learners import learner_names
+from mmlego.settings import AUTO, EncoderSettings, Settings
+from mmlego.training.fit import fit
+from mmlego.turns import in_turn
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One modality's block, to be made."""
+
+    cohort: Cohort
+    name: str
+    plate: Baseplate
+    train: Sequence[str]
+    validation: Sequence[str]
+    settings: Settings
+    seed: int
+    out: Path | None
+    resume: bool
+    progress: bool
+
+
+def train_block(
+    cohort: Cohort,
+    name: str,
+    plate: Baseplate,
+    train: Sequence[str],
+    validation: Sequence[str],
+    settings: Settings,
+    *,
+    seed: int,
+    out: Path | None = None,
+    resume: bool = True,
+    progress: bool = False,
+) -> Brick:
+    """Train the block of one modality; its preprocessing is fitted on the training patients and carried along.
+
+    A learner, which has no epochs to be stopped, is fitted to the validation patients as well, and says out of fold how
+    good it is. With ``auto`` a neural block and learners answer as one.
+
+    Parameters
+    ----------
+    cohort, name
+        Patients, and which of their modalities.
+    plate
+        What the block shares with others.
+    train, validation
+        Whom it trains on, and whom early stopping watches.
+    settings
+        Of encoders and training.
+    seed
+        Of weights and training.
+    out, resume, progress
+        As ``fit`` takes them.
+    """
+    job = _Job(cohort, name, plate, train, validation, settings, seed, out, resume, progress)
+    prepared = cohort.prepare(train, task=plate.task, modalities=[name])
+    chosen, given = choice_for(prepared.preprocessing[name], name, settings)
+    if chosen.name in learner_names():
+        return _fitted(job, chosen)
+    if chosen.name == AUTO:
+        return _pooled(job, prepared, chosen)
+    return _neural(job, prepared, chosen, given)
+
+
+def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[str, Any]) -> LegoBlock:
+    with _seeded(job.seed):
+        block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), job.plate, job.name)
+    block.preprocessing = prepared.preprocessing[job.name]
+    block.card.data = _told(job)
+    data = prepared.data(list(job.train)).with_any()
+    watched = having(job.cohort, [job.name], job.validation)
+    valid = prepared.data(watched).with_any() if watched else None
+    run: dict[str, Any] = {"seed": job.seed, "out": job.out, "resume": job.resume, "progress": job.progress}
+    fit(block, data, validation=valid, **run, **job.settings.fit.model_dump())
+    return block
+
+
+def _fitted(job: _Job, chosen: EncoderSettings) -> Brick:
+    everyone = [*job.train, *job.validation]
+    prepared = job.cohort.prepare(everyone, task=job.plate.task, modalities=[job.name])
+    brick = _learner(job, prepared, everyone, chosen)
+    brick.preprocessing = prepared.preprocessing[job.name]
+    if job.out is not None:
+        keep_answers(brick, job.out)
+    return brick
+
+
+def _learner(job: _Job, prepared: Prepared, patients: Sequence[str], chosen: EncoderSettings) -> Brick:
+    table = prepared.preprocessing[job.name]
+    encoder, given = table.encoder()
+    with in_turn():
+        ordered = table.ragged and bool(getattr(build_encoder(encoder, given), "ordered", False))
+        data = prepared.data(having(job.cohort, [job.name], patients)).with_any()
+        brick = fit_learner(
+            chosen.name,
+            chosen.options,
+            job.plate,
+            job.name,
+            data,
+            ordered=ordered,
+            gaps=table.accepts_missing,
+            seed=job.seed,
+        )
+    brick.card.data = _told(job)
+    return brick
+
+
+def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
+    """Return a neural block and learners as one; learners are fitted to the validation patients as well."""
+    table = prepared.preprocessing[job.name]
+    others = {name: choice for name, choice in job.settings.encoders.items() if name != job.name}
+    suited, given = choice_for(table, job.name, job.settings.model_copy(update={"encoders": others}))
+    members: dict[str, Brick] = {}
+    everyone = [*job.train, *job.validation]
+    for label in members_for(job.plate.task, chosen.options):
+        if label == "neural":
+            members[label] = _neural(job, prepared, suited, given)
+            members[label].preprocessing = None
+        else:
+            members[label] = _learner(job, prepared, everyone, EncoderSettings(name=label))
+    watched = having(job.cohort, [job.name], job.validation)
+    bundle = pool(members, prepared.data(watched).with_any() if watched else None)
+    bundle.preprocessing = table
+    bundle.card.data = _told(job)
+    if job.out is not None:
+        keep_answers(bundle, job.out)
+    return bundle
+
+
+def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
+    """Return the encoder that the settings choose, or else the one that suits the kind of data."""
+    chosen, given = choice_for(fitted, modality, settings)
+    return build_encoder(chosen.name, {**given, **chosen.options})
+
+
+def choice_for(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
+    """Return what the settings choose for a modality, or else what suits its kind, and what follows from the data."""
+    suited, given = fitted.encoder()
+    common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)
+    return settings.encoders.get(modality) or common, given
+
+
+def _told(job: _Job) -> str:
+    return f"{job.cohort.name}, modality {job.name}"
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    with in_turn(), torch.random.fork_rng():
+        torch.manual_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
+        yield

@@ -1,0 +1,79 @@
+"""Several bricks of one modality as one: which, and how much each counts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from mmlego.brick import Brick
+from mmlego.bundle import Bundle
+from mmlego.data import PatientData
+from mmlego.errors import InputError
+from mmlego.learners import learner_names, learners_for
+from mmlego.tasks import Task
+from mmlego.tasks.error import standard_error
+from mmlego.training.evaluate import evaluate
+
+NEURAL = "neural"
+# Chosen on splits of seeds 0 and 1: see docs/merging.md.
+USUAL = {
+    "survival": ("coxnet", "survival_boosting"),
+    "classification": ("logistic", "boosting"),
+    "multilabel": ("logistic", "boosting"),
+    "regression": ("ridge", "boosting"),
+}
+
+
+def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the labels of those who answer together: ``neural``, and names of learners.
+
+    Parameters
+    ----------
+    task
+        What is to be predicted.
+    options
+        ``members``, a list of labels; else the usual ones of the task.
+
+    Raises
+    ------
+    InputError
+        If a label is none of these, or there is none.
+    """
+    unknown = sorted(options.keys() - {"members"})
+    if unknown:
+        raise InputError("options of auto", expected="members", got=", ".join(unknown))
+    asked = options.get("members", (NEURAL, *USUAL.get(task.name, ())))
+    serving = (NEURAL, *learners_for(task))
+    if not isinstance(asked, list | tuple) or not asked or len(set(asked)) < len(asked):
+        raise InputError("members of auto", expected=f"a list of some of {', '.join(serving)}", got=repr(asked))
+    odd = [label for label in asked if label not in serving]
+    if odd:
+        known = "a learner of another task" if odd[0] in learner_names() else repr(odd[0])
+        raise InputError("members of auto", expected=f"of {', '.join(serving)}", got=known)
+    return tuple(asked)
+
+
+def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
+    """Return the members as one brick, whose card tells how it does on the validation patients.
+
+    Parameters
+    ----------
+    members
+        By label. Fitted ones answer out of fold.
+    watched
+        The validation patients; None: there are none.
+    """
+    bundle = Bundle(members)
+    fitted = [member for label, member in members.items() if label != NEURAL]
+    card = bundle.card
+    card.prior = (fitted or list(members.values()))[0].prior().tolist()
+    card.patients = {part: n for member in members.values() for part, n in member.card.patients.items()}
+    card.recipe = {"method": "pool", "members": dict(zip(members, bundle.weights.tolist(), strict=True))}
+    if watched is not None and watched.target is not None:
+        scores = evaluate(bundle, watched, out_of_fold=True, reference=watched.target)
+        card.validation = {name: v for name, v in scores.items() if name != "loss" and math.isfinite(v)}
+        metric = bundle.task.primary_metric
+        if metric in card.validation:
+            card.errors = {metric: standard_error(bundle.task, card.validation[metric], watched.target)}
+    return bundle
