@@ -298,7 +298,9 @@ def test_ordered_bags_of_odd_lengths_train_on_a_gpu() -> None:
 @pytest.mark.parametrize("width", [1, 2, 3])
 def test_one_score_in_comes_out_and_two_keep_their_scale(width: int) -> None:
     torch.manual_seed(0)
-    block = LegoBlock(nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "score", out_features=width).eval()
+    block = LegoBlock(
+        nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "score", out_features=width
+    ).eval()
     with torch.no_grad():
         logits = block(torch.linspace(-2, 2, 9)[:, None].expand(-1, width).contiguous()).logits
     steps = logits.diff(dim=0).abs().amax(1)
@@ -316,8 +318,12 @@ def test_a_score_alone_is_learnt() -> None:
 
 def test_narrow_tokens_are_lifted_as_by_a_linear_layer_of_the_encoder() -> None:
     torch.manual_seed(0)
-    block = LegoBlock(nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "series", out_features=2, ordered=True).eval()
-    other = LegoBlock(nn.Sequential(nn.Identity(), nn.Linear(2, 8)), block.plate, "series", ordered=True, out_features=8)
+    block = LegoBlock(
+        nn.Identity(), Baseplate(Classification(2), channels=4, width=8), "series", out_features=2, ordered=True
+    ).eval()
+    other = LegoBlock(
+        nn.Sequential(nn.Identity(), nn.Linear(2, 8)), block.plate, "series", ordered=True, out_features=8
+    )
     state = block.state_dict()
     other.load_state_dict({name.replace("raised", "encoder.1"): value for name, value in state.items()})
     x = torch.randn(3, 6, 2)

@@ -15,10 +15,10 @@ from mmlego.brick import check_place
 from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
+from mmlego.learners.base import Learner
 from mmlego.learners.calibration import calibrated_map, identity_map
-from mmlego.learners.foreign import fit_copy, wrap
 from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds
-from mmlego.learners.registry import learner_class
+from mmlego.learners.registry import learner_class, learner_names
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
@@ -136,7 +136,7 @@ def _as_it_is(
         raise InputError(f"the learner {estimator!r} is not fitted", expected="data= to fit it to", got="none")
     task = plate.task
     if held_out is None:
-        learner = wrap(estimator, task, None)
+        learner = _learner(estimator)
         slope, offset = identity_map(task, learner.raw)
         base = torch.zeros(task.outputs)
         rows = Rows("flat", learner.in_features)
@@ -145,7 +145,7 @@ def _as_it_is(
         return brick
     x, rows, target = _read(held_out, modality, ordered=ordered)
     target = task.check_target(target)
-    learner = wrap(estimator, task, x.shape[1])
+    learner = _learner(estimator)
     raw = learner(x)
     prior = prior_logits(task, target)
     slope, offset = calibrated_map(task, raw, target, prior)
@@ -176,11 +176,15 @@ def _maker(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
     if isinstance(estimator, str):
         cls = learner_class(estimator)
         return lambda x, target, seed: cls.fit(x, target, task, seed=seed, **options)
-    if options:
-        raise InputError(
-            "options of an estimator", expected="none: it has its own", got=", ".join(options), remedy="Set them on it."
-        )
-    return lambda x, target, seed: fit_copy(estimator, x, target, task)
+    raise InputError(
+        "an estimator to be fitted", expected=f"one of {', '.join(learner_names())}", got=type(estimator).__name__
+    )
+
+
+def _learner(estimator: Any) -> Learner:
+    if not isinstance(estimator, Learner):
+        raise InputError("an estimator that is fitted", expected="a Learner", got=type(estimator).__name__)
+    return estimator
 
 
 def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, patients: int) -> None:

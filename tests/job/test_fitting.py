@@ -119,7 +119,7 @@ def test_the_same_again(run: tuple[Bricks, Path]) -> None:
 
 def test_settings_know_learners_and_their_options() -> None:
     assert as_settings({"encoders": {"labs": {"name": "coxnet"}}}).encoders["labs"].options == {}
-    with pytest.raises(UnknownNameError, match="or a learner: .*coxnet"):
+    with pytest.raises(UnknownNameError, match=r"or a learner: .*coxnet"):
         as_settings({"encoders": {"labs": {"name": "coxnett"}}})
     with pytest.raises(InputError, match="has no option 'depth'"):
         as_settings({"encoders": {"labs": {"name": "logistic", "options": {"depth": 3}}}})

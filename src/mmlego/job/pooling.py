@@ -18,10 +18,10 @@ from mmlego.training.evaluate import evaluate
 NEURAL = "neural"
 # Chosen on splits of seeds 0 and 1: see docs/merging.md.
 USUAL = {
-    "survival": ("coxnet", "survival_boosting"),
-    "classification": ("logistic", "boosting"),
-    "multilabel": ("logistic", "boosting"),
-    "regression": ("ridge", "boosting"),
+    "survival": ("coxnet",),
+    "classification": ("logistic",),
+    "multilabel": ("logistic",),
+    "regression": ("ridge",),
 }
 
 

@@ -1,0 +1,75 @@
+"""auto: a neural block and learners of one modality as one brick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import mmlego
+from mmlego import Bricks, Bundle, FittedBlock, InputError, LegoBlock
+from mmlego.commands.runs import load_model
+from mmlego.job.data import data_of
+from mmlego.job.pooling import members_for
+from mmlego.tasks import Classification, Survival
+from mmlego.training.evaluate import all_logits
+from tests.job.test_fitting import cohort
+
+AUTO = {"name": "auto", "options": {"members": ["neural", "logistic"]}}
+QUICK = {"encoders": {"labs": AUTO}, "fit": {"epochs": 2}, "fuse": {"fit": {"epochs": 1}}}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bricks, Path]:
+    place = tmp_path_factory.mktemp("run") / "mine"
+    return mmlego.train(cohort(), QUICK, disjoint=False, seed=1, out=place, progress=False), place
+
+
+def test_members_are_trained_as_they_are_alone(run: tuple[Bricks, Path]) -> None:
+    bundle = run[0].blocks["labs"]
+    assert isinstance(bundle, Bundle)
+    assert isinstance(bundle.member("logistic"), FittedBlock)
+    plain = {"fit": {"epochs": 2}}
+    made = mmlego.train_blocks(cohort(), plain, modalities=["labs"], disjoint=False, seed=1, progress=False)
+    alone = made.blocks["labs"]
+    assert isinstance(alone, LegoBlock)
+    for name, value in alone.state_dict().items():
+        assert torch.equal(value, bundle.member("neural").state_dict()[name]), name
+
+
+def test_the_bundle_is_the_mean_of_their_evidence(run: tuple[Bricks, Path]) -> None:
+    models, _ = run
+    bundle = models.blocks["labs"]
+    assert isinstance(bundle, Bundle)
+    data = data_of(bundle, cohort(), models.test)
+    parts = [(weight, all_logits(member, data, 64) - member.prior()) for weight, member in bundle.each()]
+    wanted = bundle.prior() + sum(weight * evidence for weight, evidence in parts)
+    assert torch.allclose(all_logits(bundle, data, 64), wanted, atol=1e-5)
+
+
+def test_its_card_is_measured_on_validation_patients_out_of_fold(run: tuple[Bricks, Path]) -> None:
+    models, place = run
+    bundle = models.blocks["labs"]
+    data = data_of(bundle, cohort(), models.validation)
+    assert data.target is not None
+    honest = bundle.task.metrics(all_logits(bundle, data, 64, out_of_fold=True), data.target)
+    assert bundle.card.validation["log_loss"] == pytest.approx(honest["log_loss"])
+    loaded = load_model(place / "blocks" / "labs")
+    told = all_logits(loaded, data, 64, out_of_fold=True)
+    assert torch.allclose(told, all_logits(bundle, data, 64, out_of_fold=True), atol=1e-6)
+    assert not torch.allclose(told, all_logits(loaded, data, 64), atol=1e-4)
+
+
+def test_members_are_learners_of_the_task() -> None:
+    assert members_for(Survival([1.0]), {})[0] == "neural"
+    assert members_for(Classification(2), {"members": ["logistic"]}) == ("logistic",)
+    wrong: list[dict[str, object]] = [
+        {"members": ["coxnet"]},
+        {"members": []},
+        {"members": ["logistic", "logistic"]},
+        {"depth": 1},
+    ]
+    for options in wrong:
+        with pytest.raises(InputError, match="auto"):
+            members_for(Classification(2), options)

@@ -1,0 +1,51 @@
+"""Folds by patient, and what a brick said of patients whom it had not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mmlego import InputError, ShapeError
+from mmlego.learners.out_of_fold import OutOfFold, deal_folds
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), min_size=2, max_size=80), st.integers(2, 6))
+def test_patients_stay_whole_and_strata_are_shared_out(rows: list[tuple[int, int]], folds: int) -> None:
+    patients = [f"p{patient}" for patient, _ in rows]
+    first: dict[str, int] = {}
+    for name, (_, stratum) in zip(patients, rows, strict=True):
+        first.setdefault(name, stratum)
+    if len(first) < 2:
+        with pytest.raises(InputError, match="at least two"):
+            deal_folds([s for _, s in rows], patients, folds=folds)
+        return
+    fold = deal_folds([s for _, s in rows], patients, folds=folds)
+    by_patient: dict[str, set[int]] = {}
+    for name, number in zip(patients, fold.tolist(), strict=True):
+        by_patient.setdefault(name, set()).add(number)
+    assert all(len(numbers) == 1 for numbers in by_patient.values())
+    used = {number for numbers in by_patient.values() for number in numbers}
+    assert used == set(range(min(folds, len(first))))
+    for stratum in set(first.values()):
+        counts = np.bincount([min(by_patient[n]) for n, s in first.items() if s == stratum], minlength=len(used))
+        assert counts.max() - counts.min() <= 1
+
+
+def test_the_same_seed_deals_the_same() -> None:
+    names = [f"p{i}" for i in range(40)]
+    one, two, other = (deal_folds([0, 1] * 20, names, seed=seed) for seed in (0, 0, 1))
+    assert one.tolist() == two.tolist() != other.tolist()
+
+
+def test_answers_are_found_by_name() -> None:
+    told = OutOfFold(("a", "b"), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+    found = told.of(["b", "x"])
+    assert found is not None
+    assert found[0].tolist() == [3.0, 4.0]
+    assert bool(found[1].isnan().all())
+    assert told.of(["x"]) is None
+    with pytest.raises(ShapeError, match=r"\(3, k\)"):
+        OutOfFold(("a", "b", "c"), torch.zeros(2, 1))
