@@ -61,7 +61,7 @@ def wanted_of(models: Iterable[Model], *, aliases: Mapping[str, str] | None = No
     """
     columns: dict[str, dict[str, None]] = {}
     for model in models:
-        for block in blocks_of(model):
+        for block in bricks_of(model):
             names = () if block.preprocessing is None else block.preprocessing.known()
             columns.setdefault(block.modality, {}).update(dict.fromkeys(names))
     return Wanted({name: tuple(known) for name, known in columns.items()}, dict(aliases or {}), everybody)
