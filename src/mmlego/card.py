@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmlego.errors import InputError
 from mmlego.scalars import as_number, is_number
+from mmlego.wording import made_of
 
 
 @dataclass
@@ -136,25 +136,6 @@ def render_card(config: dict[str, Any]) -> str:
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]
     return "\n".join(lines)
-
-
-def made_of(described: Mapping[str, Any]) -> str:
-    """Return what makes the tokens or the scores of a brick: an encoder, a learner, or several of them.
-
-    Parameters
-    ----------
-    described
-        The brick, as it stands in a configuration.
-
-    Examples
-    --------
-    >>> made_of({"members": {"a": {"encoder": {"name": "snn"}}, "b": {"learner": {"name": "coxnet"}}}})
-    'snn + coxnet'
-    """
-    if "members" in described:
-        return " + ".join(made_of(member) for member in described["members"].values())
-    made = described.get("learner") or described["encoder"]
-    return str(made.get("name") or made.get("foreign"))
 
 
 def _told(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 MOST_COMPARED = 5000  # to compare a name with half a million takes as long as to read them
 _SIGNS = re.compile(r"[\W_]+")
@@ -166,3 +167,22 @@ def shortened(text: str, most: int = 40) -> str:
     'CC(C)NCC…'
     """
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def made_of(described: Mapping[str, Any]) -> str:
+    """Return what makes the tokens or the scores of a brick: an encoder, a learner, or several of them.
+
+    Parameters
+    ----------
+    described
+        The brick, as it stands in a configuration.
+
+    Examples
+    --------
+    >>> made_of({"members": {"a": {"encoder": {"name": "snn"}}, "b": {"learner": {"name": "coxnet"}}}})
+    'snn + coxnet'
+    """
+    if "members" in described:
+        return " + ".join(made_of(member) for member in described["members"].values())
+    made = described.get("learner") or described["encoder"]
+    return str(made.get("name") or made.get("foreign"))

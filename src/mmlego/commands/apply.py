@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.card import made_of
 from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import runs_of
-from mmlego.wording import counted, listed
+from mmlego.wording import counted, listed, made_of
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
