@@ -18,7 +18,15 @@ from mmlego.learners.registry import learner_class
 from tests.learners.cases import data, score, tasks_of
 
 # Options that make a learner quick where its defaults are for real cohorts; a new learner needs a line.
-QUICK: dict[str, dict[str, Any]] = {"coxnet": {"penalties": 8}, "logistic": {"penalties": 6}, "ridge": {}}
+QUICK: dict[str, dict[str, Any]] = {
+    "coxnet": {"penalties": 8},
+    "logistic": {"penalties": 6},
+    "ridge": {},
+    "forest": {"trees": 60},
+    "boosting": {"rounds": 60, "learning_rate": 0.1, "columns": 0.5},
+    "survival_forest": {"trees": 100},
+    "survival_boosting": {"rounds": 100},
+}
 CASES = [(name, task) for name in QUICK for task in tasks_of(learner_class(name).tasks)]
 each = pytest.mark.parametrize(("name", "task"), CASES)
 

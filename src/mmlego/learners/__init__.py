@@ -1,7 +1,9 @@
 """Learners: classical models that are fitted in one call, answer raw scores, and are saved as plain tensors."""
 
 from mmlego.learners.base import Learner
+from mmlego.learners.boosting import Boosting
 from mmlego.learners.coxnet import Coxnet
+from mmlego.learners.forests import Forest
 from mmlego.learners.linear import Linear, Logistic, Ridge
 from mmlego.learners.registry import (
     build_learner,
@@ -11,13 +13,20 @@ from mmlego.learners.registry import (
     learners_for,
     register_learner,
 )
+from mmlego.learners.survival_trees import SurvivalBoosting, SurvivalForest
+from mmlego.learners.trees import Trees
 
 __all__ = [
+    "Boosting",
     "Coxnet",
+    "Forest",
     "Learner",
     "Linear",
     "Logistic",
     "Ridge",
+    "SurvivalBoosting",
+    "SurvivalForest",
+    "Trees",
     "build_learner",
     "learner_class",
     "learner_names",

@@ -118,12 +118,12 @@ class Learner(nn.Module):
             return cls._fit(rows, target, task, int(seed) % 2**32, weight, **options)
 
     @classmethod
-    @abstractmethod
     def _fit(cls, x: np.ndarray, target: Tensor, task: Task, seed: int, weight: np.ndarray) -> Self:
         """Return a learner fitted to checked rows (n, p) float64, with weights (n,) > 0 of mean 1.
 
         The options of a subclass are keyword-only parameters with defaults.
         """
+        raise NotImplementedError  # a form in which other models are kept serves no task
 
     @abstractmethod
     def raw_scores(self, x: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from mmlego.learners.registry import register_learner
 from mmlego.tasks import Regression, Task
 
 
+@register_learner("linear", by_settings=False)
 class Linear(Learner):
     """Raw scores ``x W + a``: what all linear learners are once they are fitted.
 
@@ -30,6 +31,8 @@ class Linear(Learner):
     >>> Ridge.of(np.array([[2.0], [1.0]]), np.array([3.0]))(torch.tensor([[1.0, 1.0]]))
     tensor([[6.]], dtype=torch.float64)
     """
+
+    tasks: ClassVar[tuple[str, ...]] = ()
 
     weight: Tensor
     offset: Tensor

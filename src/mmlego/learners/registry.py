@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from mmlego.learners.base import Learner
 
 _LEARNERS: Registry[type[Learner]] = Registry("learner", "mmlego.learners")
+_FORMS: set[str] = set()  # in which fitted models of others are kept: no settings name them
 _Class = TypeVar("_Class", bound="type[Learner]")
 
 
-def register_learner(name: str) -> Callable[[_Class], _Class]:
+def register_learner(name: str, *, by_settings: bool = True) -> Callable[[_Class], _Class]:
     """Register a class of learners under a name, so that settings can choose it and checkpoints build it again.
 
     A learner of another distribution is found if that has an entry point ``mmlego.learners`` of the learner's name,
@@ -28,6 +29,8 @@ def register_learner(name: str) -> Callable[[_Class], _Class]:
     ----------
     name
         By which it is known; becomes its ``registered_name``.
+    by_settings
+        Whether it can be fitted by name. A form in which other models are kept cannot; checkpoints alone build it.
 
     Raises
     ------
@@ -43,6 +46,8 @@ def register_learner(name: str) -> Callable[[_Class], _Class]:
 
     def register(cls: _Class) -> _Class:
         _LEARNERS.add(name, cls)
+        if not by_settings:
+            _FORMS.add(name)
         cls.registered_name = name
         return cls
 
@@ -50,14 +55,14 @@ def register_learner(name: str) -> Callable[[_Class], _Class]:
 
 
 def learner_names() -> tuple[str, ...]:
-    """Return the names of all learners: those registered, and those that installed distributions offer.
+    """Return the names of all learners that can be fitted, those that installed distributions offer among them.
 
     Examples
     --------
     >>> "coxnet" in learner_names()
     True
     """
-    return tuple(sorted(_LEARNERS))
+    return tuple(sorted(name for name in _LEARNERS if name not in _FORMS))
 
 
 def learner_class(name: str) -> type[Learner]:
