@@ -52,7 +52,7 @@ ROOM = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 # Heavy or optional; `import mmlego` must do without them.
 ABSENT = (
     "lightning pytorch_lightning pandas matplotlib ray sksurv sklearn torchmetrics torchsurv tensorboard ot typer "
-    "monai torch_geometric transformers timm rdkit anndata mudata h5py"
+    "monai torch_geometric transformers timm rdkit anndata mudata h5py lightgbm xgboost catboost skops"
 ).split()
 
 

@@ -3,7 +3,9 @@
 from mmlego.learners.base import Learner
 from mmlego.learners.boosting import Boosting
 from mmlego.learners.coxnet import Coxnet
+from mmlego.learners.foreign import Foreign, wrap
 from mmlego.learners.forests import Forest
+from mmlego.learners.libraries import CatBoost, LightGBM, XGBoost
 from mmlego.learners.linear import Linear, Logistic, Ridge
 from mmlego.learners.registry import (
     build_learner,
@@ -18,19 +20,24 @@ from mmlego.learners.trees import Trees
 
 __all__ = [
     "Boosting",
+    "CatBoost",
     "Coxnet",
+    "Foreign",
     "Forest",
     "Learner",
+    "LightGBM",
     "Linear",
     "Logistic",
     "Ridge",
     "SurvivalBoosting",
     "SurvivalForest",
     "Trees",
+    "XGBoost",
     "build_learner",
     "learner_class",
     "learner_names",
     "learner_options",
     "learners_for",
     "register_learner",
+    "wrap",
 ]

@@ -61,7 +61,7 @@ class Learner(nn.Module):
 
     registered_name: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]]
-    accepts_missing: ClassVar[bool] = False
+    accepts_missing: bool = False
 
     def __init__(self, in_features: int, raw: int, **sizes: Any) -> None:
         super().__init__()

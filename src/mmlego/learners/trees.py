@@ -110,7 +110,7 @@ class Trees(Learner):
     """
 
     tasks: ClassVar[tuple[str, ...]] = ()
-    accepts_missing: ClassVar[bool] = True
+    accepts_missing: bool = True
 
     root: Tensor
     column: Tensor
