@@ -31,9 +31,10 @@ class Coxnet(Linear):
     stratified by event: by the cross-validated partial likelihood of Verweij and van Houwelingen 1993, or by the mean
     c-index of the folds.
 
-    Options: ``l1_ratios``, shares that are tried, 0 being a ridge; ``penalties``, how many for each; ``folds``;
-    ``criterion``, ``likelihood`` or ``c_index``; ``columns``, to keep only so many, those of the largest variance, for
-    columns that come in one unit and are not standardised.
+    Options: ``l1_ratios``, shares that are tried, 0 being a ridge and 1 a lasso: few and small ones, for with few
+    patients it is chance which columns a lasso keeps; ``penalties``, how many for each; ``folds``; ``criterion``,
+    ``likelihood`` or ``c_index``; ``columns``, to keep only so many, those of the largest variance, for columns that
+    come in one unit and are not standardised.
 
     Examples
     --------
@@ -58,7 +59,7 @@ class Coxnet(Linear):
         seed: int,
         weight: np.ndarray,
         *,
-        l1_ratios: Sequence[float] = (0.0, 0.5, 0.95),
+        l1_ratios: Sequence[float] = (0.0, 0.1),
         penalties: int = 25,
         folds: int = 5,
         criterion: str = "likelihood",
