@@ -26,8 +26,9 @@ $(VENV)/.dev: $(VENV)/.demo
 
 setup: $(VENV)/.dev  ## make the virtual environment in .venv
 
+# On tables so small a second thread waits more than it works.
 demo: $(VENV)/.demo  ## run the main job on real data: table on the screen, pictures and models in runs/demo
-	$(BIN)/mmlego demo
+	OMP_NUM_THREADS=1 $(BIN)/mmlego demo
 
 check: $(VENV)/.dev  ## lint, format and types
 	$(BIN)/ruff check .
