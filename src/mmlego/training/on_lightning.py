@@ -88,9 +88,11 @@ class _States(SafeCheckpointIO, CheckpointIO):
 
     trainer: pl.Trainer
 
-    def load_checkpoint(self, path: Any, *args: Any, **options: Any) -> dict[str, Any]:
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
         """Read a state."""
-        state = super().load_checkpoint(path, *args, **options)
+        state = super().load_checkpoint(path, map_location, weights_only)
         if "loops" not in state:
             loop = self.trainer.fit_loop.state_dict()
             epochs, steps = state["epoch"] + 1, state["global_step"]
