@@ -51,8 +51,8 @@ def damaged(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-def write_gif(path: Path) -> None:
-    write_picture(path.with_suffix(".gif"), pixels(8, 8)).rename(path)
+def write_icon(path: Path) -> None:
+    write_picture(path.with_suffix(".ico"), pixels(16, 16)).rename(path)
 
 
 def huge_dicom(path: Path) -> None:
@@ -82,9 +82,13 @@ def without_pixels(path: Path) -> None:
 
 
 IMAGES: dict[str, tuple[str, Make, str]] = {
-    "text": ("p0.png", lambda p: p.write_text("no image"), "of a kind that is not read: expected PNG, JPEG or DICOM"),
+    "text": (
+        "p0.png",
+        lambda p: p.write_text("no image"),
+        "of a kind that is not read: expected PNG, JPEG, TIFF.*Save it as PNG",
+    ),
     "nothing": ("p0.png", lambda p: p.write_bytes(b""), "of a kind that is not read"),
-    "another kind": ("p0.png", write_gif, "of a kind that is not read"),
+    "another kind": ("p0.png", write_icon, "of a kind that is not read"),
     "a truncated PNG": ("p0.png", lambda p: cut(write_picture(p, pixels(64, 64))), "cannot read 'p0.png'"),
     "a PNG cut in its header": ("p0.png", lambda p: cut(write_picture(p, pixels(64, 64)), 0.005), "cannot read"),
     "a damaged PNG": ("p0.png", damaged, "cannot read 'p0.png'.*expected a whole image"),

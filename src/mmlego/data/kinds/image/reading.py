@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.image.dicom_pixels import dicom_frames
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, reading
+from mmlego.data.kinds.image.pictures import FORMATS
 from mmlego.data.kinds.image.stacks import Grid, grid_of
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
@@ -27,7 +28,7 @@ def read_image(file: ImageFile, colour: Colour) -> torch.Tensor:
     Parameters
     ----------
     file
-        A PNG, JPEG or DICOM file.
+        A picture or a DICOM file.
     colour
         ``"grey"`` for one channel, ``"rgb"`` for three.
 
@@ -146,7 +147,7 @@ def _picture(file: ImageFile, colour: Colour) -> NDArray[Any]:
             return image
         return image.convert("L" if colour == "grey" else "RGB")
 
-    reader = readers.PILReader(upright, reverse_indexing=False, formats=("PNG", "JPEG"))
+    reader = readers.PILReader(upright, reverse_indexing=False, formats=FORMATS)
     with file.path.open("rb") as stream:  # closed even if reading fails
         array: NDArray[Any] = reader.get_data(reader.read([stream]))[0]
     return array

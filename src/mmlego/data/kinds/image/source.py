@@ -1,4 +1,4 @@
-"""Kinds ``image`` and ``volume``: PNG, JPEG, DICOM and NIfTI files of patients."""
+"""Kinds ``image`` and ``volume``: pictures, DICOM and NIfTI files of patients."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
+from mmlego.data.kinds.image.pictures import ENDINGS
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
@@ -80,7 +81,7 @@ class PictureSource(FileSource):
 
 
 class ImageSource(PictureSource):
-    """A modality of kind ``image``: a PNG, JPEG or DICOM file a patient.
+    """A modality of kind ``image``: a picture (PNG, JPEG, TIFF, BMP, GIF, WebP) or a DICOM file a patient.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class ImageSource(PictureSource):
     'grey'
     """
 
-    endings: ClassVar[tuple[str, ...]] = (".png", ".jpg", ".jpeg", ".dcm")
+    endings: ClassVar[tuple[str, ...]] = (*ENDINGS, ".dcm")
     drafted: ClassVar[tuple[str, ...]] = ("# size: [224, 224]  # fill in: rows and columns of pixels",)
 
     kind: Literal["image"] = "image"
