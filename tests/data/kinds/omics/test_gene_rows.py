@@ -273,3 +273,10 @@ def test_the_only_file_has_no_name(tmp_path: Path) -> None:
     (tmp_path / "cohort.yaml").write_text("key: id\nmodalities:\n  rna: {kind: omics}\n")
     with pytest.raises((InputError, UnknownNameError), match=r"rna names no file\. Add file:"):
         Cohort.from_manifest(tmp_path / "cohort.yaml")
+
+
+def test_genes_in_columns_that_are_called_as_dates_are_noted_too(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,1-Mar,TP53\np1,1.5,2.5\np2,3.5,4.5\n")
+    (tmp_path / "cohort.yaml").write_text("key: id\nmodalities: {rna: {kind: omics, file: a.csv}}\n")
+    notes = [str(note) for note in Cohort.from_manifest(tmp_path / "cohort.yaml").dropped]
+    assert notes == ["rna: 1 gene called as dates, as Excel writes MARCH1 and SEPT2: 1-Mar"]

@@ -275,3 +275,54 @@ def test_the_layout_or_index_that_is_meant(
 ) -> None:
     with pytest.raises(InputError, match=remedy):
         cohort(tmp_path, files, section)
+
+
+NUMBERED = {
+    "in one table": ("file: a.csv", {"a.csv": "X,id,time,HR\n1,p1,0,70.5\n2,p1,1,71.5\n3,p2,0,80.5\n"}),
+    "in one table, ...1": ("file: a.csv", {"a.csv": "...1,id,time,HR\n0,p1,0,70.5\n1,p1,1,71.5\n2,p2,0,80.5\n"}),
+    "in a file a stay": (
+        "file: f",
+        {"f/p1.csv": "X,time,HR\n1,0,70.5\n2,1,71.5\n", "f/p2.csv": "X,time,HR\n1,0,80.5\n"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERED)
+def test_the_numbers_of_rows_that_r_writes_are_no_variable(case: str, tmp_path: Path) -> None:
+    section, files = NUMBERED[case]
+    stays = wide(tmp_path, section, files)
+    assert {name for stay in stays for name in stay.names} == {"HR"}
+    assert stays["p1"].value.tolist() == [70.5, 71.5]
+
+
+def test_a_variable_called_x_that_does_not_number_the_rows_is_one(tmp_path: Path) -> None:
+    stays = wide(tmp_path, "file: a.csv", {"a.csv": "X,id,time,HR\n5,p1,0,70.5\n2,p1,1,71.5\n3,p2,0,80.5\n"})
+    assert stays["p1"].names == ("HR", "X")
+
+
+def test_semicolons_and_decimal_commas_of_wide_files(tmp_path: Path) -> None:
+    files = {f"f/p{i}.csv": f"hour;HR;BP\n0,5;7{i},5;12\n1;71,25;13\n" for i in range(3)}
+    stays = wide(tmp_path, "file: f, time: hour", files)
+    assert stays["p1"].time.tolist() == [0.5, 0.5, 1, 1]
+    assert stays["p1"].value.tolist() == [71.5, 12, 71.25, 13]
+    both = {"f/p0.csv": "hour;HR\n0;70,5\n1;71.5\n"}
+    with pytest.raises(InputError, match=r"no number \(HR: '70,5' 1 time\)"):
+        wide(tmp_path, "file: f, time: hour", both)
+
+
+def test_how_a_table_of_series_is_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id;time;variable;value\np1;0,5;HR;70,5\np2;1;HR;71,5\n")
+    (tmp_path / "cohort.yaml").write_text("key: id\nmodalities: {m: {kind: series, file: a.csv, cache: false}}\n")
+    cohort = Cohort.from_manifest(tmp_path / "cohort.yaml")
+    assert cohort.frames["m"]["stay"]["p1"].value.tolist() == [70.5]
+    assert "note: m: a.csv: read with decimal commas, as 3,5 for 3.5" in cohort.summary()
+    assert "left out" not in cohort.summary()
+
+
+def wide(folder: Path, section: str, files: dict[str, str]) -> pd.Series:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(text)
+    section = f"kind: series, layout: wide, cache: false, {section}"
+    (folder / "cohort.yaml").write_text(f"key: id\nmodalities: {{m: {{{section}}}}}\n")
+    return Cohort.from_manifest(folder / "cohort.yaml").frames["m"]["stay"]

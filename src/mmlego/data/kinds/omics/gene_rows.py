@@ -202,10 +202,7 @@ class GeneRows:
             notes = [*notes, Dropped(where, f"{counted(len(bare), 'row')} without the name of a gene left out")]
             kept = np.setdiff1d(np.arange(len(genes)), bare)
             genes, values = [genes[row] for row in kept.tolist()], values[kept]
-        dated = [name for name in genes if DATED.fullmatch(name)]
-        if dated:
-            text = f"{counted(len(dated), 'gene')} called as dates, as Excel writes MARCH1 and SEPT2: {listed(dated)}"
-            notes = [*notes, Noted(where, text)]
+        notes += dated_genes(genes, where)
         again = [name for name, count in Counter(genes).items() if count > 1]
         if again and self.same_name == "error":
             raise InputError(
@@ -221,6 +218,28 @@ class GeneRows:
             ]
         index = pd.Index(list(samples), dtype=object)
         return pd.DataFrame(values.T, index, pd.Index(genes, dtype=object), copy=False), notes
+
+
+def dated_genes(genes: Sequence[str], where: str) -> list[Noted]:
+    """Return a note of genes that are called as dates.
+
+    Parameters
+    ----------
+    genes
+        Their names.
+    where
+        The modality.
+
+    Examples
+    --------
+    >>> [str(note) for note in dated_genes(["TP53", "1-Mar"], "rna")]
+    ['rna: 1 gene called as dates, as Excel writes MARCH1 and SEPT2: 1-Mar']
+    """
+    dated = [name for name in genes if DATED.fullmatch(name)]
+    if not dated:
+        return []
+    text = f"{counted(len(dated), 'gene')} called as dates, as Excel writes MARCH1 and SEPT2: {listed(dated)}"
+    return [Noted(where, text)]
 
 
 def _one_each(

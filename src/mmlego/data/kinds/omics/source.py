@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
-from mmlego.data.kinds.omics.gene_rows import GeneRows
+from mmlego.data.kinds.omics.gene_rows import GeneRows, dated_genes
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.layouts import (
     refuse_genes_in_rows,
@@ -262,6 +262,8 @@ class OmicsSource(Source):
             return numbers
 
         chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
+        if self.genes == "columns" and self.pattern is None:  # elsewhere it was said where rows were read
+            told.extend(dated_genes(list(chosen.columns), modality))
         return chosen, [*notes, *told, *more]
 
     def _one_each(self, frame: pd.DataFrame, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:

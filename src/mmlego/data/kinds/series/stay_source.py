@@ -19,7 +19,7 @@ from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
 from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
-from mmlego.data.kinds.series.values import CellRules
+from mmlego.data.kinds.series.values import TOLD, CellRules
 from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
 from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Folder, Source
@@ -30,12 +30,13 @@ from mmlego.data.reading.files import PACKED
 from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
-from mmlego.data.reading.tables import read_table
+from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
+READING = 2  # counts up when other values are read of the same bytes: what was cached before does not count
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
@@ -157,9 +158,10 @@ class StaySource(Source):
         # The ids of all stays at once; a patient with several keeps each of them.
         form = dict(zip(whose := list(dict.fromkeys(found.patients)), folder.ids(whose, modality), strict=True))
         found = replace(found, patients=tuple(form[patient] for patient in found.patients))
-        notes = []
-        if found.skipped:
-            what = f"{counted(len(found.skipped), 'part')} of {path.name} left out: {listed(found.skipped)}"
+        told = [text for text in found.skipped if TOLD in text or text.startswith(f"{path.name}: read with")]
+        notes: list[Dropped] = [Noted(modality, text) for text in told]
+        if skipped := [text for text in found.skipped if text not in told]:
+            what = f"{counted(len(skipped), 'part')} of {path.name} left out: {listed(skipped)}"
             notes.append(Dropped(modality, what))
         found = replace(found, names=tuple(folder.expected.named(found.names, modality)))
         found, merged = found.one_each(self.stays, modality)
@@ -269,7 +271,9 @@ class StaySource(Source):
         digest = _digest([path])
 
         def read() -> Stays:
-            found = reader.read(read_table(path, patient, text=texts), path.name, self.on_error)
+            table = TableFile(path, patient)
+            found = reader.read(table.frame(texts), path.name, self.on_error)
+            found = replace(found, skipped=(*found.skipped, *(f"{path.name}: {note}" for note in table.notes)))
             if _digest([path]) != digest:  # what was hashed is not what was read
                 raise InputError(f"file {path.name!r} changed while it was read", remedy="Try again.")
             return found
@@ -310,6 +314,7 @@ class StaySource(Source):
         written = {} if clock.written is None else {"written": clock.written}
         return written | {
             "layout": layout,
+            "reading": READING,
             "columns": [self.time, self.variable, self.value, self.unit],
             "index": _hashed(dates),
             "rules": [rules.missing, rules.codes, rules.wanted, rules.exclude],

@@ -19,6 +19,7 @@ from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, shortened
 
+TOLD = "words taken for missing"  # begins what is told and is not left out
 Floats: TypeAlias = NDArray[np.float64]
 
 
@@ -172,7 +173,7 @@ class Words:
         rare = {word: n for word, n in self.said.items() if word.casefold() not in ("nan", "na")}
         if not rare:
             return []
-        return [f"{where}: words taken for missing: {listed(f'{word!r} {n}' for word, n in rare.items())}"]
+        return [f"{where}: {TOLD}: {listed(f'{word!r} {n}' for word, n in rare.items())}"]
 
 
 def _parsed(word: str) -> float | None:

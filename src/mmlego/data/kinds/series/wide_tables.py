@@ -15,8 +15,10 @@ import numpy as np
 from mmlego.data.kinds.series.clocks import Clock
 from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
 from mmlego.data.kinds.series.values import CellRules, Words
+from mmlego.data.reading.joins import DEFAULTS, row_numbers
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
+from mmlego.data.reading.words import COMMAS, commas_are_decimal
 from mmlego.errors import InputError
 from mmlego.wording import UTF8, counted, label, listed, meant
 
@@ -159,8 +161,10 @@ class WideFiles:
             odd = texts[int(np.isnan(time).argmax())]
             raise ValueError(f"{self.clock.column} is {odd!r}, no time{self.clock.expected}")
         kinds, values = [], []
+        first = header[0]
         for variable, cells in columns.items():
-            if not _UNNAMED.fullmatch(variable):  # row numbers, which nobody named
+            named = not _UNNAMED.fullmatch(variable)  # row numbers, which nobody named
+            if named and not (variable == first and first in DEFAULTS and _counts_up(cells)):
                 kinds.append(codes.setdefault(variable, len(codes)))
                 values.append(words.numbers(variable, cells))
         table = np.array(values).reshape(len(kinds), len(time))
@@ -221,6 +225,7 @@ class WideColumns:
                 hint = meant_time(names) if name == self.clock.column else meant(name, names)
                 raise InputError(f"{where} has no column {name!r}", remedy=f"Name its columns in the manifest. {hint}")
         table = table.set_axis(names, axis=1)
+        numbered = [name for name in row_numbers(table) if name not in own]
         whose = [name for name in own if name != self.clock.column]
         table, without = self.clock.known(table[table[whose].notna().all(axis=1)], self.patient)
         words = Words(self.rules)
@@ -235,7 +240,7 @@ class WideColumns:
                 remedy=self.clock.remedy(odd),
             )
         gone = set(number[wrong].tolist())
-        variables = [name for name in names if name not in own and not _UNNAMED.fullmatch(name)]
+        variables = [name for name in names if name not in (*own, *numbered)]
         values = np.empty((len(table), len(variables)))
         for place, name in enumerate(variables):
             values[:, place], odd = self._numbers(table[name], words)
@@ -243,6 +248,8 @@ class WideColumns:
         if len(words) and on_error == "raise":
             raise words.error(where)
         notes = [*without, *words.notes(where)]
+        if named := [name for name in numbered if not _UNNAMED.fullmatch(name)]:
+            notes.append(f"{where}: {listed(named)}, which numbers the rows")
         if gone:
             text = f" ({words.text()})" if len(words) else ""
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable cells{text}")
@@ -310,8 +317,8 @@ def separator_of(name: str, first: str) -> str:
     >>> separator_of("p1.psv", ""), separator_of("p1.txt", "a;b;c")
     ('|', ';')
     """
-    suffix = PurePosixPath(name.lower()).suffix
-    return SEPARATORS[suffix] if suffix in SEPARATORS else max(",|\t;", key=first.count)
+    usual = SEPARATORS.get(PurePosixPath(name.lower()).suffix, "")
+    return usual if usual and usual in first else max(f"{usual},|\t;", key=first.count)
 
 
 def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
@@ -324,12 +331,27 @@ def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     again = sorted({name for name in header if name and header.count(name) > 1})
     if again:
         raise ValueError(f"it has columns of the same name ({listed(again)})")
+    if separator_of(name, first) == ";":
+        rows[1:] = _with_points(rows[1:])
     short = next((number for number, row in enumerate(rows[1:], 2) if len(row) != len(header)), None)
     if short is not None:
         raise ValueError(f"row {short} has {len(rows[short - 1])} cells, not {len(header)}: is the file truncated?")
     if header.count("") > 1:
         raise ValueError("it has several columns without a name")
     return header, rows[1:]
+
+
+def _with_points(rows: list[list[str]]) -> list[list[str]]:
+    """Return the rows of a file with semicolons between cells with 3.5 for 3,5, unless it has both."""
+    words = [cell.strip() for row in rows for cell in row]
+    if not commas_are_decimal(words):
+        return rows
+    return [[cell.replace(",", ".") if COMMAS.fullmatch(cell.strip()) else cell for cell in row] for row in rows]
+
+
+def _counts_up(cells: Sequence[str]) -> bool:
+    """Return whether cells are 1, 2, 3, … or 0, 1, 2, …: the numbers of the rows."""
+    return any([cell.strip() for cell in cells] == [str(start + row) for row in range(len(cells))] for start in (0, 1))
 
 
 def _joined(parts: Sequence[_Part], codes: dict[str, int], skipped: tuple[str, ...]) -> Stays:
