@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlego.data.reading.joins import Dropped, by_patient, one_row_each, select_columns
+from mmlego.data.reading.joins import Dropped, by_patient, one_row_each, row_numbers, select_columns
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
 
@@ -91,3 +91,22 @@ def test_words() -> None:
     assert meant("x", []) == "None is known here."
     assert [label(v) for v in (np.int64(3), np.float32(2), "2", True, np.str_("a"))] == ["3", "2", "2", "True", "a"]
     assert str(Dropped("rna", "nothing")) == "rna: nothing"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "left"),
+    [
+        ([1, 2, 3, 4, 5], True),
+        ([0, 1], True),
+        ([2, 3, 5, 9, 11], True),  # rows were left out before the table was written
+        ([2, 3, 5, 5, 11], False),
+        ([2, 3, 5, 4, 11], False),
+        ([2.5, 3.5, 5.5, 7.5, 11.5], False),
+        ([-2, 3, 5, 7, 11], False),
+        ([3, 5], False),
+    ],
+)
+def test_what_numbers_the_rows(numbers: list[float], left: bool) -> None:
+    frame = pd.DataFrame({"X": numbers, "age": 50.5})
+    assert row_numbers(frame) == (["X"] if left else [])
+    assert row_numbers(frame.rename(columns={"X": "dose"})) == []

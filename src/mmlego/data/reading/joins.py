@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 # What R (read.csv, readr, data.table) and pandas call a column that has no name; rows numbered from 0 or 1 are in it.
 DEFAULTS = ("X", "...1", "V1", "index", "level_0", "rownames", "row_names", "rn", "rowname")
 FEW = 20
+FEWEST = 5  # rows whose numbers only rise: fewer may do so by chance
 RowRule: TypeAlias = Literal["error", "first", "mean"]
 AnyRowRule: TypeAlias = Literal["error", "first", "last", "mean"]
 
@@ -201,6 +202,9 @@ def pick(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 def row_numbers(frame: pd.DataFrame) -> list[str]:
     """Return the columns that number the rows, as R and pandas write them: without a name, or with one by default.
 
+    The numbers begin at 0 or 1, or, where rows were left out before the table was written, each is larger than the one
+    before.
+
     Parameters
     ----------
     frame
@@ -216,8 +220,12 @@ def row_numbers(frame: pd.DataFrame) -> list[str]:
     first = frame.columns[0] if frame.shape[1] else ""
     if first in DEFAULTS and first not in found:
         column = frame[first]
-        if column.dtype.kind in "iuf" and any((column == start + np.arange(len(frame))).all() for start in (0, 1)):
-            return [first, *found]
+        if column.dtype.kind in "iuf":
+            numbers = column.to_numpy(dtype=np.float64)
+            counts = any(np.array_equal(numbers, start + np.arange(len(frame))) for start in (0, 1))
+            rising = len(frame) >= FEWEST and numbers[0] >= 0 and bool((np.diff(numbers) >= 1).all())
+            if counts or (rising and bool((numbers % 1 == 0).all())):
+                return [first, *found]
     return found
 
 

@@ -295,6 +295,15 @@ def test_the_numbers_of_rows_that_r_writes_are_no_variable(case: str, tmp_path: 
     assert stays["p1"].value.tolist() == [70.5, 71.5]
 
 
+def test_row_numbers_of_a_table_that_was_cut_into_files(tmp_path: Path) -> None:
+    files = {"f/p1.csv": "X,time,HR\n11,0,70.5\n14,1,71.5\n", "f/p2.csv": "X,time,HR\n15,0,8\n"}
+    assert wide(tmp_path, "file: f", files)["p2"].names == ("HR",)
+    files["f/p3.csv"] = "X,time,HR\n3,0,70.5\n2,1,71.5\n"  # measured, then
+    stays = wide(tmp_path, "file: f", files)
+    assert stays["p2"].names == ("HR", "X")
+    assert stays["p1"].value.tolist() == [11, 70.5, 14, 71.5]
+
+
 def test_a_variable_called_x_that_does_not_number_the_rows_is_one(tmp_path: Path) -> None:
     stays = wide(tmp_path, "file: a.csv", {"a.csv": "X,id,time,HR\n5,p1,0,70.5\n2,p1,1,71.5\n3,p2,0,80.5\n"})
     assert stays["p1"].names == ("HR", "X")

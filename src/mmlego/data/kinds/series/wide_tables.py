@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -93,6 +94,7 @@ class WideFiles:
         words, codes = Words(self.rules), dict[str, int]()
         parts: list[_Part] = []
         skipped: list[str] = []
+        numbering: dict[str, bool] = {}  # columns that number the rows of each file, as R calls them
         given = sorted(files, key=lambda file: [int(p) if p.isdecimal() else p for p in re.split(r"(\d+)", file[0])])
         owners = self._owners([name for name, _ in given], where)
         nobody: list[str] = []
@@ -113,6 +115,9 @@ class WideFiles:
                     raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
                 skipped.append(what)
                 continue
+            if header[0] in DEFAULTS:
+                up = numbering.get(header[0], True) and _counts_up([row[0] for row in rows])
+                numbering[header[0]] = up
             if len(words) > before and self.on_error == "skip":
                 skipped.append(f"{PurePosixPath(name).name}: words where numbers belong")
             else:
@@ -127,7 +132,11 @@ class WideFiles:
             depth = len(PurePosixPath(self.pattern).parts)
             near = near_files(self.pattern, ["/".join(PurePosixPath(one).parts[-depth:]) for one in nobody], lacking)
             skipped += [told(near)] if near else []
-        return _joined(parts, codes, (*skipped, *words.notes(where)))
+        numbered = [name for name, up in numbering.items() if up]
+        if numbered:
+            skipped.append(f"{where}: {listed(numbered)}, which numbers the rows")
+        stays = _joined(parts, codes, (*skipped, *words.notes(where)))
+        return stays.only([name for name in stays.names if name not in numbered]) if numbered else stays
 
     def _owners(self, names: Sequence[str], where: str) -> dict[str, str | None]:
         """Return whose each file is, as its name says; ids in a column count before."""
@@ -161,10 +170,8 @@ class WideFiles:
             odd = texts[int(np.isnan(time).argmax())]
             raise ValueError(f"{self.clock.column} is {odd!r}, no time{self.clock.expected}")
         kinds, values = [], []
-        first = header[0]
         for variable, cells in columns.items():
-            named = not _UNNAMED.fullmatch(variable)  # row numbers, which nobody named
-            if named and not (variable == first and first in DEFAULTS and _counts_up(cells)):
+            if not _UNNAMED.fullmatch(variable):  # row numbers, which nobody named
                 kinds.append(codes.setdefault(variable, len(codes)))
                 values.append(words.numbers(variable, cells))
         table = np.array(values).reshape(len(kinds), len(time))
@@ -350,8 +357,11 @@ def _with_points(rows: list[list[str]]) -> list[list[str]]:
 
 
 def _counts_up(cells: Sequence[str]) -> bool:
-    """Return whether cells are 1, 2, 3, … or 0, 1, 2, …: the numbers of the rows."""
-    return any([cell.strip() for cell in cells] == [str(start + row) for row in range(len(cells))] for start in (0, 1))
+    """Return whether cells are whole numbers, each larger than the one before: the numbers of the rows."""
+    if not all(re.fullmatch(r"\d+", cell.strip()) for cell in cells):
+        return False
+    numbers = [int(cell) for cell in cells]
+    return all(before < after for before, after in pairwise(numbers))
 
 
 def _joined(parts: Sequence[_Part], codes: dict[str, int], skipped: tuple[str, ...]) -> Stays:
