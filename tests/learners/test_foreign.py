@@ -327,3 +327,60 @@ def test_a_learner_is_itself() -> None:
     assert wrap(ridge, known.task, 6) is ridge
     with pytest.raises(InputError, match="another size"):
         wrap(ridge, known.task, 7)
+
+
+@pytest.mark.parametrize(("library", "name"), [("lightgbm", "LGBM"), ("xgboost", "XGB"), ("catboost", "CatBoost")])
+def test_columns_and_classes_of_boosting_libraries(library: str, name: str) -> None:
+    package = pytest.importorskip(library)
+    quiet = {"lightgbm": {"verbosity": -1}, "xgboost": {}, "catboost": {"verbose": False, "allow_writing_files": False}}
+
+    def classifier() -> Any:
+        return getattr(package, f"{name}Classifier")(n_estimators=5, **quiet[library])
+
+    known = data("classification")
+    columns, y = list("abcdef"), known.target.numpy()
+    with pytest.raises(InputError, match="is not fitted"):
+        wrap(classifier(), known.task, 6)
+    wrap(classifier().fit(known.x, y), known.task, 6, names=columns)  # which had no names
+    wrap(classifier().fit(pd.DataFrame(known.x, columns=columns), y), known.task, 6, names=columns)
+    with pytest.raises(InputError, match="'f' where the modality has 'a'"):
+        wrap(classifier().fit(pd.DataFrame(known.x, columns=columns[::-1]), y), known.task, 6, names=columns)
+    frame = pd.DataFrame(known.x, columns=columns)
+    sides = np.where(known.x[:, 0] > 0, "left", "right")
+    if library == "catboost":
+        mixed = classifier().fit(frame.assign(a=sides), y, cat_features=["a"])
+    elif library == "xgboost":
+        mixed = classifier().set_params(enable_categorical=True).fit(frame.assign(a=pd.Categorical(sides)), y)
+    else:
+        mixed = classifier().fit(frame.assign(a=pd.Categorical(sides)), y)
+    with pytest.raises(InputError, match="with categories"):
+        wrap(mixed, known.task, 6)
+
+
+def test_a_bare_booster_is_told_its_classes() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    known = data("classification")
+    fitted = lightgbm.LGBMClassifier(n_estimators=5, verbosity=-1).fit(known.x, known.target.numpy())
+    with pytest.raises(InputError, match=r"Booster does not say which classes.*classes="):
+        wrap(fitted.booster_, known.task, 6)
+    found = wrap(fitted.booster_, known.task, 6, classes=["0", "1"])(unseen()).softmax(1)
+    np.testing.assert_allclose(found, fitted.predict_proba(unseen().numpy()), atol=1e-6)
+
+
+def test_numbers_before_a_link_are_no_numbers() -> None:
+    lightgbm = pytest.importorskip("lightgbm")
+    known = data("regression")
+    counts = lightgbm.LGBMRegressor(objective="poisson", n_estimators=5, verbosity=-1)
+    counts.fit(known.x, known.target[:, 0].abs().numpy())
+    with pytest.raises(InputError, match=r"squared or absolute error.*objective poisson"):
+        wrap(counts, Regression(), 6)
+
+
+def test_a_cox_model_of_xgboost() -> None:
+    xgboost = pytest.importorskip("xgboost")
+    known = data("survival")
+    event, time = events_and_times(known.target)
+    matrix = xgboost.DMatrix(known.x, label=np.where(event == 1, time, -time))
+    fitted = xgboost.train({"objective": "survival:cox"}, matrix, 10)
+    expected = np.log(fitted.predict(xgboost.DMatrix(unseen().numpy())))
+    np.testing.assert_allclose(wrap(fitted, known.task, 6)(unseen())[:, 0], expected, atol=1e-5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from mmlego.tasks import Task
 from mmlego.wording import listed
 
 __doctest_requires__ = {"Foreign": ["skops"]}
+_NUMBERED = re.compile(r"(Column_|f)?\d+")  # what libraries call columns that had no names
 
 
 def wrap(
@@ -76,11 +78,11 @@ def wrap(
                 got=f"{estimator.in_features} and {estimator.raw}",
             )
         return estimator
+    _check_fitted(estimator)
     _check_columns(estimator, in_features, names)
     made = of_library(estimator, task, in_features, classes)
     if made is not None:
         return made
-    _check_fitted(estimator)
     answer = answer_of(estimator, task, classes)
     known = exact(estimator, answer, in_features)
     return Foreign.of(estimator, answer, in_features) if known is None else known
@@ -221,16 +223,23 @@ def _check_fitted(estimator: Any) -> None:
 
     if isinstance(estimator, type):
         raise InputError("a class is no fitted object", expected="an instance", got=estimator.__name__)
-    if not hasattr(estimator, "fit"):
-        return
+    own = getattr(estimator, "is_fitted", None)  # CatBoost says so itself
     try:
-        check_is_fitted(estimator)
-    except NotFittedError as error:
+        if callable(own):
+            fitted = bool(own())
+        elif hasattr(estimator, "fit"):
+            check_is_fitted(estimator)
+            fitted = True
+        else:
+            fitted = True
+    except NotFittedError:
+        fitted = False
+    except TypeError:  # an object of one's own, which does not say
+        fitted = True
+    if not fitted:
         raise InputError(
             f"{type(estimator).__name__} is not fitted", expected="a fitted object", remedy="Call its fit first."
-        ) from error
-    except TypeError:  # an object of one's own, which does not say
-        return
+        )
 
 
 def _check_columns(estimator: Any, in_features: int, names: Sequence[str] | None) -> None:
@@ -242,10 +251,12 @@ def _check_columns(estimator: Any, in_features: int, names: Sequence[str] | None
             got=int(own),
             remedy="Fit it to rows as the preprocessing of the modality gives them.",
         )
-    known = getattr(estimator, "feature_names_in_", None)
-    if names is None or known is None:
+    known = getattr(estimator, "feature_names_in_", getattr(estimator, "feature_names_", None))
+    if names is None or known is None or all(_NUMBERED.fullmatch(str(name)) for name in known):
         return
-    differ = [f"{a!r} where the modality has {b!r}" for a, b in zip(known, names, strict=False) if str(a) != str(b)]
+    differ = [
+        f"{str(a)!r} where the modality has {str(b)!r}" for a, b in zip(known, names, strict=False) if str(a) != str(b)
+    ]
     if differ:
         raise InputError(
             f"{type(estimator).__name__} was fitted to other columns",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -87,7 +88,7 @@ def of_library(
             got=f"{outputs} outputs of the objective {model.objective}",
         )
     if isinstance(task, Classification):
-        order = answer_of(_Classes(estimator), task, classes).order
+        order = answer_of(_named(estimator), task, classes).order
         if m > 2 and order != list(range(m)):
             raise InputError(
                 f"the classes of {name} are in another order than those of the task",
@@ -108,12 +109,18 @@ def of_library(
 class _Classes:
     """The classes of a model, and that it has probabilities."""
 
-    def __init__(self, estimator: Any) -> None:
-        found = getattr(estimator, "classes_", None)
-        self.classes_ = None if found is None or np.size(found) == 0 else found
+    classes_: Any = None
 
     def predict_proba(self, x: np.ndarray) -> np.ndarray:
         raise NotImplementedError
+
+
+def _named(estimator: Any) -> _Classes:
+    """Return the classes of a model under its name, which messages tell."""
+    found = getattr(estimator, "classes_", None)
+    named: _Classes = type(type(estimator).__name__, (_Classes,), {})()
+    named.classes_ = None if found is None or np.size(found) == 0 else found
+    return named
 
 
 def _model_of(estimator: Any) -> _Model | None:
@@ -152,7 +159,9 @@ def _check_probabilities(learner: LibraryModel, estimator: Any, order: list[int]
         return
     x = np.random.default_rng(0).normal(size=(32, learner.in_features))
     ours = learner(torch.from_numpy(x)).softmax(1).numpy()
-    theirs = np.asarray(estimator.predict_proba(x))[:, order]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rows without names
+        theirs = np.asarray(estimator.predict_proba(x))[:, order]
     if np.abs(ours - theirs).max() > _NEAR:
         raise InputError(
             f"the probabilities of {type(estimator).__name__} do not follow from its scores",
