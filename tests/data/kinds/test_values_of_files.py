@@ -133,3 +133,13 @@ def test_arrays_of_numpy_that_are_no_features(tmp_path: Path) -> None:
     (tmp_path / "p0.npy").write_bytes(b"\x93NUMPY")
     with pytest.raises(InputError, match=r"cannot read 'p0\.npy'"):
         Cohort.from_manifest(manifest(tmp_path, 'kind: bag, pattern: "{key}.npy"'))
+
+
+@pytest.mark.parametrize("order", ["<f4", ">f4", "F", "batch"])
+def test_arrays_of_numpy_are_read_as_they_lie(order: str, tmp_path: Path) -> None:
+    values = np.arange(20).reshape(5, 4)
+    stored = {"F": np.asfortranarray(values), "batch": values[None]}.get(order)
+    np.save(tmp_path / "p0.npy", values.astype(order) if stored is None else stored)
+    bag = Cohort.from_manifest(manifest(tmp_path, 'kind: bag, pattern: "{key}.npy"')).frames["m"]["bag"]["p0"]
+    assert bag.features().tolist() == values.tolist()
+    assert bag.features(np.array([1, 4])).tolist() == values[[1, 4]].tolist()

@@ -335,3 +335,32 @@ def wide(folder: Path, section: str, files: dict[str, str]) -> pd.Series:
     section = f"kind: series, layout: wide, cache: false, {section}"
     (folder / "cohort.yaml").write_text(f"key: id\nmodalities: {{m: {{{section}}}}}\n")
     return Cohort.from_manifest(folder / "cohort.yaml").frames["m"]["stay"]
+
+
+def test_infinite_values_of_meds_are_refused_missing_or_left_out(tmp_path: Path) -> None:
+    section = {"window": ["-3d", 0], "cache": False}
+    meds(tmp_path, **section)
+    place = tmp_path / "data" / "held_out" / "0.parquet"
+    frame = pd.read_parquet(place)
+    frame.loc[(frame["code"] == "LAB//Na") & (frame["subject_id"] == 2), "numeric_value"] = np.inf
+    frame.to_parquet(place, index=False)
+
+    def read(**more: Any) -> Cohort:
+        document = yaml.safe_load((tmp_path / "cohort.yaml").read_text())
+        document["modalities"]["x"] |= more
+        (tmp_path / "more.yaml").write_text(yaml.safe_dump(document))
+        return Cohort.from_manifest(tmp_path / "more.yaml")
+
+    with pytest.raises(InputError, match=r"'LAB//Na' of patient 2 has the value inf.*missing: \[inf\].*on_error: skip"):
+        read()
+    assert read(on_error="skip").patients == ("1",)
+    missing = read(missing=["inf"])
+    assert measured(missing, "1") == [("LAB//Na", -48, 140), ("ICD10//E11 (event)", -24, 1)]
+    assert any("'inf' 1" in str(note) for note in missing.dropped)
+    assert "2" not in missing.frames["x"].index
+    assert measured(read(exclude=["LAB//Na"]), "1") == [("ICD10//E11 (event)", -24, 1)]
+
+
+def test_a_code_of_which_all_values_are_missing_is_no_event(tmp_path: Path) -> None:
+    read = meds(tmp_path, window=["-3d", 0], cache=False, missing=[140, 130, 150, 1])
+    assert measured(read, "1") == [("ICD10//E11 (event)", -24, 1)]

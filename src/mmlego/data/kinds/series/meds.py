@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from mmlego.data.kinds.series.clocks import Floats, Form, dates_of
-from mmlego.data.kinds.series.stays import LARGEST, Stays
+from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
+from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.kinds.series.windows import TIMELESS
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
@@ -37,12 +38,18 @@ class MedsShards:
         The patients there are, where that is known: nobody else is kept in memory.
     form
         Brings ids into the form of those of the index and of the patients.
+    rules
+        Which numbers mean that nothing was measured, and which variables are looked at.
+    on_error
+        ``"raise"``, or ``"skip"`` to leave out patients of whom a value cannot be read.
     """
 
     patient: str
     index: Mapping[str, np.datetime64]
     patients: Collection[str] | None = None
     form: Form | None = None
+    rules: CellRules = field(default_factory=CellRules)
+    on_error: OnError = "raise"
 
     def read_all(self, files: Sequence[Path], where: str) -> Stays:
         """Return all events, those without a time at the time :data:`TIMELESS`.
@@ -60,7 +67,7 @@ class MedsShards:
         Raises
         ------
         InputError
-            If a shard cannot be read, or is not of the layout.
+            If a shard cannot be read, is not of the layout, or holds infinite values.
         MissingExtraError
             If pyarrow is not installed.
         """
@@ -75,12 +82,19 @@ class MedsShards:
         rows = rows[dated].reset_index(drop=True)
         value = np.array(rows["value"], dtype=np.float64)  # a copy: it is filled, and pandas 3 forbids that of its own
         code, names = pd.factorize(rows["code"], sort=True)
-        self._check(rows, value, code, where)
         valued = np.bincount(code[~np.isnan(value)], minlength=len(names)) > 0
         bare = np.isnan(value) & valued[code]
         if bare.any():
             what = f"{counted(int(bare.sum()), 'row')} without a value, of codes that have values elsewhere"
             notes.append(f"{what} ({listed(names[np.unique(code[bare])], 3)})")
+        words = Words(self.rules)
+        value = words.settled("", value)
+        notes += [note.removeprefix(f"{where}: ") for note in words.notes(where)]
+        odd = self._odd(rows, value, code, where)
+        if odd.any():
+            left = rows["patient"].isin(set(rows["patient"][odd])).to_numpy()
+            notes.append(f"{counted(rows['patient'][odd].nunique(), 'patient')} with values that are infinite")
+            rows, value, code = rows[~left].reset_index(drop=True), value[~left], code[~left]
         value[~valued[code]] = 1.0
         number, patients = pd.factorize(rows["patient"])
         time = self._hours(rows, dates)
@@ -101,12 +115,24 @@ class MedsShards:
         time = (rows["time"].to_numpy().astype("M8[us]") - start) / np.timedelta64(1, "h")
         return np.where(np.isnan(time), TIMELESS, time)
 
-    def _check(self, rows: pd.DataFrame, value: Any, code: Any, where: str) -> None:
+    def _odd(self, rows: pd.DataFrame, value: Any, code: Any, where: str) -> Any:
+        """Return which rows cannot be read, ``(v,)``; refuse them if there are any and none may be left out."""
         odd = np.abs(value) > LARGEST
-        if (code < 0).any() or odd.any():
-            row = int(np.argmax((code < 0) | odd))
-            what = "has no code" if code[row] < 0 else f"has the value {value[row]}"
-            raise InputError(f"{where}: an event of patient {rows['patient'].iloc[row]} {what}")
+        if (code < 0).any():
+            row = int(np.argmax(code < 0))
+            raise InputError(f"{where}: an event of patient {rows['patient'].iloc[row]} has no code")
+        for row in np.flatnonzero(odd).tolist():
+            name = str(rows["code"].iloc[row])
+            odd[row] = self.rules.cares(name)
+            if odd[row] and self.on_error == "raise":
+                raise InputError(
+                    f"{where}: {name!r} of patient {rows['patient'].iloc[row]} has the value {value[row]}",
+                    expected="finite numbers",
+                    remedy=f"If it means that nothing was measured, declare missing: [{value[row]:g}]; leave the "
+                    f"variable out, as exclude: [{name!r}]; or declare on_error: skip to go on without these patients.",
+                )
+        value[np.abs(value) > LARGEST] = np.nan  # of variables that are not looked at
+        return odd
 
     def _shard(self, file: Path) -> pd.DataFrame:
         what, install = f"reading {file.name!r}", "'mmlego[parquet]'"

@@ -43,7 +43,7 @@ IDLE: dict[Layout, set[str]] = {
     "physionet": {"time", "variable", "value", "stay", "unit", "index", "codes", "missing"},
     "long": {"pattern"},
     "wide": {"variable", "value"},
-    "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes", "missing"},
+    "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes"},
 }
 OTHER_LAYOUTS = (
     "Files of the PhysioNet layout, Time,Parameter,Value, may be named by pattern:, without {key}; of others declare "
@@ -291,7 +291,8 @@ class StaySource(Source):
         whose = None if patients is None else sorted(patients)
         how = self._how("meds", Clock("time", index=index), folder) | {"patient": patient, "patients": _hashed(whose)}
         how["form"] = str(folder.form)
-        reader = MedsShards(patient, index, patients, partial(folder.ids, where=modality))
+        form = partial(folder.ids, where=modality)
+        reader = MedsShards(patient, index, patients, form, self._rules(folder), self.on_error)
         what = f"Reading {path.name}"
         return through_cache(cache, _digest(files), how, lambda: reader.read_all(list(shown(files, what)), path.name))
 
