@@ -171,7 +171,10 @@ BAD = {
         lambda: split_patients(TEN, fractions=(0.6, 0.2, 0.2), validation=0.2),
         "validation is said twice",
     ),
-    "validation of all": (lambda: split_patients(TEN, folds=2, validation=1.0), "0 ≤ validation < 1"),
+    "validation of all": (
+        lambda: split_patients(TEN, folds=2, validation=1.0),
+        "validation patients: expected a number ≥ 0, below 1",
+    ),
     "no repeats": (lambda: split_patients(TEN, folds=2, repeats=0), "repeats is not positive"),
     "nobody": (lambda: split_patients([], folds=2), "no patients to split"),
     "an empty part": (lambda: split_patients(list("ab"), fractions=(0.6, 0.2, 0.2)), "a part of the split is empty"),

@@ -41,7 +41,7 @@ class BagSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
-    endings: ClassVar[tuple[str, ...]] = (".h5", ".pt", ".npy")
+    endings: ClassVar[tuple[str, ...]] = (".h5", ".pt")  # .npy may be anything
     folders: ClassVar[bool] = True  # .zarr is one
     ways: ClassVar[Mapping[str, str]] = {"concat": "one bag of all", **FileSource.ways}
 
