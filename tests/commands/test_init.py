@@ -13,7 +13,7 @@ import yaml
 from mmlego.data import Cohort, draft_manifest
 from mmlego.data.kinds import registry
 from tests.outside import SIGNAL
-from tests.terminal import done, refused
+from tests.terminal import done, mmlego, refused
 
 N = 30
 IDS = [f"P{i:03d}" for i in range(N)]
@@ -187,9 +187,10 @@ def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pyt
     assert found["ppi"] == {"kind": "graph", "pattern": "ppi/{key}.graphml.gz"}
     assert found["dna"] == {"kind": "sequence", "file": "dna.fa.gz"}
     assert found["xrays"]["kind"] == "image"
-    assert "# size: [224, 224]  # fill in" in text
-    assert "notes" not in found  # without a model of texts it is no section yet
-    assert "# notes:\n    # kind: text\n    # pattern: notes/{key}.txt\n    # model:  # fill in" in text
+    assert found["xrays"]["pattern"] == "xrays/{key}.PNG"
+    assert "# size: [224, 224]  # fill in: rows and columns of pixels; no file can be read to tell them" in text
+    assert found["notes"] == {"kind": "text", "pattern": "notes/{key}.txt"}
+    assert "pattern: notes/{key}.txt\n    # model:  # fill in before training" in text
 
 
 def drafted(folder: Path, *names: str) -> dict[str, dict[str, object]]:
@@ -284,3 +285,76 @@ def test_cells_of_patients_are_averaged(tmp_path: Path) -> None:
 def test_a_damaged_parquet_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"x")
     assert "cannot read 'a.parquet'" in refused("init", tmp_path / "a.parquet", "-o", tmp_path / "cohort.yaml")
+
+
+def usable(folder: Path, *names: str) -> tuple[dict[str, dict[str, object]], str]:
+    """Return the modalities of a manifest that check accepts as it stands, and its text."""
+    found = drafted(folder, *names)
+    said = done("check", folder / "cohort.yaml", width=200)
+    assert said.text.endswith("Nothing is wrong.")
+    assert len(Cohort.from_manifest(folder / "cohort.yaml")) > 0
+    return found, (folder / "cohort.yaml").read_text()
+
+
+def write_notes(folder: Path) -> None:
+    (folder / "notes").mkdir()
+    for patient in IDS:
+        text = f"Seen on Monday, feeling better, no fever.\n{patient}, sent home, after two days; to be seen again."
+        (folder / "notes" / f"{patient}.txt").write_text(text)
+
+
+def test_notes_alone(tmp_path: Path) -> None:
+    write_notes(tmp_path)
+    one_by_one = [f"notes/{patient}.txt" for patient in IDS[:3]]
+    for names in (["notes"], one_by_one):
+        found, text = usable(tmp_path, *names)
+        assert found == {"notes": {"kind": "text", "pattern": "notes/{key}.txt"}}
+        assert yaml.safe_load(text)["key"] == "patient"
+        assert "key: patient  # doubtful: no table names the column of ids" in text
+        assert "# doubtful: no table names the patients: each name of a file is taken for an id" in text
+    assert Cohort.from_manifest(tmp_path / "cohort.yaml").patients == tuple(IDS)
+    assert "doubtful: notes: names no model, which training needs" in done("check", tmp_path / "cohort.yaml").text
+    # With an outcome it is to be trained, and then a model has to be there.
+    outcome(tmp_path)
+    lines = "outcome: {task: classification, file: outcome.csv, label: died}\n"
+    (tmp_path / "cohort.yaml").write_text(lines + (tmp_path / "cohort.yaml").read_text())
+    assert "wrong: notes: names no model" in mmlego("check", tmp_path / "cohort.yaml", width=200).text
+    assert "text names no model" in refused("train", "-d", tmp_path / "cohort.yaml", "-o", tmp_path / "run")
+
+
+def test_notes_beside_a_table_and_in_one(tmp_path: Path) -> None:
+    write_notes(tmp_path)
+    outcome(tmp_path)
+    found, _ = usable(tmp_path, "notes", "outcome.csv")
+    assert found == {"notes": {"kind": "text", "pattern": "notes/{key}.txt"}}
+    reports = [f"The report of patient {patient} says that all is well again" for patient in IDS]
+    table = pd.DataFrame({"patient": IDS * 2, "report": [*reports, *(f"Later, {one}" for one in reports)]})
+    table.to_csv(tmp_path / "reports.csv", index=False)
+    found, _ = usable(tmp_path, "outcome.csv", "reports.csv")
+    assert found == {"reports_report": {"kind": "text", "file": "reports.csv", "column": "report", "rows": "first"}}
+
+
+def test_images_have_a_size_of_their_files(tmp_path: Path) -> None:
+    image = pytest.importorskip("PIL.Image")
+    (tmp_path / "xrays").mkdir()
+    for i, patient in enumerate(IDS):
+        dtype = np.uint16 if i == 3 else np.uint8
+        pixels = np.random.default_rng(i).integers(0, 255, (400 + 10 * i, 800)).astype(dtype)
+        image.fromarray(pixels).save(tmp_path / "xrays" / f"{patient}.PNG")
+    found, text = usable(tmp_path, "xrays")
+    median = 400 + 10 * np.median(range(len(IDS)))
+    size = [round(224 * median / 800), 224]  # the longer side 224, as high as it is wide
+    assert found["xrays"] == {"kind": "image", "pattern": "xrays/{key}.PNG", "size": size, "bits": 16}
+    assert f"files have 400×800 to {400 + 10 * (len(IDS) - 1)}×800" in text
+    assert "bits: 16  # doubtful: files have 8 and 16 bits" in text
+
+
+def test_volumes_have_a_size_of_their_files(tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel")
+    (tmp_path / "ct").mkdir()
+    for i, patient in enumerate(IDS[:4]):
+        voxels = np.random.default_rng(i).normal(size=(120, 60, 40 + i)).astype(np.float32)
+        nibabel.save(nibabel.Nifti1Image(voxels, np.diag([1.0, 1, 2, 1])), tmp_path / "ct" / f"{patient}.nii.gz")
+    found, text = usable(tmp_path, "ct")
+    assert found["ct"] == {"kind": "volume", "pattern": "ct/{key}.nii.gz", "size": [42, 48, 96]}  # 60 × 120 as 48 × 96
+    assert "files have 40×60×120 to 43×60×120" in text

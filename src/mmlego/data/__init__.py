@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from mmlego.data.cohort.checking import Report, check_manifest
+from mmlego.data.cohort.checking import check_manifest
 from mmlego.data.cohort.cohort import Cohort
 from mmlego.data.cohort.draft import draft_manifest
 from mmlego.data.cohort.leakage import check_leakage, duplicates
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.cohort.prepared import Prepared
+from mmlego.data.cohort.report import Report
 from mmlego.data.kinds import preprocessing_from_config, preprocessing_names, register_kind
 from mmlego.data.kinds.bag.bag import Bag
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor

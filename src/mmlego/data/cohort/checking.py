@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -28,6 +28,7 @@ from mmlego.data.cohort.manifest import (
 )
 from mmlego.data.cohort.manifest_files import Where, folder_of, outcome_of
 from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
+from mmlego.data.cohort.report import Report
 from mmlego.data.cohort.splitting import Duplicates
 from mmlego.data.cohort.telling import telling_columns, telling_gaps
 from mmlego.data.kinds import KINDS
@@ -36,91 +37,12 @@ from mmlego.data.reading.joins import Doubtful
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, read_groups
-from mmlego.errors import InputError, LegoError, LegoWarning, noting
+from mmlego.errors import InputError, LegoError, LegoWarning
 from mmlego.wording import counted, listed
 
 T = TypeVar("T")
 MOST_COLUMNS = 60  # that are told one by one
-MOST_FAULTS = 30  # of one modality that are told one by one
 MOST_FILES = 64  # patients with files of their own whose files are read whole
-
-
-@dataclass
-class Report:
-    """What :func:`check_manifest` found.
-
-    Parameters
-    ----------
-    cohort
-        The cohort as far as it can be read; None if nothing of it can.
-    wrong
-        What has to be mended.
-    doubtful
-        What should be known: it may be meant so.
-    splits
-        For each split that was checked, how many patients of the cohort each part has.
-    taken
-        By modality and column, what the column was taken for.
-
-    Examples
-    --------
-    >>> Report(None, wrong=["rna: no file"]).ok
-    False
-    """
-
-    cohort: Cohort | None = None
-    wrong: list[str] = field(default_factory=list)
-    doubtful: list[str] = field(default_factory=list)
-    splits: dict[str, dict[str, int]] = field(default_factory=dict)
-    taken: dict[str, dict[str, str]] = field(default_factory=dict)
-
-    @property
-    def ok(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.wrong
-
-    def attempt(self, make: Callable[[], T], where: str = "") -> T | None:
-        """Return what a function returns, as far as it comes, None if it fails; all that is wrong is noted.
-
-        Parameters
-        ----------
-        make
-            What is tried.
-        where
-            What stands before the message, if it does not begin so itself.
-        """
-        made = None
-        with noting() as found:
-            try:
-                made = make()
-            except LegoError as error:
-                found.append(error)
-            except Exception:
-                if not found:  # else it follows from what is noted, after which nothing need hold
-                    raise
-        for one in found[:MOST_FAULTS]:
-            self.note(self.wrong, str(one), where)
-        if len(found) > MOST_FAULTS:
-            more = counted(len(found) - MOST_FAULTS, "thing")
-            self.note(self.wrong, f"{where}: {more} more, as {found[-1]}")
-        return made
-
-    def note(self, to: list[str], text: str, where: str = "") -> None:
-        """Add a line, once.
-
-        Parameters
-        ----------
-        to
-            ``wrong`` or ``doubtful``.
-        text
-            What to say.
-        where
-            What stands before it, if it does not begin so itself.
-        """
-        told = not where or text.startswith((f"{where}:", f"{where} ", f"leakage: {where} ", f"modality {where!r}"))
-        line = text if told else f"{where}: {text}"
-        if line not in to:
-            to.append(line)
 
 
 def check_manifest(
@@ -174,7 +96,7 @@ def check_manifest(
                 if isinstance(note, Doubtful):
                     report.note(report.doubtful, str(note))
             _columns(cohort, report)
-            _try_preprocessing(cohort, _look_through(cohort, report), report)
+            _try_preprocessing(cohort, _look_through(cohort, report), report, training=manifest.outcome is not None)
             found = report.attempt(lambda: duplicates(cohort)) or {}
             _leaks(cohort, found if same == "error" and not splits else {}, report)
             for file in splits:
@@ -330,10 +252,16 @@ def _look_through(cohort: Cohort, report: Report) -> Mapping[str, Collection[str
     return found
 
 
-def _try_preprocessing(cohort: Cohort, unfit: Mapping[str, Collection[str]], report: Report) -> None:
-    """Fit what would be fitted before training, on everybody: of files of their own, on some."""
+def _try_preprocessing(cohort: Cohort, unfit: Mapping[str, Collection[str]], report: Report, *, training: bool) -> None:
+    """Fit what would be fitted before training, on everybody: of files of their own, on some.
+
+    What lacks to train is wrong where an outcome is named, and else doubtful: patients can be predicted for without.
+    """
     bare = replace(cohort, outcome=None, outcome_spec=None)
     for name, frame in cohort.frames.items():
+        if (lacks := cohort.sources[name].lacks()) is not None:
+            report.note(report.wrong if training else report.doubtful, f"{name}: {lacks}")
+            continue
         fit = [str(patient) for patient in frame.index if str(patient) not in unfit.get(name, ())]
         step = max(1, len(fit) // MOST_FILES) if isinstance(cohort.sources[name], FileSource) else 1
         if fit:

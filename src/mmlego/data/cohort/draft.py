@@ -24,6 +24,8 @@ from mmlego.data.kinds.registry import KINDS
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
+KEY = "patient"  # where nothing says what patient ids are called
+SEEN = 64  # files of patients whose headers are looked at
 _HINT = re.compile(
     r"(?:^|[_. ])(?:id|patients?|subject|case|participant|pid|mrn|barcode|record|stay)(?:$|[_. ])|id$|^sample",
     re.IGNORECASE,
@@ -132,9 +134,9 @@ def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
             raise InputError(f"no table has a column {key!r}", remedy=meant(key, names))
         return key, "as it was said"
     if not tables:
-        raise InputError(
-            "nothing says what the column of patient ids is called",
-            remedy="Say it: --key NAME, as in the table of outcomes.",
+        return (
+            KEY,
+            "doubtful: no table names the column of ids: call it as the table of outcomes does (--key NAME)",
         )
     scores = {name: score for name in names if (score := _score(name, tables, looks)) is not None}
     if not scores:
@@ -256,7 +258,8 @@ def _of_stays(one: Look, looks: Sequence[Look], base: Path) -> list[str]:
 
 
 def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
-    owners = [_owner(stem, ids) for stem in one.stems]
+    # Where no table says who the patients are, each file is one, by its whole name.
+    owners = [_owner(stem, ids) for stem in one.stems] if ids else list(one.stems)
     known = [owner for owner in owners if owner is not None]
     tails = [stem[len(owner) :] for stem, owner in zip(one.stems, owners, strict=True) if owner is not None]
     source = KINDS[one.kind]
@@ -266,6 +269,8 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     if one.layout == "folders":
         body[1] = f"pattern: {scalar(folder + '{key}/*' + one.ending)}"
         body.append("rows: series  # the slices of a folder are one volume")
+    if not ids:
+        body.append("# doubtful: no table names the patients: each name of a file is taken for an id")
     if len(known) < len(owners):
         lost = [stem for stem, owner in zip(one.stems, owners, strict=True) if owner is None]
         body.append(
@@ -274,12 +279,21 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     if len(set(known)) < len(known):
         ways = source.ways if issubclass(source, FileSource) else ()
         body += [f"rows: {way}  # some patients have several files" for way in list(ways)[:1]]
-    body += source.drafted
-    if not known or any(not line.startswith("#") for line in source.drafted):
-        if not known:
-            body.append("fill in how the files are named after patients")
+    stems = [stem for stem, owner in zip(one.stems, owners, strict=True) if owner is not None]
+    drafted = source.draft([_paths(one, stem) for stem in stems[:: max(1, len(stems) // SEEN)]])
+    body += drafted
+    if not known:
+        body.append("fill in how the files are named after patients")
+    if not known or any("# fill in" in line and not line.startswith("#") for line in drafted):
         body = [f"# {line.removeprefix('# ')}" for line in body]
     return body
+
+
+def _paths(one: Look, stem: str) -> list[Path]:
+    """Return the files of a patient, of a folder of slices all."""
+    if one.layout == "folders":
+        return sorted(path for path in (one.place / stem).iterdir() if path.name.endswith(one.ending))
+    return [one.place / f"{stem}{one.ending}"]
 
 
 def _common_tail(tails: Sequence[str]) -> str:

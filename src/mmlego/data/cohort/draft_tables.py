@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from mmlego.data.cohort.looks import WIDE, Look, column_note, is_number, is_smiles, is_text, looks_like_outcome
+from mmlego.data.kinds.registry import KINDS
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
         if frame[key].dropna().is_unique
         else ["rows: first  # doubtful: patients have several rows: first, mean, or mend"]
     )
+    several = ["rows: first  # doubtful: patients have several rows"] if rows else []
     names = [str(name) for name in frame.columns if name != key]
     named = [name for name in names if name.strip() and not re.fullmatch(r"Unnamed: \d+|\.\.\.\d+", name)]
     suspects = {name for name in named if looks_like_outcome(frame, name)}
@@ -86,15 +88,17 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
                 "kind: fingerprint  # or graph, or sequence with alphabet: smiles",
                 f"file: {where}",
                 f"column: {scalar(name)}",
+                *several,
             ]
             found.append((f"{one.name}_{name}", body))
         elif is_text(frame[name]):
             rest.remove(name)
             body = [
-                "# kind: text",
-                f"# file: {where}",
-                f"# column: {scalar(name)}",
-                "# model:  # fill in: the folder of a model of texts",
+                "kind: text",
+                f"file: {where}",
+                f"column: {scalar(name)}",
+                *several,
+                *KINDS["text"].drafted,
             ]
             found.append((f"{one.name}_{name}", body))
     groups, rest = _wide(frame, rest, [*names, key])

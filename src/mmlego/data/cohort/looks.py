@@ -116,9 +116,11 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
             continue
         for file in inside or ([] if path.is_dir() and path.suffix != ".zarr" else [path]):
             ending = _ending(file, kinds)
-            alone = ending in TABLES and not inside  # a table, rather than the file of a patient
+            # a table, rather than the file of a patient
+            alone = ending in TABLES and not inside and not (ending == ".txt" and _is_note(file))
             if ending and not alone and issubclass(KINDS[kinds[ending]], FileSource):
-                groups.setdefault((file.parent, ending), []).append(file)
+                written = file.name[-len(ending) :]  # a pattern has it as the names do: .PNG is no .png
+                groups.setdefault((file.parent, written), []).append(file)
             elif ending and not alone:
                 looks.append(Look(_name(file, ending), kinds[ending], file, ending))
             elif _is_table(file):
@@ -127,7 +129,7 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
                 left.append(f"{file.name}: a file of a kind that is not known here")
     looks += _series_of_slices(groups)
     for (folder, ending), files in groups.items():
-        kind = kinds[ending]
+        kind = kinds[ending.lower()]
         stems = tuple(file.name[: -len(ending)] for file in files)
         if kind == "text" and _is_stay(files[0]):
             looks.append(Look(folder.name, "series", folder, ending, stems=()))
@@ -344,15 +346,16 @@ def _series_of_slices(groups: dict[tuple[Path, str], list[Path]]) -> list[Look]:
     """Take folders of DICOM files beside each other out of groups: each is a volume."""
     above: dict[Path, list[Path]] = {}
     for folder, ending in groups:
-        if ending == ".dcm":
+        if ending.lower() == ".dcm":
             above.setdefault(folder.parent, []).append(folder)
     found = []
     for parent, folders in above.items():
         if len(folders) > 1:
             stems = tuple(folder.name for folder in folders)
-            found.append(Look(parent.name, "volume", parent, ".dcm", stems=stems, layout="folders"))
-            for folder in folders:
-                del groups[folder, ".dcm"]
+            ending = next(ending for folder, ending in groups if folder == folders[0] and ending.lower() == ".dcm")
+            found.append(Look(parent.name, "volume", parent, ending, stems=stems, layout="folders"))
+            for place in [place for place in groups if place[0] in folders and place[1].lower() == ".dcm"]:
+                del groups[place]
     return found
 
 
@@ -374,6 +377,16 @@ def _header(path: Path) -> list[str]:
     if not names:
         raise InputError(f"{path.name!r} does not name its columns")
     return names
+
+
+def _is_note(path: Path) -> bool:
+    """Return whether a text is none of the tables that end so, too: prose in lines of any number of commas."""
+    try:
+        names = [str(name) for name in _first(path).frame.columns]  # type: ignore[union-attr]
+    except LegoError:
+        return True
+    words = sum(len(name.split()) > 1 for name in names)
+    return len(names) < 2 or (words * 2 > len(names) and any(name.rstrip()[-1:] in set(".!?;") for name in names))
 
 
 def _is_stay(path: Path) -> bool:

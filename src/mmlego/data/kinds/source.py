@@ -189,10 +189,25 @@ class Source(BaseModel, ABC):
 
     needs: ClassVar[tuple[str, ...]] = ("file",)  # keys without which it cannot be read from a folder
     endings: ClassVar[tuple[str, ...]] = ()  # of the files that it reads, for mmlego init; those of tables are nobody's
-    # Lines of a first manifest beside kind and place: comments, or keys that somebody has to fill in.
+    # Lines of a first manifest beside kind and place, where the files need not be looked at.
     drafted: ClassVar[tuple[str, ...]] = ()
     kind: str
     id: IdForm | None = None
+
+    @classmethod
+    def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
+        """Return lines of a first manifest beside kind and place: keys with their doubts, or comments.
+
+        Parameters
+        ----------
+        patients
+            The files of some patients, of each at least one.
+        """
+        return list(cls.drafted)
+
+    def lacks(self) -> str | None:
+        """Return what has to be filled in before anything is trained, though patients can be read without; or None."""
+        return None
 
     @model_validator(mode="after")
     def _check_heeded(self) -> Self:

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from mmlego.data.kinds.file_sources import FileSource, files_of
 from mmlego.data.kinds.image.depth import one_depth
+from mmlego.data.kinds.image.drafting import draft_image, draft_volume
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
@@ -101,7 +102,6 @@ class ImageSource(PictureSource):
     """
 
     endings: ClassVar[tuple[str, ...]] = (*ENDINGS, ".dcm")
-    drafted: ClassVar[tuple[str, ...]] = ("# size: [224, 224]  # fill in: rows and columns of pixels",)
 
     kind: Literal["image"] = "image"
     size: tuple[int, int]
@@ -109,6 +109,11 @@ class ImageSource(PictureSource):
     bits: int | None = None
     rows: Literal["error", "first"] = "error"
     most: int = Field(default=MOST_PIXELS, ge=1)
+
+    @classmethod
+    def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
+        """Return a size from the headers of the files, and the bits where they differ in them."""
+        return draft_image([files[0] for files in patients], MOST_PIXELS)
 
     def plan(self) -> ImagePlan:
         """Return what is done to each image."""
@@ -160,7 +165,6 @@ class VolumeSource(PictureSource):
     """
 
     endings: ClassVar[tuple[str, ...]] = (".nii", ".nii.gz")
-    drafted: ClassVar[tuple[str, ...]] = ("# size: [64, 96, 96]  # fill in: slices, rows and columns of voxels",)
     folders: ClassVar[bool] = True
     ways: ClassVar[Mapping[str, str]] = {"series": "the slices of one DICOM series", **FileSource.ways}
 
@@ -176,6 +180,11 @@ class VolumeSource(PictureSource):
         if self.orientation is not None and not is_orientation(self.orientation):
             raise ValueError("orientation is one letter each of L or R, P or A, I or S, as LPS")
         return self
+
+    @classmethod
+    def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
+        """Return a size from the headers of the files."""
+        return draft_volume(patients, MOST_VOXELS)
 
     def plan(self) -> ImagePlan:
         """Return what is done to each volume."""

@@ -54,7 +54,7 @@ class TextSource(FileSource):
     cells: ClassVar[str] = COLUMN
     endings: ClassVar[tuple[str, ...]] = (".txt",)
     drafted: ClassVar[tuple[str, ...]] = (
-        "model:  # fill in: the folder of a model of texts, as save_pretrained writes it",
+        "# model:  # fill in before training: the folder of a model of texts, as save_pretrained writes it",
     )
     ways: ClassVar[Mapping[str, str]] = {"concat": "one after the other", **FileSource.ways}
 
@@ -98,6 +98,11 @@ class TextSource(FileSource):
     def names(self) -> Sequence[str]:
         """Return the column of texts, where there is one."""
         return (self.column,) if self.pattern is None else ()
+
+    def lacks(self) -> str | None:
+        """Return that a model of texts is needed to train."""
+        needed = "names no model, which training needs: add model: with the folder of one that save_pretrained wrote"
+        return needed if self.model is None else None
 
     def _find_model(self, among: Places) -> None:
         self._folder.clear()
