@@ -170,6 +170,16 @@ def test_an_experiment_takes_what_bench_takes(value: float, tmp_path: Path) -> N
         assert refused(*words).startswith("the share of validation patients: expected a number > 0")
 
 
+@pytest.mark.parametrize(("name", "least"), [("folds", 2), ("repeats", 1)])
+def test_an_experiment_is_repeated_as_bench_and_demo_repeat_it(name: str, least: int, tmp_path: Path) -> None:
+    assert getattr(Experiment(**{name: least}), name) == least
+    with pytest.raises(ValidationError):
+        Experiment(**{name: least - 1})
+    for verb in (("bench", "-d", tmp_path / "none.yaml", "-o", tmp_path / "out"), ("demo", "-o", tmp_path / "out")):
+        assert refused(*verb, f"--{name}", least - 1).startswith(f"the number of {name}: expected an int ≥ {least}")
+    assert "cannot read the manifest" in refused("bench", "-d", tmp_path / "none.yaml", "-o", tmp_path, f"--{name}", 9)
+
+
 def test_a_seed_has_63_bits() -> None:
     assert within(Settings, "seed", 2**63 - 1, "seed") == 2**63 - 1
     with pytest.raises(InputError, match="expected an int ≥ 0, below 2⁶³"):

@@ -100,7 +100,7 @@ def test_the_version() -> None:
         (["train"], "Missing option '--data'"),
         (["merge"], "Missing argument 'RUN'"),
         (["merge", "runs", "--rules", "mean"], "No such option: --rules"),
-        (["bench", "-d", "x", "-o", "y", "--folds", "1"], "Invalid value for '--folds'"),
+        (["bench", "-d", "x", "-o", "y", "--folds", "some"], "Invalid value for '--folds'"),
         (["train", "-d", "x", "-o", "y", "--test", "much"], "Invalid value for '--test'"),
         (["predict", "m", "-d", "x", "-o", "y", "--part", "half"], "Invalid value for '--part'"),
         (["demo", "--task", "regression"], "Invalid value for '--task'"),

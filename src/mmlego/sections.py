@@ -46,7 +46,9 @@ class Shares(Section):
     validation: float = Field(default=0.2, ge=0, lt=1)
 
 
-class Watched(Section):
-    """The share that early stopping watches of the patients who are not held back, in an experiment."""
+class Repeated(Section):
+    """How often an experiment splits the patients, and the share of those not held back that early stopping watches."""
 
+    folds: int = Field(default=5, ge=2)
+    repeats: int = Field(default=2, ge=1)
     validation: float = Field(default=0.2, gt=0, lt=1)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import Field
 
 from mmlego.bench.results import Results
 from mmlego.bench.score import score_bricks
@@ -23,13 +22,13 @@ from mmlego.fingerprint import Fingerprint, hash_cohort, hash_plain, hash_split
 from mmlego.job import train
 from mmlego.job.scoring import REFERENCE
 from mmlego.run_folder import RunFolder
-from mmlego.sections import Watched
+from mmlego.sections import Repeated
 from mmlego.settings import Settings, write_settings
 from mmlego.version import __version__
 from mmlego.wording import counted
 
 
-class Experiment(Watched):
+class Experiment(Repeated):
     """How to measure.
 
     Parameters
@@ -46,8 +45,6 @@ class Experiment(Watched):
         Of all parts.
     """
 
-    folds: int = Field(default=5, ge=2)
-    repeats: int = Field(default=2, ge=1)
     disjoint: bool = True
     duplicates: Duplicates = "error"
     settings: Settings = Settings()

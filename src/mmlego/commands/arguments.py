@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import typer
 
 from mmlego.errors import InputError
-from mmlego.sections import Section, Shares
+from mmlego.sections import Repeated, Section, Shares
+
+N = TypeVar("N", int, float)
 
 Data = Annotated[
     Path, typer.Option("--data", "-d", metavar="FILE", help="The cohort's manifest, YAML (docs/manifest.md).")
@@ -63,11 +65,25 @@ def share(name: str, section: type[Section] = Shares) -> Callable[[float], float
     section
         Where its bounds stand.
     """
+    return _within(section, name, f"the share of {name} patients")
 
-    def check(value: float) -> float:
+
+def count(name: str) -> Callable[[int], int]:
+    """Return a check of a number of an experiment, as :func:`share` does.
+
+    Parameters
+    ----------
+    name
+        ``folds`` or ``repeats``.
+    """
+    return _within(Repeated, name, f"the number of {name}")
+
+
+def _within(section: type[Section], name: str, what: str) -> Callable[[N], N]:
+    def check(value: N) -> N:
         from mmlego.bounds import within  # with torch's numbers
 
-        within(section, name, value, f"the share of {name} patients")
+        within(section, name, value, what)
         return value
 
     return check

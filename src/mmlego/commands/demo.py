@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Overrides, Shared
+from mmlego.commands.arguments import Overrides, Shared, count
 from mmlego.commands.show import console, plain_warnings, say_written, stages
 
 
@@ -38,8 +38,10 @@ def demo(
     out: Annotated[
         Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where table, pictures and models go.")
     ] = Path("runs/demo"),
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation, by patient.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat it.")] = 3,
+    folds: Annotated[
+        int, typer.Option(callback=count("folds"), metavar="N", help="Folds of the cross-validation, by patient.")
+    ] = 5,
+    repeats: Annotated[int, typer.Option(callback=count("repeats"), metavar="N", help="How often to repeat it.")] = 3,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of splits, weights and training.")] = 0,
     shared_patients: Shared = False,
     overrides: Overrides = None,

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared, share
+from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared, count, share
 from mmlego.commands.show import console, plain_warnings, say_written, stages
-from mmlego.sections import Watched
+from mmlego.sections import Repeated
 
 
 def bench(
@@ -17,11 +17,13 @@ def bench(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where results go; run again to go on.")],
     data_dir: DataDir = None,
     links: Links = False,
-    folds: Annotated[int, typer.Option(min=2, metavar="N", help="Folds, by patient.")] = 5,
-    repeats: Annotated[int, typer.Option(min=1, metavar="N", help="How often to repeat them.")] = 3,
+    folds: Annotated[int, typer.Option(callback=count("folds"), metavar="N", help="Folds, by patient.")] = 5,
+    repeats: Annotated[int, typer.Option(callback=count("repeats"), metavar="N", help="How often to repeat them.")] = 3,
     validation: Annotated[
         float,
-        typer.Option(metavar="SHARE", callback=share("validation", Watched), help="Share that early stopping watches."),
+        typer.Option(
+            metavar="SHARE", callback=share("validation", Repeated), help="Share that early stopping watches."
+        ),
     ] = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
