@@ -184,6 +184,7 @@ def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pyt
     text = draft_manifest([tmp_path / name for name in names], tmp_path)
     found = yaml.safe_load(text)["modalities"]
     assert found["ecg"] == {"kind": "signal", "pattern": "ecg/{key}.npy"}
+    assert "kind: signal  # doubtful: or bag, to which such files may belong, too" in text
     assert found["ppi"] == {"kind": "graph", "pattern": "ppi/{key}.graphml.gz"}
     assert found["dna"] == {"kind": "sequence", "file": "dna.fa.gz"}
     assert found["xrays"]["kind"] == "image"

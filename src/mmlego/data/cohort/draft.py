@@ -269,6 +269,9 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     if one.layout == "folders":
         body[1] = f"pattern: {scalar(folder + '{key}/*' + one.ending)}"
         body.append("rows: series  # the slices of a folder are one volume")
+    others = [kind for kind, other in KINDS.items() if one.ending.lower() in other.endings and kind != one.kind]
+    if others:
+        body[0] += f"  # doubtful: or {listed(others)}, to which such files may belong, too"
     if not ids:
         body.append("# doubtful: no table names the patients: each name of a file is taken for an id")
     if len(known) < len(owners):

@@ -267,10 +267,10 @@ def is_text(column: pd.Series) -> bool:
 
 
 def _kinds() -> dict[str, str]:
-    """Return by ending of a file which kind reads it; of two that do, the one that was registered first."""
+    """Return by ending of a file which kind reads it; of two that do, one that somebody installed for such files."""
     KINDS.load_all()
     found: dict[str, str] = {}
-    for kind, source in KINDS.items():
+    for kind, source in sorted(KINDS.items(), key=lambda item: item[1].__module__.split(".")[0] == "mmlego"):
         for ending in source.endings:
             found.setdefault(ending, kind)
     return found
