@@ -57,7 +57,7 @@ def wanted_of(models: Iterable[Model], *, aliases: Mapping[str, str] | None = No
     ...     _ = manifest.write_text("key: id\nmodalities: {labs: {kind: table, file: labs.csv, columns: [crp, hb]}}")
     ...     cohort = Cohort.from_manifest(manifest, wanted=wanted_of([block], aliases={"CRP (mg/l)": "crp"}))
     >>> cohort.frames["labs"].to_dict("index"), str(cohort.dropped[-1])
-    ({'d': {'crp': 4}}, 'labs: 1 column of the manifest not there (hb)')
+    ({'d': {'crp': 4.0}}, 'labs: 1 column of the manifest not there (hb)')
     """
     columns: dict[str, dict[str, None]] = {}
     for model in models:
