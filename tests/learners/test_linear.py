@@ -24,7 +24,7 @@ def test_logistic_paths_are_those_of_scikit_learn(n: int, p: int) -> None:
     y = (rng.logistic(size=n) < x[:, 0] - x[:, 1]).astype(int)
     weight = rng.uniform(0.5, 1.5, n)
     weight /= weight.mean()
-    turned = Coordinates.of(x)
+    turned = Coordinates.of(x) if n < 700 else Coordinates(x, None, np.square(x).mean(axis=0))  # as it is where large
     grid = np.array([1.0, 0.1])
     path = logistic_path(turned.values, y[:, None] * 1.0, weight, grid, turned.variance)
     for (w, a), penalty in zip(path, grid, strict=True):
@@ -144,3 +144,12 @@ def test_folds_share_strata_out(n: int) -> None:
         counts = np.bincount(group, minlength=min(5, n))
         assert counts.max() - counts.min() <= 1
     assert (fold != stratified_folds(strata, 5, seed=2)).any() or n == 3
+
+
+def test_penalties_are_scaled_by_the_widest_direction_turned_or_not() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(80, 30)) + 3 * rng.normal(size=(80, 1))
+    turned, plain = Coordinates.of(x), Coordinates(x, None, np.square(x).mean(axis=0))
+    assert plain.largest() == pytest.approx(np.linalg.eigvalsh(x.T @ x / 80)[-1], rel=1e-6)
+    assert turned.largest() == pytest.approx(plain.largest(), rel=1e-6)
+    assert Coordinates.of(np.zeros((5, 0))).largest() == 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_SMALL = 600  # decompositions of this many rows or columns take a fraction of a second
+_SMALL = 1200  # to decompose so many rows or columns takes a second or two
 _ROUNDING = 1e-12
 
 
@@ -97,6 +97,19 @@ class Coordinates:
             spread, left = spread[good], left[:, good]
             axes = standard.T @ (left / np.sqrt(spread))
         return cls(standard @ axes, axes, np.maximum(spread, 0) / n)
+
+    def largest(self) -> float:
+        """Return about the largest variance in any direction, by which penalties are scaled."""
+        if self.axes is not None or not self.variance.size:
+            return float(self.variance.max(initial=0.0))
+        direction = np.full(self.values.shape[1], self.values.shape[1] ** -0.5)
+        direction = direction + 0.1 * np.random.default_rng(0).normal(size=direction.shape)
+        size = 0.0
+        for _ in range(20):
+            turned = self.values.T @ (self.values @ direction) / len(self.values)
+            size = float(np.linalg.norm(turned)) / max(float(np.linalg.norm(direction)), 1e-300)
+            direction = turned / max(float(np.linalg.norm(turned)), 1e-300)
+        return size
 
     def back(self, weights: np.ndarray) -> np.ndarray:
         """Return weights ``(q, m)`` of the standardised columns, of those ``(r, m)`` of the coordinates."""

@@ -29,7 +29,7 @@ def ridge_penalties(likelihood: PartialLikelihood, coordinates: Coordinates, num
     3
     """
     n = len(likelihood.event)
-    curvature = likelihood.event.sum() / n * coordinates.variance.max(initial=0.0)
+    curvature = likelihood.event.sum() / n * coordinates.largest()
     return np.asarray(10 * max(curvature, 1e-12) * np.logspace(0, -5, number))
 
 

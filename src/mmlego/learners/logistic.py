@@ -36,7 +36,7 @@ def chosen_logistic(
     values, variance = coordinates.values, coordinates.variance
     strata = y[:, 0] if y.shape[1] == 1 else y.argmax(axis=1)
     fold = stratified_folds(strata, folds, seed)
-    grid = 2.5 * max(variance.max(initial=0.0), 1e-12) * np.logspace(0, -6, penalties)
+    grid = 2.5 * max(coordinates.largest(), 1e-12) * np.logspace(0, -6, penalties)
     error = np.zeros(len(grid))
     for held in range(int(fold.max()) + 1):
         out, rest = fold == held, fold != held
