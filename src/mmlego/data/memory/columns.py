@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from mmlego.data.memory.batch import Input
 from mmlego.data.memory.chance import Chance
-from mmlego.errors import MismatchError, ShapeError
+from mmlego.errors import MismatchError, ShapeError, within
 from mmlego.nn.ragged import Ragged
 
 
@@ -222,3 +222,31 @@ class BagColumn(Column):
                 got=tuple(other.bags[0].shape[1:]),
             )
         return BagColumn(self.bags + other.bags, torch.cat([self.present, other.present]))
+
+
+def load_inputs(columns: Mapping[str, Column], chances: Mapping[str, Chance | None]) -> dict[str, Input]:
+    """Return the rows of columns as encoders take them; what cannot be loaded is named with its modality.
+
+    Parameters
+    ----------
+    columns
+        The column of each modality.
+    chances
+        While training, what chance decides of each; None: all there is.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be used.
+
+    Examples
+    --------
+    >>> rna = DenseColumn(torch.ones(2, 3), None, torch.tensor([True, True]))
+    >>> load_inputs({"rna": rna}, {"rna": None})["rna"].shape
+    torch.Size([2, 3])
+    """
+    inputs = {}
+    for name, column in columns.items():
+        with within(f"modality {name!r}"):
+            inputs[name] = column.input(chances[name])
+    return inputs

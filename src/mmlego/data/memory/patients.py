@@ -25,12 +25,12 @@ from mmlego.data.memory.checks import (
     check_target,
     check_weights,
 )
-from mmlego.data.memory.columns import Column
+from mmlego.data.memory.columns import Column, load_inputs
 from mmlego.data.memory.features import ModalityData, count_rows, read_column
 from mmlego.data.memory.joining import check_parts, join_columns, join_optional
 from mmlego.data.memory.lazy import LazyColumn
 from mmlego.data.memory.loading import make_loader
-from mmlego.errors import InputError, within
+from mmlego.errors import InputError
 from mmlego.tasks.base import Task
 from mmlego.wording import counted
 
@@ -330,12 +330,8 @@ class PatientData:
         index = torch.arange(len(self)) if rows is None else check_rows(rows, len(self))
         columns = {name: column.take(index) for name, column in self._columns.items()}
         names = [(self.patients[row], row) for row in index.tolist()]
-        inputs = {}
-        for name, column in columns.items():
-            with within(f"modality {name!r}"):
-                inputs[name] = column.input(draw.chance(name, names) if draw else None)
         return Batch(
-            inputs=inputs,
+            inputs=load_inputs(columns, {name: draw.chance(name, names) if draw else None for name in columns}),
             present={name: column.present for name, column in columns.items()},
             target=None if self.target is None else self.target[index],
             patients=[patient for patient, _ in names],
