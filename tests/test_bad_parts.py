@@ -210,7 +210,7 @@ MODELS = [
             f"modality_dropout {value!r}",
             lambda value=value: fuse(modality_dropout=value),  # type: ignore[misc]
             InputError,
-            r"modality_dropout: expected a number in \[0, 1\), got " + re.escape(repr(value)),
+            r"modality_dropout of a LegoFuse: expected a number ≥ 0(, below 1)?, got " + re.escape(repr(value)),
         )
         for value in (-0.1, 1.0, NAN, "half", None)
     ),

@@ -234,7 +234,7 @@ TOLD = """
 import sys
 from mmlego.tasks import task_from_config, task_names
 assert "dose" in task_names() and "mmlego_dose" not in sys.modules
-task = task_from_config({"name": "dose", "targets": 2, "mean": [0.0, 0.0], "scale": [1.0, 1.0]})
+task = task_from_config({"name": "dose", "targets": ["a", "b"], "mean": [0.0, 0.0], "scale": [1.0, 1.0]})
 assert type(task).__module__ == "mmlego_dose" and task.outputs == 2, task
 """
 
@@ -245,4 +245,4 @@ def test_a_task_from_outside_is_found_by_its_name(tmp_path: Path) -> None:
     told = python(TOLD, path=site)
     assert told.returncode == 0, told.stderr
     with pytest.raises(UnknownNameError, match="unknown task 'dose'"):
-        task_from_config({"name": "dose", "targets": 2})
+        task_from_config({"name": "dose"})
