@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 
-from mmlego.data import Cohort, draft_manifest
+from mmlego.data import BagSource, Cohort, draft_manifest
 from mmlego.data.kinds import registry
 from tests.outside import SIGNAL
 from tests.terminal import done, mmlego, refused
@@ -184,7 +184,6 @@ def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pyt
     text = draft_manifest([tmp_path / name for name in names], tmp_path)
     found = yaml.safe_load(text)["modalities"]
     assert found["ecg"] == {"kind": "signal", "pattern": "ecg/{key}.npy"}
-    assert "kind: signal  # doubtful: or bag, to which such files may belong, too" in text
     assert found["ppi"] == {"kind": "graph", "pattern": "ppi/{key}.graphml.gz"}
     assert found["dna"] == {"kind": "sequence", "file": "dna.fa.gz"}
     assert found["xrays"]["kind"] == "image"
@@ -192,6 +191,10 @@ def test_each_kind_says_which_files_are_its_own(tmp_path: Path, monkeypatch: pyt
     assert "# size: [224, 224]  # fill in: rows and columns of pixels; no file can be read to tell them" in text
     assert found["notes"] == {"kind": "text", "pattern": "notes/{key}.txt"}
     assert "pattern: notes/{key}.txt\n    # model:  # fill in before training" in text
+    # Of two that read an ending the one counts that was installed for it, and the other is named.
+    monkeypatch.setattr(BagSource, "endings", (*BagSource.endings, ".npy"))
+    text = draft_manifest([tmp_path / name for name in names], tmp_path)
+    assert "kind: signal  # doubtful: or bag, to which such files may belong, too" in text
 
 
 def drafted(folder: Path, *names: str) -> dict[str, dict[str, object]]:
