@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import torch
@@ -123,7 +123,7 @@ class LegoBlock(Brick):
         folds: int = FOLDS,
         ordered: bool = False,
         seed: int = 0,
-        **options: Any,
+        options: Mapping[str, Any] | None = None,
     ) -> FittedBlock:
         """Return any estimator as a brick, which answers exactly as it does and needs no training.
 
@@ -154,7 +154,7 @@ class LegoBlock(Brick):
         seed
             Of folds and fits.
         options
-            Of a learner.
+            Of a learner, by name.
 
         Returns
         -------
@@ -186,7 +186,7 @@ class LegoBlock(Brick):
             folds=folds,
             ordered=ordered,
             seed=seed,
-            options=options,
+            options=options or {},
         )
 
     @property

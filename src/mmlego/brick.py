@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from mmlego.learners.out_of_fold import OutOfFold
 
 
+CALIBRATED = ("out of fold", "held out")  # what recipes of cards say of scores
+
+
 class BlockOutput(NamedTuple):
     """What a block answers.
 
@@ -153,6 +156,11 @@ class Brick(nn.Module):
         with modes_kept(self), torch.no_grad():
             self.eval()
             return self.task.predict(self.logits(x, mask))
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether the size of its evidence was measured on patients whom it had not seen, as its card tells."""
+        return self.card.recipe.get("scores") in CALIBRATED
 
     def told_prior(self) -> Tensor | None:
         """Return the prior that the card tells; None if it tells none of this task."""

@@ -148,6 +148,8 @@ class Bundle(Brick):
         here = prior.detach().float().cpu()
         self.card.prior = (here + scale * (self.prior() - here)).tolist()
         self.weights.mul_(scale)
+        if "spread" in self.card.recipe:
+            self.card.recipe["spread"] *= scale
 
     def freeze_encoder(self) -> Self:
         """Freeze the encoders of all members."""

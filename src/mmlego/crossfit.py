@@ -16,7 +16,7 @@ from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
 from mmlego.learners.base import Learner
-from mmlego.learners.calibration import calibrated_map, identity_map
+from mmlego.learners.calibration import Scale, calibrated_map, identity_map
 from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds
 from mmlego.learners.registry import learner_class, learner_names
 from mmlego.learners.rows import Rows
@@ -24,6 +24,8 @@ from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
+
+FEW = 10  # patients of a fold, below which their mean says little
 
 Make: TypeAlias = Callable[[np.ndarray, Tensor, int], nn.Module]
 
@@ -77,24 +79,47 @@ def fit_block(
     names = [str(row) for row in range(len(x))] if patients is None else list(patients)
     fold = deal_folds(task.strata(target).numpy(), names, folds=folds, seed=seed)
     values = x.double().numpy()
-    raw: Tensor | None = None
+    whole = make(values, target, seed)
+    scale = Scale.of(task, whole(x.double()))
+    scores = torch.full((len(x), len(scale.centre)), torch.nan, dtype=torch.float64)
     for part in range(int(fold.max()) + 1):
         seen, held = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        answers = make(values[seen], target[seen], seed)(x[held].double()).double()
-        if raw is None:
-            raw = answers.new_full((len(x), answers.shape[1]), torch.nan)
-        raw[held] = answers
-    assert raw is not None
-    if not bool(torch.isfinite(raw).all()):
+        model = make(values[seen], target[seen], seed)
+        # Each fit has its own scale, a net that was shrunk to nothing none at all.
+        answers = Scale.of(task, model(x[seen].double())).apply(model(x[held].double()))
+        # A fit without the likes of these starts from the others' frequency, which is off the other way.
+        scores[held] = answers - answers.mean(0) if len(held) >= FEW else answers
+    if not bool(torch.isfinite(scores).all()):
         raise InputError(f"the model of {modality!r} answers NaN or infinity", expected="finite scores")
     prior = prior_logits(task, target)
-    slope, offset = calibrated_map(task, raw, target, prior)
-    brick = FittedBlock(make(values, target, seed), plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
+    matrix, shift = calibrated_map(task, scores, target, prior)
+    slope = matrix / scale.spread
+    offset = shift - slope @ scale.centre
+    brick = FittedBlock(whole, plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
     brick.check_room()
-    logits = (raw @ slope.mT + offset).float()
+    logits = (scores @ matrix.mT + shift).float()
     brick.out_of_fold = None if patients is None else OutOfFold(tuple(names), logits)
     describe(brick, task, logits, target, len(set(names)))
+    brick.card.recipe = {"scores": "out of fold", "spread": spread_of(logits, prior)}
     return brick
+
+
+def spread_of(logits: Tensor, prior: Tensor) -> float:
+    """Return how far evidence spreads: the root of the mean over outputs of its variance over patients.
+
+    Parameters
+    ----------
+    logits
+        ``(n, k)``, of patients whom the model had not seen.
+    prior
+        ``(k,)``.
+
+    Examples
+    --------
+    >>> spread_of(torch.tensor([[0.0, 1.0], [2.0, 1.0]]), torch.zeros(2))
+    0.7071067811865476
+    """
+    return float((logits.double() - prior.double()).var(0, correction=0).mean().sqrt())
 
 
 def brick_of(
@@ -125,7 +150,7 @@ def brick_of(
     make = _maker(estimator, plate.task, options)
     brick = fit_block(make, plate, modality, x=x, rows=rows, target=target, patients=patients, folds=folds, seed=seed)
     named = estimator if isinstance(estimator, str) else type(estimator).__name__
-    brick.card.recipe = {"method": "fitted", "learner": named, **options, "scores": "out of fold", "seed": seed}
+    brick.card.recipe |= {"method": "fitted", "learner": named, **options, "seed": seed}
     return brick
 
 
@@ -148,12 +173,17 @@ def _as_it_is(
     learner = _learner(estimator)
     raw = learner(x)
     prior = prior_logits(task, target)
-    slope, offset = calibrated_map(task, raw, target, prior)
+    scale = Scale.of(task, raw)
+    matrix, shift = calibrated_map(task, scale.apply(raw), target, prior)
+    slope = matrix / scale.spread
+    offset = shift - slope @ scale.centre
     brick = FittedBlock(learner, plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
     brick.check_room()
-    describe(brick, task, (raw @ slope.mT + offset).float(), target, len(x))
+    logits = (raw @ slope.mT + offset).float()
+    describe(brick, task, logits, target, len(x))
     brick.card.patients = {"validation": len(x)}
-    brick.card.recipe = {"method": "given", "learner": type(estimator).__name__, "scores": "held out"}
+    said = {"scores": "held out", "spread": spread_of(logits, prior)}
+    brick.card.recipe = {"method": "given", "learner": type(estimator).__name__, **said}
     return brick
 
 

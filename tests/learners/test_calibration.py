@@ -7,9 +7,40 @@ import pytest
 import torch
 
 from mmlego import ShapeError
-from mmlego.learners.calibration import calibrated_map, identity_map
-from mmlego.tasks import Classification, MultiLabel, Regression, Survival
+from mmlego.learners.calibration import Scale, believed_slope, calibrated_map, identity_map
+from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
 from mmlego.tasks.prior import prior_logits
+
+
+def mapped(task: Task, raw: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The map of raw scores, which have a scale of their own."""
+    scale = Scale.of(task, raw)
+    slope, offset = calibrated_map(task, scale.apply(raw), y, prior_logits(task, y))
+    slope = slope / scale.spread
+    return slope, offset - slope @ scale.centre
+
+
+def test_what_is_believed_of_a_slope_is_the_mean_of_its_posterior() -> None:
+    for estimate, error in ((0.3, 0.1), (0.05, 0.2), (-0.1, 0.15), (1.2, 0.4)):
+        grid = np.linspace(0, 6, 600_001)
+        slab = np.exp(-0.5 * ((estimate - grid) / error) ** 2) * 2 * np.exp(-0.5 * (grid / 0.5) ** 2) / 0.5
+        spike = np.exp(-0.5 * (estimate / error) ** 2)
+        step = grid[1] - grid[0]
+        mass = slab.sum() * step / np.sqrt(2 * np.pi)
+        wanted = (slab * grid).sum() * step / np.sqrt(2 * np.pi) / (mass + spike)
+        assert believed_slope(estimate, error, useless=0.5) == pytest.approx(wanted, rel=1e-3)
+    assert believed_slope(0.4, 1e-6) == pytest.approx(0.4, abs=1e-6)
+    assert believed_slope(-40.0, 0.1) < 1e-3
+    assert believed_slope(0.4, 0.1, useless=0.0) > believed_slope(0.4, 0.1)
+    assert believed_slope(0.4, 0.1, useless=1.0) == 0.0
+
+
+def test_the_scale_of_a_model_is_that_of_its_log_odds() -> None:
+    z = torch.tensor([-3.0, 0.0, 3.0])
+    scale = Scale.of(Classification(2), torch.stack([-z / 2, z / 2], 1))
+    assert scale.spread.tolist() == pytest.approx([float(z.std(correction=0))] * 2)
+    still = Scale.of(Survival([1.0]), torch.ones(4, 1))
+    assert still.apply(torch.ones(2, 1)).tolist() == [[0.0], [0.0]]
 
 
 def test_log_odds_that_are_three_times_too_sure_are_divided_by_three() -> None:
@@ -18,7 +49,7 @@ def test_log_odds_that_are_three_times_too_sure_are_divided_by_three() -> None:
     y = torch.from_numpy((rng.random(20_000) < 1 / (1 + np.exp(-z))).astype(np.int64))
     raw = torch.from_numpy(np.stack([-1.5 * z, 1.5 * z], 1))  # their difference is 3 z
     task = Classification(2)
-    slope, offset = calibrated_map(task, raw, y, prior_logits(task, y))
+    slope, offset = mapped(task, raw, y)
     assert torch.allclose(slope, slope[0, 0] * torch.eye(2, dtype=torch.float64))
     assert float(slope[0, 0]) == pytest.approx(1 / 3, rel=0.04)
     assert abs(float(offset[1] - offset[0])) < 0.05
@@ -34,7 +65,7 @@ def test_the_slope_of_a_risk_is_that_of_the_discrete_odds_that_made_the_times() 
     event = time < 3
     task = Survival([1.0, 2.0, 3.0])
     target = torch.from_numpy(np.stack([event, np.where(event, time, 2.99)], 1)).float()
-    slope, offset = calibrated_map(task, torch.from_numpy(risk)[:, None], target, prior_logits(task, target))
+    slope, offset = mapped(task, torch.from_numpy(risk)[:, None], target)
     assert slope.shape == (4, 1)
     assert float(slope[0, 0]) == pytest.approx(beta, rel=0.06)
     assert offset[:3].tolist() == pytest.approx(base.tolist(), abs=0.08)
@@ -47,7 +78,7 @@ def test_a_score_that_is_worth_nothing_or_less_gets_no_weight(misleading: float)
     noise = rng.normal(size=2000) - misleading * (y.numpy() - 0.5)
     raw = torch.from_numpy(np.stack([-noise, noise], 1))
     task = Classification(2)
-    slope, offset = calibrated_map(task, raw, y, prior_logits(task, y))
+    slope, offset = mapped(task, raw, y)
     assert 0 <= float(slope[0, 0]) < 0.06
     middle = offset + slope @ raw.mean(0)
     assert torch.allclose(middle.softmax(0), prior_logits(task, y).double().softmax(0), atol=0.02)
@@ -60,7 +91,7 @@ def test_each_label_has_a_factor_of_its_own_and_unknown_ones_are_left_out() -> N
     y[:4000, 1] = float("nan")
     raw = torch.from_numpy(z * [1.0, 2.0])
     task = MultiLabel(2)
-    slope, _ = calibrated_map(task, raw, y, prior_logits(task, y))
+    slope, _ = mapped(task, raw, y)
     assert slope.diagonal().tolist() == pytest.approx([1.0, 0.5], rel=0.08)
 
 
@@ -69,7 +100,7 @@ def test_numbers_are_shrunk_as_far_as_they_say_too_much() -> None:
     z = rng.normal(size=5000)
     task = Regression(mean=10.0, scale=2.0)
     y = torch.from_numpy(10 + 2 * (0.5 * z + 0.3 * rng.normal(size=5000))).float()[:, None]
-    slope, offset = calibrated_map(task, torch.from_numpy(z)[:, None], y, prior_logits(task, y))
+    slope, offset = mapped(task, torch.from_numpy(z)[:, None], y)
     assert float(slope[0, 0]) == pytest.approx(0.5, abs=0.03)
     assert abs(float(offset[0])) < 0.03
 

@@ -67,7 +67,7 @@ def fit_learner(
 
     patients = data.patients if data.numbering is None else None
     brick = fit_block(make, plate, modality, x=x, rows=rows, target=data.target, patients=patients, seed=seed)
-    brick.card.recipe = {"method": "fitted", "learner": name, **options, "scores": "out of fold", "seed": seed}
+    brick.card.recipe |= {"method": "fitted", "learner": name, **options, "seed": seed}
     return brick
 
 

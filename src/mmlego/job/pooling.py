@@ -8,14 +8,17 @@ from typing import Any
 
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
+from mmlego.crossfit import spread_of
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.learners import learner_names, learners_for
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
-from mmlego.training.evaluate import evaluate
+from mmlego.training.calibrate import calibrate
+from mmlego.training.evaluate import all_logits, evaluate
 
 NEURAL = "neural"
+BATCH = 64
 # Chosen on splits of seeds 0 and 1: see docs/merging.md.
 USUAL = {
     "survival": ("coxnet",),
@@ -55,7 +58,9 @@ def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
-    """Return the members as one brick, whose card tells how it does on the validation patients.
+    """Return the members as one brick: the mean of what they have to say, each calibrated.
+
+    Fitted ones are calibrated out of fold, a neural one on the validation patients, of whom the card tells how all do.
 
     Parameters
     ----------
@@ -64,13 +69,18 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
     watched
         The validation patients; None: there are none.
     """
+    if watched is not None and NEURAL in members and members[NEURAL].task.name != "regression":
+        calibrate(members[NEURAL], watched)
     bundle = Bundle(members)
     fitted = [member for label, member in members.items() if label != NEURAL]
     card = bundle.card
     card.prior = (fitted or list(members.values()))[0].prior().tolist()
     card.patients = {part: n for member in members.values() for part, n in member.card.patients.items()}
-    card.recipe = {"method": "pool", "members": dict(zip(members, bundle.weights.tolist(), strict=True))}
+    shares = dict(zip(members, bundle.weights.tolist(), strict=True))
+    card.recipe = {"method": "pool", "members": shares}
     if watched is not None and watched.target is not None:
+        logits = all_logits(bundle, watched, BATCH, out_of_fold=True)
+        card.recipe |= {"scores": "held out", "spread": spread_of(logits, bundle.prior())}
         scores = evaluate(bundle, watched, out_of_fold=True, reference=watched.target)
         card.validation = {name: v for name, v in scores.items() if name != "loss" and math.isfinite(v)}
         metric = bundle.task.primary_metric

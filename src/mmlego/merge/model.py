@@ -15,7 +15,7 @@ from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
-from mmlego.merge.weights import Weights, present_weights, resolve_weights
+from mmlego.merge.weights import Weights, present_weights, resolve_weights, summed
 from mmlego.multimodal import Gaps, Inputs, Multimodal, Presence
 from mmlego.nn.spectral import Spectrum
 from mmlego.readout import COMMON, read_out
@@ -63,6 +63,7 @@ class Merging(Multimodal):
             strength = _checked_strength(strength)
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
+        self.spreads = self._spreads()
         if rule == "residual" and not self.in_common:
             self._check_one_start()
         self._check_bricks()
@@ -131,6 +132,13 @@ class Merging(Multimodal):
                 remedy="Leave heads= and preset= out.",
             )
 
+    def _spreads(self) -> Tensor | None:
+        """Return how far the evidence of each block spreads, ``(m,)``; None unless all are calibrated, and may add."""
+        blocks = [self.block(name) for name in self.modalities]
+        found = [as_number(block.card.recipe.get("spread")) for block in blocks]
+        known = all(block.calibrated and 0 <= b < MOST for block, b in zip(blocks, found, strict=True))
+        return torch.tensor(found) if known and self.task.calibrated_adds else None
+
     def _like(self) -> Tensor:
         """Return a tensor of the device and dtype that the bricks answer in, by those that learn where there are."""
         bricks = [self.block(name) for name in self.modalities]
@@ -196,9 +204,9 @@ class Merging(Multimodal):
         """Return λ; if it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1."""
         if self.strength != "auto":
             return self.strength
-        if not self.task.evidence_adds:
-            return 1.0
-        return shares.square().sum(0).rsqrt()[:, None, None]  # (b, 1, 1)
+        if self.spreads is not None:
+            return summed(shares, self.spreads)[:, None, None]
+        return shares.square().sum(0).rsqrt()[:, None, None] if self.task.evidence_adds else 1.0
 
     def prior_of(self, shares: Tensor) -> Tensor:
         """Return the logits ``(b, k)`` of who knows nothing, by the shares ``(m, b)`` of what is present."""
@@ -239,10 +247,13 @@ class LegoMerge(Merging):
     weights
         ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors (a score whose
         error the card does not tell counts as not measured);
-        ``"uniform"``; one number a block; ``"auto"``: evidence if every card tells a score, else uniform.
+        ``"uniform"``; one number a block; ``"auto"``: uniform if all blocks are calibrated (what is worth nothing says
+        nothing), else evidence if every card tells a score, else uniform.
     strength
         λ of ``"residual"``, or ``"auto"``: √M for M modalities present (weighted: ``M = 1 / Σ w²``) where log-odds are
-        merged, as sources that know different things add up; 1 for survival and regression.
+        merged, as sources that know different things add up; 1 for survival and regression. If all blocks are
+        calibrated, with evidence of spreads ``b``: ``M / √M'``, ``M' = (Σ b)² / Σ b²``, so that what says nothing does
+        not count; 1 for regression.
     preset
         ``"paper"``: harmonic, phase ``"mean"``, slerp and uniform weights, whatever the arguments above say.
     allow_mismatch

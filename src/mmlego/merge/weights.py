@@ -26,8 +26,9 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
     Parameters
     ----------
     weights
-        ``"uniform"``; ``"evidence"``: from the blocks' own validation scores; ``"auto"``: the latter if every card has
-        a score, else the former; or one number a block, in order or by modality.
+        ``"uniform"``; ``"evidence"``: from the blocks' own validation scores; ``"auto"``: the former if all blocks are
+        calibrated, so that their evidence says itself how much it is worth, else the latter if every card has a score;
+        or one number a block, in order or by modality.
     blocks
         The blocks by modality.
 
@@ -40,7 +41,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
     """
     names = list(blocks)
     if isinstance(weights, str):
-        if weights == "uniform":
+        if weights == "uniform" or (weights == "auto" and all(block.calibrated for block in blocks.values())):
             return [1 / len(names)] * len(names)
         if weights == "evidence" or (weights == "auto" and all(_scored(block) for block in blocks.values())):
             return _evidence(blocks, warn=weights == "evidence")
@@ -150,3 +151,29 @@ def present_weights(weights: Tensor, present: Tensor) -> Tensor:
     kept = weights[:, None] * present  # (m, b)
     kept = torch.where(kept.sum(0) > 0, kept, present.to(kept.dtype))
     return kept / kept.sum(0)
+
+
+def summed(shares: Tensor, spreads: Tensor) -> Tensor:
+    """Return the λ ``(b,)`` that makes of a weighted mean of calibrated evidence what it is worth together.
+
+    ``M / √M'`` for ``M = 1 / Σ w²`` modalities present, of which ``M' = (Σ b)² / Σ b²`` say something: the sum, where
+    one has all there is to say; √M times the mean, where all say as much, since they partly say the same.
+
+    Parameters
+    ----------
+    shares
+        Weights of what is present, ``(m, b)``, 0 elsewhere.
+    spreads
+        ``b``, how far the evidence of each spreads over patients, ``(m,)``.
+
+    Examples
+    --------
+    >>> shares = torch.full((4, 1), 0.25)
+    >>> [float(summed(shares, torch.tensor(b))) for b in ([1.0, 0.0, 0.0, 0.0], [0.5, 0.5, 0.5, 0.5])]
+    [4.0, 2.0]
+    """
+    said = shares * spreads.to(shares)[:, None]  # (m, b)
+    total, power = said.sum(0), said.square().sum(0)
+    rooted = torch.where(power > 0, power.sqrt() / total.clamp_min(1e-12), 1.0)
+    made: Tensor = rooted / shares.square().sum(0)
+    return made

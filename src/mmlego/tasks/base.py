@@ -35,6 +35,8 @@ class Task(ABC):
         The value of the primary metric without any information.
     evidence_adds : bool
         Whether log-odds of several sources that know different things are better added than averaged.
+    calibrated_adds : bool
+        Whether evidence that was calibrated out of fold is summed, over the root of how many sources say something.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class Task(ABC):
     primary_metric: ClassVar[str]
     chance: ClassVar[float]
     evidence_adds: ClassVar[bool] = False
+    calibrated_adds: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -98,6 +98,7 @@ class Classification(Task):
     primary_metric: ClassVar[str] = "auroc"
     chance: ClassVar[float] = 0.5
     evidence_adds: ClassVar[bool] = True
+    calibrated_adds: ClassVar[bool] = True
 
     classes: tuple[str, ...]
 

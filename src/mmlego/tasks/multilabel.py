@@ -86,6 +86,7 @@ class MultiLabel(Task):
     primary_metric: ClassVar[str] = "auroc"
     chance: ClassVar[float] = 0.5
     evidence_adds: ClassVar[bool] = True
+    calibrated_adds: ClassVar[bool] = True
 
     labels: tuple[str, ...]
 

@@ -54,6 +54,7 @@ class Survival(Task):
     name: ClassVar[str] = "survival"
     primary_metric: ClassVar[str] = "c_index"
     chance: ClassVar[float] = 0.5
+    calibrated_adds: ClassVar[bool] = True
 
     cuts: tuple[float, ...]
 
