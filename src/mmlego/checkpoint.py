@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_c
 from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
+from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
 from mmlego.saved_bricks import KINDS, build_brick, describe_brick, plain_format
 from mmlego.version import __version__
@@ -97,6 +98,7 @@ def load(
     *,
     encoders: nn.Module | Mapping[str, nn.Module] | None = None,
     device: torch.device | str = "cpu",
+    trusted: Sequence[str] = (),
 ) -> Any:
     """Load what ``save`` wrote; a model comes in eval mode.
 
@@ -109,6 +111,8 @@ def load(
         The saved weights are loaded into it.
     device
         Where the model shall live.
+    trusted
+        Types that a fitted model kept by skops may be made of, beyond those that skops trusts by itself.
 
     Returns
     -------
@@ -128,6 +132,9 @@ def load(
     config = read_config(path)
     try:
         model = _load(path, config, encoders)
+        for part in () if isinstance(model, Baseplate) else model.modules():
+            if isinstance(part, Foreign):
+                part.open(trusted)
     except LegoError:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:

@@ -15,10 +15,11 @@ from mmlego.brick import check_place
 from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
-from mmlego.learners.base import Learner
 from mmlego.learners.calibration import Scale, calibrated_map, identity_map
+from mmlego.learners.copies import fit_copy
+from mmlego.learners.foreign import wrap
 from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds
-from mmlego.learners.registry import learner_class, learner_names
+from mmlego.learners.registry import learner_class
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
@@ -161,7 +162,14 @@ def _as_it_is(
         raise InputError(f"the learner {estimator!r} is not fitted", expected="data= to fit it to", got="none")
     task = plate.task
     if held_out is None:
-        learner = _learner(estimator)
+        learner = wrap(estimator, task, _columns_of(estimator))
+        if task.name == "survival":
+            raise InputError(
+                "a risk alone tells no hazards",
+                expected="held_out=(x, target), patients on whom it was not fitted",
+                got="none",
+                remedy="Give these, or data= to fit it to.",
+            )
         slope, offset = identity_map(task, learner.raw)
         base = torch.zeros(task.outputs)
         rows = Rows("flat", learner.in_features)
@@ -170,7 +178,7 @@ def _as_it_is(
         return brick
     x, rows, target = _read(held_out, modality, ordered=ordered)
     target = task.check_target(target)
-    learner = _learner(estimator)
+    learner = wrap(estimator, task, x.shape[1])
     raw = learner(x)
     prior = prior_logits(task, target)
     scale = Scale.of(task, raw)
@@ -206,15 +214,23 @@ def _maker(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
     if isinstance(estimator, str):
         cls = learner_class(estimator)
         return lambda x, target, seed: cls.fit(x, target, task, seed=seed, **options)
-    raise InputError(
-        "an estimator to be fitted", expected=f"one of {', '.join(learner_names())}", got=type(estimator).__name__
-    )
+    if options:
+        raise InputError(
+            "options of an estimator", expected="none: it has its own", got=", ".join(options), remedy="Set them on it."
+        )
+    return lambda x, target, seed: fit_copy(estimator, x, target, task)
 
 
-def _learner(estimator: Any) -> Learner:
-    if not isinstance(estimator, Learner):
-        raise InputError("an estimator that is fitted", expected="a Learner", got=type(estimator).__name__)
-    return estimator
+def _columns_of(estimator: Any) -> int:
+    found = getattr(estimator, "in_features", getattr(estimator, "n_features_in_", None))
+    if not isinstance(found, int | np.integer) or found < 1:
+        raise InputError(
+            f"{type(estimator).__name__} does not say how many columns it was fitted to",
+            expected="n_features_in_",
+            got=repr(found),
+            remedy="Give held_out=(x, target), patients on whom it was not fitted.",
+        )
+    return int(found)
 
 
 def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, patients: int) -> None:
