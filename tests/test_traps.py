@@ -162,6 +162,10 @@ def test_unknown_keyword_arguments_are_not_swallowed(call: Any, argument: str) -
         call()
 
 
+# Their keywords are the options of a subclass; unknown ones are an error that names the known (tests/learners).
+CHECKED = {("base.py", "fit")}
+
+
 def test_nothing_takes_whatever_keywords_come() -> None:
     """No function of a module, no method of a class, in any file."""
     for path in SOURCES:
@@ -169,6 +173,8 @@ def test_nothing_takes_whatever_keywords_come() -> None:
         outer: list[ast.AST] = [tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))]
         for node in (inner for place in outer for inner in ast.iter_child_nodes(place)):
             swallows = isinstance(node, ast.FunctionDef) and node.args.kwarg is not None
+            if swallows and (path.name, node.name) in CHECKED:  # type: ignore[attr-defined]
+                continue
             assert not swallows, f"{path.name}:{node.lineno}: takes any keyword"  # type: ignore[attr-defined]
 
 

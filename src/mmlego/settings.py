@@ -32,7 +32,8 @@ class EncoderSettings(Section):
     @classmethod
     def _known(cls, name: str) -> str:
         if name != AUTO and name not in encoder_names() and name not in learner_names():
-            known = f"{AUTO}; one of {', '.join(encoder_names())}; or a learner: {', '.join(learner_names())}"
+            encoders = ", ".join((AUTO, *encoder_names()))
+            known = f"one of {encoders}; or a learner: {', '.join(learner_names())}"
             raise UnknownNameError("unknown encoder", expected=known, got=repr(name))
         return name
 

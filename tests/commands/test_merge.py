@@ -154,7 +154,7 @@ def test_blocks_of_one_modality_do_not_merge(finished: Path, tmp_path: Path) -> 
 
 def test_only_blocks_are_merged(finished: Path, tmp_path: Path) -> None:
     message = refused("merge", finished / "merge", "-o", tmp_path / "merge")
-    assert message.endswith("merge holds no block: expected a LegoBlock, got LegoMerge")
+    assert message.endswith("merge holds no block: expected a block, got LegoMerge")
 
 
 def test_places_that_are_missing(finished: Path, tmp_path: Path) -> None:

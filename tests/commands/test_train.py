@@ -16,7 +16,7 @@ import yaml
 
 import mmlego
 from mmlego.data import Cohort, Split, load_splits
-from mmlego.job import blocks
+from mmlego.job import one_block
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import CLASSES, write_cohort, write_quick
 from tests.terminal import done, refused
@@ -29,14 +29,14 @@ Train = Callable[..., Path]
 def fitted(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """By block, the patients that ``fit`` was given in either part."""
     seen: dict[str, set[str]] = {}
-    fit = blocks.fit
+    fit = one_block.fit
 
     def spied(model: Any, data: Any, **options: Any) -> Any:
         valid = options["validation"]
         seen[model.modality] = {*data.patients, *(() if valid is None else valid.patients)}
         return fit(model, data, **options)
 
-    monkeypatch.setattr(blocks, "fit", spied)
+    monkeypatch.setattr(one_block, "fit", spied)
     return seen
 
 

@@ -13,7 +13,7 @@ import torch
 
 from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, UnknownNameError, load
 from mmlego.data import Cohort, Split
-from mmlego.job import Bricks, blocks, data_of, having, parts_of, train_block, tune_fuse, tuning
+from mmlego.job import Bricks, data_of, having, one_block, parts_of, train_block, tune_fuse, tuning
 from mmlego.settings import Settings
 from tests.bricks import assert_same, snapshot
 from tests.cohorts import CLASSES, write_cohort
@@ -28,7 +28,7 @@ class Spy:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.fitted: dict[str, tuple[list[str], list[str]]] = {}
         self.prepared: list[list[str]] = []
-        fit, prepare = blocks.fit, Cohort.prepare
+        fit, prepare = one_block.fit, Cohort.prepare
 
         def spied_fit(model: Any, data: Any, **options: Any) -> Any:
             valid = options["validation"]
@@ -40,7 +40,7 @@ class Spy:
             self.prepared.append(list(patients))
             return prepare(cohort, patients, **options)
 
-        for module in (blocks, tuning):
+        for module in (one_block, tuning):
             monkeypatch.setattr(module, "fit", spied_fit)
         monkeypatch.setattr(Cohort, "prepare", spied_prepare)
 

@@ -131,7 +131,7 @@ def test_a_plate_from_elsewhere(cohort: Cohort, made: Bricks, place: Path) -> No
         ({"settings": {"encoders": {"dna": {}}}}, UnknownNameError, "encoders: unknown modality"),
         ({"seed": -1}, InputError, "setting 'seed'"),
         ({"test": 0.6, "validation": 0.4}, InputError, "leave nobody to train on"),
-        ({"test": -0.1}, InputError, "the share of test patients: expected a number ≥ 0, below 1, got -0.1"),
+        ({"test": -0.1}, InputError, "the share of test patients: expected a number ≥ 0, got -0.1"),
         ({"validation": 1.0}, InputError, "the share of validation patients"),
     ],
 )

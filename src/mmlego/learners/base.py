@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -63,10 +63,10 @@ class Learner(nn.Module):
     tasks: ClassVar[tuple[str, ...]]
     accepts_missing: bool = False
 
-    def __init__(self, in_features: int, raw: int, **sizes: Any) -> None:
+    def __init__(self, in_features: int, raw: int, sizes: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         self.in_features, self.raw = in_features, raw
-        self.config: dict[str, Any] = {"in_features": in_features, "raw": raw, **sizes}
+        self.config: dict[str, Any] = {"in_features": in_features, "raw": raw, **(sizes or {})}
 
     @classmethod
     def fit(

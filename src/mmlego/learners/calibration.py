@@ -115,7 +115,7 @@ def believed_slope(estimate: float, error: float, useless: float = USELESS, typi
     Examples
     --------
     >>> [round(believed_slope(b, 0.1), 2) for b in (-0.2, 0.0, 0.2, 0.5, 1.0)]
-    [0.0, 0.01, 0.12, 0.48, 0.96]
+    [0.0, 0.01, 0.13, 0.48, 0.96]
     """
     from scipy.stats import norm
 

@@ -74,7 +74,7 @@ def outcome_for(target: Tensor, task: Task) -> np.ndarray:
         made["event"], made["time"] = values[:, 0].numpy() == 1, values[:, 1].double().numpy()
         return made
     if isinstance(task, Classification):
-        return np.array(task.classes)[values.numpy()]
+        return np.asarray(np.array(task.classes)[values.numpy()])
     if task.name == "multilabel" and bool(torch.isnan(values).any()):
         raise InputError(
             "labels that are not known, which estimators of others do not take",

@@ -126,10 +126,11 @@ class Foreign(Learner):
     content: Tensor
 
     def __init__(self, in_features: int, raw: int, size: int, answer: dict[str, Any], missing: bool = False) -> None:
-        super().__init__(in_features, raw, size=size, answer=answer, missing=missing)
+        super().__init__(in_features, raw, {"size": size, "answer": answer, "missing": missing})
         self.answer, self.accepts_missing = Answer(**answer), missing
         self.register_buffer("content", torch.zeros(size, dtype=torch.uint8))
         self._opened: Any = None
+        self.register_load_state_dict_post_hook(_close)  # type: ignore[no-untyped-call]
 
     @classmethod
     def of(cls, estimator: Any, answer: Answer, in_features: int) -> Foreign:
@@ -198,9 +199,9 @@ class Foreign(Learner):
     def _bytes(self) -> bytes:
         return self.content.cpu().numpy().tobytes()
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._opened = None  # other bytes: they are audited before anything is made of them
+
+def _close(learner: Foreign, _: object) -> None:
+    learner._opened = None  # other bytes: they are audited before anything is made of them
 
 
 def _skops() -> Any:

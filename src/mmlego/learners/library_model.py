@@ -51,8 +51,9 @@ class LibraryModel(Learner):
     scale: Tensor
 
     def __init__(self, in_features: int, raw: int, sizes: Sequence[int], columns: Sequence[int]) -> None:
-        super().__init__(in_features, raw, sizes=list(sizes), columns=list(columns))
+        super().__init__(in_features, raw, {"sizes": list(sizes), "columns": list(columns)})
         self.package()
+        self.register_load_state_dict_post_hook(_forget)  # type: ignore[no-untyped-call]
         self.sizes, self.columns = list(sizes), list(columns)
         self.register_buffer("model", torch.zeros(sum(sizes), dtype=torch.uint8))
         self.register_buffer("base", torch.zeros(raw, dtype=torch.float64))
@@ -103,10 +104,6 @@ class LibraryModel(Learner):
             self._loaded = [self._read(content[a:b]) for a, b in itertools.pairwise(ends)]
         return self._loaded
 
-    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
-        super()._load_from_state_dict(*args, **kwargs)
-        self._loaded = None
-
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be read again: a copy is of the bytes."""
         return self.__dict__ | {"_loaded": None}
@@ -148,3 +145,7 @@ class LibraryModel(Learner):
             models.append(train(x[known], y[known], w / w.mean(), "binary", 2))
             at.append(k)
         return cls.of(p, m, models, at, base)
+
+
+def _forget(learner: LibraryModel, _: object) -> None:
+    learner._loaded = None  # other bytes were loaded

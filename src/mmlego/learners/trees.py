@@ -135,7 +135,7 @@ class Trees(Learner):
         if link not in LINKS or width not in (1, raw):
             raise InputError("sizes of trees", expected=f"a link of {LINKS}, width 1 or {raw}", got=f"{link}, {width}")
         sizes: dict[str, Any] = {"trees": trees, "nodes": nodes, "depth": depth, "width": width}
-        super().__init__(in_features, raw, **sizes, link=link, single=single)
+        super().__init__(in_features, raw, {**sizes, "link": link, "single": single})
         self.link, self.single, self.depth = link, single, depth
         for name, size in (("root", trees), ("column", trees), ("feature", nodes), ("left", nodes)):
             self.register_buffer(name, torch.zeros(size, dtype=torch.int32))

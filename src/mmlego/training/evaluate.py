@@ -36,9 +36,11 @@ def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tenso
     """
     known: dict[str, Tensor | None] = {}
     if out_of_fold:
-        known = {brick.modality: brick.known(batch.patients) for brick in bricks_of(model)}
+        told = {brick.modality: brick.known(batch.patients) for brick in bricks_of(model)}
+        known = {name: answers for name, answers in told.items() if answers is not None}
     if not isinstance(model, Brick):
-        return model(batch.inputs, present=batch.present, known=known)  # type: ignore[no-any-return]
+        more = {"known": known} if known else {}  # models of one's own need not know of it
+        return model(batch.inputs, present=batch.present, **more)  # type: ignore[no-any-return]
     value = batch.inputs[model.modality]
     x, mask = value if isinstance(value, tuple) else (value, None)
     return model.logits(cast("Tensor | Ragged", x), mask, known.get(model.modality))
