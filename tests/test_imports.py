@@ -30,6 +30,7 @@ LAYERS = (
     ("crossfit",),
     ("block",),
     ("multimodal",),
+    ("across",),
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),

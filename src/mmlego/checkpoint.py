@@ -27,7 +27,7 @@ from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
-from mmlego.saved_bricks import KINDS, build_brick, describe_brick, plain_format
+from mmlego.saved_bricks import KINDS, build_across, build_brick, describe_brick, plain_format
 from mmlego.version import __version__
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
@@ -226,6 +226,9 @@ def _describe(model: Saveable) -> dict[str, Any]:
         options = FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
         config["options"] = {name: getattr(model, name) for name in options}
         config["options"]["weights"] = model.weights.tolist()
+        if isinstance(model, LegoFuse) and model.across is not None:
+            config["across"] = {"brick": describe_brick(model.across.brick), **model.across.config()}
+            config["format"] = FORMAT
         config["card"] = model.card.config()
     return config
 
@@ -295,4 +298,6 @@ def _build(config: Mapping[str, Any], plates: Mapping[str, Baseplate], given: Ma
         return blocks[0]
     made: Model = (LegoFuse if config["kind"] == "fuse" else LegoMerge)(blocks, **config["options"])
     made.card = Card(**config["card"])
+    if isinstance(made, LegoFuse) and "across" in config:
+        made.across = build_across(config["across"], plates)
     return made

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from mmlego.across import ACROSS, Across
 from mmlego.baseplate import Head
 from mmlego.block import LegoBlock
 from mmlego.bounds import within
@@ -61,7 +62,8 @@ class LegoFuse(Merging):
 
     Notes
     -----
-    A missing modality is skipped: a sample starts from the latent of the first block that it has.
+    A missing modality is skipped: a sample starts from the latent of the first block that it has. ``.across``, where it
+    is set, is a fitted model that reads all modalities side by side, and answers together with what is fused.
 
     Examples
     --------
@@ -121,6 +123,7 @@ class LegoFuse(Merging):
             self.head.load_state_dict(self.merge_heads([True] * len(self.blocks)))
         like = self._like()
         self.head.to(like.device, like.dtype)
+        self.across: Across | None = None
         self._freeze()
 
     def _check_mode(self, mode: Mode) -> None:
@@ -160,6 +163,10 @@ class LegoFuse(Merging):
     ) -> Tensor:
         """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
         batch = self.read(inputs, present, known)
+        logits = self._merged_logits(batch)
+        return logits if self.across is None else self.across(logits, batch, (known or {}).get(ACROSS))
+
+    def _merged_logits(self, batch: Gaps) -> Tensor:
         mean = self._fused(batch).mean()  # (b, d)
         if self.mode == "parallel" and not self._tunes_joints and batch.present is not None:
             return self.by_pattern(mean, batch.present, self._answer)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from mmlego.across import Across
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.brick import Brick
@@ -148,3 +149,11 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
         )
     except LegoError as error:
         raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
+
+
+def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate]) -> Across:
+    """Return the model of all modalities of a fuse as it was described; its weights are still to be loaded."""
+    brick = build_brick(described["brick"], plates, None)
+    assert isinstance(brick, FittedBlock)
+    rows = {name: Rows(**one) for name, one in described["rows"].items()}
+    return Across(brick, rows, described["share"])

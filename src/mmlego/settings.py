@@ -106,7 +106,16 @@ class FuseSettings(TuningSettings):
     mode: Literal["stack", "weave", "parallel"] = "parallel"
     order: list[str] | None = None
     freeze: Literal["encoders", "blocks"] | None = None
+    across: str | None = None
     fit: TuneSettings = TuneSettings()
+
+    @field_validator("across")
+    @classmethod
+    def _known_across(cls, across: str | None) -> str | None:
+        if across not in (None, AUTO, *learner_names()):
+            known = f"{AUTO}, or a learner: {', '.join(learner_names())}"
+            raise UnknownNameError("fuse.across", expected=known, got=repr(across))
+        return across
 
 
 class Settings(Section):

@@ -9,9 +9,11 @@ from typing import Any
 from mmlego.brick import Brick
 from mmlego.data import Cohort
 from mmlego.fuse import LegoFuse
+from mmlego.job.across import add_across
 from mmlego.job.data import data_of, having_all
 from mmlego.settings import Settings
-from mmlego.training import fit
+from mmlego.training.fit import fit, write_scores
+from mmlego.turns import in_turn
 
 
 def tune_fuse(
@@ -60,4 +62,8 @@ def tune_fuse(
     fuse.card.data = cohort.name
     run: dict[str, Any] = {"seed": seed, "out": out, "resume": resume, "progress": progress}
     fit(fuse, data, validation=valid, **run, **chosen.fit.model_dump())
+    if chosen.across is not None:
+        with in_turn():
+            if add_across(fuse, data, chosen.across, seen=len(train), seed=seed):
+                write_scores(fuse, data, valid, chosen.fit.batch_size)
     return fuse

@@ -167,6 +167,8 @@ def _rescale(model: Model, scale: float) -> None:
     elif isinstance(model, LegoFuse):  # its head reads evidence alone: the prior is added afterwards
         for value in model.head.parameters():
             value.mul_(scale)
+        if model.across is not None:
+            model.across.brick.rescale(_prior_of_all(model), scale)
     else:
         for name, prior in zip(model.modalities, model.priors, strict=True):
             model.block(name).rescale(prior, scale)

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias, cast
 import torch
 from torch import Tensor
 
+from mmlego.across import ACROSS
 from mmlego.brick import Brick
 from mmlego.data import Batch, PatientData
 from mmlego.errors import InputError, MismatchError
@@ -37,6 +38,8 @@ def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tenso
     known: dict[str, Tensor | None] = {}
     if out_of_fold:
         told = {brick.modality: brick.known(batch.patients) for brick in bricks_of(model)}
+        if isinstance(model, LegoFuse) and model.across is not None:
+            told[ACROSS] = model.across.brick.known(batch.patients)
         known = {name: answers for name, answers in told.items() if answers is not None}
     if not isinstance(model, Brick):
         more = {"known": known} if known else {}  # models of one's own need not know of it

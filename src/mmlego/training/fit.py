@@ -297,15 +297,32 @@ def _write_card(model: Model, train: PatientData, valid: PatientData | None, set
     model.card.prior = []
     if train.target is not None:
         model.card.prior = prior_logits(model.task, train.target, train.weights).tolist()
+    write_scores(model, train, valid, settings["batch_size"])
+
+
+def write_scores(model: Model, train: PatientData, valid: PatientData | None, batch_size: int) -> None:
+    """Write into a model's card how it does on validation patients, and the standard error of that.
+
+    Parameters
+    ----------
+    model
+        Whose card it is.
+    train
+        The training patients, by whom censoring is weighed.
+    valid
+        The validation patients; None: there are none, and the card tells no score.
+    batch_size
+        Patients at a time.
+    """
     model.card.validation, model.card.errors = {}, {}
-    if valid is not None:
-        model.card.patients["validation"] = len(set(valid.patients))
-        size = settings["batch_size"]
-        scores = _finite(evaluate(model, valid, batch_size=size, reference=train.target, out_of_fold=True))
-        model.card.validation = scores
-        metric = model.task.primary_metric
-        if metric in scores and valid.target is not None:
-            model.card.errors = {metric: standard_error(model.task, scores[metric], valid.target)}
+    if valid is None:
+        return
+    model.card.patients["validation"] = len(set(valid.patients))
+    scores = _finite(evaluate(model, valid, batch_size=batch_size, reference=train.target, out_of_fold=True))
+    model.card.validation = scores
+    metric = model.task.primary_metric
+    if metric in scores and valid.target is not None:
+        model.card.errors = {metric: standard_error(model.task, scores[metric], valid.target)}
 
 
 def _finite(scores: dict[str, float]) -> dict[str, float]:

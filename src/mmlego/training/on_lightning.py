@@ -93,7 +93,7 @@ class _States(SafeCheckpointIO, CheckpointIO):
     ) -> dict[str, Any]:
         """Read a state."""
         state = super().load_checkpoint(path, map_location, weights_only)
-        if "loops" not in state:
+        if "loops" not in state and "epoch" in state:  # weights that a spawned process leaves have neither
             loop = self.trainer.fit_loop.state_dict()
             epochs, steps = state["epoch"] + 1, state["global_step"]
             _count(loop["epoch_progress"]["current"], epochs)

@@ -1,0 +1,90 @@
+"""What crosses modalities: a fitted model that reads all of them side by side, beside what is merged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.errors import InputError
+from mmlego.fitted import FittedBlock
+from mmlego.learners.rows import Rows
+from mmlego.multimodal import Gaps
+
+ACROSS = "*"  # no modality is called so: under this its answers out of fold are given
+
+
+class Across(nn.Module):
+    r"""A fitted model on the rows of all modalities, which answers for patients who have all of them.
+
+    A model that reads everything finds what no pool of opinions can, as a gene that matters in the old alone; a pool
+    loses less to chance. Both are calibrated, and together they are ``(z + s z') / (1 + s)``: ``z`` from what is
+    merged, ``z'`` from this, ``s`` as many patients as this was fitted on for each whom the blocks have seen.
+
+    Parameters
+    ----------
+    brick
+        The model; its input are rows ``(b, p)``, those of all modalities one after the other.
+    rows
+        By modality, in the order of the model's modalities, how it becomes rows.
+    share
+        ``s ≥ 0``.
+
+    Raises
+    ------
+    InputError
+        If the rows are not as wide as the model asks, or the share is not a number ≥ 0.
+    """
+
+    def __init__(self, brick: FittedBlock, rows: Mapping[str, Rows], share: float) -> None:
+        super().__init__()
+        wide = sum(one.columns for one in rows.values())
+        if brick.rows.form != "flat" or brick.rows.columns != wide:
+            raise InputError("rows of all modalities", expected=f"{brick.rows.columns} columns", got=wide)
+        if not 0 <= share < float("inf"):
+            raise InputError("share of what crosses modalities", expected="a number ≥ 0", got=share)
+        self.brick, self.rows, self.share = brick, dict(rows), float(share)
+
+    def forward(self, logits: Tensor, batch: Gaps, known: Tensor | None = None) -> Tensor:
+        """Return logits ``(b, k)``, those given for patients who lack a modality.
+
+        Parameters
+        ----------
+        logits
+            Of what is merged, ``(b, k)``.
+        batch
+            The patients.
+        known
+            Answers out of fold ``(b, k)``, NaN where there is none.
+        """
+        whole = torch.ones(batch.size, dtype=torch.bool, device=logits.device)
+        for name in self.rows:
+            part = batch.parts.get(name)
+            if part is None:
+                return logits
+            if part.rows is not None:
+                here = torch.zeros_like(whole)
+                here[part.rows] = True
+                whole &= here
+        if not bool(whole.any()):
+            return logits
+        rows = torch.cat([self._rows(name, batch, whole) for name in self.rows], dim=1)
+        told = None if known is None else known.to(logits.device)[whole]
+        own = self.brick.logits(rows, None, told).to(logits.dtype)
+        both = (logits[whole] + self.share * own) / (1 + self.share)
+        place = whole.nonzero().squeeze(1)
+        return logits.index_copy(0, place, both)
+
+    def _rows(self, name: str, batch: Gaps, whole: Tensor) -> Tensor:
+        """Return the rows ``(b', p)`` of those patients who have all."""
+        part = batch.parts[name]
+        rows = self.rows[name](part.x, part.mask)
+        if part.rows is None:
+            return rows[whole]
+        return rows[whole[part.rows]]
+
+    def config(self) -> dict[str, Any]:
+        """Return the arguments but for the model."""
+        return {"rows": {name: one.config() for name, one in self.rows.items()}, "share": self.share}

@@ -1,0 +1,82 @@
+"""A model of all modalities side by side, fitted to the patients who have them all."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mmlego.across import Across
+from mmlego.brick import Brick
+from mmlego.bundle import Bundle
+from mmlego.crossfit import fit_block
+from mmlego.data import PatientData
+from mmlego.errors import InputError
+from mmlego.fitted import FittedBlock
+from mmlego.fuse import LegoFuse
+from mmlego.job.fitting import rows_of
+from mmlego.learners.registry import learner_class
+from mmlego.learners.rows import Rows
+from mmlego.wording import counted
+
+FEWEST = 20  # patients with everything, below which folds of them say nothing
+BOOSTING = {"survival": "survival_boosting"}  # else boosting
+
+
+def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed: int) -> bool:
+    """Put a learner that reads all modalities beside what is merged; return whether there were enough patients.
+
+    Parameters
+    ----------
+    fuse
+        Whose patients they are; ``.across`` is set.
+    data
+        Training patients who have all modalities, with their targets.
+    name
+        Of a learner that serves the task, or ``"auto"``: boosting.
+    seen
+        How many training patients the blocks have seen, with or without other modalities.
+    seed
+        Of folds and fits.
+
+    Raises
+    ------
+    InputError
+        If the learner does not serve the task, or there is no target.
+    """
+    whole = data.only(fuse.modalities).with_all()
+    if whole.target is None:
+        raise InputError("what crosses modalities needs an outcome", expected="targets", got="none")
+    if len(set(whole.patients)) < FEWEST:
+        return False
+    task = fuse.task
+    cls = learner_class(BOOSTING.get(task.name, "boosting") if name == "auto" else name)
+    parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
+    x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)
+
+    def make(part: np.ndarray, target: Tensor, own: int) -> nn.Module:
+        return cls.fit(part, target, task, seed=own)
+
+    patients = whole.patients if whole.numbering is None else None
+    flat = Rows("flat", x.shape[1])
+    brick = fit_block(make, fuse.plate, "all", x=x, rows=flat, target=whole.target, patients=patients, seed=seed)
+    share = len(set(whole.patients)) / max(seen, 1)
+    fuse.across = Across(brick, {one: rows for one, (_, rows) in parts.items()}, share)
+    told = f"{cls.registered_name} on {counted(len(set(whole.patients)), 'patient')}, share {share:.3g}"
+    fuse.card.recipe = {**fuse.card.recipe, "across": told}
+    return True
+
+
+def _rows(brick: Brick, data: PatientData, name: str) -> tuple[Tensor, Rows]:
+    ordered, gaps = _nature(brick)
+    return rows_of(data, name, ordered=ordered, gaps=gaps)
+
+
+def _nature(brick: Brick) -> tuple[bool, bool]:
+    """Return whether the tokens of a modality have an order, and whether they may have gaps."""
+    if isinstance(brick, Bundle):
+        found = [_nature(member) for _, member in brick.each()]
+        return any(ordered for ordered, _ in found), any(gaps for _, gaps in found)
+    if isinstance(brick, FittedBlock):
+        return brick.rows.ordered, brick.rows.gaps
+    return bool(getattr(brick, "ordered", False)), bool(getattr(brick.encoder, "accepts_missing", False))
