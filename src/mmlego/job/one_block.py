@@ -19,7 +19,7 @@ from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import build_encoder
 from mmlego.job.data import having
 from mmlego.job.fitting import fit_learner, keep_answers
-from mmlego.job.pooling import members_for, pool
+from mmlego.job.pooling import OPTIONS, members_for, pool
 from mmlego.learners import learner_names
 from mmlego.settings import AUTO, EncoderSettings, Settings
 from mmlego.training.fit import fit
@@ -140,7 +140,9 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
             members[label] = _neural(job, prepared, suited, given)
             members[label].preprocessing = None
         else:
-            members[label] = _learner(job, prepared, everyone, EncoderSettings(name=label))
+            members[label] = _learner(
+                job, prepared, everyone, EncoderSettings(name=label, options=OPTIONS.get(label, {}))
+            )
     watched = having(job.cohort, [job.name], job.validation)
     bundle = pool(members, prepared.data(watched).with_any() if watched else None)
     bundle.preprocessing = table
