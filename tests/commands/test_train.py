@@ -328,3 +328,12 @@ def test_a_rule_for_duplicates_that_is_none_is_refused(site: Path, tmp_path: Pat
     said = command("train", "-d", site / "cohort.yaml", "-o", tmp_path / "run", "--duplicates", "perhaps")
     assert said.code == 2
     assert "'perhaps' is not one of" in said.error
+
+
+def test_a_fitted_block_is_said_to_be_scored_out_of_fold(tmp_path: Path) -> None:
+    data = write_cohort(tmp_path)
+    name = next(iter(yaml.safe_load(data.read_text())["modalities"]))
+    chosen = ["-s", f"encoders.{name}.name=coxnet", "-s", "fit.epochs=1"]
+    said = done("train", "-d", data, "-o", tmp_path / "run", *chosen)
+    assert f"Fitted to all of these patients and scored out of fold: {name}." in said.text
+    assert (tmp_path / "run" / "fits" / name / "out_of_fold.json").is_file()

@@ -208,6 +208,7 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
         "baseplate": ", ".join(p["fingerprint"][:12] for p in config["plates"]),
         "patients": ", ".join(f"{count} {part}" for part, count in card.get("patients", {}).items()),
         "validation": scores,
+        "across": card.get("recipe", {}).get("across", ""),
         "data": card.get("data", ""),
         "written by": f"mmlego {config['mmlego']}",
     }

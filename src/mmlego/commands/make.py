@@ -23,6 +23,7 @@ from mmlego.commands.runs import load_blocks, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     from mmlego.merge import LegoMerge
@@ -95,6 +96,9 @@ def train(
         )
     scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
     show.print(metrics_table(_SCORED, "block", scores, show.width))
+    fitted = [name for name, block in made.blocks.items() if block.card.recipe.get("scores") == "out of fold"]
+    if fitted:
+        say(f"Fitted to all of these patients and scored out of fold: {listed(fitted)}.")
     run = RunFolder(out)
     say(f"Blocks in {short(run.blocks)}, their baseplate in {short(run.plate)}.")
 
