@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "learners.md").read_text(encoding="
 
 def test_the_examples_run_one_after_the_other() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     names: dict[str, object] = {}
     for block in blocks:
         exec(compile(block, "learners.md", "exec", dont_inherit=True), names)
@@ -24,6 +24,9 @@ def test_the_examples_run_one_after_the_other() -> None:
     assert torch.equal(again(torch.from_numpy(rows)), net(torch.from_numpy(rows)))
     shares = torch.from_numpy(fitted.predict_proba(rows))
     torch.testing.assert_close(learner(torch.from_numpy(rows)).softmax(1), shares)
+    merged, genes, died, clinical = (names[name] for name in ("merged", "genes", "died", "clinical"))
+    found = merged.task.metrics(merged({"genes": genes, "clinical": clinical}), died)
+    assert found["c_index"] > 0.9
 
 
 def test_the_table_names_every_learner_with_its_tasks() -> None:
