@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -125,3 +126,16 @@ def test_what_cannot_be_a_brick_is_told() -> None:
         LegoBlock.of(object(), plate, "labs", (x, y))
     with pytest.raises(InputError, match="not known"):
         outcome_for(torch.tensor([[1.0, float("nan")]]), MultiLabel(2))
+
+
+def test_tables_are_taken_as_they_are_and_words_refused() -> None:
+    x, y = two_classes()
+    plate = Baseplate(YES, channels=4, width=8)
+    frame = pd.DataFrame(x.numpy(), index=[f"p{i}" for i in range(len(x))], columns=list("abcd"))
+    by_frame = LegoBlock.of("logistic", plate, "labs", (frame, y), patients=list(frame.index))
+    by_tensor = LegoBlock.of("logistic", plate, "labs", (x, y), patients=list(frame.index))
+    assert torch.equal(by_frame(x).logits, by_tensor(x).logits)
+    with pytest.raises(InputError, match="Turn words into numbers first"):
+        LegoBlock.of("logistic", plate, "labs", (frame.assign(sex="f"), y))
+    with pytest.raises(InputError, match="one a row"):
+        LegoBlock.of("logistic", plate, "labs", (x, y), patients=["a", "b"])

@@ -202,8 +202,16 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
     features, target = data
     pair = isinstance(features, tuple) and len(features) == 2
     x, mask = features if pair else (features, None)
-    if not isinstance(x, Ragged):
-        x = torch.as_tensor(x)
+    if not isinstance(x, Tensor | Ragged):
+        try:
+            x = torch.from_numpy(np.array(x, dtype=np.float32))
+        except (TypeError, ValueError) as error:
+            raise InputError(
+                f"features of modality {modality!r}",
+                expected="a tensor, an array or a table of numbers, or a Ragged",
+                got=error,
+                remedy="Turn words into numbers first, or read them as a cohort, whose preprocessing does.",
+            ) from error
     check_kind(x, mask, modality)
     rows = Rows.of(x, ordered=ordered)
     return rows(x, mask), rows, target

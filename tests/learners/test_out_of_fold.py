@@ -49,3 +49,22 @@ def test_answers_are_found_by_name() -> None:
     assert told.of(["x"]) is None
     with pytest.raises(ShapeError, match=r"\(3, k\)"):
         OutOfFold(("a", "b", "c"), torch.zeros(2, 1))
+
+
+def test_of_several_rows_of_a_patient_the_mean_is_told() -> None:
+    told = OutOfFold(("a", "b", "a"), torch.tensor([[1.0], [5.0], [3.0]]))
+    assert told.patients == ("a", "b")
+    found = told.of(["a", "b"])
+    assert found is not None
+    assert found.tolist() == [[2.0], [5.0]]
+
+
+@pytest.mark.parametrize("folds", [1, 0, "5", 2.5, True])
+def test_folds_are_at_least_two(folds: object) -> None:
+    with pytest.raises(InputError, match="an int ≥ 2"):
+        deal_folds([0, 1], ["a", "b"], folds=folds)  # type: ignore[arg-type]
+
+
+def test_each_row_has_an_id() -> None:
+    with pytest.raises(InputError, match="3 ids, one a row"):
+        deal_folds([0, 1, 1], ["a", "b"])

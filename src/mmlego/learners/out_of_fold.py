@@ -23,7 +23,7 @@ class OutOfFold:
     Parameters
     ----------
     patients
-        ``n`` ids.
+        ``n`` ids; of those that come several times the mean is kept.
     logits
         ``(n, k)``.
     """
@@ -34,6 +34,13 @@ class OutOfFold:
     def __post_init__(self) -> None:
         if self.logits.ndim != 2 or len(self.logits) != len(self.patients):
             raise ShapeError("answers out of fold", expected=f"({len(self.patients)}, k)", got=tuple(self.logits.shape))
+        if len(set(self.patients)) < len(self.patients):  # of several rows of one patient the mean is told
+            names = list(dict.fromkeys(self.patients))
+            place = {patient: row for row, patient in enumerate(names)}
+            rows = torch.tensor([place[patient] for patient in self.patients])
+            total = self.logits.new_zeros(len(names), self.logits.shape[1]).index_add_(0, rows, self.logits)
+            object.__setattr__(self, "logits", total / torch.bincount(rows)[:, None])
+            object.__setattr__(self, "patients", tuple(names))
         object.__setattr__(self, "_place", {patient: row for row, patient in enumerate(self.patients)})
 
     def of(self, patients: Sequence[str]) -> Tensor | None:
@@ -72,7 +79,7 @@ def deal_folds(
     Raises
     ------
     InputError
-        If there are fewer than two patients.
+        If there are fewer than two patients, not as many ids as rows, or the folds are no number ≥ 2.
 
     Examples
     --------
@@ -80,6 +87,10 @@ def deal_folds(
     >>> sorted(folds[:2].tolist()), sorted(folds[2:].tolist())
     ([0, 1], [0, 1])
     """
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise InputError("folds of a brick", expected="an int ≥ 2", got=repr(folds))
+    if len(patients) != len(strata):
+        raise InputError("patients of a brick", expected=f"{len(strata)} ids, one a row", got=len(patients))
     first: dict[str, int] = {}
     for patient, stratum in zip(patients, np.asarray(strata).tolist(), strict=True):
         first.setdefault(patient, int(stratum))
