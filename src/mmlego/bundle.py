@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.brick import BlockOutput, Brick
-from mmlego.errors import InputError, MismatchError
+from mmlego.errors import InputError, MismatchError, UnknownNameError
 from mmlego.nn.ragged import Ragged
 from mmlego.readout import read_out
 from mmlego.scalars import as_numbers
@@ -58,8 +58,12 @@ class Bundle(Brick):
 
     def member(self, label: str) -> Brick:
         """Return one member."""
+        if label not in self.members:
+            known = f"one of {', '.join(self.members)}"
+            raise UnknownNameError("unknown member of a Bundle", expected=known, got=repr(label))
         found = self.members[label]
-        assert isinstance(found, Brick)
+        if not isinstance(found, Brick):
+            raise MismatchError(f"member {label!r} is no brick", expected="a brick", got=type(found).__name__)
         return found
 
     def each(self) -> Iterator[tuple[float, Brick]]:

@@ -54,6 +54,7 @@ class FittedBlock(Brick):
     slope: Tensor
     offset: Tensor
     base: Tensor
+    _like: Tensor
 
     def __init__(
         self,
@@ -80,9 +81,7 @@ class FittedBlock(Brick):
     @property
     def like(self) -> Tensor:
         """A number of the dtype and device in which it answers."""
-        found = self._like
-        assert isinstance(found, Tensor)
-        return found
+        return self._like
 
     def forward(self, x: Tensor | Ragged, mask: Tensor | None = None) -> BlockOutput:
         """Return the spectrum ``(b, c, d)`` in the coordinates of the common read-out, and the logits.

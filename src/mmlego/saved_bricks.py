@@ -66,7 +66,13 @@ def _own(brick: Brick) -> dict[str, Any]:
                 remedy="Register it with mmlego.learners.register_learner.",
             )
         return {"learner": described, "rows": brick.rows.config(), "scores": brick.slope.shape[1]}
-    assert isinstance(brick, LegoBlock)
+    if not isinstance(brick, LegoBlock):
+        raise InputError(
+            f"the brick of {brick.modality!r} cannot be saved",
+            expected=f"one of {', '.join(kind.__name__ for kind in KINDS)}",
+            got=type(brick).__name__,
+            remedy="Make it with LegoBlock(...) or LegoBlock.of(...).",
+        )
     return {
         "encoder": described,
         "out_features": brick.token_width,
@@ -154,6 +160,12 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
 def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate]) -> Across:
     """Return the model of all modalities of a fuse as it was described; its weights are still to be loaded."""
     brick = build_brick(described["brick"], plates, None)
-    assert isinstance(brick, FittedBlock)
+    if not isinstance(brick, FittedBlock):
+        raise CheckpointError(
+            "the model of all modalities is damaged",
+            expected="a fitted brick",
+            got=type(brick).__name__,
+            remedy="Copy it again from where it was made.",
+        )
     rows = {name: Rows(**one) for name, one in described["rows"].items()}
     return Across(brick, rows, described["share"])

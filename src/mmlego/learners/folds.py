@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
-def stratified_folds(strata: np.ndarray, folds: int, seed: int) -> np.ndarray:
+def stratified_folds(strata: np.ndarray, folds: int, seed: int | Sequence[int]) -> np.ndarray:
     """Return the number of the fold, from 0, that each patient is held out in.
 
     Patients are shuffled within their stratum and dealt out in turn, each stratum going on where the last one ended,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmlego.errors import InputError
 from mmlego.learners.base import Learner
 from mmlego.learners.coordinates import Columns, Coordinates
 from mmlego.learners.logistic import chosen_logistic
@@ -76,7 +77,8 @@ class Ridge(Linear):
     def _fit(
         cls, x: np.ndarray, target: Tensor, task: Task, seed: int, weight: np.ndarray, *, penalties: int = 30
     ) -> Self:
-        assert isinstance(task, Regression)
+        if not isinstance(task, Regression):
+            raise InputError("the task of a ridge regression", expected="Regression", got=type(task).__name__)
         y = (target.double().numpy() - np.array(task.mean)) / np.array(task.scale)  # (n, k)
         mean = weight @ y / len(y)
         columns = Columns.of(x, weight)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import InputError, ShapeError
+from mmlego.learners.folds import stratified_folds
 
 FOLDS = 5
 
@@ -96,9 +97,6 @@ def deal_folds(
         first.setdefault(patient, int(stratum))
     if len(first) < 2:
         raise InputError("too few patients to leave one out", expected="at least two", got=len(first))
-    names = list(first)
-    order = np.random.default_rng([seed, 29]).permutation(len(names))
-    order = order[np.argsort([first[names[i]] for i in order], kind="stable")]
-    count = min(folds, len(names))
-    fold = {names[i]: place % count for place, i in enumerate(order)}
+    dealt = stratified_folds(np.array(list(first.values())), folds, [seed, 29])
+    fold = dict(zip(first, dealt.tolist(), strict=True))
     return np.array([fold[patient] for patient in patients])

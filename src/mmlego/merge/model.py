@@ -119,7 +119,8 @@ class Merging(Multimodal):
     def neural(self, name: str) -> LegoBlock:
         """Return the block of one modality, which has a head and steps of its own."""
         block = self.block(name)
-        assert isinstance(block, LegoBlock), "what is fitted stands in common coordinates alone"  # see _check_bricks
+        if not isinstance(block, LegoBlock):
+            raise MismatchError(f"the brick of {name!r} has no head", expected="LegoBlock", got=type(block).__name__)
         return block
 
     def _check_bricks(self) -> None:
