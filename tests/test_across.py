@@ -99,7 +99,8 @@ def test_it_is_saved_and_calibrated_with_the_rest(fuse: LegoFuse, tmp_path: Path
     data = PatientData({"a": a, "b": b}, y, fuse.task, [f"q{i}" for i in range(60)])
     assert torch.allclose(all_logits(again, data, 64), all_logits(fuse, data, 64), atol=1e-6)
     before = all_logits(again, data, 64)
-    scale = mmlego.calibrate(again, data)
+    with pytest.warns(mmlego.LegoWarning, match="do not tell on whom they were fitted"):
+        scale = mmlego.calibrate(again, data)
     prior = again.weights @ again.priors
     assert torch.allclose(all_logits(again, data, 64), prior + scale * (before - prior), atol=1e-4)
 

@@ -336,3 +336,28 @@ def test_every_kind_of_brick_says_what_it_is_like() -> None:
         assert one.like.dtype == torch.float32
         assert one.prior().shape == (3,)
     assert Bundle({"only": made.double()}).like.dtype == torch.float64
+
+
+def test_labels_of_a_bundle_are_names() -> None:
+    made = brick("classes")
+    for label in ("a.b", "", "keys", 1):
+        with pytest.raises(InputError, match="a label of a Bundle"):
+            Bundle({label: made})  # type: ignore[dict-item]
+    with pytest.raises(InputError, match="no Bundle"):
+        Bundle({"inner": Bundle({"only": made})})
+
+
+def test_a_brick_without_ids_is_not_calibrated_on_patients_it_may_know_without_a_word() -> None:
+    x, y = patients("classes")
+    made = LegoBlock.of("logistic", plate_of(TASKS["classes"]), "labs", (x, y))
+    with pytest.warns(mmlego.LegoWarning, match="do not tell on whom they were fitted"):
+        mmlego.calibrate(made, (x, y))
+
+
+def test_options_that_no_library_can_use_are_told() -> None:
+    x, y = patients("classes")
+    for name, options in (("logistic", {"penalties": "x"}), ("boosting", {"rounds": "x"}), ("forest", {"trees": -1})):
+        with pytest.raises(InputError, match=f"learner '{name}'"):
+            LegoBlock.of(name, plate_of(TASKS["classes"]), "labs", (x, y), options=options)
+    with pytest.raises(InputError, match="data= to fit it to"):
+        LegoBlock.of(brick("classes").encoder, plate_of(TASKS["classes"]), "labs", options={"a": 1})

@@ -41,6 +41,13 @@ class Bundle(Brick):
     def __init__(self, members: Mapping[str, Brick], weights: Sequence[float] | None = None) -> None:
         if not isinstance(members, Mapping) or not members or not all(isinstance(m, Brick) for m in members.values()):
             raise InputError("members of a Bundle", expected="bricks by label", got=repr(members))
+        odd = [label for label in members if not isinstance(label, str) or not label or "." in label]
+        odd += [label for label in members if label not in odd and hasattr(nn.ModuleDict(), label)]
+        if odd:
+            raise InputError("a label of a Bundle", expected="a name without a dot, as 'neural'", got=repr(odd[0]))
+        nested = [label for label, member in members.items() if isinstance(member, Bundle)]
+        if nested:
+            raise InputError(f"member {nested[0]!r} of a Bundle", expected="a brick that is no Bundle", got="a Bundle")
         first = next(iter(members.values()))
         for label, member in members.items():
             if member.modality != first.modality or member.plate.fingerprint != first.plate.fingerprint:

@@ -299,5 +299,5 @@ def _build(config: Mapping[str, Any], plates: Mapping[str, Baseplate], given: Ma
     made: Model = (LegoFuse if config["kind"] == "fuse" else LegoMerge)(blocks, **config["options"])
     made.card = Card(**config["card"])
     if isinstance(made, LegoFuse) and "across" in config:
-        made.across = build_across(config["across"], plates)
+        made.across = build_across(config["across"], plates, made.modalities)
     return made

@@ -145,10 +145,17 @@ def brick_of(
             got="both",
             remedy="Give data= to fit it, or held_out= if it is fitted already.",
         )
+    if data is None and (options or patients is not None):
+        raise InputError(
+            "options and patients are of an estimator that is fitted here",
+            expected="data= to fit it to",
+            got="none",
+            remedy="Leave them out, or give data=.",
+        )
     if data is None:
         return _as_it_is(estimator, plate, modality, held_out, ordered=ordered)
     x, rows, target = _read(data, modality, ordered=ordered)
-    make = _maker(estimator, plate.task, options)
+    make = maker_of(estimator, plate.task, options)
     brick = fit_block(make, plate, modality, x=x, rows=rows, target=target, patients=patients, folds=folds, seed=seed)
     named = estimator if isinstance(estimator, str) else type(estimator).__name__
     brick.card.recipe |= {"method": "fitted", "learner": named, **options, "seed": seed}
@@ -217,7 +224,7 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
     return rows(x, mask), rows, target
 
 
-def _maker(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
+def maker_of(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
     """Return what fits a learner by its name, or a fresh copy of an estimator."""
     if isinstance(estimator, str):
         cls = learner_class(estimator)

@@ -157,7 +157,7 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
         raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
 
 
-def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate]) -> Across:
+def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate], modalities: Sequence[str]) -> Across:
     """Return the model of all modalities of a fuse as it was described; its weights are still to be loaded."""
     brick = build_brick(described["brick"], plates, None)
     if not isinstance(brick, FittedBlock):
@@ -167,5 +167,12 @@ def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate]) 
             got=type(brick).__name__,
             remedy="Copy it again from where it was made.",
         )
-    rows = {name: Rows(**one) for name, one in described["rows"].items()}
+    if set(described["rows"]) != set(modalities):
+        raise CheckpointError(
+            "the model of all modalities is of others",
+            expected=", ".join(modalities),
+            got=", ".join(described["rows"]),
+            remedy="Copy it again from where it was made.",
+        )
+    rows = {name: Rows(**described["rows"][name]) for name in modalities}  # in the order of the fuse
     return Across(brick, rows, described["share"])

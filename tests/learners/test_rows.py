@@ -67,3 +67,11 @@ def test_codes_are_counted_and_later_ones_unknown() -> None:
     assert rows(torch.tensor([[2, 2, 2]]), mask).exp().round().tolist() == [[1.0, 1.0, 2.0]]
     with pytest.raises(InputError, match="vocabulary"):
         Rows.of(torch.tensor([[10**7]]))
+
+
+def test_an_empty_bag_and_codes_below_zero_are_refused() -> None:
+    bags = Ragged(torch.zeros(1, 2), [1, 0])
+    with pytest.raises(InputError, match="an empty bag"):
+        Rows("pooled", 2)(bags)
+    with pytest.raises(InputError, match=r"with \.float\(\)"):
+        Rows.of(torch.tensor([[-1, 2]]))

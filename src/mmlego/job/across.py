@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmlego.across import Across
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
-from mmlego.crossfit import fit_block
+from mmlego.crossfit import fit_block, maker_of
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.job.fitting import rows_of
-from mmlego.learners.registry import learner_class
 from mmlego.learners.rows import Rows
 from mmlego.wording import counted
 
@@ -50,19 +48,16 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     if len(set(whole.patients)) < FEWEST:
         return False
     task = fuse.task
-    cls = learner_class(BOOSTING.get(task.name, "boosting") if name == "auto" else name)
+    chosen = BOOSTING.get(task.name, "boosting") if name == "auto" else name
+    make = maker_of(chosen, task, {})
     parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
     x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)
-
-    def make(part: np.ndarray, target: Tensor, own: int) -> nn.Module:
-        return cls.fit(part, target, task, seed=own)
-
     patients = whole.patients if whole.numbering is None else None
     flat = Rows("flat", x.shape[1])
     brick = fit_block(make, fuse.plate, "all", x=x, rows=flat, target=whole.target, patients=patients, seed=seed)
     share = len(set(whole.patients)) / max(seen, 1)
     fuse.across = Across(brick, {one: rows for one, (_, rows) in parts.items()}, share)
-    told = f"{cls.registered_name} on {counted(len(set(whole.patients)), 'patient')}, share {share:.3g}"
+    told = f"{chosen} on {counted(len(set(whole.patients)), 'patient')}, share {share:.3g}"
     fuse.card.recipe = {**fuse.card.recipe, "across": told}
     return True
 

@@ -7,21 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from mmlego.baseplate import Baseplate
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
-from mmlego.crossfit import fit_block
+from mmlego.crossfit import fit_block, maker_of
 from mmlego.data import PatientData
 from mmlego.errors import CheckpointError, InputError
 from mmlego.files import write_atomically
 from mmlego.fitted import FittedBlock
-from mmlego.learners import Learner
 from mmlego.learners.out_of_fold import OutOfFold
-from mmlego.learners.registry import learner_class
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
 
@@ -57,14 +54,10 @@ def fit_learner(
     seed
         Of folds and fits.
     """
-    cls = learner_class(name)
     x, rows = rows_of(data, modality, ordered=ordered, gaps=gaps)
     if data.target is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
-
-    def make(part: np.ndarray, target: Tensor, own: int) -> Learner:
-        return cls.fit(part, target, plate.task, seed=own, **options)
-
+    make = maker_of(name, plate.task, options)
     patients = data.patients if data.numbering is None else None
     brick = fit_block(make, plate, modality, x=x, rows=rows, target=data.target, patients=patients, seed=seed)
     brick.card.recipe |= {"method": "fitted", "learner": name, **options, "seed": seed}

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mmlego.errors import InputError, ShapeError
+from mmlego.errors import InputError, LegoError, ShapeError
 from mmlego.learners.registry import learner_names, learners_for, options_of
 from mmlego.tasks import Task
 from mmlego.wording import listed, meant
@@ -114,8 +114,19 @@ class Learner(nn.Module):
         rows, target, weight = _checked(cls, x, target, task, sample_weight)
         from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(limits=1):
-            return cls._fit(rows, target, task, int(seed) % 2**32, weight, **options)
+        try:
+            with threadpool_limits(limits=1):
+                return cls._fit(rows, target, task, int(seed) % 2**32, weight, **options)
+        except LegoError:
+            raise
+        except Exception as error:
+            if not options:
+                raise
+            raise InputError(  # what libraries say of values that they cannot use is of many kinds
+                f"learner {cls.registered_name!r} cannot be fitted so ({type(error).__name__}: {error})",
+                expected=f"values like its defaults, {options_of(cls)}",
+                got=options,
+            ) from error
 
     @classmethod
     def _fit(cls, x: np.ndarray, target: Tensor, task: Task, seed: int, weight: np.ndarray) -> Self:

@@ -59,6 +59,13 @@ class Rows:
         """
         values = x.values if isinstance(x, Ragged) else x
         if not values.is_floating_point():
+            if values.numel() and int(values.min()) < 0:
+                raise InputError(
+                    "whole numbers are codes of a vocabulary",
+                    expected="none below 0",
+                    got=int(values.min()),
+                    remedy="Pass a table of numbers with .float().",
+                )
             codes = int(values.max()) + 1 if values.numel() else 1
             if codes > MOST_CODES:
                 raise InputError("a vocabulary too large to be counted", expected=f"at most {MOST_CODES}", got=codes)
@@ -107,6 +114,13 @@ class Rows:
         if tokens.ndim != 2 or tokens.shape[1] != self.width:
             got = tuple(tokens.shape)
             raise ShapeError("tokens of the wrong shape", expected=f"(n, {self.width})", got=got)
+        if len(tokens) == 0:
+            raise InputError(
+                "an empty bag",
+                expected="at least one token a sample",
+                got="none",
+                remedy="Leave such patients out, or mark them as absent with present=.",
+            )
         tokens = tokens.double()
         length = tokens.new_tensor([float(len(tokens))]).log1p()
         if not self.gaps:
@@ -122,7 +136,7 @@ class Rows:
         high = torch.where(there, filled, -torch.inf).amax(0)
         parts = [mean, spread, low, high]
         if self.ordered:
-            place = torch.arange(len(tokens))[:, None]
+            place = torch.arange(len(tokens), device=tokens.device)[:, None]
             first = torch.where(there, place, len(tokens) - 1).amin(0)
             last = torch.where(there, place, 0).amax(0)
             parts += [filled.gather(0, first[None])[0], filled.gather(0, last[None])[0]]

@@ -18,7 +18,7 @@ from mmlego.merge import LegoMerge
 from mmlego.merge.model import Merging
 from mmlego.merge.weights import present_weights
 from mmlego.scalars import as_number
-from mmlego.training.evaluate import Data, Model, all_logits, bricks_of, data_for
+from mmlego.training.evaluate import Data, Model, all_logits, bricks_of, data_for, warn_of_memory
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 SPREAD = 0.25
@@ -76,6 +76,7 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     if not width >= LEAST:
         raise InputError("spread of calibrate", expected=f"a number ≥ {LEAST:g}", got=repr(spread))
     _check_model(model)
+    warn_of_memory(model)
     patients = data_for(model, data, with_target=True)
     prior = _prior(model, patients)
     evidence = all_logits(model, patients, batch_size, out_of_fold=True).double() - prior

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -10,13 +11,14 @@ from torch import Tensor
 from mmlego.across import ACROSS
 from mmlego.brick import Brick
 from mmlego.data import Batch, PatientData
-from mmlego.errors import InputError, MismatchError
+from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
+from mmlego.wording import listed
 
 Model: TypeAlias = Brick | LegoMerge | LegoFuse
 Data: TypeAlias = PatientData | tuple[Any, Any]
@@ -105,6 +107,27 @@ def _from_pair(model: Model, data: Any) -> PatientData:
     blocks = [brick for brick in bricks_of(model) if brick.modality in features]
     missing = [brick.modality for brick in blocks if getattr(brick.encoder, "accepts_missing", False)]
     return PatientData(features, target, model.task, missing=missing)
+
+
+def warn_of_memory(model: Model) -> None:
+    """Warn of fitted bricks in a model that do not say on whom they were fitted: these look better than they are."""
+    silent = [
+        brick.modality
+        for brick in bricks_of(model)
+        if any(isinstance(part, Brick) and not part.learns and part.out_of_fold is None for part in _innermost(brick))
+    ]
+    if silent:
+        warnings.warn(
+            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be "
+            "among the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
+            LegoWarning,
+            stacklevel=4,
+        )
+
+
+def _innermost(brick: Brick) -> list[Brick]:
+    inside = [part for part in brick.modules() if isinstance(part, Brick)]
+    return [part for part in inside if len([deeper for deeper in part.modules() if isinstance(deeper, Brick)]) == 1]
 
 
 def all_logits(model: Model, data: PatientData, batch_size: int, *, out_of_fold: bool = False) -> Tensor:

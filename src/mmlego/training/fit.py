@@ -24,10 +24,9 @@ from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training import loop
-from mmlego.training.evaluate import Data, Model, bricks_of, data_for, evaluate
+from mmlego.training.evaluate import Data, Model, data_for, evaluate, warn_of_memory
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
-from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,29 +248,6 @@ def _check_trainable(model: Model, train: PatientData, monitor: str) -> None:
         known = ["loss", *model.task.metrics(torch.zeros(len(train), model.task.outputs), train.target)]
     if monitor not in known:
         raise InputError("monitor of fit", expected=f"one of {', '.join(known)}", got=repr(monitor))
-
-
-def warn_of_memory(model: Model) -> None:
-    """Warn of fitted bricks in a model that do not say on whom they were fitted: these look better than they are."""
-    if isinstance(model, Brick):
-        return
-    silent = [
-        brick.modality
-        for brick in bricks_of(model)
-        if any(isinstance(part, Brick) and not part.learns and part.out_of_fold is None for part in _innermost(brick))
-    ]
-    if silent:
-        warnings.warn(
-            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be "
-            "among the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
-            LegoWarning,
-            stacklevel=4,
-        )
-
-
-def _innermost(brick: Brick) -> list[Brick]:
-    inside = [part for part in brick.modules() if isinstance(part, Brick)]
-    return [part for part in inside if len([deeper for deeper in part.modules() if isinstance(deeper, Brick)]) == 1]
 
 
 def _weighted(train: PatientData, class_weights: str | list[float] | None) -> PatientData:
