@@ -223,7 +223,11 @@ def begun(site: Path, epochs: int, at: int) -> tuple[subprocess.Popen[str], list
 def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: signal.Signals) -> None:
     running, arguments = begun(site, epochs=40, at=3)
     running.send_signal(how)
-    _, errors = running.communicate(timeout=60)
+    try:
+        _, errors = running.communicate(timeout=60)
+    finally:
+        running.kill()
+        running.wait()
     if how is signal.SIGINT:
         assert running.returncode == 130
         assert errors == "interrupted; train, fuse, bench and demo go on when run again\n"

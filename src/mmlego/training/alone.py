@@ -20,6 +20,7 @@ from mmlego.nn.modes import modes_kept
 from mmlego.run_folder import LAST, LOGS
 from mmlego.training.adamw import AdamW
 from mmlego.training.callbacks import Callback
+from mmlego.training.interrupts import held_back
 from mmlego.training.module import EpochBatches, Training
 from mmlego.training.resume import SafeCheckpointIO
 
@@ -141,7 +142,8 @@ class TrainerAlone:
             for callback in self.callbacks:
                 callback.teardown(self, training, "fit")
             if self._writer is not None:
-                self._writer.close()
+                with held_back():
+                    self._writer.close()
 
     def _epochs(self, training: TrainingAlone, optimizer: AdamW) -> None:
         training.deal()
@@ -185,9 +187,10 @@ class TrainerAlone:
             from torch.utils.tensorboard import SummaryWriter
 
             self._writer = SummaryWriter(str(self.folder / LOGS))
-        for name, value in {**training.noted, "epoch": self.current_epoch}.items():
-            self._writer.add_scalar(name, value, self.global_step - 1)
-        self._writer.flush()
+        with held_back():
+            for name, value in {**training.noted, "epoch": self.current_epoch}.items():
+                self._writer.add_scalar(name, value, self.global_step - 1)
+            self._writer.flush()
 
     def _save(self, training: TrainingAlone, optimizer: AdamW) -> None:
         if not self.resumable:

@@ -232,9 +232,9 @@ def _strategy(strategy: Any, devices: int | str | list[int]) -> Any:
 
 
 def _tensorboard(folder: Path) -> Any:
-    from lightning.pytorch.loggers import TensorBoardLogger
+    from mmlego.training.lightning_logs import UninterruptedLogger
 
-    return TensorBoardLogger(folder, name="", version=LOGS)
+    return UninterruptedLogger(folder, name="", version=LOGS)
 
 
 @contextmanager
