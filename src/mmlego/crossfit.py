@@ -220,7 +220,7 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
                 remedy="Turn words into numbers first, or read them as a cohort, whose preprocessing does.",
             ) from error
     check_kind(x, mask, modality)
-    rows = Rows.of(x, ordered=ordered)
+    rows = Rows.of(x, mask, ordered=ordered)
     return rows(x, mask), rows, target
 
 

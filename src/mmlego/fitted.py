@@ -167,4 +167,4 @@ class FittedBlock(Brick):
 
     def extra_repr(self) -> str:
         """Say which modality this is, and on which plate."""
-        return f"modality={self.modality!r}, rows={self.rows.config()}, plate={self.plate.fingerprint[:12]}"
+        return f"modality={self.modality!r}, rows={self.rows}, plate={self.plate.fingerprint[:12]}"

@@ -60,7 +60,7 @@ def test_pixels_are_pooled_by_channel() -> None:
 
 
 def test_codes_are_counted_and_later_ones_unknown() -> None:
-    rows = Rows.of(torch.tensor([[0, 2, 2]]))
+    rows = Rows("counts", 3)
     assert rows.columns == 3
     assert rows(torch.tensor([[2, 2, 7]])).exp().round().tolist() == [[1.0, 1.0, 3.0]]
     mask = torch.tensor([[True, False, False]])

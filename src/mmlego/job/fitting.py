@@ -67,18 +67,20 @@ def fit_learner(
 def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> tuple[Tensor, Rows]:
     """Return a row a patient, ``(n, p)``, and how the modality became rows; bags are read a few at a time."""
     parts: list[tuple[Tensor | Ragged, Tensor | None]] = []
-    found: list[Rows] = []
+    made: list[Tensor] = []
+    found: Rows | None = None
     for batch in data.only([modality]).loader(_BATCH):
         value: Any = batch.inputs[modality]
         x, mask = value if isinstance(value, tuple) else (value, None)
-        rows = Rows.of(x, ordered=ordered, gaps=gaps)
-        found.append(rows)
-        # Of what is pooled the row is kept, not the bag.
-        parts.append((x, mask) if rows.form == "counts" else (rows(x, mask), None))
-    widest = max(found, key=lambda rows: rows.width)
-    if widest.form != "counts":
-        return torch.cat([torch.as_tensor(x) for x, _ in parts]), widest
-    return torch.cat([widest(x, mask) for x, mask in parts]), widest
+        if Rows.needs_all(x):
+            parts.append((x, mask))
+            continue
+        found = Rows.of(x, ordered=ordered, gaps=gaps)
+        made.append(found(x, mask))  # of what is pooled the row is kept, not the bag
+    if found is None:
+        found = Rows.of_parts(parts, ordered=ordered, gaps=gaps)
+        made = [found(x, mask) for x, mask in parts]
+    return torch.cat(made), found
 
 
 def keep_answers(brick: Brick, folder: Path) -> None:
