@@ -12,7 +12,7 @@ OFFERED: list[Registry[type]] = []  # where the modules of a test register
 
 PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
 # A kind, an encoder and a merge rule, as the page shows them.
-SIGNAL, WAVES, LARGEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SIGNAL, NEAREST, WAVES, LARGEST = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
 def write_distribution(folder: Path, module: str, code: str, offers: Mapping[str, Mapping[str, str]]) -> Path:

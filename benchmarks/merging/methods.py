@@ -12,13 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from rivals import rival
+from dull import rivals_of, rivals_on_pairs
 from torch import Tensor
 
 from mmlego import Baseplate, LegoBlock, LegoFuse, LegoMerge, LegoWarning, calibrate, fit
+from mmlego.baselines import END_TO_END, end_to_end, fresh_block
 from mmlego.bench.score import ensemble_logits
+from mmlego.brick import Brick
 from mmlego.data import Cohort, PatientData, Split
-from mmlego.job import data_of, encoder_for, fit_blocks, having, having_all, parts_of
+from mmlego.job import data_of, fit_blocks, having, having_all, parts_of
 from mmlego.settings import Settings
 from mmlego.tasks.scores import calibration_error
 from mmlego.training.evaluate import Model, all_logits, scores_of
@@ -38,7 +40,7 @@ MERGES: dict[str, dict[str, Any]] = {
     "residual 1.5, slerp": {"rule": "residual", "heads": "slerp", "weights": "uniform", "strength": 1.5},
 }
 SHARES = (0.05, 0.1, 0.25, 1.0)
-RIVALS = ("concatenation", "sequential")
+RIVALS = END_TO_END
 FUSES: dict[str, dict[str, Any]] = {"LegoFuse": {}}
 FEWEST = 8  # patients with all modalities, below which nothing is tuned or trained
 
@@ -78,9 +80,10 @@ def measure(case: Case, shares: Sequence[float] = SHARES) -> dict[str, Any]:
 
 def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
-    started = time.perf_counter()
+    started, clock = time.perf_counter(), Clock()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
     result: dict[str, Any] = {"seconds": {"blocks": time.perf_counter() - started}, "parameters": {}}
+    clock("blocks")
     merge = LegoMerge(list(blocks.values()))
     test = data_of(merge, case.cohort, case.ids("test"))
     score = _scorer(merge, test)
@@ -98,10 +101,30 @@ def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     result["merges"] = {name: score(all_logits(model, test, 256)) for name, model in merges.items()}
     result["weights"] = merge.weights.tolist()
     result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
-    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result) for share in shares}
+    clock("merges")
+    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result, clock) for share in shares}
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
+    clock("missing")
     result["disjoint"] = _disjoint(case)
+    clock("disjoint")
+    result["rivals"] = rivals_of(case.cohort, case.split, case.settings, case.seed)
+    clock("rivals")
+    result["cpu"] = clock.took
     return result
+
+
+class Clock:
+    """Seconds of CPU by part: each call says what has been done since the last one."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, float] = {}
+        self._last = time.process_time()
+
+    def __call__(self, part: str) -> None:
+        """Count what has passed to a part."""
+        now = time.process_time()
+        self.took[part] = round(self.took.get(part, 0.0) + now - self._last, 2)
+        self._last = now
 
 
 def train_blocks(case: Case, parts: Mapping[str, tuple[Sequence[str], Sequence[str]]]) -> dict[str, LegoBlock]:
@@ -193,11 +216,13 @@ def _tune(
     test: PatientData,
     score: Callable[[Tensor], dict[str, float]],
     result: dict[str, Any],
+    clock: Clock,
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
-    All watch the whole validation part, as far as it has all modalities. The rivals take as many steps, and have as
-    much patience, as with all pairs: they see each of few pairs the more often.
+    All watch the whole validation part, as far as it has all modalities. End-to-end models take as many steps, and have
+    as much patience, as with all pairs: they see each of few pairs the more often. Dull ones are fitted to these few
+    pairs alone, and once more to them and those of the validation part, which the others watch.
     """
     rng = np.random.default_rng([case.seed, 17])
     ids = having_all(case.cohort, list(blocks), case.ids("train"))
@@ -222,15 +247,22 @@ def _tune(
         dropped = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode, modality_dropout=0.3)
         fit(dropped, pairs, validation=watched, seed=case.seed, progress=False, **tuning)
         result["dropped"] = dropped
+    clock(f"LegoFuse {share}")
+    if share < 1.0:
+        seen = {"dull": few, "dull, validation too": [*few, *watched.patients]}
+        for key, ids in seen.items():
+            scores[key] = rivals_on_pairs(case.cohort, task, ids, case.ids("test"), case.seed)
+        clock("dull on few pairs")
     again = pairs.subset([row % len(few) for row in range(len(order))])
     for name in RIVALS:
         fresh = [_fresh(case, block) for block in blocks.values()]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(case.seed)
-            model = rival(name, fresh, case.settings.plate.dropout)
+            model = end_to_end(name, fresh, case.settings.plate.dropout)
         training = case.settings.fit.model_dump()
         scores[name] = _fitted(model, (again, watched), training, case.seed, test, score, seconds, name)
         result["parameters"][name] = _count(model)
+        clock(f"{name} {share}")
     return scores
 
 
@@ -250,13 +282,9 @@ def _fitted(
     return score(all_logits(model, test, 256))
 
 
-def _fresh(case: Case, block: LegoBlock) -> LegoBlock:
-    """Return an untrained block with the same preprocessing."""
-    with torch.random.fork_rng():
-        torch.manual_seed(case.seed)
-        fresh = LegoBlock(encoder_for(block.preprocessing, block.modality, case.settings), block.plate, block.modality)
-    fresh.preprocessing = block.preprocessing
-    return fresh
+def _fresh(case: Case, block: Brick) -> LegoBlock:
+    """Return an untrained neural block with the same preprocessing."""
+    return fresh_block(block.preprocessing, block.plate, block.modality, case.settings, seed=case.seed)
 
 
 def _count(model: torch.nn.Module) -> int:

@@ -4,7 +4,8 @@ A run folder holds ``plate/`` (share it with other sites before they train), ``b
 ``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``modalities.json`` (their
 order in the cohort), ``run.json`` (the fingerprint of the run that made all of it) and ``fits/`` (histories and logs,
 from which an interrupted run goes on).
-That of an experiment holds ``splits/``, a file for each split that is done, and ``results.json``.
+That of an experiment holds ``splits/``, a file for each split that is done, likewise ``rivals/`` where these were asked
+for, and ``results.json``.
 """
 
 from __future__ import annotations
@@ -90,6 +91,10 @@ class RunFolder:
     def cell(self, number: int, stamp: str) -> Path:
         """Return the place of an experiment's result on a split, whose fingerprint has a stamp."""
         return self.splits / f"{number:03d}-{stamp}.json"
+
+    def rivals(self, number: int, stamp: str) -> Path:
+        """Return the place of the rivals' result on a split, whose fingerprint has a stamp."""
+        return self.place / "rivals" / f"{number:03d}-{stamp}.json"
 
     def cells(self) -> list[Path]:
         """Return the results on splits that are there, of whatever experiment."""

@@ -43,7 +43,7 @@ class Count:
 
 
 def untimed(results: Results) -> list[dict[str, Any]]:
-    return [{key: value for key, value in split.items() if key != "seconds"} for split in results.splits]
+    return [{key: value for key, value in split.items() if key not in ("seconds", "cpu")} for split in results.splits]
 
 
 def test_everybody_tests_once_a_repeat(results: Results, cohort: Cohort) -> None:

@@ -92,10 +92,61 @@ def test_markdown_has_the_same_rows(results: Results) -> None:
     assert text.startswith(f"{title(results)}.\n\n| method | c-index, mean ± sd |")
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
-    assert lines[2:] == ["| " + " | ".join(row) + " |" for row in rows(results)]
+    paid = [f"{results.cost(method):.1f}" for method in results.methods]
+    assert lines[2:] == [f"| {' | '.join(row)} | {cost} |" for row, cost in zip(rows(results), paid, strict=True)]
     assert [line.split("|")[1].strip() for line in lines[2:]] == results.methods
     seconds = np.mean([split["seconds"] for split in results.splits])
     assert text.rstrip().endswith(f"{seconds:.1f} s a split.")
+
+
+RIVALS = {"LR a": "without pairs", "LR, all": "with pairs", "forest, all": "with pairs", "sequential": "end to end"}
+
+
+def raced() -> Results:
+    """Return results in which rivals stand beside ours."""
+    scores = {
+        "LR a": [0.5, 0.6, 0.7],
+        "LR, all": [0.6, 0.7, 0.8],
+        "forest, all": [0.6, 0.75, 0.85],
+        "sequential": [0.5, 0.5, 0.5],
+        "LegoMerge": [0.6, 0.7, 0.8],
+        "LegoFuse": [0.6, 0.75, 0.75],
+    }
+    cpu = {name: 10.0 + place for place, name in enumerate(scores)}
+    return made(scores, needs=RIVALS, cpu=cpu)
+
+
+def test_the_hardest_rival_of_a_kind_is_the_best_on_these_very_patients() -> None:
+    results = raced()
+    assert results.rivals("with pairs") == ["LR, all", "forest, all"]
+    assert [results.hardest(kind) for kind in ("without pairs", "with pairs", "end to end")] == [
+        "LR a",
+        "forest, all",
+        "sequential",
+    ]
+    assert results.hardest("none") is None
+
+
+def test_ours_against_the_hardest_rivals_with_intervals_and_cost() -> None:
+    results = raced()
+    lines = report.against_rivals(results)
+    assert lines[0] == ("LegoMerge − best dull without pairs: LR a", "+0.100 [+0.100, +0.100]", "better")
+    # 0, 0 and −0.1: mean −0.0333, variance 1/300, and with three folds (1/3 + 1/2) / 300, t = 4.3027
+    assert lines[1] == ("LegoFuse − best dull with pairs: forest, all", "-0.033 [-0.260, +0.193]", "level")
+    assert lines[2][0] == "LegoFuse − best end-to-end: sequential"
+    assert report.costs(results) == ["10.0", "11.0", "12.0", "13.0", "14.0", "15.0"]
+    text = markdown(results)
+    for line in lines:
+        assert f"| {' | '.join(line)} |" in text
+    wide = "\n".join(shown(results, 160))
+    for name, difference, _ in lines:
+        assert any(name in line and difference in line for line in wide.splitlines())
+    assert "12.0" in wide
+
+
+def test_results_without_costs_or_rivals_are_drawn_as_well() -> None:
+    results = made({"LegoMerge": [0.5, 0.6]})
+    assert (report.costs(results), report.against_rivals(results)) == ([""], [])
 
 
 def test_the_report_is_drawn_again_from_the_file(results: Results, place: Path, tmp_path: Path) -> None:

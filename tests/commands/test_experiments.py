@@ -104,6 +104,24 @@ def test_disjoint_or_shared_is_said(site: Path, tmp_path: Path) -> None:
     assert read_results(tmp_path).experiment["disjoint"] is False
 
 
+def test_rivals_stand_in_the_table_with_interval_and_cost(site: Path, tmp_path: Path) -> None:
+    with inside(site):
+        said = done("bench", "-d", "cohort.yaml", "-o", tmp_path, *BENCH, "--rivals", width=160)
+    results = read_results(tmp_path)
+    lines = said.out.splitlines()
+    for name in ("Cox net rna", "Cox net, mean of ranks", "survival forest, all", "concatenation", "sequential"):
+        (row,) = (row for row in rows(results) if row[0] == name)
+        assert any(all(cell in line for cell in (*row, f"{results.cost(name):.1f}")) for line in lines), name
+    assert "LegoMerge − best dull without pairs: " in said.out
+    assert "LegoFuse − best dull with pairs: " in said.out
+    assert "12/12" in said.text
+    assert "| LegoFuse − best end-to-end: " in (tmp_path / "table.md").read_text()
+    assert len(list((tmp_path / "rivals").iterdir())) == 2
+    with inside(site):
+        again = done("report", tmp_path, width=160)
+    assert "LegoFuse − best dull with pairs: " in again.out
+
+
 def test_settings_reach_the_experiment(site: Path, tmp_path: Path) -> None:
     with inside(site):
         done("bench", "-d", "cohort.yaml", "-o", tmp_path, *BENCH, "--validation", 0.3, "-s", "merge.rule=mean")

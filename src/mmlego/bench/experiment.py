@@ -12,7 +12,9 @@ from typing import Any
 
 import torch
 
-from mmlego.bench.results import Results
+from mmlego.baselines import rivals_for
+from mmlego.bench.results import ENSEMBLE, Results
+from mmlego.bench.rivals import library_versions, score_rivals
 from mmlego.bench.score import score_bricks
 from mmlego.data import Cohort, Split, hash_patients
 from mmlego.data.cohort.splitting import Duplicates
@@ -41,11 +43,14 @@ class Experiment(Repeated):
         Whether each block is trained on patients of its own.
     duplicates
         What to do about equal features under two ids, as ``Cohort.split`` takes it.
+    rivals
+        Whether to measure dull and end-to-end models on the same splits, too.
     settings
         Of all parts.
     """
 
     disjoint: bool = True
+    rivals: bool = False
     duplicates: Duplicates = "error"
     settings: Settings = Settings()
 
@@ -75,6 +80,8 @@ def run_experiment(
     if cohort.outcome is None or cohort.outcome_spec is None:
         raise InputError("an experiment needs an outcome", remedy="Add outcome: to the manifest.")
     settings = experiment.settings
+    if experiment.rivals:  # a package that is missing is told before hours of training
+        rivals_for(cohort.outcome_spec.fit_task(cohort.outcome))
     splits = cohort.split(
         duplicates=experiment.duplicates,
         folds=experiment.folds,
@@ -90,31 +97,19 @@ def run_experiment(
     marks = [_mark(whole, cohort, split, experiment, i) for i, split in enumerate(splits)]
     _warn_of_others(run, marks)
     for i, split in enumerate(splits):
+        tell = _prefixed(advance, f"split {i + 1} of {len(splits)}: ")
         file = run.cell(i, marks[i].stamp)
         if file.is_file():
-            results.append(json.loads(file.read_text()))
+            result = json.loads(file.read_text())
             for _ in range(stages(cohort)):
-                if advance:
-                    advance(f"split {i + 1} of {len(splits)}: done before")
-            continue
-        started = time.perf_counter()
-        bricks = train(
-            cohort,
-            settings,
-            split=split,
-            disjoint=experiment.disjoint,
-            seed=_seed(experiment, i),
-            progress=False,
-            advance=_prefixed(advance, f"split {i + 1} of {len(splits)}: "),
-        )
-        result = score_bricks(bricks, cohort, split) | {
-            "repeat": i // experiment.folds,
-            "parameters": _parameters(bricks),
-            "seconds": round(time.perf_counter() - started, 2),
-            "fingerprint": marks[i].config(),
-        }
-        write_atomically(file, json.dumps(_plain(result)))
-        results.append(_plain(result))
+                tell("done before")
+        else:
+            result = _plain(_measured(cohort, split, experiment, i, tell) | {"fingerprint": marks[i].config()})
+            write_atomically(file, json.dumps(result))
+        if experiment.rivals:
+            result = _beside(result, _rivals(cohort, split, experiment, i, run, marks[i]))
+            tell("rivals")
+        results.append(result)
     task = cohort.outcome_spec.fit_task(cohort.outcome)
     target = cohort.outcome_spec.target(cohort.outcome, task)
     outcome = {p: row.flatten().tolist() for p, row in zip(cohort.patients, target, strict=True)}
@@ -123,13 +118,80 @@ def run_experiment(
     return found
 
 
-def stages(cohort: Cohort) -> int:
-    """Return how many stages a split has, for a progress bar: a block a modality, merge, fuse."""
-    return len(cohort.modalities) + 2
+def stages(cohort: Cohort, *, rivals: bool = False) -> int:
+    """Return how many stages a split has, for a progress bar: a block a modality, merge, fuse, maybe rivals."""
+    return len(cohort.modalities) + 2 + rivals
 
 
-def _prefixed(advance: Callable[[str], None] | None, prefix: str) -> Callable[[str], None] | None:
-    return None if advance is None else (lambda stage: advance(prefix + stage))
+def _measured(
+    cohort: Cohort, split: Split, experiment: Experiment, number: int, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """Run the main job on a split, and score what it made."""
+    started = time.perf_counter()
+    clock = _Clock(tell)
+    bricks = train(
+        cohort,
+        experiment.settings,
+        split=split,
+        disjoint=experiment.disjoint,
+        seed=_seed(experiment, number),
+        progress=False,
+        advance=clock,
+    )
+    return score_bricks(bricks, cohort, split) | {
+        "repeat": number // experiment.folds,
+        "parameters": _parameters(bricks),
+        "cpu": clock.costs(),
+        "seconds": round(time.perf_counter() - started, 2),
+    }
+
+
+class _Clock:
+    """Told after each stage of the main job; knows the seconds of CPU that each took."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell, self._last = tell, time.process_time()
+        self._took: dict[str, float] = {}
+
+    def __call__(self, stage: str) -> None:
+        now = time.process_time()
+        self._took[stage], self._last = now - self._last, now
+        self._tell(stage)
+
+    def costs(self) -> dict[str, float]:
+        """Return the seconds of each method, those of its blocks among them."""
+        blocks = {stage: took for stage, took in self._took.items() if stage.startswith("block ")}
+        whole = sum(blocks.values())
+        merge = whole + self._took.get("merge", 0.0)
+        found = {**blocks, ENSEMBLE: whole, "LegoMerge": merge, "LegoFuse": merge + self._took.get("fuse", 0.0)}
+        return {name: round(took, 3) for name, took in found.items()}
+
+
+def _rivals(
+    cohort: Cohort, split: Split, experiment: Experiment, number: int, run: RunFolder, mark: Fingerprint
+) -> dict[str, Any]:
+    """Return the scores of the rivals on a split, from their file if they are there."""
+    method = hash_plain({"job": "rivals", "method": mark.method, "versions": library_versions()})
+    stamp = Fingerprint(mark.cohort, mark.split, mark.settings, method)
+    file = run.rivals(number, stamp.stamp)
+    if file.is_file():
+        found: dict[str, Any] = json.loads(file.read_text())
+        return found
+    chosen: dict[str, Any] = {"disjoint": experiment.disjoint, "seed": _seed(experiment, number)}
+    found = _plain(score_rivals(cohort, split, experiment.settings, **chosen) | {"fingerprint": stamp.config()})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(file, json.dumps(found))
+    return found
+
+
+def _beside(result: dict[str, Any], rivals: dict[str, Any]) -> dict[str, Any]:
+    """Return a split's result with that of the rivals."""
+    both = {key: {**result.get(key, {}), **rivals[key]} for key in ("scores", "cpu")}
+    return {**result, **both, "needs": rivals["needs"], "tables_cpu": rivals["tables_cpu"]}
+
+
+def _prefixed(advance: Callable[[str], None] | None, prefix: str) -> Callable[[str], None]:
+    return lambda stage: None if advance is None else advance(prefix + stage)
 
 
 def _seed(experiment: Experiment, number: int) -> int:

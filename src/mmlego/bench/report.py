@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mmlego.bench.results import Results
+from mmlego.bench.results import ENSEMBLE, Results
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _LABELS = {"c_index": "c-index", "auroc": "AUROC", "r2": "R²"}
-_ENSEMBLE = "logit ensemble"
+_AGAINST = {"without pairs": "LegoMerge", "with pairs": "LegoFuse", "end to end": "LegoFuse"}
+_KINDS = {"without pairs": "dull without pairs", "with pairs": "dull with pairs", "end to end": "end-to-end"}
 _BLUE, _RED, _GREY = "#2166ac", "#b2182b", "#666666"
 
 
@@ -26,16 +27,40 @@ def rows(results: Results) -> list[tuple[str, str, str, str]]:
     lines = []
     for method in results.methods:
         spread = _spread(results, method, 3)
-        if method == _ENSEMBLE or _ENSEMBLE not in results.methods:
+        if method == ENSEMBLE or ENSEMBLE not in results.methods:
             lines.append((method, spread, "", ""))
             continue
-        found = results.versus(method, _ENSEMBLE)
+        found = results.versus(method, ENSEMBLE)
         if math.isnan(found.low):
             lines.append((method, spread, "", ""))
             continue
         difference = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
         lines.append((method, spread, difference, found.verdict))
     return lines
+
+
+def against_rivals(results: Results) -> list[tuple[str, str, str]]:
+    """Return LegoMerge and LegoFuse against the best rival of each kind: who, difference with interval, verdict.
+
+    Which rival is the best was seen on the test patients, so that it is harder than any that could have been chosen.
+    """
+    lines = []
+    for needs, ours in _AGAINST.items():
+        best = results.hardest(needs)
+        if best is None or ours not in results.methods:
+            continue
+        found = results.versus(ours, best)
+        if math.isnan(found.low):
+            continue
+        difference = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]"
+        lines.append((f"{ours} − best {_KINDS[needs]}: {best}", difference, found.verdict))
+    return lines
+
+
+def costs(results: Results) -> list[str]:
+    """Return the seconds of CPU of each method on a split, in the order of the methods."""
+    found = [results.cost(method) for method in results.methods]
+    return ["" if math.isnan(value) else f"{value:.1f}" for value in found]
 
 
 def _spread(results: Results, method: str, digits: int) -> str:
@@ -64,11 +89,14 @@ def table(results: Results) -> Table:
 
     made = Table(title=title(results), title_justify="left", title_style="bold")
     made.add_column("method")
-    made.add_column(f"{_LABELS.get(results.metric, results.metric)}, mean ± sd", justify="right")
-    made.add_column("minus the ensemble [95 % CI]", justify="right")
-    made.add_column("")
-    for method, *cells in rows(results):
-        made.add_row(method, *cells, style="bold" if method.startswith("Lego") else None)
+    made.add_column(f"{_LABELS.get(results.metric, results.metric)},\nmean ± sd", justify="right")
+    made.add_column("minus the ensemble\n[95 % CI]", justify="right", no_wrap=True)
+    made.add_column("", no_wrap=True)
+    made.add_column("CPU s", justify="right", no_wrap=True)
+    for (method, *cells), cost in zip(rows(results), costs(results), strict=True):
+        made.add_row(method, *cells, cost, style="bold" if method.startswith("Lego") else None)
+    for name, difference, verdict in against_rivals(results):
+        made.add_row(name, "", difference, verdict, "", style="bold")
     return made
 
 
@@ -78,9 +106,10 @@ def markdown(results: Results) -> str:
     lines = [
         f"{title(results)}.",
         "",
-        f"| method | {metric}, mean ± sd | minus the ensemble [95 % CI] | |",
-        "|---|---|---|---|",
-        *("| " + " | ".join(row) + " |" for row in rows(results)),
+        f"| method | {metric}, mean ± sd | minus the ensemble [95 % CI] | | CPU s |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(row)} | {cost} |" for row, cost in zip(rows(results), costs(results), strict=True)),
+        *_rivals_told(results),
         "",
         "Mean and standard deviation over splits; intervals by the corrected resampled t (Nadeau and Bengio 2003); "
         "“better” or “worse” only where the interval excludes zero.",
@@ -89,6 +118,22 @@ def markdown(results: Results) -> str:
     if seconds:
         lines[-1] += f" {np.mean(seconds):.1f} s a split."
     return "\n".join(lines) + "\n"
+
+
+def _rivals_told(results: Results) -> list[str]:
+    found = against_rivals(results)
+    if not found:
+        return []
+    return [
+        "",
+        "| against the best rivals | difference [95 % CI] | |",
+        "|---|---|---|",
+        *(f"| {' | '.join(line)} |" for line in found),
+        "",
+        "The best rival of each kind is the one with the highest mean on these test patients, which nobody could have "
+        "known: a hard one. Rivals without pairs are fitted to the patients of each block, those with pairs to all "
+        "training and validation patients, end-to-end models to those who have all modalities.",
+    ]
 
 
 def write_report(results: Results, folder: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 
 from mmlego.bench.statistics import Comparison, compare
 from mmlego.errors import InputError
+
+ENSEMBLE = "logit ensemble"
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,24 @@ class Results:
         name = metric or self.metric
         values = [split["scores"].get(method, {}).get(name) for split in self.splits]
         return np.array([np.nan if value is None else value for value in values], dtype=float)
+
+    def cost(self, method: str) -> float:
+        """Return the mean seconds of CPU of a method on a split, NaN where nobody measured."""
+        found = [split.get("cpu", {}).get(method) for split in self.splits]
+        known = [value for value in found if value is not None]
+        return float(np.mean(known)) if known else math.nan
+
+    def rivals(self, needs: str) -> list[str]:
+        """Return the rivals of a kind: ``"with pairs"``, ``"without pairs"`` or ``"end to end"``."""
+        return [
+            name for name in self.methods if any(split.get("needs", {}).get(name) == needs for split in self.splits)
+        ]
+
+    def hardest(self, needs: str) -> str | None:
+        """Return the rival of a kind that is best on the mean: nobody could have known, so it is a hard one."""
+        scores = {name: self.scores(name) for name in self.rivals(needs)}
+        means = {name: float(np.nanmean(found)) for name, found in scores.items() if np.isfinite(found).any()}
+        return max(means, key=lambda name: means[name], default=None)
 
     def versus(self, first: str, second: str) -> Comparison:
         """Compare two methods, split by split."""

@@ -33,6 +33,20 @@ class Comparison:
         return "worse" if self.high < 0 else "level"
 
 
+def mean_or_nan(values: np.ndarray) -> np.ndarray:
+    """Return the means over the first axis of what is known, NaN where nothing is.
+
+    Examples
+    --------
+    >>> mean_or_nan(np.array([[1.0, np.nan, np.nan], [3.0, 4.0, np.nan]]))
+    array([ 2.,  4., nan])
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
 def compare(
     first: Sequence[float], second: Sequence[float], *, test_share: float, confidence: float = 0.95
 ) -> Comparison:

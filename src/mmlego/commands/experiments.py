@@ -27,6 +27,10 @@ def bench(
     ] = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
+    rivals: Annotated[
+        bool,
+        typer.Option("--rivals", metavar="", help="Measure dull and end-to-end models, too (mmlego[rivals])."),
+    ] = False,
     config: Config = None,
     overrides: Overrides = None,
 ) -> None:
@@ -48,9 +52,10 @@ def bench(
             validation=validation,
             disjoint=not shared_patients,
             duplicates=duplicates,
+            rivals=rivals,
             settings=settings,
         )
-        with stages(folds * repeats * stages_of(cohort), cohort.name) as advance:
+        with stages(folds * repeats * stages_of(cohort, rivals=rivals), cohort.name) as advance:
             results = run_experiment(cohort, experiment, out, advance=advance)
         files = write_report(results, out)
     show.print(table(results))
