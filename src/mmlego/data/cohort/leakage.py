@@ -38,11 +38,13 @@ def duplicates(cohort: CohortTable) -> dict[str, list[tuple[str, ...]]]:
     """
     found = {}
     for modality, frame in cohort.frames.items():
+        first: dict[bytes, str] = {}
         same: dict[bytes, list[str]] = {}
         for patient, mark in zip(frame.index, cohort.sources[modality].fingerprints(frame), strict=True):
-            if mark is not None:
-                same.setdefault(mark, []).append(patient)
-        found[modality] = [tuple(patients) for patients in same.values() if len(patients) > 1]
+            if mark is not None and first.setdefault(mark, patient) is not patient:
+                same.setdefault(mark, [first[mark]]).append(patient)
+        order = {mark: place for place, mark in enumerate(first)} if same else {}
+        found[modality] = [tuple(same[mark]) for mark in sorted(same, key=order.__getitem__)]
     return {modality: sets for modality, sets in found.items() if sets}
 
 
@@ -74,14 +76,15 @@ def check_leakage(cohort: CohortTable, split: Split, prepared: Prepared | None =
     ...
     mmlego.errors.InputError: leakage: preprocessing was fitted on 1 patient of the test part (c). Fit it ...
     """
-    check_features(cohort, split, duplicates(cohort))
+    check_split(split, cohort.patients)
+    check_sides(cohort, split, duplicates(cohort))
     if prepared is not None:
         _check_fitted(prepared.train, {name: set(rows) for name, rows in split.named(cohort.patients).items()})
         _check_bins(cohort, prepared)
 
 
-def check_features(cohort: CohortTable, split: Split, found: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
-    """Refuse a split with one patient, one group or the same features on two sides.
+def check_sides(cohort: CohortTable, split: Split, found: Mapping[str, Sequence[tuple[str, ...]]]) -> None:
+    """Refuse a split with one group or the same features on two sides; its rows were looked at before.
 
     Parameters
     ----------
@@ -93,11 +96,10 @@ def check_features(cohort: CohortTable, split: Split, found: Mapping[str, Sequen
     Raises
     ------
     InputError
-        As :func:`check_leakage` does.
+        If it has.
     """
-    check_split(split, cohort.patients)
     _check_groups(cohort, split)
-    sides = {name: set(patients) for name, patients in split.named(cohort.patients).items()}
+    sides = {name: set(patients) for name, patients in split.named(cohort.patients).items()} if found else {}
     for modality, sets in found.items():
         for names in sides.values():
             across = [same for same in sets if 0 < sum(patient in names for patient in same) < _used(same, sides)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from mmlego.data.cohort.leakage import check_features, duplicates, merge_groups
+from mmlego.data.cohort.leakage import check_sides, duplicates, merge_groups
 from mmlego.data.cohort.scaffolds import declared_groups, scaffolds_of
 from mmlego.data.splits.splits import Groups, Split, check_split, split_patients
 from mmlego.errors import InputError, UnknownNameError
@@ -84,7 +84,7 @@ def split_cohort(
     for split in splits:
         check_split(split, cohort.patients, groups)
         if same == "error":
-            check_features(cohort, split, found)
+            check_sides(cohort, split, found)
     return splits
 
 

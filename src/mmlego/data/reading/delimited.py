@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import COMMA, NULLS, Dialect
-from mmlego.data.reading.rows import count_lines, padded, row_pieces
+from mmlego.data.reading.in_turn import in_turn, threads
+from mmlego.data.reading.rows import PIECE_BYTES, count_lines, padded, piece_bytes, row_pieces
 from mmlego.data.reading.wide import WideReader
 from mmlego.errors import InputError
 from mmlego.wording import counted
@@ -22,14 +23,19 @@ from mmlego.wording import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
+LINE_FEED = 10
 # Tables of so many columns are read row by row.
 WIDE = 5000
 # Rows and cells that tell whether a column seems to hold numbers.
 MOST_LOOKED_AT = 20
 CELLS_LOOKED_AT = 200_000
+ALONE = 2 * PIECE_BYTES  # a piece as long as this is parsed alone, its columns side by side
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
+Buffer: TypeAlias = bytes | memoryview
+# The numbers of a piece ``(rows, f)``, its texts by column, and how many columns had become text when it was parsed.
+Cells: TypeAlias = "tuple[NDArray[np.float64], dict[str, Any], int]"
 
 
 class Columns:
@@ -121,8 +127,12 @@ class _Reader:
         self.quotes = quotes
         self.matrix = np.empty((len(self.numbers), lines))
         self.place = {name: row for row, name in enumerate(self.numbers)}
-        for piece in row_pieces(self.content, self.dialect, self.quotes, lines):
-            self._add(piece)
+        # longer pieces are not parsed side by side, for they would take more memory
+        small = piece_bytes(self.content, self.dialect, lines) <= PIECE_BYTES
+        workers = threads() if small else 1
+        self.ahead = workers > 1
+        for piece, cells in in_turn(self._tried, row_pieces(self.content, self.dialect, quotes, lines), workers):
+            self._add(cells if cells is not None and cells[2] == len(self.late) else self._parsed_in_turn(piece))
         self._again()
 
     def columns(self) -> Columns:
@@ -135,34 +145,58 @@ class _Reader:
         notes = [f"{lines} with fewer cells than there are columns, the others taken as empty"] if self.short else []
         return Columns(numbers, matrix, texts, notes)
 
-    def _add(self, piece: bytes) -> None:
-        batch = self._mended(piece, self._parsed)
-        numbers = [name for name in self.numbers if name not in self.late]
-        stop = self.rows + batch.num_rows
-        if numbers and batch.num_rows:
-            values = batch.select(numbers).to_tensor(null_to_nan=True, row_major=False).to_numpy()  # (rows, f)
-            rows: Any = slice(None) if not self.late else [self.place[name] for name in numbers]
-            self.matrix[rows, self.rows : stop] = values.T
+    def _add(self, cells: Cells) -> None:
+        values, texts, _ = cells
+        stop = self.rows + len(values)
+        rows: Any = slice(None)
+        if self.late:
+            rows = [self.place[name] for name in self.numbers if name not in self.late]
+        self.matrix[rows, self.rows : stop] = values.T
         for name, parts in self.parts.items():
-            parts.append(_with_words(batch.column(name)))
+            parts.append(texts[name])
         self.rows = stop
 
-    def _mended(self, piece: bytes, parse: Callable[[bytes], pa.RecordBatch]) -> pa.RecordBatch:
+    def _tried(self, piece: memoryview) -> Cells | None:
+        """Return the cells of a piece as other pieces were so far; None if it is to be parsed when its turn comes."""
+        import pyarrow as pa
+
+        if not self.ahead:
+            return None
+        late = dict(self.late)
+        try:
+            return self._cells(self._convert(piece, late), late)
+        except (pa.ArrowInvalid, _RaggedError):
+            return None
+
+    def _parsed_in_turn(self, piece: memoryview) -> Cells:
+        batch = self._mended(piece, self._parsed)
+        return self._cells(batch, self.late)
+
+    def _cells(self, batch: pa.RecordBatch, late: Collection[str]) -> Cells:
+        numbers = [name for name in self.numbers if name not in late]
+        texts = {name: _with_words(batch.column(name)) for name in self.wanted if name in self.texts or name in late}
+        if not numbers or not batch.num_rows:
+            return np.empty((batch.num_rows, len(numbers))), texts, len(late)
+        values = batch.select(numbers).to_tensor(null_to_nan=True, row_major=False).to_numpy()  # (rows, f)
+        return values, texts, len(late)
+
+    def _mended(self, piece: memoryview, parse: Callable[[Buffer], pa.RecordBatch]) -> pa.RecordBatch:
         """Return a piece; rows without the empty cells at their end, which some programs leave out, get them."""
         try:
             return parse(piece)
         except _RaggedError as error:
-            if any(row.actual_columns > len(self.names) for row in error.rows) or not piece.endswith(b"\n"):
+            if any(row.actual_columns > len(self.names) for row in error.rows) or piece[-1] != LINE_FEED:
                 raise _ragged(error.rows, self.names) from None
             self.short += len(error.rows)
-        return parse(padded(piece, self.dialect.separator, len(self.names)))
+            self.ahead = False  # such lines are hardly alone
+        return parse(padded(bytes(piece), self.dialect.separator, len(self.names)))
 
-    def _parsed(self, piece: bytes) -> pa.RecordBatch:
+    def _parsed(self, piece: Buffer) -> pa.RecordBatch:
         """Return a piece; where a column of numbers holds a word, it is text from now on."""
         import pyarrow as pa
 
         try:
-            return self._convert(piece)
+            return self._convert(piece, self.late)
         except pa.ArrowInvalid as error:
             if "conversion error" not in str(error):
                 raise
@@ -171,7 +205,7 @@ class _Reader:
             self._to_text(name)
         for _ in range(len(self.numbers) + 1):
             try:
-                return self._convert(piece)
+                return self._convert(piece, self.late)
             except pa.ArrowInvalid as error:
                 found = re.search(r"column #(\d+): .*conversion error to double", str(error))
                 if found is None:
@@ -183,7 +217,7 @@ class _Reader:
         self.late[name] = self.rows
         self.parts[name] = []
 
-    def _no_numbers(self, piece: bytes) -> list[str]:
+    def _no_numbers(self, piece: Buffer) -> list[str]:
         """Return the columns of numbers that pyarrow, asked what they are, takes for something else."""
         import pyarrow as pa
 
@@ -194,11 +228,10 @@ class _Reader:
             name for name, kind in zip(names, table.schema.types, strict=True) if not any(test(kind) for test in number)
         ]
 
-    def _convert(self, piece: bytes, only: Sequence[str] | None = None) -> pa.RecordBatch:
+    def _convert(self, piece: Buffer, late: Collection[str], only: Sequence[str] | None = None) -> pa.RecordBatch:
         import pyarrow as pa
 
         chosen = self.wanted if only is None else list(only)
-        late = self.late.keys()
         number = set() if only is not None else {name for name in self.numbers if name not in late}
         kinds = {name: pa.float64() if name in number else pa.string() for name in chosen}
         table = self._table(piece, chosen, kinds)
@@ -206,7 +239,7 @@ class _Reader:
             table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
         )
 
-    def _table(self, piece: bytes, names: Sequence[str], kinds: dict[str, Any]) -> pa.Table:
+    def _table(self, piece: Buffer, names: Sequence[str], kinds: dict[str, Any]) -> pa.Table:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -218,7 +251,9 @@ class _Reader:
 
         table = csv.read_csv(
             pa.BufferReader(piece),
-            csv.ReadOptions(block_size=max(2**20, len(piece) + 1), column_names=self.names),
+            csv.ReadOptions(
+                block_size=max(2**20, len(piece) + 1), column_names=self.names, use_threads=len(piece) > ALONE
+            ),
             csv.ParseOptions(
                 delimiter=self.dialect.separator, newlines_in_values=self.quotes, invalid_row_handler=refuse
             ),
@@ -241,18 +276,19 @@ class _Reader:
         late = {name: rows for name, rows in self.late.items() if rows > 0}
         if not late:
             return
-        done = 0
+        done, short = 0, self.short
         before: dict[str, list[Any]] = {name: [] for name in late}
         for piece in row_pieces(self.content, self.dialect, self.quotes, self.matrix.shape[1]):
             if done >= max(late.values()):
                 break
-            batch = self._mended(piece, lambda whole: self._convert(whole, list(late)))
+            batch = self._mended(piece, lambda whole: self._convert(whole, self.late, list(late)))
             for name, rows in late.items():
                 if done < rows:
                     before[name].append(_with_words(batch.column(name)))
             done += batch.num_rows
         for name, parts in before.items():
             self.parts[name] = [*parts, *self.parts[name]]
+        self.short = short  # those of these pieces were counted
 
 
 def _numbers(dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
@@ -289,12 +290,22 @@ def choose_rows(
         notes = [*notes, Noted(where, text)]
     chosen = pick(frame, columns) if read is None else read(frame, columns)
     frame, merged = one_row_each(chosen, rule, where)
-    empty = np.flatnonzero(frame.isna().to_numpy().all(axis=1))
+    empty = _empty_rows(frame)
     if len(empty):
         who = tuple(frame.index[empty])
         notes = [*notes, Dropped(where, f"{counted(len(who), 'patient')} without any value", who)]
         frame = frame.drop(index=list(who))
     return frame, [*notes, *merged]
+
+
+def _empty_rows(frame: pd.DataFrame) -> NDArray[np.int64]:
+    """Return which rows hold nothing; hardly ever are more than the first columns looked at."""
+    rows, start, step = np.arange(len(frame)), 0, 1
+    while len(rows) and start < frame.shape[1]:
+        part = frame.iloc[:, start : start + step]
+        empty = (part if len(rows) == len(frame) else part.iloc[rows]).isna().to_numpy().all(axis=1)
+        rows, start, step = rows[empty], start + step, 2 * step
+    return rows
 
 
 def refuse_taken(columns: Sequence[str], taken: Sequence[str], where: str) -> None:

@@ -9,8 +9,9 @@ from typing import BinaryIO
 from mmlego.data.reading.dialect import Dialect, cells
 from mmlego.errors import InputError
 
-PIECE_BYTES = 16 * 2**20
+PIECE_BYTES = 8 * 2**20
 MOST_PIECE_BYTES = 192 * 2**20
+COUNTED_BYTES = 2**20
 PIECE_ROWS = 64  # of a wide file: each column of each piece costs something
 
 
@@ -32,14 +33,15 @@ def count_lines(content: BinaryIO, start: int) -> tuple[int, bool]:
     """
     content.seek(start)
     lines, quotes = 1, False
-    while piece := content.read(2**22):
-        lines += piece.count(b"\n")
-        quotes = quotes or b'"' in piece
+    piece = bytearray(COUNTED_BYTES)
+    while size := content.readinto(piece):  # type: ignore[attr-defined]
+        lines += piece.count(b"\n", 0, size)
+        quotes = quotes or piece.find(b'"', 0, size) >= 0
     return lines, quotes
 
 
-def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[bytes]:
-    """Yield the rows in pieces that end with a row.
+def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[memoryview]:
+    """Yield the rows in pieces that end with a row, each in memory of its own.
 
     Parameters
     ----------
@@ -57,28 +59,45 @@ def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) ->
     InputError
         If a quotation mark is never closed.
     """
-    content.seek(0, 2)
-    row = (content.tell() - dialect.start) / max(1, lines - 1)
-    size = int(min(max(PIECE_BYTES, PIECE_ROWS * row), MOST_PIECE_BYTES))
+    size = piece_bytes(content, dialect, lines)
     content.seek(dialect.start)
     left = b""
-    while piece := content.read(size):
-        piece = left + piece if left else piece
-        end = _last_end(piece, quotes)
-        left = piece[end:]
+    while True:
+        piece = bytearray(len(left) + size)
+        piece[: len(left)] = left
+        with memoryview(piece) as whole:
+            found: int = content.readinto(whole[len(left) :])  # type: ignore[attr-defined]
+        if not found:
+            break
+        stop = len(left) + found
+        end = _last_end(piece, quotes, stop)
+        left = bytes(memoryview(piece)[end:stop])
         if end:
-            yield piece if not left else piece[:end]
+            yield memoryview(piece)[:end]
     if re.search(rb'(?:^|[\n,;|\t])"[^"]*$', left):
         raise InputError(
             "a quotation mark at the beginning of a cell that is never closed", got=repr(left[-60:].decode())
         )
     if left.strip():
-        yield left
+        yield memoryview(left)
 
 
-def _last_end(piece: bytes, quotes: bool) -> int:
-    """Return where the last whole row ends; a line feed within quotes ends none."""
-    end = piece.rfind(b"\n") + 1
+def piece_bytes(content: BinaryIO, dialect: Dialect, lines: int) -> int:
+    """Return how many bytes a piece has, beside what is left of the one before.
+
+    Parameters
+    ----------
+    content, dialect, lines
+        As :func:`row_pieces` takes them.
+    """
+    content.seek(0, 2)
+    row = (content.tell() - dialect.start) / max(1, lines - 1)
+    return int(min(max(PIECE_BYTES, PIECE_ROWS * row), MOST_PIECE_BYTES))
+
+
+def _last_end(piece: bytearray, quotes: bool, stop: int) -> int:
+    """Return where the last whole row before ``stop`` ends; a line feed within quotes ends none."""
+    end = piece.rfind(b"\n", 0, stop) + 1
     if not quotes:
         return end
     odd = piece.count(b'"', 0, end) % 2

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import io
+import random
+
+import numpy as np
+import pytest
+
+from mmlego.data.reading import delimited
+from mmlego.data.reading.delimited import Columns, read_columns
+from mmlego.data.reading.dialect import detect
+from mmlego.errors import InputError
+
+
+@pytest.fixture(params=[1, 3], autouse=True)
+def small_pieces(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in pieces of a few rows, by one thread and by three."""
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_BYTES", 64)
+    monkeypatch.setattr("mmlego.data.reading.rows.PIECE_ROWS", 1)
+    monkeypatch.setattr(delimited, "threads", lambda: request.param)
+
+
+def read(lines: list[str]) -> Columns:
+    file = io.BytesIO("\n".join(["id,a,b", *lines, ""]).encode())
+    dialect = detect(file, ",", "id")
+    return read_columns(file, dialect, list(dialect.names), ["id"])
+
+
+def test_many_pieces_are_the_rows_of_the_file_in_order() -> None:
+    chance = random.Random(0)
+    numbers = [(chance.random(), chance.random()) for _ in range(2000)]
+    found = read([f"P{row},{a!r},{b!r}" for row, (a, b) in enumerate(numbers)])
+    assert found.numbers == ["a", "b"]
+    np.testing.assert_array_equal(found.matrix, np.array(numbers).T)
+    assert found.texts["id"].tolist() == [f"P{row}" for row in range(2000)]
+    assert found.notes == []
+
+
+def test_columns_become_text_where_a_word_comes_late() -> None:
+    lines = [f"P{row},{row},{row}.5" for row in range(500)]
+    lines[200] = "P200,none of it,200.5"
+    lines[400] = "P400,400,NA"
+    lines[450] = "P450,450,> 9"
+    found = read(lines)
+    assert found.numbers == []
+    assert found.texts["a"].tolist() == [line.split(",")[1] for line in lines]
+    assert found.texts["b"].tolist() == [line.split(",")[2] for line in lines]
+
+
+def test_lines_without_their_last_cells_are_counted_once() -> None:
+    lines = [f"P{row},{row},{row}" for row in range(300)]
+    lines[100], lines[101], lines[200] = "P100,100", "P101", "P200,word"
+    found = read(lines)
+    assert np.flatnonzero(np.isnan(found.matrix[0])).tolist() == [100, 101, 200]
+    assert found.numbers == ["b"]
+    assert found.texts["a"][[99, 101, 200]].tolist() == ["99", None, "word"]
+    assert found.notes == ["3 lines with fewer cells than there are columns, the others taken as empty"]
+
+
+def test_the_first_fault_of_the_file_is_told() -> None:
+    lines = [f"P{row},{row},{row}" for row in range(300)]
+    lines[100], lines[250] = "P100,1,2,3", 'P250,1,"2'
+    with pytest.raises(InputError, match=r"expected 3 cells, got 4 in 'P100,1,2,3'"):
+        read(lines)
+    lines[100] = "P100,1,2"
+    with pytest.raises(InputError, match="never closed"):
+        read(lines)
+
+
+def test_line_feeds_in_quotes_end_no_row() -> None:
+    lines = [f'P{row},{row},"a\nb, {row}"' for row in range(100)]
+    found = read(lines)
+    assert found.matrix.tolist() == [[float(row) for row in range(100)]]
+    assert found.texts["b"].tolist() == [f"a\nb, {row}" for row in range(100)]
