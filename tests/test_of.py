@@ -139,3 +139,40 @@ def test_tables_are_taken_as_they_are_and_words_refused() -> None:
         LegoBlock.of("logistic", plate, "labs", (frame.assign(sex="f"), y))
     with pytest.raises(InputError, match="one a row"):
         LegoBlock.of("logistic", plate, "labs", (x, y), patients=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"patients": 5}, "patients of a brick: expected ids, one a row, got 5"),
+        ({"patients": "abc"}, "patients of a brick: expected ids"),
+        ({"patients": [None] * 80}, "ids as text or whole numbers"),
+        ({"patients": [["a"]] * 80}, "ids as text or whole numbers"),
+        ({"patients": [0.5] * 80}, "ids as text or whole numbers"),
+        ({"seed": "a"}, "seed of a brick: expected an int ≥ 0, below 2⁶³, got 'a'"),
+        ({"seed": -1}, "seed of a brick"),
+        ({"seed": True}, "seed of a brick"),
+        ({"options": 5}, "options of a learner: expected values by name, got 5"),
+        ({"options": "abc"}, "options of a learner"),
+        ({"options": {"seed": 1}}, "unknown option of learner 'logistic': expected of penalties, folds, got seed"),
+        ({"options": {"x": 1, 5: 2}}, "unknown option of learner 'logistic'"),
+        ({"options": {"penalties": -1}}, "option 'penalties' of learner 'logistic'"),
+        ({"folds": "a"}, "folds of a brick: expected an int ≥ 2"),
+        ({"folds": 1}, "folds of a brick"),
+        ({"ordered": "no"}, "ordered of a brick: expected True or False"),
+    ],
+)
+def test_arguments_of_wrong_kinds_end_in_one_error(given: dict[str, Any], told: str) -> None:
+    x, y = two_classes()
+    with pytest.raises(InputError, match=re.escape(told)):
+        LegoBlock.of("logistic", Baseplate(YES, channels=4, width=8), "labs", (x, y), **given)
+
+
+def test_ids_that_are_numbers_are_those_that_a_cohort_reads() -> None:
+    x, y = two_classes()
+    plate = Baseplate(YES, channels=4, width=8)
+    by_number = LegoBlock.of("logistic", plate, "labs", (x, y), patients=pd.Index(range(80)))
+    by_name = LegoBlock.of("logistic", plate, "labs", (x, y), patients=[str(i) for i in range(80)])
+    found = by_number.known(["3", "79"])
+    assert found is not None
+    assert torch.equal(found, by_name.known(["3", "79"]))  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from mmlego import Baseplate, InputError, UnknownNameError
-from mmlego.settings import EncoderSettings, PlateSettings, Settings, read_settings, write_settings
+from mmlego.settings import EncoderSettings, PlateSettings, Settings, as_settings, read_settings, write_settings
 from mmlego.tasks import Classification
 
 SECTIONS = "plate, encoder, encoders, fit, merge, fuse, seed"
@@ -153,3 +153,18 @@ def test_files_that_are_no_settings(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- fit\n- plate\n")
     with pytest.raises(InputError, match=r"list\.yaml: expected sections with keys, got list"):
         read_settings(tmp_path / "list.yaml")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "told"),
+    [
+        ({"name": "survival_boosting", "options": {"rounds": -1}}, "option 'rounds' of learner 'survival_boosting'"),
+        ({"name": "logistic", "options": {"penalties": "many"}}, "expected a value like its default, 12, got 'many'"),
+        ({"name": "boosting", "options": {"columns": 30}}, "should be less than or equal to 1"),
+        ({"name": "coxnet", "options": {"criterion": "aic"}}, "should be 'likelihood' or 'c_index'"),
+    ],
+)
+def test_options_of_learners_that_cannot_be_are_refused_before_anything_is_read(encoder: object, told: str) -> None:
+    with pytest.raises(InputError, match=r"setting 'encoders\.labs'") as error:
+        as_settings({"encoders": {"labs": encoder}})
+    assert told in str(error.value)

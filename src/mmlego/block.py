@@ -164,8 +164,8 @@ class LegoBlock(Brick):
         Raises
         ------
         InputError
-            If the estimator is not fitted and no data are given, does not suit the task, is a survival model that
-            nothing is given to calibrate on, or the plate is too narrow.
+            If an argument is of a wrong kind, or the plate too narrow; if the estimator is not fitted and no data are
+            given, does not suit the task, or is a survival model that nothing is given to calibrate on.
 
         Examples
         --------
@@ -186,7 +186,7 @@ class LegoBlock(Brick):
             folds=folds,
             ordered=ordered,
             seed=seed,
-            options=options or {},
+            options={} if options is None else options,
         )
 
     @property

@@ -11,17 +11,21 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate
+from mmlego.bounds import within
 from mmlego.brick import check_place
 from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
+from mmlego.learners.base import serves
 from mmlego.learners.calibration import Scale, calibrated_map, identity_map
 from mmlego.learners.copies import fit_copy
 from mmlego.learners.foreign import wrap
-from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds
-from mmlego.learners.registry import learner_class
+from mmlego.learners.options import check_options
+from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds, ids_of
+from mmlego.learners.registry import learner_class, options_of
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
+from mmlego.sections import PlateSettings
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
@@ -77,7 +81,7 @@ def fit_block(
     target = task.check_target(target)
     if len(x) != len(target):
         raise InputError("rows and target do not belong together", expected=f"{len(x)} targets", got=len(target))
-    names = [str(row) for row in range(len(x))] if patients is None else list(patients)
+    names = [str(row) for row in range(len(x))] if patients is None else ids_of(patients)
     fold = deal_folds(task.strata(target).numpy(), names, folds=folds, seed=seed)
     values = x.double().numpy()
     whole = make(values, target, seed)
@@ -138,6 +142,11 @@ def brick_of(
 ) -> FittedBlock:
     """Return any estimator as a brick; see :meth:`mmlego.LegoBlock.of`."""
     check_place(plate, modality)
+    if not isinstance(options, Mapping):
+        raise InputError("options of a learner", expected="values by name", got=repr(options))
+    if not isinstance(ordered, bool):
+        raise InputError("ordered of a brick", expected="True or False", got=repr(ordered))
+    within(PlateSettings, "seed", seed, "seed of a brick")
     if data is not None and held_out is not None:
         raise InputError(
             "data and held_out",
@@ -228,6 +237,8 @@ def maker_of(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
     """Return what fits a learner by its name, or a fresh copy of an estimator."""
     if isinstance(estimator, str):
         cls = learner_class(estimator)
+        serves(cls, task)
+        options = check_options(cls, options, options_of(cls))
         return lambda x, target, seed: cls.fit(x, target, task, seed=seed, **options)
     if options:
         raise InputError(

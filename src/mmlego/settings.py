@@ -13,6 +13,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from mmlego.encoders import encoder_names, usual_options
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.learners import learner_names, learner_options
+from mmlego.learners.options import check_options
+from mmlego.learners.registry import learner_class
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 from mmlego.readout import COMMON
@@ -48,6 +50,10 @@ class EncoderSettings(Section):
                 raise ValueError(
                     f"learner {self.name!r} has no option {unknown[0]!r}, only: {', '.join(known) or 'none'}"
                 )
+            try:
+                check_options(learner_class(self.name), self.options, known)
+            except InputError as error:
+                raise ValueError(str(error)) from error
             return self
         # One option that is set must not take the others' defaults away.
         object.__setattr__(self, "options", {**usual_options(self.name), **self.options})

@@ -15,6 +15,7 @@ import torch
 from mmlego.errors import InputError, ShapeError
 from mmlego.learners import Learner, build_learner, learner_names, learner_options, learners_for
 from mmlego.learners.base import raw_width
+from mmlego.learners.options import check_options
 from mmlego.learners.registry import learner_class
 from tests.learners.cases import data, score, tasks_of
 
@@ -169,6 +170,51 @@ def test_refuses_what_it_cannot_use(name: str) -> None:
             cls.fit(holes, known.target, known.task, seed=0)
         with pytest.raises(InputError, match=r"not finite.*Impute"):
             learner(torch.from_numpy(holes))
+
+
+@pytest.mark.parametrize(
+    ("name", "option"), [(name, option) for name in HERE for option in learner_options(name) if option != "parameters"]
+)
+def test_options_that_cannot_be_are_refused_before_a_fit(name: str, option: str) -> None:
+    cls = learner_class(name)
+    known = data(tasks_of(cls.tasks)[0])
+    for odd in ("much", [], {}, -1, float("nan"), object()):
+        with pytest.raises(InputError, match=f"option '{option}' of learner '{name}': expected a value like its") as e:
+            cls.fit(known.x, known.target, known.task, seed=0, **{option: odd})
+        assert repr(odd) in str(e.value)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_usual_options_and_numbers_of_numpy_are_taken(name: str) -> None:
+    cls, usual = learner_class(name), learner_options(name)
+    assert check_options(cls, usual, usual) == usual
+    numbers = {key: np.array(value)[()] for key, value in usual.items() if type(value) in (int, float)}
+    found = check_options(cls, numbers, usual)
+    assert found == {key: usual[key] for key in numbers}
+    assert all(type(value) in (int, float) for value in found.values())
+    with pytest.raises(InputError, match=f"seed of learner '{name}': expected an int ≥ 0"):
+        cls.fit(np.zeros((2, 1)), torch.zeros(2), data(tasks_of(cls.tasks)[0]).task, seed="a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_columns_without_values_say_nothing(name: str) -> None:
+    cls = learner_class(name)
+    for task in tasks_of(cls.tasks) if cls.accepts_missing else ():
+        known = data(task)
+        x = known.x.copy()
+        x[:, 2] = np.nan
+        learner = cls.fit(x, known.target, known.task, seed=0, **QUICK[name])
+        some = torch.from_numpy(x[:20])
+        other = some.clone()
+        other[:, 2] = 3.0
+        assert bool(learner(some).isfinite().all())
+        torch.testing.assert_close(learner(other), learner(some))
+        if name == "catboost":
+            with pytest.raises(InputError, match="has nothing to learn from: expected a column that differs"):
+                cls.fit(np.full_like(x, np.nan), known.target, known.task, seed=0, **QUICK[name])
+            continue
+        alike = cls.fit(np.full_like(x, np.nan), known.target, known.task, seed=0, **QUICK[name])(some)
+        torch.testing.assert_close(alike, alike[:1].expand_as(alike))
 
 
 @pytest.mark.parametrize("name", HERE)

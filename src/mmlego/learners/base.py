@@ -10,10 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from mmlego.bounds import within
 from mmlego.errors import InputError, LegoError, ShapeError
+from mmlego.learners.options import check_options
 from mmlego.learners.registry import learner_names, learners_for, options_of
+from mmlego.sections import PlateSettings
 from mmlego.tasks import Task
-from mmlego.wording import listed, meant
 
 
 class Learner(nn.Module):
@@ -99,24 +101,18 @@ class Learner(nn.Module):
         Raises
         ------
         InputError
-            If the learner does not serve the task, an option is unknown, or the data leave nothing to learn.
+            If the learner does not serve the task, an option is unknown or of a wrong kind or size, or the data leave
+            nothing to learn.
         """
         serves(cls, task)
-        unknown = sorted(options.keys() - options_of(cls).keys())
-        if unknown:
-            known = list(options_of(cls))
-            raise InputError(
-                f"unknown option of learner {cls.registered_name!r}",
-                expected=f"of {', '.join(known)}" if known else "none",
-                got=listed(unknown),
-                remedy=meant(unknown[0], known) if known else "Leave it out.",
-            )
+        options = check_options(cls, options, options_of(cls))
+        start = within(PlateSettings, "seed", seed, f"seed of learner {cls.registered_name!r}")
         rows, target, weight = _checked(cls, x, target, task, sample_weight)
         from threadpoolctl import threadpool_limits
 
         try:
             with threadpool_limits(limits=1):
-                return cls._fit(rows, target, task, int(seed) % 2**32, weight, **options)
+                return cls._fit(rows, target, task, int(start or 0) % 2**32, weight, **options)
         except LegoError:
             raise
         except Exception as error:

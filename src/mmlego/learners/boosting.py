@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmlego.learners.base import raw_width
 from mmlego.learners.linear import constant_log_odds
+from mmlego.learners.options import Count, Penalty, Several, Share, Step
 from mmlego.learners.registry import register_learner
 from mmlego.learners.sklearn_trees import of_hist_boosting
 from mmlego.learners.trees import Trees
@@ -20,7 +21,7 @@ class Boosting(Trees):
     """Gradient boosting of histogram trees (Friedman 2001; Ke et al. 2017), by scikit-learn and kept as arrays.
 
     The raw score of two classes, and of each label, is a log-odds; of several classes, softmax gives probabilities.
-    Missing values go the way that lowers the loss.
+    Missing values go the way that lowers the loss; a column without any value says nothing.
 
     Options: ``rounds``; ``learning_rate``; ``leaves`` of a tree; ``min_leaf``, the least number of patients in one;
     ``columns``, the share that is tried for a split; ``l2``, the penalty on values of leaves.
@@ -46,12 +47,12 @@ class Boosting(Trees):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: int = 400,
-        learning_rate: float = 0.03,
-        leaves: int = 15,
-        min_leaf: int = 20,
-        columns: float = 0.3,
-        l2: float = 1.0,
+        rounds: Count = 400,
+        learning_rate: Step = 0.03,
+        leaves: Several = 15,
+        min_leaf: Count = 20,
+        columns: Share = 0.3,
+        l2: Penalty = 1.0,
     ) -> Self:
         from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
@@ -66,6 +67,7 @@ class Boosting(Trees):
             "random_state": seed,
         }
         p, m = x.shape[1], raw_width(task)
+        x = with_values(x)
         if task.name == "classification":
             y = target.numpy()
             seen = np.unique(y)
@@ -88,7 +90,18 @@ class Boosting(Trees):
                 base[k] = constant_log_odds(y[known, None], w)[0]
                 continue
             kind = HistGradientBoostingRegressor if isinstance(task, Regression) else HistGradientBoostingClassifier
-            parts, _, first = of_hist_boosting(kind(**options).fit(x[known], y[known], w / w.mean()))
+            parts, _, first = of_hist_boosting(kind(**options).fit(with_values(x[known]), y[known], w / w.mean()))
             trees, at = trees + parts, at + [k] * len(parts)
             base[k] = first[0]
         return cls.grown(p, m, trees, at, base=base, single=False)
+
+
+def with_values(x: np.ndarray) -> np.ndarray:
+    """Return rows ``(n, p)`` in which a column without any value is 0, for scikit-learn finds no bins in it.
+
+    Examples
+    --------
+    >>> with_values(np.array([[np.nan, 1.0], [np.nan, np.nan]])).tolist()
+    [[0.0, 1.0], [0.0, nan]]
+    """
+    return np.where(np.isnan(x).all(axis=0), 0.0, x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -16,11 +16,10 @@ from mmlego.learners.cox import PartialLikelihood, events_and_times
 from mmlego.learners.cox_paths import net_path, net_penalties, ridge_path, ridge_penalties
 from mmlego.learners.folds import stratified_folds
 from mmlego.learners.linear import Linear
+from mmlego.learners.options import Count, Ratios, Several
 from mmlego.learners.registry import register_learner
 from mmlego.tasks import Task
 from mmlego.tasks.survival_scores import concordance
-
-CRITERIA = ("likelihood", "c_index")
 
 
 @register_learner("coxnet")
@@ -59,15 +58,13 @@ class Coxnet(Linear):
         seed: int,
         weight: np.ndarray,
         *,
-        l1_ratios: Sequence[float] = (0.0, 0.1),
-        penalties: int = 25,
-        folds: int = 5,
-        criterion: str = "likelihood",
-        columns: int | None = None,
+        l1_ratios: Ratios = (0.0, 0.1),
+        penalties: Count = 25,
+        folds: Several = 5,
+        criterion: Literal["likelihood", "c_index"] = "likelihood",
+        columns: Count | None = None,
     ) -> Self:
         ratios = _checked_ratios(l1_ratios)
-        if criterion not in CRITERIA:
-            raise InputError("unknown criterion of coxnet", expected=f"one of {CRITERIA}", got=repr(criterion))
         keep = np.arange(x.shape[1]) if columns is None else widest(x, columns)
         standardised = Columns.of(x[:, keep], weight)
         patients = _Patients.of(standardised.standard, target, weight)
@@ -154,7 +151,7 @@ def _cross_validated(
     return total
 
 
-def _checked_ratios(l1_ratios: Sequence[float]) -> list[float]:
+def _checked_ratios(l1_ratios: float | Sequence[float]) -> list[float]:
     ratios = [float(ratio) for ratio in np.atleast_1d(np.asarray(l1_ratios, dtype=np.float64))]
     if not ratios or not all(ratio == 0 or 0.01 <= ratio <= 1 for ratio in ratios):
         raise InputError("l1_ratios of coxnet", expected="shares: 0 for a ridge, or from 0.01 to 1", got=ratios)

@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from mmlego.learners.base import raw_width
+from mmlego.learners.options import Count, Tried
 from mmlego.learners.registry import register_learner
 from mmlego.learners.sklearn_trees import class_shares, of_decision_tree
 from mmlego.learners.trees import Tree, Trees
@@ -49,9 +50,9 @@ class Forest(Trees):
         seed: int,
         weight: np.ndarray,
         *,
-        trees: int = 500,
-        min_leaf: int = 2,
-        columns: str | float | None = None,
+        trees: Count = 500,
+        min_leaf: Count = 2,
+        columns: Tried = None,
         extra: bool = False,
     ) -> Self:
         usual: Any = 1 / 3 if task.name == "regression" else "sqrt"

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmlego.errors import InputError
 from mmlego.learners.library_model import LibraryModel
+from mmlego.learners.options import Count, Penalty, Several, Share, Step
 from mmlego.learners.registry import register_learner
 from mmlego.tasks import Task
 
@@ -48,13 +49,13 @@ class LightGBM(LibraryModel):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: int = 400,
-        learning_rate: float = 0.03,
-        leaves: int = 15,
-        min_leaf: int = 20,
-        columns: float = 0.3,
-        subsample: float = 0.8,
-        l2: float = 1.0,
+        rounds: Count = 400,
+        learning_rate: Step = 0.03,
+        leaves: Several = 15,
+        min_leaf: Count = 20,
+        columns: Share = 0.3,
+        subsample: Share = 0.8,
+        l2: Penalty = 1.0,
         parameters: dict[str, Any] | None = None,
     ) -> Self:
         lightgbm = cls.package()
@@ -121,13 +122,13 @@ class XGBoost(LibraryModel):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: int = 300,
-        learning_rate: float = 0.03,
-        depth: int = 4,
-        min_weight: float = 1.0,
-        columns: float = 0.3,
-        subsample: float = 0.8,
-        l2: float = 1.0,
+        rounds: Count = 300,
+        learning_rate: Step = 0.03,
+        depth: Count = 4,
+        min_weight: Penalty = 1.0,
+        columns: Share = 0.3,
+        subsample: Share = 0.8,
+        l2: Penalty = 1.0,
         parameters: dict[str, Any] | None = None,
     ) -> Self:
         xgboost = cls.package()
@@ -199,10 +200,10 @@ class CatBoost(LibraryModel):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: int = 600,
-        learning_rate: float = 0.03,
-        depth: int = 5,
-        columns: float = 0.3,
+        rounds: Count = 600,
+        learning_rate: Step = 0.03,
+        depth: Count = 5,
+        columns: Share = 0.3,
         parameters: dict[str, Any] | None = None,
     ) -> Self:
         catboost = cls.package()
@@ -227,6 +228,13 @@ class CatBoost(LibraryModel):
         }
 
         def train(x: np.ndarray, y: np.ndarray, w: np.ndarray, objective: str, k: int) -> bytes:
+            if (np.isnan(x) == np.isnan(x[:1])).all() and (np.isnan(x) | (x == x[:1])).all():
+                raise InputError(
+                    "learner 'catboost' has nothing to learn from",
+                    expected="a column that differs between patients",
+                    got=f"{len(x)} patients, all alike",
+                    remedy="Leave the modality out, or take another learner, which answers the same to all.",
+                )
             model = catboost.CatBoost(options | {"loss_function": losses[objective]})
             model.fit(catboost.Pool(x, y, weight=None if objective == "risk" else w))
             return written(model)

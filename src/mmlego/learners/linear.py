@@ -12,6 +12,7 @@ from mmlego.errors import InputError
 from mmlego.learners.base import Learner
 from mmlego.learners.coordinates import Columns, Coordinates
 from mmlego.learners.logistic import chosen_logistic
+from mmlego.learners.options import Count, Several
 from mmlego.learners.registry import register_learner
 from mmlego.tasks import Regression, Task
 
@@ -75,7 +76,7 @@ class Ridge(Linear):
 
     @classmethod
     def _fit(
-        cls, x: np.ndarray, target: Tensor, task: Task, seed: int, weight: np.ndarray, *, penalties: int = 30
+        cls, x: np.ndarray, target: Tensor, task: Task, seed: int, weight: np.ndarray, *, penalties: Count = 30
     ) -> Self:
         if not isinstance(task, Regression):
             raise InputError("the task of a ridge regression", expected="Regression", got=type(task).__name__)
@@ -131,8 +132,8 @@ class Logistic(Linear):
         seed: int,
         weight: np.ndarray,
         *,
-        penalties: int = 12,
-        folds: int = 5,
+        penalties: Count = 12,
+        folds: Several = 5,
     ) -> Self:
         if task.name == "multilabel":
             parts = [_of_label(x, label, weight, penalties, folds, seed) for label in target.double().numpy().T]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from mmlego.errors import InputError, ShapeError
 from mmlego.learners.folds import stratified_folds
+from mmlego.wording import label, listed
 
 FOLDS = 5
 
@@ -59,6 +62,35 @@ class OutOfFold:
             return None
         index = torch.tensor(rows)
         return torch.where((index >= 0)[:, None], self.logits[index], torch.nan)
+
+
+def ids_of(patients: Any) -> list[str]:
+    """Return ids as text, whole numbers as a cohort reads them.
+
+    Parameters
+    ----------
+    patients
+        One id a row.
+
+    Raises
+    ------
+    InputError
+        If they are no row of names or whole numbers.
+
+    Examples
+    --------
+    >>> ids_of(["a", 7])
+    ['a', '7']
+    """
+    unordered = isinstance(patients, str | bytes | set | frozenset | Mapping)
+    if unordered or not isinstance(patients, Iterable) or getattr(patients, "ndim", 1) != 1:
+        raise InputError("patients of a brick", expected="ids, one a row", got=repr(patients))
+    ids = list(patients)
+    odd = [one for one in ids if isinstance(one, bool) or not isinstance(one, str | Integral) or one == ""]
+    if odd:
+        expected = "ids as text or whole numbers"
+        raise InputError("patients of a brick", expected=expected, got=listed([repr(one) for one in odd], 2))
+    return [label(one) for one in ids]
 
 
 def deal_folds(

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from mmlego.learners.cox import PartialLikelihood, events_and_times
+from mmlego.learners.options import Count, Share, Step, Tried
 from mmlego.learners.registry import register_learner
 from mmlego.learners.sklearn_trees import of_decision_tree
 from mmlego.learners.trees import Trees
@@ -48,12 +49,12 @@ class SurvivalBoosting(Trees):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: int = 300,
-        learning_rate: float = 0.05,
-        depth: int = 3,
-        min_leaf: int = 5,
-        subsample: float = 0.5,
-        columns: str | float | None = "sqrt",
+        rounds: Count = 300,
+        learning_rate: Step = 0.05,
+        depth: Count = 3,
+        min_leaf: Count = 5,
+        subsample: Share = 0.5,
+        columns: Tried = "sqrt",
     ) -> Self:
         from sklearn.tree import DecisionTreeRegressor
 
@@ -120,9 +121,9 @@ class SurvivalForest(Trees):
         seed: int,
         weight: np.ndarray,
         *,
-        trees: int = 500,
-        min_leaf: int = 5,
-        columns: str | float | None = "sqrt",
+        trees: Count = 500,
+        min_leaf: Count = 5,
+        columns: Tried = "sqrt",
     ) -> Self:
         from sklearn.ensemble import RandomForestRegressor
 
