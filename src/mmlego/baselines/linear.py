@@ -1,4 +1,4 @@
-"""Linear baselines: logistic regression, ridge, Cox nets, and the same on principal components."""
+"""Linear baselines: logistic regression, ridge, and the same on principal components."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import importlib.util
 from typing import Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
-from mmlego.baselines.base import Answer, Baseline, Components, Filled, Kind, Tabular, events_in, risk_of
+from mmlego.baselines.base import Answer, Components, Filled, Kind, Tabular
 from mmlego.baselines.registry import register_baseline
 from mmlego.extras import import_extra
-from mmlego.learners import Coxnet
-from mmlego.tasks import Task
 
 COMPONENTS = 32
 FOLDS = 5
@@ -96,33 +93,3 @@ class ComponentsTabICL(Tabular):
     def estimator(self, kind: Kind, x: np.ndarray, y: np.ndarray, seed: int) -> Any:
         """Return it."""
         return import_extra("tabicl", "the rival 'PCA, TabICL'", "tabicl").TabICLClassifier(random_state=seed)
-
-
-@register_baseline("Cox net")
-class CoxNet(Baseline):
-    """Cox regression with an elastic net: the learner ``coxnet`` of this package, its penalty by c-index of folds."""
-
-    options: ClassVar[dict[str, Any]] = {"l1_ratios": [0.05, 0.5, 0.95], "penalties": 30, "criterion": "c_index"}
-    tasks: ClassVar[tuple[str, ...]] = ("survival",)
-
-    def prepared(self, x: np.ndarray) -> Answer:
-        """Return rows without gaps, standardised."""
-        return Filled(x)
-
-    def _fit(self, x: np.ndarray, target: Tensor, task: Task, seed: int) -> Answer:
-        import torch
-
-        if events_in(target) < 2:
-            return risk_of
-        prepare = self.prepared(x)
-        net = Coxnet.fit(prepare(x), target, task, seed=seed, **self.options)
-        return lambda asked: net(torch.from_numpy(prepare(asked))).numpy()
-
-
-@register_baseline("PCA, Cox net")
-class ComponentsCox(CoxNet):
-    """The same on the first 32 principal components."""
-
-    def prepared(self, x: np.ndarray) -> Answer:
-        """Return components."""
-        return Components(x, COMPONENTS)

@@ -58,7 +58,7 @@ def register_baseline(name: str, needs: str | None = None) -> Callable[[_Class],
 
 
 def _load() -> None:
-    for module in ("linear", "trees", "survival_trees"):
+    for module in ("linear", "trees", "survival_trees", "cox"):
         importlib.import_module(f"mmlego.baselines.{module}")
 
 

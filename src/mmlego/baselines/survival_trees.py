@@ -13,6 +13,12 @@ from mmlego.extras import import_extra
 from mmlego.tasks import Task
 
 
+def structured(target: Tensor) -> np.ndarray:
+    """Return events and times ``(n, 2)`` as scikit-survival takes them."""
+    outcome = target.double().numpy()
+    return np.array([(event == 1, time) for event, time in outcome], dtype=[("event", "?"), ("time", "<f8")])
+
+
 class _Grown(Baseline):
     tasks: ClassVar[tuple[str, ...]] = ("survival",)
 
@@ -24,9 +30,7 @@ class _Grown(Baseline):
         if events_in(target) < 1:
             return risk_of
         prepare = Filled(x)
-        outcome = target.double().numpy()
-        y = np.array([(e == 1, t) for e, t in outcome], dtype=[("event", "?"), ("time", "<f8")])
-        model = self.estimator(seed).fit(prepare(x), y)
+        model = self.estimator(seed).fit(prepare(x), structured(target))
         return lambda asked: np.asarray(model.predict(prepare(asked)), dtype=np.float64)[:, None]
 
 
