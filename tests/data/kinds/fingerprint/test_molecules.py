@@ -20,6 +20,7 @@ from mmlego.data import (
     preprocessing_from_config,
     scaffold_groups,
 )
+from mmlego.data.kinds.fingerprint.descriptors import descriptor_table
 from mmlego.data.kinds.molecules import complaint_of
 from mmlego.encoders import build_encoder
 from mmlego.errors import CheckpointError, InputError, LegoWarning, VersionError
@@ -79,6 +80,57 @@ def test_bits_do_not_hang_on_how_a_molecule_is_written(tmp_path: Path) -> None:
     assert prepared.preprocessing["drug"].encoder() == ("snn", {"in_features": 256})
 
 
+def test_counts_say_how_often(tmp_path: Path) -> None:
+    """Of octane: 8 carbons, and around them within one bond two ends and six links."""
+    rows = {"a": "CCCCCCCC", "b": "CCO"}
+    prepared = drugs(tmp_path, "fingerprint", ", bits: 1024, radius: 1, counts: true", rows=rows).prepare(["a", "b"])
+    found = prepared.data(["a"]).batch().inputs["drug"][0].expm1()
+    # Radius 0: 2 ends and 6 links; radius 1: ends alike, links beside an end and between links.
+    assert sorted(found[found > 0].round().tolist()) == [2.0, 2.0, 2.0, 4.0, 6.0]
+    assert prepared.preprocessing["drug"] == FingerprintPreprocessor(1, 1024, counts=True)
+
+
+def test_descriptors_come_after_the_bits(tmp_path: Path) -> None:
+    prepared = drugs(tmp_path, "fingerprint", ", bits: 64, descriptors: true").prepare(["a", "b", "c", "d"])
+    fitted = prepared.preprocessing["drug"]
+    assert isinstance(fitted, FingerprintPreprocessor)
+    assert fitted.descriptors is not None
+    x = prepared.data(["a", "b", "c", "d", "f"]).batch().inputs["drug"]
+    assert x.shape == (5, 64 + fitted.descriptors.out_features)
+    assert fitted.encoder() == ("snn", {"in_features": x.shape[1]})
+    assert torch.isfinite(x).all()
+    assert torch.equal(x[0], x[4])  # one molecule, written in two ways
+    heavy = x[:4, 64 + fitted.descriptors.features.index("HeavyAtomCount")]
+    counts = torch.tensor([3.0, 7.0, 4.0, 6.0])
+    torch.testing.assert_close(heavy, (counts - counts.mean()) / counts.std(correction=0))
+    assert x[:, 64:].abs().max() <= 6
+    config = json.loads(json.dumps(fitted.config()))
+    assert config["version"] == 2
+    again = preprocessing_from_config(config)
+    assert again == fitted
+    assert torch.equal(
+        Prepared(drugs(tmp_path, "fingerprint"), {"drug": again}, None).data().batch().inputs["drug"][:4], x[:4]
+    )
+    with pytest.raises(CheckpointError, match="the preprocessing of fingerprints is damaged"):
+        preprocessing_from_config(config | {"descriptors": {"name": "table"}})
+    gone = config | {"descriptors": config["descriptors"] | {"numeric": ["Nonsense", *fitted.descriptors.numeric[1:]]}}
+    with pytest.raises(InputError, match=r"as this version of RDKit has them: 1 column missing.*Nonsense"):
+        preprocessing_from_config(gone).transform(pd.DataFrame({"smiles": ["CCO"]}))
+
+
+def test_descriptors_that_cannot_be_reckoned() -> None:
+    table = descriptor_table(["CCO", "[Na+].[Cl-]", "C" * 120])
+    assert not table.isin([float("inf"), float("-inf")]).any(axis=None)
+    assert table.abs().max(axis=None) <= 1e6
+    assert table["MaxPartialCharge"].isna().sum() <= 1
+
+
+def test_fingerprints_saved_before_load_as_they_were() -> None:
+    old = {"name": "fingerprint", "version": 1, "radius": 2, "bits": 64}
+    assert preprocessing_from_config(old) == FingerprintPreprocessor(2, 64)
+    assert FingerprintPreprocessor(2, 64).config() == old
+
+
 @pytest.mark.parametrize("kind", ["graph", "fingerprint"])
 def test_one_molecule_under_two_names(kind: str, tmp_path: Path) -> None:
     assert duplicates(drugs(tmp_path, kind)) == {"drug": [("a", "f")]}
@@ -131,7 +183,7 @@ def test_what_is_saved(kind: str, tmp_path: Path) -> None:
     config = json.loads(json.dumps(fitted.config()))
     assert preprocessing_from_config(config) == fitted
     with pytest.raises(VersionError, match="of a newer format"):
-        preprocessing_from_config(config | {"version": 2})
+        preprocessing_from_config(config | {"version": 3})
     broken = {"nodes": {"name": "table", "numeric": 3}} if kind == "graph" else {"bits": -1}
     with pytest.raises(CheckpointError, match=rf"the preprocessing of {kind}s is damaged"):
         preprocessing_from_config(config | broken)

@@ -20,8 +20,10 @@ class FingerprintSource(TextColumnSource):
 
     Parameters
     ----------
-    radius, bits
+    radius, bits, counts
         As :class:`FingerprintPreprocessor` takes them.
+    descriptors
+        Whether RDKit's descriptors of a molecule come with them.
 
     Examples
     --------
@@ -33,6 +35,8 @@ class FingerprintSource(TextColumnSource):
     column: str = "smiles"
     radius: int = Field(default=2, ge=0, le=10)
     bits: int = Field(default=2048, ge=8, le=2**20)
+    counts: bool = False
+    descriptors: bool = False
 
     def complaint(self, text: str) -> str | None:
         """Return that a text is no molecule, or None."""
@@ -51,5 +55,7 @@ class FingerprintSource(TextColumnSource):
         return {str(patient): str(text) for patient, text in frame.iloc[:, 0].items()}
 
     def fit(self, frame: pd.DataFrame) -> FingerprintPreprocessor:
-        """Return the fingerprint as the section asks for it; nothing is learnt."""
-        return FingerprintPreprocessor(self.radius, self.bits)
+        """Return the fingerprint as the section asks for it; only of descriptors something is learnt."""
+        return FingerprintPreprocessor.fit(
+            frame, radius=self.radius, bits=self.bits, counts=self.counts, descriptors=self.descriptors
+        )
