@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from against import KEYS, fuse_over_dull, merge_over_dull
 from methods import RIVALS, SHARES
 from scipy.stats import binomtest
 from tables import (
@@ -48,6 +49,14 @@ def over_cohorts(runs: dict[str, list[Run]]) -> str:
         ("LegoMerge − best block", over_block(best)),
         *((f"LegoFuse − ensemble, {title}", over_ensemble(share)) for title, share in shares),
         *((f"LegoFuse − {rival}, {title}", over_rival(share, rival)) for rival in RIVALS for title, share in shares),
+        ("LegoMerge − best dull without pairs", merge_over_dull(runs)),
+        ("LegoFuse − best dull with pairs, 100% of pairs", fuse_over_dull(runs)),
+        *(
+            (f"LegoFuse − best dull on {told}, {share:.0%} of pairs", fuse_over_dull(runs, str(share), key))
+            for key, told in KEYS.items()
+            for share in SHARES
+            if share < 1
+        ),
         ("patients apart − shared", apart_or_shared),
         ("log-loss, best block − LegoMerge, calibrated", lambda run: log_loss_gain(run, *closest[run["cohort"]])),
         ("log-loss, ensemble, calibrated − LegoMerge, calibrated", over_calibrated_ensemble),
@@ -86,6 +95,18 @@ def wanted(runs: dict[str, list[Run]]) -> list[tuple[str, float, list[Perhaps]]]
     rows += [
         (f"LegoFuse, few pairs − {rival}, worst share", 0.0, [over_rival(share, rival) for share in few])
         for rival in RIVALS
+    ]
+    rows += [
+        ("LegoMerge − best dull without pairs", 0.0, [merge_over_dull(runs)]),
+        ("LegoFuse, all pairs − best dull with pairs", 0.0, [fuse_over_dull(runs)]),
+    ]
+    rows += [
+        (
+            f"LegoFuse, few pairs − best dull on {told}, worst share",
+            0.0,
+            [fuse_over_dull(runs, one, key) for one in few],
+        )
+        for key, told in KEYS.items()
     ]
     rows.append(("patients apart − shared", -0.01, [apart_or_shared]))
     rows += [

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from ablation import COHORTS as ABLATED
 from ablation import PLATES, STARTS, table
+from against import against_dull
 from goals import goals, over_cohorts
 from tables import (
     TITLES,
@@ -43,7 +44,8 @@ def main() -> None:
     runs = read(chosen.results)
     if not runs:
         raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    parts = [part(runs) for part in (goals, over_cohorts, overview, merges, fusing, missing, apart, calibration, costs)]
+    tables = (goals, over_cohorts, overview, against_dull, merges, fusing, missing, apart, calibration, costs)
+    parts = [part(runs) for part in tables]
     text = "\n\n".join([*parts, *variants(chosen.ablation or chosen.results / "ablation")])
     if chosen.page is None:
         print(text)
@@ -237,7 +239,16 @@ def costs(runs: dict[str, list[Run]]) -> str:
         parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", "concatenation", "sequential")]
         rows.append([TITLES[name], *(f"{value:.0f}" for value in seconds), *(f"{value:,}" for value in parameters)])
     head = ["cohort", "blocks, s", "LegoFuse", "concatenation", "sequential", "parameters: LegoFuse", "concat.", "seq."]
-    return "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + markdown(head, rows)
+    text = "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + markdown(head, rows)
+    paid = {name: splits for name, splits in runs.items() if all("cpu" in run for run in splits)}
+    names = list(dict.fromkeys(name for splits in paid.values() for run in splits for name in run["cpu"]))
+    spent = [
+        [TITLES[name], *(f"{np.mean([run['cpu'].get(one, 0.0) for run in splits]):.0f}" for one in names)]
+        for name, splits in paid.items()
+    ]
+    if not spent:
+        return text
+    return f"{text}\n\nSeconds of CPU of each part of a split:\n\n" + markdown(["cohort", *names], spent)
 
 
 def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:

@@ -70,6 +70,39 @@ def log_loss_gain(run: Run, way: str, name: str) -> float:
     return float(run[way][name]["loss"] - run["on patients of"][name]["LegoMerge, calibrated"]["loss"])
 
 
+def rows_of(run: Run, needs: str) -> dict[str, float]:
+    """Return the scores of the dull rivals of a split that are fitted ``"without pairs"``, or ``"with pairs"``."""
+    rows = run.get("rivals", {}).get("rows", {})
+    return {name: row["score"] for name, row in rows.items() if row["needs"] == needs}
+
+
+def on_pairs(run: Run, share: str, key: str) -> dict[str, float]:
+    """Return the scores of the dull rivals that see some pairs alone (``"dull"``), or those of validation, too."""
+    return {name: row["score"] for name, row in run["pairs"].get(share, {}).get(key, {}).items()}
+
+
+def best_dull(splits: list[Run], scores: Callable[[Run], dict[str, float]]) -> str | None:
+    """Return the dull rival that is best on average, on test patients: nobody could have known, so it is a hard one."""
+    found = [known for run in splits if (known := scores(run))]
+    means = {
+        name: np.array([known.get(name, math.nan) for known in found], dtype=float)
+        for name in dict.fromkeys(name for known in found for name in known)
+    }
+    defined = {name: float(np.nanmean(values)) for name, values in means.items() if np.isfinite(values).any()}
+    return max(defined, key=lambda name: defined[name], default=None)
+
+
+def merge_beside(run: Run, rival: str) -> float:
+    """Return the score of LegoMerge on the patients whom a rival without pairs answers for.
+
+    One of a modality alone, which has its name last, answers for those who have it.
+    """
+    for name in run["blocks"]:
+        if rival.endswith(f" {name}") and name in run["on patients of"]:
+            return float(run["on patients of"][name]["LegoMerge"]["score"])
+    return merged_score("LegoMerge")(run)
+
+
 def spread(values: np.ndarray[Any, Any]) -> str:
     """Return mean and standard deviation as text."""
     return f"{np.nanmean(values):.3f} ± {np.nanstd(values, ddof=1) if len(values) > 1 else 0.0:.3f}"

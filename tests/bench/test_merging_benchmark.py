@@ -30,8 +30,14 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert len(files) == 2
     found = json.loads(files[0].read_text())
     assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
-    for share in ("0.25", "1.0"):
-        assert set(found["pairs"][share]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
+    fused = {"pairs", "LegoFuse", "concatenation", "sequential"}
+    assert set(found["pairs"]["1.0"]) == fused
+    assert set(found["pairs"]["0.25"]) == fused | {"dull", "dull, validation too"}
+    rows = found["rivals"]["rows"]
+    assert {row["needs"] for row in rows.values()} == {"with pairs", "without pairs"}
+    paired = {name for name, row in rows.items() if row["needs"] == "with pairs"}
+    assert found["pairs"]["0.25"]["dull"].keys() == found["pairs"]["0.25"]["dull, validation too"].keys() == paired
+    assert {"blocks", "disjoint", "rivals", "dull on few pairs"} < found["cpu"].keys()
     assert found["pairs"]["0.25"]["pairs"] == pytest.approx(found["pairs"]["1.0"]["pairs"] / 4, abs=1)
     assert len(found["missing"]) == 3
     assert min(found["scale"].values()) > 0
@@ -45,6 +51,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     for title in (
         "Goals",
         "Merging",
+        "Against dull rivals",
         "Ways of merging",
         "Fusing, by pairs",
         "Over all cohorts",

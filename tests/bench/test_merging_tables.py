@@ -21,7 +21,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleTy
     """Import a script of the benchmark by name, and forget it afterwards."""
     monkeypatch.syspath_prepend(str(SCRIPTS))
     yield importlib.import_module
-    for name in ("methods", "rivals", "cohorts", "tables", "goals"):
+    for name in ("methods", "dull", "cohorts", "tables", "goals", "against"):
         sys.modules.pop(name, None)
 
 
@@ -148,6 +148,52 @@ def test_the_goals_are_those_that_were_set(script: Callable[[str], ModuleType]) 
     gap = rows["modalities missing, LegoMerge − ensemble, worst pattern"][1][0](run)
     error = rows["calibration error, best block after temperature − LegoMerge"][1][0](run)
     assert (gap, error) == pytest.approx((-0.01, -0.03))
+
+
+def raced(index: int) -> dict[str, Any]:
+    """Return a split with dull rivals, of which one is best on the mean and another on a split."""
+    rows = {
+        "LR, mean of logits": (0.70, "without pairs"),
+        "LR rna": (0.74, "without pairs"),
+        "LR, all": (0.70 + 0.10 * index, "with pairs"),
+        "forest, all": (0.74, "with pairs"),
+    }
+    few = {"LR, all": {"score": 0.61, "cpu": 0.1}, "forest, all": {"score": 0.60 + 0.01 * index, "cpu": 0.1}}
+    return fake("gse7390", 0.1) | {
+        "rivals": {"rows": {name: {"score": s, "cpu": 2.0, "needs": needs} for name, (s, needs) in rows.items()}},
+        "pairs": {
+            "0.1": {"pairs": 12, "LegoFuse": {"score": 0.66}, "dull": few, "dull, validation too": few},
+            "1.0": {"pairs": 120, "LegoFuse": {"score": 0.72 + 0.1 * index}},
+        },
+        "on patients of": {"rna": {"LegoMerge": {"score": 0.72}}},
+        "cpu": {"rivals": 12.0},
+    }
+
+
+def test_ours_against_the_dull_rival_that_is_best_in_hindsight(script: Callable[[str], ModuleType]) -> None:
+    against, runs = script("against"), {"gse7390": [raced(0), raced(1)]}
+    # A rival of one modality is compared on those who have it: 0.72, not the 0.70 of all.
+    assert [against.merge_over_dull(runs)(run) for run in runs["gse7390"]] == pytest.approx([-0.02, -0.02])
+    # 0.70 and 0.80 are on the mean above 0.74 twice.
+    assert [against.fuse_over_dull(runs)(run) for run in runs["gse7390"]] == pytest.approx([0.02, 0.02])
+    assert [against.fuse_over_dull(runs, "0.1")(run) for run in runs["gse7390"]] == pytest.approx([0.05, 0.05])
+    assert against.fuse_over_dull(runs, "0.05")(runs["gse7390"][0]) is None
+    text = against.against_dull(runs)
+    assert "| LR rna 0.740 ± 0.000 | 0.720 ± 0.000 | -0.020 [-0.020, -0.020] | LR, all 0.750 ± 0.071 |" in text
+    assert "| 0.770 ± 0.071 | +0.020 [+0.020, +0.020] | 12.0, 2.0, 2.0 |" in text
+    assert "| GSE7390 | 10% (12) | 0.660 ± 0.000 | LR, all 0.610 ± 0.000 | +0.050 [+0.050, +0.050] |" in text
+    wanted = {
+        title: scores for title, _, scores in script("goals").wanted({"gse7390": [raced(0) | {"missing": {"rna": {}}}]})
+    }
+    assert wanted["LegoMerge − best dull without pairs"][0](raced(0)) == pytest.approx(-0.02)
+    assert wanted["LegoFuse, few pairs − best dull on these pairs alone, worst share"][1](raced(0)) == pytest.approx(
+        0.05
+    )
+
+
+def test_results_without_rivals_are_told_so(script: Callable[[str], ModuleType]) -> None:
+    assert "These results have none." in script("against").against_dull({"gse7390": [fake("gse7390", 0.1)]})
+    assert script("against").merge_over_dull({"one": [fake("one", 0.1)]})(fake("one", 0.1)) is None
 
 
 def test_intervals_know_that_folds_overlap(script: Callable[[str], ModuleType]) -> None:
