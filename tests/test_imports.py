@@ -34,7 +34,7 @@ LAYERS = (
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),
-    ("saved_bricks",),
+    ("kept_answers", "saved_bricks"),
     ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),

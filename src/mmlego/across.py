@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -76,6 +76,35 @@ class Across(nn.Module):
         both = (logits[whole] + self.share * own) / (1 + self.share)
         place = whole.nonzero().squeeze(1)
         return logits.index_copy(0, place, both)
+
+    def known(self, patients: Sequence[str], inputs: Mapping[str, Any], present: Mapping[str, Tensor]) -> Tensor | None:
+        """Return what it answered out of fold to patients who have all modalities, as :meth:`Brick.known` does.
+
+        Parameters
+        ----------
+        patients
+            ``b`` ids.
+        inputs, present
+            As a batch has them.
+        """
+        if any(inputs.get(name) is None for name in self.rows):
+            return None
+        here = torch.stack([present[name] for name in self.rows]).all(0).tolist()
+        told = self.brick.out_of_fold
+        names = [patient if whole else "" for patient, whole in zip(patients, here, strict=True)]
+        mine = [] if told is None else told.among(names)
+        if not mine:
+            return None
+        parts = []
+        for name, rows in self.rows.items():
+            value = inputs[name]
+            x, mask = value if isinstance(value, tuple) else (value, None)
+            chosen = torch.tensor(mine, device=x.device)
+            parts.append(rows(x[chosen], None if mask is None else mask[chosen]))
+        found = self.brick.known([names[row] for row in mine], torch.cat(parts, dim=1))
+        if found is None:
+            return None
+        return found.new_full((len(names), found.shape[1]), torch.nan).index_copy(0, torch.tensor(mine), found)
 
     def _rows(self, name: str, batch: Gaps, whole: Tensor) -> Tensor:
         """Return the rows ``(b', p)`` of those patients who have all."""

@@ -132,20 +132,29 @@ class Brick(nn.Module):
         """
         raise NotImplementedError
 
-    def known(self, patients: Sequence[str]) -> Tensor | None:
+    def known(
+        self, patients: Sequence[str], x: Tensor | Ragged | None = None, mask: Tensor | None = None
+    ) -> Tensor | None:
         """Return what it answered out of fold, NaN where it was not fitted on a patient; None if it was on none.
 
         Parameters
         ----------
         patients
             ``b`` ids.
+        x, mask
+            Their features, which tell patients of one id apart; None: the id alone counts.
+
+        Warns
+        -----
+        LegoWarning
+            If a patient is called as one it was fitted on, and has other features: it is taken for another.
 
         Returns
         -------
         Tensor or None
             ``(b, q)``, as :meth:`logits` and :meth:`evidence` take it; ``q = k`` for all but a Bundle.
         """
-        return None if self.out_of_fold is None else self.out_of_fold.of(patients)
+        return None if self.out_of_fold is None else self.out_of_fold.of(patients)  # x is told apart by FittedBlock
 
     def freeze_encoder(self) -> Self:
         """Freeze the encoder for good, where there is something to freeze."""

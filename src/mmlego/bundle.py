@@ -93,9 +93,11 @@ class Bundle(Brick):
         members = [member for _, member in self.each()]
         return next((member for member in members if member.learns), members[0]).like
 
-    def known(self, patients: Sequence[str]) -> Tensor | None:
+    def known(
+        self, patients: Sequence[str], x: Tensor | Ragged | None = None, mask: Tensor | None = None
+    ) -> Tensor | None:
         """Return the answers out of fold of all members side by side, ``(b, Σk)``; None if there are none."""
-        told = [member.known(patients) for _, member in self.each()]
+        told = [member.known(patients, x, mask) for _, member in self.each()]
         if all(answers is None for answers in told):
             return None
         blank = torch.full((len(patients), self.task.outputs), torch.nan)

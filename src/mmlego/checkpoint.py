@@ -25,6 +25,7 @@ from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_c
 from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fuse import LegoFuse
+from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
 from mmlego.saved_bricks import KINDS, build_across, build_brick, describe_brick, plain_format
@@ -102,6 +103,9 @@ def load(
 ) -> Any:
     """Load what ``save`` wrote; a model comes in eval mode.
 
+    Fitted bricks of a model that lies in its run folder remember what they answered out of fold, which the run has kept
+    in ``fits/``: whoever scores, calibrates or fuses them on the run's own patients is told that.
+
     Parameters
     ----------
     path
@@ -141,7 +145,10 @@ def load(
         # The hashes were right, so it was written so; but not in this format.
         got = f"{type(error).__name__}: {error}"
         raise broken(path, f"format {config['format']} as it is specified", got) from error
-    return model if isinstance(model, Baseplate) else model.to(device).eval()
+    if isinstance(model, Baseplate):
+        return model
+    recall_of_run(model, path)
+    return model.to(device).eval()
 
 
 def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:

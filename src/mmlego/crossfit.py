@@ -21,7 +21,7 @@ from mmlego.learners.calibration import Scale, calibrated_map, identity_map
 from mmlego.learners.copies import fit_copy
 from mmlego.learners.foreign import wrap
 from mmlego.learners.options import check_options
-from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds, ids_of
+from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds, ids_of, marks_of
 from mmlego.learners.registry import learner_class, options_of
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
@@ -103,7 +103,7 @@ def fit_block(
     brick = FittedBlock(whole, plate, modality, rows=rows, slope=slope, offset=offset, base=prior)
     brick.check_room()
     logits = (scores @ matrix.mT + shift).float()
-    brick.out_of_fold = None if patients is None else OutOfFold(tuple(names), logits)
+    brick.out_of_fold = None if patients is None else OutOfFold(tuple(names), logits, marks_of(x))
     describe(brick, task, logits, target, len(set(names)))
     brick.card.recipe = {"scores": "out of fold", "spread": spread_of(logits, prior)}
     return brick

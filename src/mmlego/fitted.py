@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -10,8 +13,8 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate
 from mmlego.brick import BlockOutput, Brick
 from mmlego.encoding import check_kind
-from mmlego.errors import InputError, ShapeError
-from mmlego.learners.out_of_fold import OutOfFold
+from mmlego.errors import InputError, LegoWarning, ShapeError
+from mmlego.learners.out_of_fold import marks_of
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import distinct
@@ -112,6 +115,29 @@ class FittedBlock(Brick):
             logits[asked] = self._answer(x[asked], None if mask is None else mask[asked])
         return logits
 
+    def known(
+        self, patients: Sequence[str], x: Tensor | Ragged | None = None, mask: Tensor | None = None
+    ) -> Tensor | None:
+        """Return what it answered out of fold, ``(b, k)``; NaN for patients of other ids, or other features."""
+        told = self.out_of_fold
+        mine = [] if told is None else told.among(patients)
+        if told is None or not mine:
+            return None
+        if x is None or told.marks is None:
+            return told.of(patients)
+        here = torch.tensor(mine, device=x.device)
+        marks = torch.full((len(patients), told.marks.shape[1]), torch.nan, dtype=torch.float64)
+        marks[mine] = marks_of(self.rows(x[here], None if mask is None else mask[here]))
+        found = told.of(patients, marks)
+        if found is None or bool(found[mine].isnan().any()):
+            warnings.warn(
+                f"Patients are called as some that the model of {self.modality!r} was fitted on, and have other "
+                "features: they are taken for others. If they are the same, score them with the features it knew.",
+                LegoWarning,
+                stacklevel=2,
+            )
+        return found
+
     def _answer(self, x: Tensor | Ragged, mask: Tensor | None) -> Tensor:
         rows = self.rows(x, mask)
         missing_allowed = getattr(self.encoder, "accepts_missing", False)
@@ -153,7 +179,7 @@ class FittedBlock(Brick):
         if self.out_of_fold is not None:
             old = self.out_of_fold.logits
             centre = prior.to(old.device, old.dtype)
-            self.out_of_fold = OutOfFold(self.out_of_fold.patients, centre + scale * (old - centre))
+            self.out_of_fold = replace(self.out_of_fold, logits=centre + scale * (old - centre))
 
     def check_room(self) -> None:
         """Raise an InputError if the latent is too narrow for a common read-out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import torch
 import mmlego
 from mmlego import Bricks, FittedBlock, InputError, LegoBlock, UnknownNameError
 from mmlego.commands.runs import load_blocks, load_model
-from mmlego.data import Cohort
+from mmlego.data import Cohort, PatientData
 from mmlego.job.data import data_of
+from mmlego.job.scoring import score_models
 from mmlego.settings import as_settings
 from mmlego.training.evaluate import all_logits
 
@@ -94,16 +96,56 @@ def test_blocks_of_a_run_fuse_elsewhere_on_answers_out_of_fold(run: tuple[Bricks
     models, place = run
     blocks = load_blocks([place])
     assert {block.modality: block.out_of_fold is not None for block in blocks} == {"genes": False, "labs": True}
-    alone = mmlego.load(place / "blocks" / "labs")
+    alone = mmlego.load(shutil.copytree(place / "blocks" / "labs", tmp_path / "labs"))  # without the run
     fuse = mmlego.LegoFuse([alone, models.blocks["genes"]])
     data = data_of(fuse, cohort(), models.train)
     with pytest.warns(mmlego.LegoWarning, match="'?labs'? do not tell on whom they were fitted"):
         mmlego.fit(fuse, data, validation=None, epochs=1, progress=False)
+    again = mmlego.LegoFuse([mmlego.load(place / "blocks" / "labs"), models.blocks["genes"]])
+    mmlego.fit(again, data, validation=None, epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("model", ["blocks/labs", "merge", "fuse"])
+def test_scores_of_its_own_patients_are_those_of_the_verb(run: tuple[Bricks, Path], model: str, tmp_path: Path) -> None:
+    models, place = run
+    loaded = mmlego.load(place / model)
+    data = data_of(loaded, cohort(), models.train)
+    found = score_models({"it": loaded}, cohort(), models.train, ())["it"]
+    assert found is not None
+    assert mmlego.evaluate(loaded, data) == pytest.approx(found.scores)
+    with pytest.warns(mmlego.LegoWarning, match="patients whom a fitted model was fitted on"):
+        memory = mmlego.evaluate(loaded, data, out_of_fold=False)
+    assert memory["log_loss"] < found.scores["log_loss"]
+    elsewhere = mmlego.load(shutil.copytree(place / model, tmp_path / "alone"))
+    with pytest.warns(mmlego.LegoWarning, match="labs do not tell on whom they were fitted"):
+        assert mmlego.evaluate(elsewhere, data) == pytest.approx(memory)
+    others = data_of(loaded, cohort(), models.test)
+    assert mmlego.evaluate(loaded, others) == pytest.approx(mmlego.evaluate(loaded, others, out_of_fold=False))
+
+
+def test_what_was_calibrated_in_its_run_recalls_answers_of_its_scale(run: tuple[Bricks, Path], tmp_path: Path) -> None:
+    copy = shutil.copytree(run[1], tmp_path / "copy")
+    block = mmlego.load(copy / "blocks" / "labs")
+    scale = mmlego.calibrate(block, data_of(block, cohort(), run[0].validation))
+    assert scale != 1.0
+    mmlego.save(block, copy / "blocks" / "labs", overwrite=True)
+    again = mmlego.load(copy / "blocks" / "labs")
+    assert torch.allclose(again.out_of_fold.logits, block.out_of_fold.logits, atol=1e-5)
+
+
+def test_patients_of_another_hospital_who_are_called_alike_are_others(run: tuple[Bricks, Path]) -> None:
+    models, _ = run
+    block = models.blocks["labs"]
+    data = data_of(block, cohort(), models.train)
+    x = data.loader(len(data)).__iter__().__next__().inputs["labs"]
+    assert isinstance(x, torch.Tensor)
+    there = PatientData({"labs": x + 0.1}, data.target, block.task, data.patients)
+    with pytest.warns(mmlego.LegoWarning, match="the model of 'labs' was fitted on, and have other features"):
+        told = all_logits(block, there, 64, out_of_fold=True)
+    assert torch.equal(told, all_logits(block, there, 64))
 
 
 def test_damaged_answers_are_told(run: tuple[Bricks, Path], tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / "copy"
     shutil.copytree(run[1], copy)
     (copy / "fits" / "labs" / "out_of_fold.json").write_text('{"": {"patients": ["a"]}}')

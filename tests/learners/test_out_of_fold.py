@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mmlego import InputError, ShapeError
-from mmlego.learners.out_of_fold import OutOfFold, deal_folds
+from mmlego.learners.out_of_fold import OutOfFold, deal_folds, marks_of
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 2)), min_size=2, max_size=80), st.integers(2, 6))
@@ -53,7 +53,6 @@ def test_answers_are_found_by_name() -> None:
 
 def test_of_several_rows_of_a_patient_the_mean_is_told() -> None:
     told = OutOfFold(("a", "b", "a"), torch.tensor([[1.0], [5.0], [3.0]]))
-    assert told.patients == ("a", "b")
     found = told.of(["a", "b"])
     assert found is not None
     assert found.tolist() == [[2.0], [5.0]]
@@ -68,3 +67,36 @@ def test_folds_are_at_least_two(folds: object) -> None:
 def test_each_row_has_an_id() -> None:
     with pytest.raises(InputError, match="3 ids, one a row"):
         deal_folds([0, 1, 1], ["a", "b"])
+
+
+def test_equal_ids_are_told_apart_by_their_features() -> None:
+    rows = torch.tensor([[1.0, 2.0, torch.nan], [3.0, 4.0, 5.0], [1.0, 2.5, torch.nan]], dtype=torch.float64)
+    told = OutOfFold(("a", "b", "a"), torch.tensor([[1.0], [2.0], [3.0]]), marks_of(rows))
+    asked = torch.stack([rows[2] + 1e-9, rows[1], rows[1] + 0.1, rows[0]])
+    found = told.of(["a", "b", "b", "a"], marks_of(asked))
+    assert found is not None
+    assert found[[0, 1, 3], 0].tolist() == [3.0, 2.0, 1.0]  # each row of a patient has its own answer
+    assert bool(found[2].isnan())  # another patient who is called alike
+    assert told.of(["b"], marks_of(rows[:1])) is None
+    by_name = told.of(["a"])
+    assert by_name is not None
+    assert by_name.tolist() == [[2.0]]
+    assert told.among(["x", "b", "a"]) == [1, 2]
+
+
+def test_marks_tell_rows_apart_and_no_values() -> None:
+    rng = np.random.default_rng(0)
+    rows = torch.from_numpy(rng.normal(size=(500, 40)))
+    marks = marks_of(rows)
+    near = (marks[:, None] - marks[None]).abs().amax(2) + torch.eye(500) * 9
+    assert float(near.min()) > 1e-2
+    assert marks.shape == (500, 5)
+    swapped = rows[:1].clone()
+    swapped[0, [3, 4]] = rows[0, [4, 3]]
+    assert float((marks_of(swapped) - marks[:1]).abs().max()) > 1e-3
+    assert torch.equal(marks_of(rows.float().double()), marks_of(rows.float()))
+
+
+def test_marks_belong_to_the_rows() -> None:
+    with pytest.raises(ShapeError, match="marks of features"):
+        OutOfFold(("a",), torch.zeros(1, 1), torch.zeros(2, 5))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlego.errors import InputError
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
@@ -78,7 +78,6 @@ def load_blocks(sources: Iterable[Path]) -> list[Brick]:
             model = load(place)
             if not isinstance(model, Brick):
                 raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
-            _recall(model, place)
             found.append(model)
     return found
 
@@ -94,15 +93,4 @@ def load_model(place: Path) -> Model:
     model: Model | Baseplate = load(place)
     if isinstance(model, Baseplate):
         raise InputError(f"{place} holds no model", expected="a block, merge or fuse", got="a Baseplate")
-    _recall(model, place)
     return model
-
-
-def _recall(model: Model, place: Path) -> None:
-    """Let the bricks of a model in a run folder remember what they answered out of fold."""
-    from mmlego.job.fitting import recall_answers
-    from mmlego.training.evaluate import bricks_of
-
-    for run in runs_of([place]):
-        for brick in bricks_of(model):
-            recall_answers(brick, run.fit(brick.modality))

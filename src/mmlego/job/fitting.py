@@ -1,28 +1,21 @@
-"""Bricks of classical models on the patients of a cohort, and their answers out of fold kept in the run's folder."""
+"""Bricks of classical models on the patients of a cohort."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from mmlego.baseplate import Baseplate
-from mmlego.brick import Brick
-from mmlego.bundle import Bundle
 from mmlego.crossfit import fit_block, maker_of
 from mmlego.data import PatientData
-from mmlego.errors import CheckpointError, InputError
-from mmlego.files import write_atomically
+from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
-from mmlego.learners.out_of_fold import OutOfFold
 from mmlego.learners.rows import Rows
 from mmlego.nn.ragged import Ragged
 
-_KEPT = "out_of_fold.json"
 _BATCH = 64
 
 
@@ -81,45 +74,3 @@ def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> t
         found = Rows.of_parts(parts, ordered=ordered, gaps=gaps)
         made = [found(x, mask) for x, mask in parts]
     return torch.cat(made), found
-
-
-def keep_answers(brick: Brick, folder: Path) -> None:
-    """Keep what a brick answered out of fold in the private part of a run; nothing where there is nothing.
-
-    Parameters
-    ----------
-    brick
-        A brick of the run.
-    folder
-        Of its fit.
-    """
-    told = {label: part.out_of_fold for label, part in _parts(brick).items() if part.out_of_fold is not None}
-    if not told:
-        return
-    content = {label: {"patients": one.patients, "logits": one.logits.tolist()} for label, one in told.items()}
-    folder.mkdir(parents=True, exist_ok=True)
-    write_atomically(folder / _KEPT, json.dumps(content) + "\n")
-
-
-def recall_answers(brick: Brick, folder: Path) -> None:
-    """Give a brick that was loaded the answers out of fold that its run has kept.
-
-    Raises
-    ------
-    CheckpointError
-        If they are damaged.
-    """
-    file = folder / _KEPT
-    if not file.is_file():
-        return
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        told = {label: OutOfFold(tuple(one["patients"]), torch.tensor(one["logits"])) for label, one in content.items()}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{file} is damaged", got=error, remedy="Train the block again.") from error
-    for label, part in _parts(brick).items():
-        part.out_of_fold = told.get(label)
-
-
-def _parts(brick: Brick) -> dict[str, Brick]:
-    return {label: brick.member(label) for label in brick.members} if isinstance(brick, Bundle) else {"": brick}

@@ -18,8 +18,9 @@ from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import build_encoder
 from mmlego.job.data import having
-from mmlego.job.fitting import fit_learner, keep_answers
+from mmlego.job.fitting import fit_learner
 from mmlego.job.pooling import OPTIONS, members_for, pool
+from mmlego.kept_answers import keep_answers
 from mmlego.learners import learner_names
 from mmlego.settings import AUTO, EncoderSettings, Settings
 from mmlego.training.fit import fit

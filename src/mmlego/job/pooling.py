@@ -15,7 +15,7 @@ from mmlego.learners import learner_names, learners_for
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
 from mmlego.training.calibrate import calibrate
-from mmlego.training.evaluate import all_logits, evaluate
+from mmlego.training.evaluate import all_logits, scored
 
 NEURAL = "neural"
 BATCH = 64
@@ -83,7 +83,7 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
     if watched is not None and watched.target is not None:
         logits = all_logits(bundle, watched, BATCH, out_of_fold=True)
         card.recipe |= {"scores": "held out", "spread": spread_of(logits, bundle.prior())}
-        scores = evaluate(bundle, watched, out_of_fold=True, reference=watched.target)
+        scores = scored(bundle, watched, out_of_fold=True, reference=watched.target)
         card.validation = {name: v for name, v in scores.items() if name != "loss" and math.isfinite(v)}
         metric = bundle.task.primary_metric
         if metric in card.validation:

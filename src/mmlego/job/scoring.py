@@ -17,7 +17,7 @@ from torch import Tensor
 from mmlego.data import Cohort, PatientData
 from mmlego.job.data import data_of, having
 from mmlego.tasks import Task
-from mmlego.training.evaluate import Model, all_logits, scores_of
+from mmlego.training.evaluate import Model, all_logits, scores_of, warn_of_memory
 
 REFERENCE = "all training patients of the split"  # of censoring; part of what makes two results comparable
 BATCH = 64  # patients at a time: whole bags of that many still fit
@@ -83,6 +83,11 @@ def score_models(
     -------
     dict of str to Scored
         By name; None where no patient has a modality of the model.
+
+    Warns
+    -----
+    LegoWarning
+        If fitted bricks do not tell on whom they were fitted.
     """
     found: dict[str, Scored | None] = {}
     for name, model in models.items():
@@ -90,6 +95,7 @@ def score_models(
             found[name] = None
             continue
         data = data_of(model, cohort, patients)
+        warn_of_memory(model, data, stacklevel=3)
         # Whoever was fitted on a patient is asked as if it had not been: the validation part is scored honestly.
         logits = all_logits(model, data, BATCH, out_of_fold=True)
         reference = reference_of(cohort, model.task, train)

@@ -11,6 +11,7 @@ from mmlego.data import Cohort
 from mmlego.fuse import LegoFuse
 from mmlego.job.across import add_across
 from mmlego.job.data import data_of, having_all
+from mmlego.kept_answers import keep_answers
 from mmlego.settings import Settings
 from mmlego.training.fit import fit, write_scores
 from mmlego.turns import in_turn
@@ -66,4 +67,6 @@ def tune_fuse(
         with in_turn():
             if add_across(fuse, data, chosen.across, seen=len(train), seed=seed):
                 write_scores(fuse, data, valid, chosen.fit.batch_size)
+                if out is not None and fuse.across is not None:
+                    keep_answers(fuse.across.brick, out)
     return fuse

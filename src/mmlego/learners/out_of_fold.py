@@ -16,6 +16,8 @@ from mmlego.learners.folds import stratified_folds
 from mmlego.wording import label, listed
 
 FOLDS = 5
+MARKS = 5  # numbers a row that marks_of makes
+CLOSE = 1e-6  # of the sum of magnitudes
 
 
 @dataclass(frozen=True)
@@ -27,28 +29,51 @@ class OutOfFold:
     Parameters
     ----------
     patients
-        ``n`` ids; of those that come several times the mean is kept.
+        ``n`` ids; one may come several times.
     logits
         ``(n, k)``.
+    marks
+        By what their features are told from others', ``(n, m)``, as :func:`marks_of` makes it: a patient of another
+        hospital may have the same id, and a patient several rows. None: the id alone counts.
     """
 
     patients: tuple[str, ...]
     logits: Tensor
+    marks: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.logits.ndim != 2 or len(self.logits) != len(self.patients):
-            raise ShapeError("answers out of fold", expected=f"({len(self.patients)}, k)", got=tuple(self.logits.shape))
-        if len(set(self.patients)) < len(self.patients):  # of several rows of one patient the mean is told
-            names = list(dict.fromkeys(self.patients))
-            place = {patient: row for row, patient in enumerate(names)}
-            rows = torch.tensor([place[patient] for patient in self.patients])
-            total = self.logits.new_zeros(len(names), self.logits.shape[1]).index_add_(0, rows, self.logits)
-            object.__setattr__(self, "logits", total / torch.bincount(rows)[:, None])
-            object.__setattr__(self, "patients", tuple(names))
-        object.__setattr__(self, "_place", {patient: row for row, patient in enumerate(self.patients)})
+        n = len(self.patients)
+        if self.logits.ndim != 2 or len(self.logits) != n:
+            raise ShapeError("answers out of fold", expected=f"({n}, k)", got=tuple(self.logits.shape))
+        if self.marks is not None and tuple(self.marks.shape) != (n, MARKS):
+            raise ShapeError("marks of features", expected=f"({n}, {MARKS})", got=tuple(self.marks.shape))
+        place: dict[str, list[int]] = {}
+        for row, patient in enumerate(self.patients):
+            place.setdefault(patient, []).append(row)
+        object.__setattr__(self, "_place", place)
 
-    def of(self, patients: Sequence[str]) -> Tensor | None:
+    def among(self, patients: Sequence[str]) -> list[int]:
+        """Return the places of those patients who are called as one of these.
+
+        Examples
+        --------
+        >>> OutOfFold(("a", "b"), torch.zeros(2, 1)).among(["b", "x"])
+        [0]
+        """
+        place: Mapping[str, list[int]] = self._place  # type: ignore[attr-defined]
+        return [row for row, patient in enumerate(patients) if patient in place]
+
+    def of(self, patients: Sequence[str], marks: Tensor | None = None) -> Tensor | None:
         """Return ``(b, k)``, NaN for patients who are not among them; None if nobody is.
+
+        Of a patient's several rows it is the mean; where marks are known, of those that agree with the patient's.
+
+        Parameters
+        ----------
+        patients
+            ``b`` ids.
+        marks
+            Of their features, ``(b, m)``; None: they are not known.
 
         Examples
         --------
@@ -56,12 +81,44 @@ class OutOfFold:
         tensor([[2.],
                 [nan]])
         """
-        place: Mapping[str, int] = self._place  # type: ignore[attr-defined]
-        rows = [place.get(patient, -1) for patient in patients]
-        if max(rows, default=-1) < 0:
-            return None
-        index = torch.tensor(rows)
-        return torch.where((index >= 0)[:, None], self.logits[index], torch.nan)
+        place: Mapping[str, list[int]] = self._place  # type: ignore[attr-defined]
+        found = self.logits.new_full((len(patients), self.logits.shape[1]), torch.nan)
+        some = False
+        for row in self.among(patients):
+            mine = place[patients[row]]
+            if self.marks is not None and marks is not None:
+                mine = [own for own in mine if _agree(self.marks[own], marks[row])]
+            if mine:
+                found[row], some = self.logits[mine].mean(0), True
+        return found if some else None
+
+
+def marks_of(rows: Tensor) -> Tensor:
+    """Return a few numbers by which rows are told apart, ``(n, m)`` float64 on the CPU; they tell no value of a row.
+
+    Three sums of the values with signs that change along the columns, one over the missing ones, and the sum of
+    magnitudes, by which the others are compared: the same features come out a little otherwise on another device.
+
+    Parameters
+    ----------
+    rows
+        ``(n, p)``, NaN where a value is missing.
+
+    Examples
+    --------
+    >>> marks_of(torch.tensor([[1.0, 2.0], [1.0, 2.0], [2.0, 1.0]])).unique(dim=0).shape
+    torch.Size([2, 5])
+    """
+    values = rows.detach().cpu().double()
+    place = torch.arange(1, values.shape[1] + 1, dtype=torch.float64)
+    waves = torch.stack([torch.cos(place * speed) for speed in (1.0, 2.0**0.5, 5.0**0.5)], 1)  # (p, 3)
+    missing, filled = values.isnan().double(), values.nan_to_num(0.0)
+    return torch.cat([filled @ waves, missing @ waves[:, :1], filled.abs().sum(1, keepdim=True)], 1)
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    room = CLOSE * (1 + max(float(one[-1]), float(other[-1])))
+    return bool(((one - other).abs() <= room).all())
 
 
 def ids_of(patients: Any) -> list[str]:

@@ -76,8 +76,8 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     if not width >= LEAST:
         raise InputError("spread of calibrate", expected=f"a number ≥ {LEAST:g}", got=repr(spread))
     _check_model(model)
-    warn_of_memory(model)
     patients = data_for(model, data, with_target=True)
+    warn_of_memory(model, patients, stacklevel=3)
     prior = _prior(model, patients)
     evidence = all_logits(model, patients, batch_size, out_of_fold=True).double() - prior
     if not bool(torch.isfinite(evidence).all()):

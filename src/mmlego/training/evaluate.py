@@ -18,7 +18,7 @@ from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Task
-from mmlego.wording import listed
+from mmlego.wording import counted, listed
 
 Model: TypeAlias = Brick | LegoMerge | LegoFuse
 Data: TypeAlias = PatientData | tuple[Any, Any]
@@ -39,9 +39,9 @@ def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tenso
     """
     known: dict[str, Tensor | None] = {}
     if out_of_fold:
-        told = {brick.modality: brick.known(batch.patients) for brick in bricks_of(model)}
+        told = {brick.modality: _known(brick, batch) for brick in bricks_of(model) if brick.modality in batch.inputs}
         if isinstance(model, LegoFuse) and model.across is not None:
-            told[ACROSS] = model.across.brick.known(batch.patients)
+            told[ACROSS] = model.across.known(batch.patients, batch.inputs, batch.present)
         known = {name: answers for name, answers in told.items() if answers is not None}
     if not isinstance(model, Brick):
         more = {"known": known} if known else {}  # models of one's own need not know of it
@@ -49,6 +49,16 @@ def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tenso
     value = batch.inputs[model.modality]
     x, mask = value if isinstance(value, tuple) else (value, None)
     return model.logits(cast("Tensor | Ragged", x), mask, known.get(model.modality))
+
+
+def _known(brick: Brick, batch: Batch) -> Tensor | None:
+    value = batch.inputs[brick.modality]
+    if value is None:
+        return None
+    x, mask = value if isinstance(value, tuple) else (value, None)
+    here = batch.present[brick.modality].tolist()
+    names = [patient if there else "" for patient, there in zip(batch.patients, here, strict=True)]
+    return brick.known(names, x, mask)
 
 
 def bricks_of(model: Model) -> list[Brick]:
@@ -109,19 +119,32 @@ def _from_pair(model: Model, data: Any) -> PatientData:
     return PatientData(features, target, model.task, missing=missing)
 
 
-def warn_of_memory(model: Model) -> None:
-    """Warn of fitted bricks in a model that do not say on whom they were fitted: these look better than they are."""
-    silent = [
-        brick.modality
-        for brick in bricks_of(model)
-        if any(isinstance(part, Brick) and not part.learns and part.out_of_fold is None for part in _innermost(brick))
-    ]
+def warn_of_memory(model: Model, patients: PatientData | None = None, *, stacklevel: int = 4) -> None:
+    """Warn of fitted bricks in a model that may be asked about patients they were fitted on: these look too good.
+
+    Parameters
+    ----------
+    model
+        Any.
+    patients
+        Whom it is asked about; such as have no ids are known to nobody.
+    stacklevel
+        As ``warnings.warn`` takes it.
+    """
+    fitted = {brick.modality: [part for part in _innermost(brick) if not part.learns] for brick in bricks_of(model)}
+    if isinstance(model, LegoFuse) and model.across is not None:
+        fitted["all modalities"] = [model.across.brick]
+    silent = [name for name, parts in fitted.items() if any(part.out_of_fold is None for part in parts)]
+    why, remedy = "do not tell on whom they were fitted", "Models in a run folder do tell."
+    if not silent and patients is not None and patients.numbering is not None:
+        silent = [name for name, parts in fitted.items() if parts]
+        why, remedy = "cannot tell patients without ids", "Give a PatientData with patients=."
     if silent:
         warnings.warn(
-            f"The fitted models of {listed(silent)} do not tell on whom they were fitted: none of these should be "
-            "among the patients given here, or the models look better than they are. Blocks of a run folder do tell.",
+            f"The fitted models of {listed(silent)} {why}: none of these should be among the patients given here, or "
+            f"the models look better than they are. {remedy}",
             LegoWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 
@@ -159,9 +182,9 @@ def evaluate(
     *,
     batch_size: int = 64,
     reference: Tensor | None = None,
-    out_of_fold: bool = False,
+    out_of_fold: bool = True,
 ) -> dict[str, float]:
-    """Return the loss and the task's metrics over a data set.
+    """Return the loss and the task's metrics over a data set, as ``mmlego evaluate`` does.
 
     Parameters
     ----------
@@ -181,6 +204,11 @@ def evaluate(
     dict of str to float
         ``loss`` and the metrics by name.
 
+    Warns
+    -----
+    LegoWarning
+        If fitted bricks may have been fitted on some of these patients, and do not know or must not say it.
+
     Examples
     --------
     >>> from mmlego import Baseplate, LegoBlock
@@ -191,6 +219,38 @@ def evaluate(
     ['loss', 'mae', 'pearson', 'r2', 'rmse', 'spearman']
     """
     patients = data_for(model, data, with_target=True)
+    warn_of_memory(model, patients, stacklevel=3)
+    if not out_of_fold and (mine := _fitted_on(model, patients)):
+        warnings.warn(
+            f"{counted(mine, 'patient')} whom a fitted model was fitted on, scored with out_of_fold=False: it looks "
+            "better than it is.",
+            LegoWarning,
+            stacklevel=2,
+        )
+    return scored(model, patients, batch_size=batch_size, reference=reference, out_of_fold=out_of_fold)
+
+
+def _fitted_on(model: Model, patients: PatientData) -> int:
+    """Return how many patients are called as some that a brick was fitted on."""
+    parts = [part for brick in bricks_of(model) for part in _innermost(brick)]
+    if isinstance(model, LegoFuse) and model.across is not None:
+        parts.append(model.across.brick)
+    names = [] if patients.numbering is not None else patients.patients
+    return len({row for part in parts if part.out_of_fold is not None for row in part.out_of_fold.among(names)})
+
+
+def scored(
+    model: Model, patients: PatientData, *, batch_size: int = 64, reference: Tensor | None = None, out_of_fold: bool
+) -> dict[str, float]:
+    """Return what :func:`evaluate` does, of patients who have the model's modalities, and without a warning.
+
+    Parameters
+    ----------
+    model, batch_size, reference, out_of_fold
+        As :func:`evaluate` takes them.
+    patients
+        From :func:`data_for`.
+    """
     logits = all_logits(model, patients, batch_size, out_of_fold=out_of_fold)
     return scores_of(model.task, logits, patients.target, reference)
 

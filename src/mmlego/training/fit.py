@@ -24,7 +24,7 @@ from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training import loop
-from mmlego.training.evaluate import Data, Model, data_for, evaluate, warn_of_memory
+from mmlego.training.evaluate import Data, Model, data_for, scored, warn_of_memory
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
 
@@ -138,8 +138,8 @@ def fit(
         }
     )
     with in_turn():
-        warn_of_memory(model)
         train, valid = _parts(model, data, validation, settings["seed"])
+        warn_of_memory(model, train)
         if isinstance(model, LegoMerge):
             return _evaluated(model, train if valid is None else valid, settings["batch_size"])
         _check_trainable(model, train, monitor)
@@ -226,7 +226,7 @@ def _parts(
 
 
 def _evaluated(model: LegoMerge, data: PatientData, batch_size: int) -> pd.DataFrame:
-    scores = evaluate(model, data, batch_size=batch_size, out_of_fold=True)
+    scores = scored(model, data, batch_size=batch_size, out_of_fold=True)
     model.card.validation = _finite(scores)
     model.card.patients = {"validation": len(set(data.patients))}
     return history_frame([{"epoch": 0.0, **{f"validation_{name}": value for name, value in scores.items()}}])
@@ -294,7 +294,7 @@ def write_scores(model: Model, train: PatientData, valid: PatientData | None, ba
     if valid is None:
         return
     model.card.patients["validation"] = len(set(valid.patients))
-    scores = _finite(evaluate(model, valid, batch_size=batch_size, reference=train.target, out_of_fold=True))
+    scores = _finite(scored(model, valid, batch_size=batch_size, reference=train.target, out_of_fold=True))
     model.card.validation = scores
     metric = model.task.primary_metric
     if metric in scores and valid.target is not None:

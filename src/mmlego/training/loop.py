@@ -20,7 +20,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
 from mmlego.training.alone import TrainerAlone, TrainingAlone, suits
 from mmlego.training.callbacks import Callback, EpochBar, KeepBest
-from mmlego.training.evaluate import Model, evaluate
+from mmlego.training.evaluate import Model, scored
 from mmlego.training.module import Optimisation, seed_all
 
 # Metrics of which lower is better, over all tasks.
@@ -74,7 +74,7 @@ def train(
     patience = None if valid is None else settings["patience"]
     start = None
     if valid is not None and isinstance(model, LegoFuse) and model.keep_untuned:  # it answers before any tuning
-        scores = evaluate(model, valid, batch_size=settings["batch_size"], reference=data.target, out_of_fold=True)
+        scores = scored(model, valid, batch_size=settings["batch_size"], reference=data.target, out_of_fold=True)
         start = (scores[settings["monitor"]], model.state_dict())
     alone = suits(**trainer)
     place = folder if resumable or not alone else None  # other processes leave in it what they have found
