@@ -68,8 +68,21 @@ def test_the_vocabulary_is_of_what_enough_patients_have() -> None:
     terms, owner = torch.tensor([4, 4, 4, 5, 5, 5, 6, 6]), torch.tensor([0, 0, 0, 0, 1, 2, 0, 1])
     assert vocabulary(terms, owner, fewest=3).tolist() == [5]
     assert vocabulary(terms, owner, fewest=2, most=1).tolist() == [5]
-    assert vocabulary(terms, owner, fewest=9).tolist() == [4, 5, 6]  # so few patients that nothing is common
+    assert vocabulary(terms, owner, fewest=9).tolist() == []
     assert counted(torch.tensor([9]), torch.tensor([0]), torch.tensor([4]), 1).tolist() == [[0.0]]
+
+
+def test_single_codes_go_before_longer_runs() -> None:
+    text = torch.arange(1100)
+    whole = Rows.of(text.expand(3, -1)).config()["terms"]
+    assert whole["terms"] == list(range(1, 1101))  # all words, no room for runs
+    short = Rows.of(text[:1000].expand(3, -1)).config()["terms"]
+    assert len(short["terms"]) == 1024
+    assert short["terms"][:1000] == list(range(1, 1001))
+    rare = Rows.of(torch.tensor([[0, 1], [0, 2], [0, 3]])).config()["terms"]
+    assert rare["terms"] == [1]  # what only one has is left out
+    alone = Rows.of(torch.tensor([[0, 1]])).config()["terms"]
+    assert alone["terms"] == [1, 2, 5]  # of so few that nothing is common, all
 
 
 def test_a_large_vocabulary_has_shorter_runs() -> None:

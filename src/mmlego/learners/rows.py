@@ -82,7 +82,7 @@ class Rows:
         ----------
         x, mask
             Those of all patients to be fitted on: runs of codes and surroundings of nodes that three of them have
-            count, the most common 1024.
+            count, of each the most common 1024, of single codes 4096.
         ordered
             Whether tokens have an order.
         gaps

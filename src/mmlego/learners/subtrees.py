@@ -65,11 +65,10 @@ class Subtrees:
         for graphs in parts:
             first.append(first[-1] + len(graphs))
         owner = torch.cat([who + start for (_, who), start in zip(found, first, strict=False)])
-        terms = vocabulary(torch.cat([term for term, _ in found]), owner)
-        if not len(terms):
-            return None
+        terms = torch.cat([term for term, _ in found])
+        kept = vocabulary(terms, owner).tolist() or vocabulary(terms, owner, fewest=1).tolist()
         wide = features[0].shape[1] if features else 0
-        return cls(parts[0].values.shape[1], wide, nodes, edges, RADIUS, terms.tolist())
+        return cls(parts[0].values.shape[1], wide, nodes, edges, RADIUS, kept) if kept else None
 
     def __call__(self, graphs: Graphs) -> Tensor:
         """Return log(1 + how often), float64 ``(b, p)``.

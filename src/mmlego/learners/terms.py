@@ -15,12 +15,13 @@ from mmlego.nn.ragged import Ragged
 
 FEWEST = 3  # patients who must have a term
 MOST = 1024  # terms that get a column, those that most patients have
+MOST_CODES = 4096  # single codes that do: where words are codes, there are many
 LONGEST = 4  # codes of a run
 _ROOM = 62  # bits of a number
 
 
 def vocabulary(terms: Tensor, owner: Tensor, *, fewest: int = FEWEST, most: int = MOST) -> Tensor:
-    """Return the terms that enough patients have, ascending; all of them where none is so common.
+    """Return the terms that enough patients have, ascending.
 
     Parameters
     ----------
@@ -40,9 +41,7 @@ def vocabulary(terms: Tensor, owner: Tensor, *, fewest: int = FEWEST, most: int 
     """
     pairs = torch.stack([terms, owner], 1).unique(dim=0)
     found, patients = pairs[:, 0].unique(return_counts=True)
-    common = patients >= fewest
-    if bool(common.any()):
-        found, patients = found[common], patients[common]
+    found, patients = found[patients >= fewest], patients[patients >= fewest]
     if len(found) > most:
         found = found[patients.argsort(descending=True, stable=True)[:most]]
     kept: Tensor = found.sort().values
@@ -92,6 +91,8 @@ def checked_terms(terms: Sequence[int]) -> Tensor:
 class Runs:
     """Runs of 1 to ``longest`` codes that follow each other (n-grams), counted where enough patients have them.
 
+    The 4096 single codes that most patients have are kept, and as many longer runs as make 1024 with them.
+
     A run is one number: its codes, each plus 1, as digits of base ``codes + 1``.
 
     Parameters
@@ -126,7 +127,8 @@ class Runs:
             first.append(first[-1] + len(x))
         owner = torch.cat([who + start for (_, who), start in zip(found, first, strict=False)])
         terms = torch.cat([term for term, _ in found])
-        return cls(codes, longest, vocabulary(terms, owner).tolist() if len(terms) else [1])
+        kept = _kept(terms, owner, codes, FEWEST) or _kept(terms, owner, codes, 1)  # of few patients all that there is
+        return cls(codes, longest, kept or [1])
 
     def __call__(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tensor:
         """Return log(1 + how often), float64 ``(b, p)``."""
@@ -136,6 +138,15 @@ class Runs:
     def config(self) -> dict[str, Any]:
         """Return the arguments."""
         return {"codes": self.codes, "longest": self.longest, "terms": self.terms.tolist()}
+
+
+def _kept(terms: Tensor, owner: Tensor, codes: int, fewest: int) -> list[int]:
+    """Return the vocabulary: single codes first, longer runs in the room that they leave."""
+    single = terms <= codes
+    first = vocabulary(terms[single], owner[single], fewest=fewest, most=MOST_CODES)
+    room = max(MOST - len(first), 0)
+    longer = vocabulary(terms[~single], owner[~single], fewest=fewest, most=room)
+    return [*first.tolist(), *longer.tolist()]  # longer ones have larger numbers
 
 
 def longest_of(codes: int) -> int:
