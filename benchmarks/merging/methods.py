@@ -71,14 +71,24 @@ class Case:
         return [self.cohort.patients[row] for row in getattr(self.split, part)]
 
 
-def measure(case: Case, shares: Sequence[float] = SHARES) -> dict[str, Any]:
-    """Return all scores of one split, by name."""
+def measure(case: Case, shares: Sequence[float] = SHARES, *, few_end_to_end: bool = True) -> dict[str, Any]:
+    """Return all scores of one split, by name.
+
+    Parameters
+    ----------
+    case
+        The split.
+    shares
+        Of the pairs.
+    few_end_to_end
+        Whether end-to-end models are trained on few pairs, too, which is half the time of a split; on all they are.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LegoWarning)
-        return _measure(case, shares)
+        return _measure(case, shares, few_end_to_end=few_end_to_end)
 
 
-def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
+def _measure(case: Case, shares: Sequence[float], *, few_end_to_end: bool) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
     started, clock = time.perf_counter(), Clock()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
@@ -102,7 +112,9 @@ def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     result["weights"] = merge.weights.tolist()
     result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
     clock("merges")
-    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result, clock) for share in shares}
+    for share in shares:
+        rivals = RIVALS if few_end_to_end or share == 1.0 else ()
+        result.setdefault("pairs", {})[str(share)] = _tune(case, blocks, share, test, score, result, clock, rivals)
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
     clock("missing")
     result["disjoint"] = _disjoint(case)
@@ -217,6 +229,7 @@ def _tune(
     score: Callable[[Tensor], dict[str, float]],
     result: dict[str, Any],
     clock: Clock,
+    rivals: Sequence[str] = RIVALS,
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
@@ -254,7 +267,7 @@ def _tune(
             scores[key] = rivals_on_pairs(case.cohort, task, ids, case.ids("test"), case.seed)
         clock("dull on few pairs")
     again = pairs.subset([row % len(few) for row in range(len(order))])
-    for name in RIVALS:
+    for name in rivals:
         fresh = [_fresh(case, block) for block in blocks.values()]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(case.seed)

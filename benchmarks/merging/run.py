@@ -43,12 +43,19 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, help="repeats of five folds; default: as documented")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=2, help="splits at a time, a thread each")
+    parser.add_argument(
+        "--end-to-end",
+        type=int,
+        metavar="N",
+        help="train end-to-end models on few pairs in the first N splits of a cohort alone; default: in all. On all "
+        "pairs they are trained in every split. What is done is not done again with another N.",
+    )
     parser.add_argument("--smoke", action="store_true", help="one split each, tiny models: plumbing, not scores")
     chosen = parser.parse_args()
     splits = 1 if chosen.smoke else None
     out = chosen.out / "smoke" if chosen.smoke else chosen.out
     jobs = [
-        (name, index, chosen.data, out, chosen.seed, chosen.smoke)
+        (name, index, chosen.data, out, chosen.seed, chosen.smoke, chosen.end_to_end)
         for index in range(splits or FOLDS * max(COHORTS.values()))
         for name in chosen.cohorts
         if splits or index < FOLDS * (chosen.repeats or COHORTS[name])
@@ -73,7 +80,7 @@ def main() -> None:
     console.print(f"{len(jobs)} splits in {(time.perf_counter() - started) / 60:.1f} min; results in {out}")
 
 
-def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) -> str:
+def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool, end_to_end: int | None = None) -> str:
     """Measure one split, unless its file is there; return a line about it."""
     torch.set_num_threads(1)
     settings = settings_of(name, SMOKE if smoke else ())
@@ -88,7 +95,7 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool) ->
     case = Case(cohort, split, settings, seed=10_000 * seed + 100 * index)
     started = time.perf_counter()
     shares = (0.25, 1.0) if smoke else SHARES
-    result = measure(case, shares=shares)
+    result = measure(case, shares=shares, few_end_to_end=end_to_end is None or index < end_to_end)
     seconds = time.perf_counter() - started
     task = cohort.outcome_spec.fit_task(cohort.outcome)  # type: ignore[union-attr]
     facts = {

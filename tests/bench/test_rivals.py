@@ -205,7 +205,7 @@ def test_a_missing_package_is_told_before_anything_is_trained(
     cohort: Cohort, experiment: Experiment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sksurv", None)
-    with pytest.raises(MissingExtraError, match=r"the rival 'survival forest' needs sksurv.*mmlego\[rivals\]"):
+    with pytest.raises(MissingExtraError, match=r"the rival 'Cox net' needs sksurv.*mmlego\[rivals\]"):
         run_experiment(cohort, experiment.model_copy(update={"rivals": True}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -197,7 +197,7 @@ class Components:
 
         self._filled = Filled(x)
         rows = self._filled(x)
-        self._found = PCA(min(most, *rows.shape), svd_solver="full").fit(rows)
+        self._found = PCA(min(most, *rows.shape), svd_solver="randomized", random_state=0).fit(rows)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Return the components ``(n, q)``."""

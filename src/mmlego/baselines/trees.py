@@ -56,11 +56,11 @@ class CatBoost(Tabular):
 
 @register_baseline("forest")
 class Forest(Tabular):
-    """The random forest of scikit-learn: 500 trees."""
+    """The random forest of scikit-learn: 300 trees."""
 
     def estimator(self, kind: Kind, x: np.ndarray, y: np.ndarray, seed: int) -> Any:
         """Return it."""
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
         made = RandomForestClassifier if kind == "classes" else RandomForestRegressor
-        return made(500, min_samples_leaf=2, max_features="sqrt", random_state=seed, n_jobs=1)
+        return made(300, min_samples_leaf=2, max_features="sqrt", random_state=seed, n_jobs=1)
