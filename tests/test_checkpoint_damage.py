@@ -32,6 +32,7 @@ from mmlego.checkpoint_config import read_config
 from mmlego.data import TablePreprocessor
 from mmlego.encoders import SNN
 from tests.bricks import assert_same, family, plate, snapshot, table_block
+from tests.test_fitted import brick, patients
 
 NAMES = {"README.md", "config.json", "model.safetensors"}
 
@@ -373,3 +374,47 @@ def test_state_that_is_no_tensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"model.encoder._extra_state cannot be saved: expected a tensor"):
         save(LegoBlock(Stateful(5, 4), plate(), "x"), tmp_path / "block")
     assert list(tmp_path.iterdir()) == []
+
+
+def fitted_place(tmp_path: Path) -> Path:
+    return save(brick("classes"), tmp_path / "fitted")
+
+
+@pytest.mark.parametrize(
+    ("where", "odd", "told"),
+    [
+        (("rows", "form"), "zz", "how a modality becomes rows: expected one of flat, pooled"),
+        (("rows", "width"), "a", "width of what becomes rows: expected an int ≥ 1, got 'a'"),
+        (("rows", "width"), 0, "width of what becomes rows"),
+        (("rows", "width"), 3, "expected rows of 4 columns, got 3 from"),
+        (("rows", "form"), "pooled", "expected rows of 4 columns, got 17 from"),
+        (("rows", "ordered"), "no", "ordered and gaps of what becomes rows"),
+        (("rows", "terms"), [1], "cannot be built"),
+        (("learner", "name"), "forest", "wrong sizes for learner 'forest'"),
+        (("scores",), 7, "damaged"),
+    ],
+)
+def test_a_fitted_brick_that_could_not_answer_is_not_loaded(
+    where: tuple[str, ...], odd: object, told: str, tmp_path: Path
+) -> None:
+    place = fitted_place(tmp_path)
+    config = config_of(place)
+    part = config["blocks"][0]
+    for name in where[:-1]:
+        part = part[name]
+    part[where[-1]] = odd
+    rewrite(place, config)
+    with pytest.raises(CheckpointError, match=told):
+        load(place)
+
+
+@pytest.mark.parametrize("odd", [{"link": "zz"}, {"in_features": 3}])
+def test_trees_that_could_not_answer_are_not_loaded(odd: dict[str, object], tmp_path: Path) -> None:
+    x, y = patients("classes")
+    made = LegoBlock.of("forest", brick("classes").plate, "labs", (x, y), options={"trees": 3})
+    place = save(made, tmp_path / "forest")
+    config = config_of(place)
+    config["blocks"][0]["learner"]["config"] |= odd
+    rewrite(place, config)
+    with pytest.raises(CheckpointError):
+        load(place)

@@ -24,11 +24,12 @@ from mmlego.card import Card, render_card
 from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
 from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
+from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
-from mmlego.saved_bricks import KINDS, build_across, build_brick, describe_brick, plain_format
+from mmlego.saved_bricks import KINDS, build_across, build_brick, check_fitted, describe_brick, plain_format
 from mmlego.version import __version__
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
@@ -139,6 +140,9 @@ def load(
         for part in () if isinstance(model, Baseplate) else model.modules():
             if isinstance(part, Foreign):
                 part.open(trusted)
+        for part in () if isinstance(model, Baseplate) else model.modules():
+            if isinstance(part, FittedBlock):
+                check_fitted(part)
     except LegoError:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:

@@ -15,11 +15,12 @@ from mmlego.brick import Brick
 from mmlego.bundle import Bundle
 from mmlego.card import Card
 from mmlego.encoders.registry import build_encoder
-from mmlego.errors import CheckpointError, InputError, LegoError
+from mmlego.errors import CheckpointError, InputError, LegoError, MissingExtraError, UnknownNameError
 from mmlego.fitted import FittedBlock
 from mmlego.learners.registry import build_learner
 from mmlego.learners.rows import Rows
 
+COPY = "Copy it again from where it was made."
 KINDS: tuple[type[Brick], ...] = (LegoBlock, FittedBlock, Bundle)
 
 
@@ -123,12 +124,45 @@ def build_brick(described: Mapping[str, Any], plates: Mapping[str, Baseplate], e
 
 
 def _fitted(described: Mapping[str, Any], plate: Baseplate) -> FittedBlock:
-    k = plate.task.outputs
-    learner = build_learner(described["learner"]["name"], described["learner"]["config"])
+    k, modality = plate.task.outputs, described["modality"]
     blank = torch.zeros(k)
     slope = torch.zeros(k, described["scores"])
-    rows = Rows(**described["rows"])
-    return FittedBlock(learner, plate, described["modality"], rows=rows, slope=slope, offset=blank, base=blank)
+    try:
+        learner = build_learner(described["learner"]["name"], described["learner"]["config"])
+        rows = Rows(**described["rows"])
+        return FittedBlock(learner, plate, modality, rows=rows, slope=slope, offset=blank, base=blank)
+    except (MissingExtraError, UnknownNameError):
+        raise
+    except LegoError as error:
+        raise CheckpointError(f"the brick of {modality!r} cannot be built: {error}") from error
+
+
+def check_fitted(brick: FittedBlock) -> None:
+    """Ask a fitted brick that was loaded about a row of zeros: what does not fit is told now, not when it is used.
+
+    Parameters
+    ----------
+    brick
+        With its weights.
+
+    Raises
+    ------
+    CheckpointError
+        If its rows are of another width than its model asks, or the model cannot answer.
+    """
+    what = f"the brick of {brick.modality!r} cannot answer"
+    learner: Any = brick.encoder
+    if brick.rows.columns != learner.in_features:
+        got = f"{brick.rows.columns} from {brick.rows!r}"
+        raise CheckpointError(what, expected=f"rows of {learner.in_features} columns", got=got)
+    try:
+        raw = learner(torch.zeros(1, learner.in_features, dtype=torch.float64))
+    except MissingExtraError:
+        raise
+    except Exception as error:  # models of libraries say in many ways that their bytes are none of theirs
+        raise CheckpointError(f"{what} ({type(error).__name__}: {error})", remedy=COPY) from error
+    if tuple(raw.shape) != (1, brick.slope.shape[1]):
+        raise CheckpointError(what, expected=f"{brick.slope.shape[1]} scores", got=tuple(raw.shape), remedy=COPY)
 
 
 def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | None) -> LegoBlock:
@@ -165,14 +199,17 @@ def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate], 
             "the model of all modalities is damaged",
             expected="a fitted brick",
             got=type(brick).__name__,
-            remedy="Copy it again from where it was made.",
+            remedy=COPY,
         )
     if set(described["rows"]) != set(modalities):
         raise CheckpointError(
             "the model of all modalities is of others",
             expected=", ".join(modalities),
             got=", ".join(described["rows"]),
-            remedy="Copy it again from where it was made.",
+            remedy=COPY,
         )
-    rows = {name: Rows(**described["rows"][name]) for name in modalities}  # in the order of the fuse
-    return Across(brick, rows, described["share"])
+    try:
+        rows = {name: Rows(**described["rows"][name]) for name in modalities}  # in the order of the fuse
+        return Across(brick, rows, described["share"])
+    except LegoError as error:
+        raise CheckpointError(f"the model of all modalities cannot be built: {error}") from error

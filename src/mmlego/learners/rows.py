@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from mmlego.nn.graphs import Graphs
 from mmlego.nn.ragged import Ragged
 
 Form = Literal["flat", "pooled", "counts", "runs", "subtrees"]
+FORMS = get_args(Form)
 MOST_CODES = 100_000  # codes of a vocabulary, of which each gets a column
 
 
@@ -63,6 +64,13 @@ class Rows:
         gaps: bool = False,
         terms: Mapping[str, Any] | None = None,
     ) -> None:
+        if form not in FORMS:
+            raise InputError("how a modality becomes rows", expected=f"one of {', '.join(FORMS)}", got=repr(form))
+        if isinstance(width, bool) or not isinstance(width, int) or width < 1:
+            raise InputError("width of what becomes rows", expected="an int ≥ 1", got=repr(width))
+        if not isinstance(ordered, bool) or not isinstance(gaps, bool):
+            got = f"{ordered!r} and {gaps!r}"
+            raise InputError("ordered and gaps of what becomes rows", expected="True or False each", got=got)
         self.form, self.width, self.ordered, self.gaps = form, width, ordered, gaps
         kind = {"runs": Runs, "subtrees": Subtrees}.get(form)
         if (kind is None) != (terms is None):
