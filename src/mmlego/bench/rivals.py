@@ -25,7 +25,7 @@ from mmlego.baselines import (
 from mmlego.bench.statistics import mean_or_nan
 from mmlego.data import Cohort, Split
 from mmlego.job.blocks import parts_by_modality
-from mmlego.job.data import having, having_all
+from mmlego.job.data import having
 from mmlego.job.scoring import reference_of, score_models
 from mmlego.settings import Settings
 from mmlego.tasks import Task
@@ -263,8 +263,3 @@ def library_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def pairs_of(cohort: Cohort, patients: Sequence[str]) -> list[str]:
-    """Return those patients who have all modalities."""
-    return having_all(cohort, cohort.modalities, patients)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmlego.bench.results import ENSEMBLE
 from mmlego.brick import Brick
 from mmlego.data import Cohort, PatientData, Split
 from mmlego.errors import InputError
@@ -55,7 +56,7 @@ def score_bricks(bricks: Bricks, cohort: Cohort, split: Split) -> dict[str, Any]
     data = merged.data
     ensemble = ensemble_logits(bricks.blocks, data)
     alone = scores_of(task, ensemble, data.target, reference_of(cohort, task, who["train"]))
-    scores = {name: scores[name] for name in models} | {"logit ensemble": alone} | {n: scores[n] for n in wholes}
+    scores = {name: scores[name] for name in models} | {ENSEMBLE: alone} | {n: scores[n] for n in wholes}
     logits = {name: one.logits for name, one in found.items() if name in wholes and one is not None}
     result: dict[str, Any] = {"scores": scores, "patients": list(data.patients)}
     if task.name == "survival":
