@@ -299,3 +299,31 @@ def test_a_doubtful_column_is_told(tmp_path: Path) -> None:
     table.to_csv(tmp_path / "clinical.csv", index=False)
     said = done("check", write(tmp_path, manifest), width=200).out
     assert "doubtful: clinical: ki67 14 of 40 values are numbers" in said
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_all_that_is_wrong_with_stays_is_told_and_none_of_it_is_kept(cache: bool, tmp_path: Path) -> None:
+    lines = ["id,time,variable,value", "1,0.5,HR,80", "1,1,HR,high", "2,soon,HR,90", "2,2,pH,odd", "3,-4,HR,70"]
+    (tmp_path / "long.csv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "set").mkdir()
+    for name, value in (("1", "80"), ("2", "much"), ("3", "few")):
+        text = f"Time,Parameter,Value\n00:00,RecordID,{name}\n00:10,HR,{value}\n"
+        (tmp_path / "set" / f"{name}.txt").write_text(text)
+    sections = {
+        "table": {"kind": "series", "file": "long.csv", "cache": cache},
+        "folder": {"kind": "series", "file": "set", "patient": "RecordID", "cache": cache},
+    }
+    manifest = write(tmp_path, {"key": "id", "modalities": sections})
+    for _ in range(2):  # the same from the cache, had there been one
+        said = "\n".join(wrong(manifest))
+        for told in (
+            "HR: 'high' 1 time",
+            "pH: 'odd' 1 time",
+            "time is 'soon', no time",
+            "before the start, of 1 patient",
+        ):
+            assert told in said
+        for told in ("2.txt: line 3: HR is 'much', not a number", "3.txt: line 3: HR is 'few', not a number"):
+            assert told in said
+    with pytest.raises(InputError, match="cannot read"):
+        Cohort.from_manifest(manifest)

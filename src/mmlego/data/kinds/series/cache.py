@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from mmlego.data.kinds.series.stays import Stays
-from mmlego.errors import LegoWarning
+from mmlego.errors import LegoWarning, noted
 from mmlego.files import write_atomically
 
 VARIABLE = "MMLEGO_CACHE"  # the environment variable that names a folder for all caches
@@ -87,7 +87,10 @@ def through_cache(folder: Path | None, digest: str, how: Mapping[str, object], r
     kept = _load(file, key)
     if kept is not None:
         return kept
+    before = noted()
     stays = read()
+    if noted() > before:
+        return stays  # without what could not be read: whoever reads them for use is to be told again
     try:
         _save(file, key, stays)
     except OSError as error:

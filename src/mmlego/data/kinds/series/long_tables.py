@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.clocks import Clock, Floats, Form, Unit, numbers_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
 from mmlego.data.kinds.series.values import CellRules, Words
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed, meant
 
 if TYPE_CHECKING:
@@ -96,12 +96,16 @@ class LongColumns:
         if wrong:
             row, what = next(iter(wrong.items()))
             if on_error == "raise" and len(words):
-                raise words.error(f"cannot read {where}: of patient {patient.iloc[row]}, {what}")
-            if on_error == "raise":
-                raise InputError(
-                    f"cannot read {where}: of patient {patient.iloc[row]}, {what}",
-                    got=f"{counted(len(wrong), 'row')} that cannot be read",
-                    remedy=clock.remedy(rows[self.time].iloc[row]),
+                fault(words.error(f"cannot read {where}: of patient {patient.iloc[row]}, {what}"))
+            others = [place for place in wrong if not odd[place]]
+            if on_error == "raise" and others:
+                first = others[0]
+                fault(
+                    InputError(
+                        f"cannot read {where}: of patient {patient.iloc[first]}, {wrong[first]}",
+                        got=f"{counted(len(others), 'row')} that cannot be read",
+                        remedy=clock.remedy(rows[self.time].iloc[first]),
+                    )
                 )
             who = listed(patients[stay] for stay in gone)
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable rows ({who}), the first: {what}")

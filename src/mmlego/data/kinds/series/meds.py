@@ -13,7 +13,7 @@ from mmlego.data.kinds.series.clocks import Floats, Form, dates_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
 from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.kinds.series.windows import TIMELESS
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, meant
 
@@ -120,19 +120,22 @@ class MedsShards:
         odd = np.abs(value) > LARGEST
         if (code < 0).any():
             row = int(np.argmax(code < 0))
-            raise InputError(f"{where}: an event of patient {rows['patient'].iloc[row]} has no code")
+            fault(InputError(f"{where}: an event of patient {rows['patient'].iloc[row]} has no code"))
         for row in np.flatnonzero(odd).tolist():
             name = str(rows["code"].iloc[row])
             odd[row] = self.rules.cares(name)
             if odd[row] and self.on_error == "raise":
-                raise InputError(
-                    f"{where}: {name!r} of patient {rows['patient'].iloc[row]} has the value {value[row]}",
-                    expected="finite numbers",
-                    remedy=f"If it means that nothing was measured, declare missing: [{value[row]:g}]; leave the "
-                    f"variable out, as exclude: [{name!r}]; or declare on_error: skip to go on without these patients.",
+                fault(
+                    InputError(
+                        f"{where}: {name!r} of patient {rows['patient'].iloc[row]} has the value {value[row]}",
+                        expected="finite numbers",
+                        remedy=f"If it means that nothing was measured, declare missing: [{value[row]:g}]; leave the "
+                        f"variable out, as exclude: [{name!r}]; or declare on_error: skip to go on without these "
+                        "patients.",
+                    )
                 )
         value[np.abs(value) > LARGEST] = np.nan  # of variables that are not looked at
-        return odd
+        return odd | (code < 0)
 
     def _shard(self, file: Path) -> pd.DataFrame:
         what, install = f"reading {file.name!r}", "'mmlego[parquet]'"

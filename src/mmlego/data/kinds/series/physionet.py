@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import UTF8, counted
 
 HEADER = ["Time", "Parameter", "Value"]
@@ -95,7 +95,7 @@ class StayReader:
             if self.on_error == "raise":
                 remedy = "Mend or remove the file, or declare on_error: skip to go on without it."
                 remedy = f"{UTF8} {remedy}" if isinstance(error, UnicodeDecodeError) else remedy
-                raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
+                fault(InputError(f"cannot read the stay {what}", remedy=remedy))
             self._skipped.append(what)
 
     def stays(self) -> Stays:

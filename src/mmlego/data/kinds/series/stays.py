@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.joins import Dropped
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -145,10 +145,12 @@ class Stays:
         kept = set(keep.values())
         again = tuple(dict.fromkeys(self.patients[i] for i in numbers if i not in kept))
         if rule == "error":
-            raise InputError(
-                f"{where}: {counted(len(again), 'patient')} with several stays ({listed(again)})",
-                expected="one stay a patient",
-                remedy="Declare which one to take, as stays: first or stays: last.",
+            fault(
+                InputError(
+                    f"{where}: {counted(len(again), 'patient')} with several stays ({listed(again, named(5))})",
+                    expected="one stay a patient",
+                    remedy="Declare which one to take, as stays: first or stays: last.",
+                )
             )
         note = f"{counted(len(self) - len(keep), 'further stay')} of a patient, the {rule} is kept"
         return self._rows(sorted(kept)), [Dropped(where, note, again)]

@@ -16,7 +16,7 @@ from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.words import as_number, numbers_among
-from mmlego.errors import InputError
+from mmlego.errors import InputError, named
 from mmlego.wording import counted, label, listed, shortened
 
 TOLD = "words taken for missing"  # begins what is told and is not left out
@@ -166,7 +166,8 @@ class Words:
 
     def text(self) -> str:
         """Return which words of which variable there are, and how often."""
-        return listed(f"{name}: {shortened(word)!r} {counted(n, 'time')}" for (name, word), n in self.odd.most_common())
+        often = self.odd.most_common()
+        return listed((f"{name}: {shortened(word)!r} {counted(n, 'time')}" for (name, word), n in often), named(5))
 
     def notes(self, where: str) -> Sequence[str]:
         """Return a note of the words that mean "missing", where they are not the usual NaN."""

@@ -20,7 +20,7 @@ from mmlego.data.reading.joins import DEFAULTS, row_numbers
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
 from mmlego.data.reading.words import COMMAS, commas_are_decimal
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import UTF8, counted, label, listed, meant
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class WideFiles:
                 if self.on_error == "raise":
                     remedy = "Mend or remove the file, or declare on_error: skip to go on without it."
                     remedy = f"{UTF8} {remedy}" if isinstance(error, UnicodeDecodeError) else remedy
-                    raise InputError(f"cannot read the stay {what}", remedy=remedy) from error
+                    fault(InputError(f"cannot read the stay {what}", remedy=remedy))
                 skipped.append(what)
                 continue
             if header[0] in DEFAULTS:
@@ -123,7 +123,7 @@ class WideFiles:
             else:
                 parts.append(found)
         if len(words) and self.on_error == "raise":
-            raise words.error(where)
+            fault(words.error(where))
         for what, names in (("of no patient", nobody), ("of patients without an index date", undated)):
             if names:
                 skipped.append(f"{counted(len(names), 'file')} {what} ({listed(names, 2)})")
@@ -241,10 +241,12 @@ class WideColumns:
         wrong = np.isnan(time)
         if wrong.any() and on_error == "raise":
             odd = table[self.clock.column].iloc[int(wrong.argmax())]
-            raise InputError(
-                f"{where}: {self.clock.column} is {str(odd)!r}, no time{self.clock.expected}",
-                got=f"{counted(int(wrong.sum()), 'row')} that cannot be read",
-                remedy=self.clock.remedy(odd),
+            fault(
+                InputError(
+                    f"{where}: {self.clock.column} is {str(odd)!r}, no time{self.clock.expected}",
+                    got=f"{counted(int(wrong.sum()), 'row')} that cannot be read",
+                    remedy=self.clock.remedy(odd),
+                )
             )
         gone = set(number[wrong].tolist())
         variables = [name for name in names if name not in (*own, *numbered)]
@@ -253,7 +255,7 @@ class WideColumns:
             values[:, place], odd = self._numbers(table[name], words)
             gone |= set(number[odd].tolist())
         if len(words) and on_error == "raise":
-            raise words.error(where)
+            fault(words.error(where))
         notes = [*without, *words.notes(where)]
         if named := [name for name in numbered if not _UNNAMED.fullmatch(name)]:
             notes.append(f"{where}: {listed(named)}, which numbers the rows")

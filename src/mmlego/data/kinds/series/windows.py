@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from mmlego.data.kinds.series.stays import OnError, Stays
 from mmlego.data.reading.joins import Dropped
-from mmlego.errors import InputError
+from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 
 _HOURS = {"s": 1 / 3600, "min": 1 / 60, "h": 1.0, "d": 24.0}
@@ -106,13 +106,15 @@ def within(
     if early.any() and window is None and on_error == "raise":
         who = _patients(stays, early)
         earliest = float(stays.time[early].min())
-        raise InputError(
-            f"{where}: {counted(int(early.sum()), 'measurement')} before the start, of {counted(len(who), 'patient')} "
-            f"({listed(who)})",
-            expected="times since the start, unless a window is declared",
-            got=f"negative ones, the earliest {earliest:g} hours",
-            remedy=f"Declare from when on they count, as window: [{math.floor(earliest):d}, null] (hours), or leave "
-            "out those before the start, as window: [0, null].",
+        fault(
+            InputError(
+                f"{where}: {counted(int(early.sum()), 'measurement')} before the start, of "
+                f"{counted(len(who), 'patient')} ({listed(who)})",
+                expected="times since the start, unless a window is declared",
+                got=f"negative ones, the earliest {earliest:g} hours",
+                remedy=f"Declare from when on they count, as window: [{math.floor(earliest):d}, null] (hours), or "
+                "leave out those before the start, as window: [0, null].",
+            )
         )
     notes = []
     for gone, what in (
