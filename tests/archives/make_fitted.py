@@ -57,7 +57,7 @@ def make() -> dict[str, Any]:
         "boosting": LegoBlock.of("boosting", classes, "labs", (x, had), options={**few, "leaves": 3}),
         "survival_boosting": LegoBlock.of("survival_boosting", survival, "labs", (x, died), options={"rounds": 3}),
         "lightgbm": LegoBlock.of("lightgbm", classes, "labs", (x, had), options={**few, "leaves": 3}),
-        "xgboost": LegoBlock.of("xgboost", survival, "labs", (x, died), options=sure),
+        "xgboost": LegoBlock.of("xgboost", classes, "labs", (x, had), options=sure),
         "catboost": LegoBlock.of("catboost", classes, "labs", (x, had), options=shallow),
         "skops": LegoBlock.of(GaussianNB(), classes, "labs", (x, had)),
     }
