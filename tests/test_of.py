@@ -51,10 +51,24 @@ def test_held_out_patients_calibrate_what_is_fitted_already() -> None:
     held, truth = two_classes(60, seed=1)
     block = LegoBlock.of(fitted, Baseplate(YES, channels=4, width=8), "labs", held_out=(held, truth))
     assert block.card.patients == {"validation": 60}
-    assert block.card.validation["auroc"] == pytest.approx(YES.metrics(block(held).logits, truth)["auroc"], abs=1e-6)
+    assert block.calibrated
+    assert block.card.recipe["scores"] == "held out"
+    itself = YES.metrics(block(held).logits, truth)
+    assert block.card.validation["auroc"] == pytest.approx(itself["auroc"], abs=0.05)
+    assert block.card.validation["log_loss"] > itself["log_loss"]  # nobody has a part in their own calibration
     order = block(held).logits.diff(dim=1)[:, 0].argsort()
     raw = torch.from_numpy(fitted.predict_proba(held.double().numpy())[:, 1])[order]
     assert bool((raw.diff() >= -1e-9).all())
+
+
+def test_a_card_says_that_few_patients_calibrated_what_they_judge() -> None:
+    x, y = two_classes()
+    fitted = LogisticRegression().fit(x.double().numpy(), outcome_for(y, YES))
+    held, truth = two_classes(30, seed=1)
+    block = LegoBlock.of(fitted, Baseplate(YES, channels=4, width=8), "labs", held_out=(held, truth))
+    assert block.card.recipe["scores"] == "held out; but calibrated on these patients"
+    assert block.calibrated
+    assert block.card.validation["auroc"] == pytest.approx(YES.metrics(block(held).logits, truth)["auroc"], abs=1e-6)
 
 
 def test_given_patients_a_copy_is_fitted_and_the_estimator_left_alone() -> None:

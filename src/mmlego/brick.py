@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mmlego.learners.out_of_fold import OutOfFold
 
 
-CALIBRATED = ("out of fold", "held out")  # what recipes of cards say of scores
+CALIBRATED = ("out of fold", "held out")  # what recipes of cards say of scores, up to a semicolon
 
 
 class BlockOutput(NamedTuple):
@@ -169,7 +169,7 @@ class Brick(nn.Module):
     @property
     def calibrated(self) -> bool:
         """Whether the size of its evidence was measured on patients whom it had not seen, as its card tells."""
-        return self.card.recipe.get("scores") in CALIBRATED
+        return str(self.card.recipe.get("scores")).partition(";")[0] in CALIBRATED
 
     def told_prior(self) -> Tensor | None:
         """Return the prior that the card tells; None if it tells none of this task."""

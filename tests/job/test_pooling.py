@@ -11,7 +11,7 @@ import mmlego
 from mmlego import Bricks, Bundle, FittedBlock, InputError, LegoBlock
 from mmlego.commands.runs import load_model
 from mmlego.job.data import data_of
-from mmlego.job.pooling import members_for
+from mmlego.job.pooling import STOPPED, members_for
 from mmlego.tasks import Classification, Survival
 from mmlego.training.evaluate import all_logits
 from tests.job.test_fitting import cohort
@@ -57,7 +57,10 @@ def test_its_card_is_measured_on_validation_patients_out_of_fold(run: tuple[Bric
     data = data_of(bundle, cohort(), models.validation)
     assert data.target is not None
     honest = bundle.task.metrics(all_logits(bundle, data, 64, out_of_fold=True), data.target)
-    assert bundle.card.validation["log_loss"] == pytest.approx(honest["log_loss"])
+    assert bundle.card.recipe["scores"] == STOPPED
+    assert bundle.calibrated
+    told = bundle.card.validation["log_loss"]
+    assert honest["log_loss"] < told < honest["log_loss"] + 0.05  # each with the scale that fits the others
     loaded = load_model(place / "blocks" / "labs")
     told = all_logits(loaded, data, 64, out_of_fold=True)
     assert torch.allclose(told, all_logits(bundle, data, 64, out_of_fold=True), atol=1e-6)

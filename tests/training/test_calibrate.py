@@ -16,7 +16,9 @@ import mmlego
 from mmlego import InputError, LegoBlock, LegoFuse, LegoMerge, calibrate, evaluate, fit
 from mmlego.data import PatientData
 from mmlego.encoders import SNN
+from mmlego.learners.out_of_fold import deal_folds
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
+from mmlego.training.calibrate import scaled_by_others
 from mmlego.training.evaluate import all_logits
 from tests.bricks import plate
 from tests.training.cases import QUICK, block, fuse, gapped, table, two_classes
@@ -214,3 +216,21 @@ def test_what_cannot_be_calibrated() -> None:
         calibrate(LegoMerge(blocks()), PatientData({"labs": torch.randn(5, 4)}, task=Classification(2)))
     with pytest.raises(InputError, match="model of calibrate"):
         calibrate(torch.nn.Linear(2, 2), data)  # type: ignore[arg-type]
+
+
+def test_each_is_scaled_by_what_fits_the_others() -> None:
+    one = blocks()[0]
+    data = data_of(one)
+    assert data.target is not None
+    before = {name: value.clone() for name, value in one.state_dict().items()}
+    found = scaled_by_others(one, data)
+    assert all(torch.equal(value, before[name]) for name, value in one.state_dict().items())
+    fold = deal_folds(one.task.strata(data.target).numpy(), data.patients)
+    scales = set()
+    for part in range(5):
+        again = blocks()[0]
+        rows = {held: [i for i in range(len(data)) if (fold[i] == part) == held] for held in (False, True)}
+        scales.add(calibrate(again, data.subset(rows[False])))
+        wanted = all_logits(again, data.subset(rows[True]), 64)
+        assert torch.allclose(found[rows[True]], wanted, atol=1e-5)
+    assert len(scales) > 1

@@ -14,11 +14,12 @@ from mmlego.errors import InputError
 from mmlego.learners import learner_names, learners_for
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
-from mmlego.training.calibrate import calibrate
-from mmlego.training.evaluate import all_logits, scored
+from mmlego.training.calibrate import calibrate, scaled_by_others
+from mmlego.training.evaluate import all_logits, scores_of
 
 NEURAL = "neural"
 BATCH = 64
+STOPPED = "held out; but a neural member was stopped on these patients"  # what the recipe says of the scores
 # Chosen on splits of seeds 0 and 1: see docs/merging.md.
 USUAL = {
     "survival": ("coxnet", "survival_boosting"),
@@ -62,7 +63,8 @@ def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
 def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
     """Return the members as one brick: the mean of what they have to say, each calibrated.
 
-    Fitted ones are calibrated out of fold, a neural one on the validation patients, of whom the card tells how all do.
+    Fitted ones are calibrated out of fold, a neural one on the validation patients, of whom the card tells how all do:
+    each judged with the calibration that fits the others. That a neural member was stopped on them the card says.
 
     Parameters
     ----------
@@ -71,7 +73,9 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
     watched
         The validation patients; None: there are none.
     """
+    others = None  # what the neural member answers to each, calibrated on the others
     if watched is not None and NEURAL in members and members[NEURAL].task.name != "regression":
+        others = scaled_by_others(members[NEURAL], watched) if len(set(watched.patients)) > 1 else None
         calibrate(members[NEURAL], watched)
     bundle = Bundle(members)
     fitted = [member for label, member in members.items() if label != NEURAL]
@@ -83,7 +87,11 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
     if watched is not None and watched.target is not None:
         logits = all_logits(bundle, watched, BATCH, out_of_fold=True)
         card.recipe |= {"scores": "held out", "spread": spread_of(logits, bundle.prior())}
-        scores = scored(bundle, watched, out_of_fold=True, reference=watched.target)
+        if NEURAL in members:
+            card.recipe["scores"] = STOPPED
+        if others is not None:
+            logits = logits + shares[NEURAL] * (others - all_logits(members[NEURAL], watched, BATCH))
+        scores = scores_of(bundle.task, logits, watched.target, watched.target)
         card.validation = {name: v for name, v in scores.items() if name != "loss" and math.isfinite(v)}
         metric = bundle.task.primary_metric
         if metric in card.validation:

@@ -14,6 +14,7 @@ from mmlego.brick import Brick
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fuse import LegoFuse
+from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
 from mmlego.merge.model import Merging
 from mmlego.merge.weights import present_weights
@@ -89,6 +90,37 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     kept = ("auroc", "auprc") if _ranks_stay(model) else (model.task.primary_metric,)
     model.card.validation = {name: value for name, value in model.card.validation.items() if name in kept}
     return scale
+
+
+def scaled_by_others(brick: Brick, data: PatientData, *, spread: float = SPREAD, batch_size: int = 64) -> Tensor:
+    """Return the logits ``(n, k)`` of patients, each scaled by the number that fits the patients of other folds.
+
+    What :func:`calibrate` would make of a brick is judged by these honestly: nobody has a part in the number that
+    scales their own answer. The brick stays as it is.
+
+    Parameters
+    ----------
+    brick
+        Not calibrated yet.
+    data
+        The patients, with their targets.
+    spread, batch_size
+        As :func:`calibrate` takes them.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two patients.
+    """
+    prior, target = brick.prior().double(), cast(Tensor, data.target)
+    evidence = all_logits(brick, data, batch_size, out_of_fold=True).double() - prior
+    fold = torch.from_numpy(deal_folds(brick.task.strata(target).numpy(), data.patients))
+    made = torch.empty_like(evidence)
+    for part in range(int(fold.max()) + 1):
+        held = fold == part
+        scale = _best_scale(brick, prior, evidence[~held], target[~held], spread, _scale_so_far(brick))
+        made[held] = prior + scale * evidence[held]
+    return made.float()
 
 
 def _scale_so_far(model: Model) -> float:
