@@ -128,13 +128,13 @@ def test_the_main_job_makes_one_where_the_settings_ask() -> None:
     frames = {n: pd.DataFrame(x.numpy(), index=ids, columns=[f"{n}0", f"{n}1"]) for n, x in (("a", a), ("b", b))}
     had = pd.DataFrame({"had": y.numpy()}, index=ids)
     cohort = Cohort.from_frames(frames, outcome=had, task={"task": "classification", "label": "had"})
-    settings = {"fuse": {"across": "forest", "fit": {"epochs": 1}}, "fit": {"epochs": 1}}
+    settings = {"fuse": {"across": "forest", "fit": {"epochs": 1}}}
     models = mmlego.train(cohort, settings, disjoint=False, progress=False)
     fused = models.fuse
     assert fused is not None
     assert fused.across is not None
     assert fused.across.share == pytest.approx(1.0)
-    assert "forest on 72 patients" in fused.card.recipe["across"]
+    assert "forest on 96 patients" in fused.card.recipe["across"]
     valid = mmlego.data_of(fused, cohort, models.validation)
-    wanted = mmlego.evaluate(fused, valid)["log_loss"]
+    wanted = mmlego.evaluate(fused, valid, out_of_fold=True)["log_loss"]
     assert fused.card.validation["log_loss"] == pytest.approx(wanted, rel=1e-5)

@@ -65,9 +65,14 @@ def test_numbers_are_numbers_however_they_are_written(text: str) -> None:
 
 
 def test_one_option_of_an_encoder_leaves_the_others_at_their_defaults() -> None:
-    usual = EncoderSettings().options
+    usual = EncoderSettings(name="snn").options
     assert set(usual) == {"hidden", "dropout", "input_dropout"}
     assert read_settings(overrides=["encoder.options.dropout=0"]).encoder.options == usual | {"dropout": 0}
+    assert (Settings().encoder.name, Settings().encoder.options) == ("auto", {})
+    assert read_settings(overrides=["encoder.options.dropout=0"]).encoder.name == "snn"  # whose options they are
+    assert read_settings(overrides=["encoders.rna.options.members=[coxnet]"]).encoders["rna"].name == "auto"
+    with pytest.raises(InputError, match="name the encoder"):
+        read_settings(overrides=["encoder.name=neural", "encoder.options.dropout=0"])
     other = read_settings(overrides=["encoder.name=patch_mlp", "encoder.options.hidden=4"]).encoder.options
     assert other == {"hidden": 4}
 

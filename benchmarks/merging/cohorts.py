@@ -48,8 +48,14 @@ def cohort_of(name: str, data: Path) -> Cohort:
     return load_dataset(name, NAMED.get(name, {"data": data}))
 
 
-def settings_of(name: str, overrides: Sequence[str] = ()) -> Settings:
-    """Return the settings of a cohort's example; the defaults where it has none."""
+# Neural blocks alone, and a fuse of nothing else: what the paper merges.
+NEURAL = ["encoder.name=neural", "fuse.across=null"]
+
+
+def settings_of(name: str, overrides: Sequence[str] = (), *, neural: bool = True) -> Settings:
+    """Return the settings of a cohort: the defaults, or for neural blocks those of its example where it has some."""
+    if not neural:
+        return read_settings(None, overrides)
     folder = {"blca": "tcga", "kirp": "tcga"}.get(name, name)
     file = EXAMPLES / folder / "settings.yaml"
-    return read_settings(file if file.is_file() else None, [*BUDGET.get(name, ()), *overrides])
+    return read_settings(file if file.is_file() else None, [*NEURAL, *BUDGET.get(name, ()), *overrides])

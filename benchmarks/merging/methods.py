@@ -21,6 +21,7 @@ from mmlego.bench.score import ensemble_logits
 from mmlego.brick import Brick
 from mmlego.data import Cohort, PatientData, Split
 from mmlego.job import data_of, fit_blocks, having, having_all, parts_of
+from mmlego.job.across import add_across
 from mmlego.settings import Settings
 from mmlego.tasks.scores import calibration_error
 from mmlego.training.evaluate import Model, all_logits, scores_of
@@ -30,6 +31,9 @@ MERGES: dict[str, dict[str, Any]] = {
     "uniform weights": {"weights": "uniform"},
     "strength 1": {"strength": 1.0},
     "uniform, strength 1": {"weights": "uniform", "strength": 1.0},
+}
+# Of heads and steps, which neural blocks alone have.
+NEURAL_MERGES: dict[str, dict[str, Any]] = {
     "paper": {"preset": "paper"},
     "harmonic, circular, slerp": {"rule": "harmonic", "heads": "slerp", "weights": "uniform"},
     "harmonic, circular, common": {"rule": "harmonic", "heads": "common", "weights": "uniform"},
@@ -41,7 +45,6 @@ MERGES: dict[str, dict[str, Any]] = {
 }
 SHARES = (0.05, 0.1, 0.25, 1.0)
 RIVALS = END_TO_END
-FUSES: dict[str, dict[str, Any]] = {"LegoFuse": {}}
 FEWEST = 8  # patients with all modalities, below which nothing is tuned or trained
 
 
@@ -59,19 +62,23 @@ class Case:
         Of blocks, plate and training.
     seed
         Of weights and training.
+    neural
+        Whether the settings make neural blocks alone. These are merged in every way, and set against end-to-end models;
+        the defaults are set against dull ones.
     """
 
     cohort: Cohort
     split: Split
     settings: Settings
     seed: int
+    neural: bool = False
 
     def ids(self, part: str) -> list[str]:
         """Return the patients of a part."""
         return [self.cohort.patients[row] for row in getattr(self.split, part)]
 
 
-def measure(case: Case, shares: Sequence[float] = SHARES, *, few_end_to_end: bool = True) -> dict[str, Any]:
+def measure(case: Case, shares: Sequence[float] = SHARES) -> dict[str, Any]:
     """Return all scores of one split, by name.
 
     Parameters
@@ -80,15 +87,13 @@ def measure(case: Case, shares: Sequence[float] = SHARES, *, few_end_to_end: boo
         The split.
     shares
         Of the pairs.
-    few_end_to_end
-        Whether end-to-end models are trained on few pairs, too, which is half the time of a split; on all they are.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", LegoWarning)
-        return _measure(case, shares, few_end_to_end=few_end_to_end)
+        return _measure(case, shares)
 
 
-def _measure(case: Case, shares: Sequence[float], *, few_end_to_end: bool) -> dict[str, Any]:
+def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
     started, clock = time.perf_counter(), Clock()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
@@ -103,7 +108,8 @@ def _measure(case: Case, shares: Sequence[float], *, few_end_to_end: bool) -> di
     result["calibrated"] = {name: _calibrated(case, blocks[name], test) for name in blocks}
     result["ensemble"] = score(ensemble_logits(blocks, test))
     result["weighted ensemble"] = score(weighted_logits(blocks, test))
-    merges = {name: LegoMerge(list(blocks.values()), **way) for name, way in MERGES.items()}
+    ways = {**MERGES, **(NEURAL_MERGES if case.neural else {})}
+    merges = {name: LegoMerge(list(blocks.values()), **way) for name, way in ways.items()}
     merges["LegoMerge, calibrated"] = LegoMerge(list(blocks.values()))
     merges["uniform, strength 1, calibrated"] = LegoMerge(list(blocks.values()), weights="uniform", strength=1.0)
     seen = data_of(merge, case.cohort, validation)
@@ -112,15 +118,14 @@ def _measure(case: Case, shares: Sequence[float], *, few_end_to_end: bool) -> di
     result["weights"] = merge.weights.tolist()
     result["on patients of"] = {name: _on_patients_of(name, merges, test) for name in blocks}
     clock("merges")
-    for share in shares:
-        rivals = RIVALS if few_end_to_end or share == 1.0 else ()
-        result.setdefault("pairs", {})[str(share)] = _tune(case, blocks, share, test, score, result, clock, rivals)
+    result["pairs"] = {str(share): _tune(case, blocks, share, test, score, result, clock) for share in shares}
     result["missing"] = _missing(blocks, merges["LegoMerge"], result.pop("dropped", None), test)
     clock("missing")
     result["disjoint"] = _disjoint(case)
     clock("disjoint")
-    result["rivals"] = rivals_of(case.cohort, case.split, case.settings, case.seed)
-    clock("rivals")
+    if not case.neural:
+        result["rivals"] = rivals_of(case.cohort, case.split, case.settings, case.seed)
+        clock("rivals")
     result["cpu"] = clock.took
     return result
 
@@ -229,7 +234,6 @@ def _tune(
     score: Callable[[Tensor], dict[str, float]],
     result: dict[str, Any],
     clock: Clock,
-    rivals: Sequence[str] = RIVALS,
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
@@ -252,22 +256,30 @@ def _tune(
         return scores
     seconds = result["seconds"]
     tuning = case.settings.fuse.fit.model_dump()
-    for name, way in FUSES.items():
-        model = LegoFuse(list(blocks.values()), **{"mode": case.settings.fuse.mode, **way})
-        scores[name] = _fitted(model, (pairs, watched), tuning, case.seed, test, score, seconds, name)
-        result["parameters"][name] = _count(model)
+    model = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode)
+    scores["LegoFuse"] = _fitted(model, (pairs, watched), tuning, case.seed, test, score, seconds, "LegoFuse")
+    result["parameters"]["LegoFuse"] = _count(model)
+    if not case.neural:
+        started = time.perf_counter()
+        # Learners see the validation patients as well, of few pairs as many of them.
+        some = watched.patients[: round(share * len(watched.patients))]
+        _add_across(case, model, [*few, *some])
+        seconds["LegoFuse"] += time.perf_counter() - started
+        scores["LegoFuse, nothing across"], scores["LegoFuse"] = scores["LegoFuse"], score(all_logits(model, test, 256))
     if share == 1.0:
         dropped = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode, modality_dropout=0.3)
         fit(dropped, pairs, validation=watched, seed=case.seed, progress=False, **tuning)
         result["dropped"] = dropped
     clock(f"LegoFuse {share}")
-    if share < 1.0:
+    if not case.neural and share < 1.0:
         seen = {"dull": few, "dull, validation too": [*few, *watched.patients]}
         for key, ids in seen.items():
             scores[key] = rivals_on_pairs(case.cohort, task, ids, case.ids("test"), case.seed)
         clock("dull on few pairs")
+    if not case.neural:
+        return scores
     again = pairs.subset([row % len(few) for row in range(len(order))])
-    for name in rivals:
+    for name in RIVALS:
         fresh = [_fresh(case, block) for block in blocks.values()]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(case.seed)
@@ -277,6 +289,14 @@ def _tune(
         result["parameters"][name] = _count(model)
         clock(f"{name} {share}")
     return scores
+
+
+def _add_across(case: Case, model: LegoFuse, pairs: Sequence[str]) -> None:
+    """Put beside a fuse what its settings say, fitted to some pairs."""
+    wanted = case.settings.fuse.across
+    if wanted is not None:
+        seen = len(case.ids("train")) + len(case.ids("validation"))
+        add_across(model, data_of(model, case.cohort, pairs), wanted, seen=seen, seed=case.seed)
 
 
 def _fitted(

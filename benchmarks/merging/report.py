@@ -14,6 +14,8 @@ from ablation import PLATES, STARTS, table
 from against import against_dull
 from goals import goals, over_cohorts
 from tables import (
+    END_TO_END,
+    OF_NEURAL,
     TITLES,
     Run,
     best_block,
@@ -41,11 +43,14 @@ def main() -> None:
     parser.add_argument("--pictures", type=Path, default=ROOT / "docs" / "pictures")
     parser.add_argument("--page", type=Path, help="a page whose part between the two marks is replaced")
     chosen = parser.parse_args()
-    runs = read(chosen.results)
+    sorts = read(chosen.results)
+    runs, neural = sorts["defaults"], sorts["neural"]
     if not runs:
-        raise SystemExit(f"no results in {chosen.results}: run benchmarks/merging/run.py first")
-    tables = (goals, over_cohorts, overview, against_dull, merges, fusing, missing, apart, calibration, costs)
+        raise SystemExit(f"no results in {chosen.results}/defaults: run benchmarks/merging/run.py first")
+    tables = (goals, over_cohorts, overview, against_dull, fusing, missing, apart, calibration, costs)
     parts = [part(runs) for part in tables]
+    if neural:
+        parts += ["## Neural blocks alone", merges(neural), costs(neural)]
     text = "\n\n".join([*parts, *variants(chosen.ablation or chosen.results / "ablation")])
     if chosen.page is None:
         print(text)
@@ -65,9 +70,8 @@ def overview(runs: dict[str, list[Run]]) -> str:
         merge, ensemble = (
             scores_of(splits, key) for key in (merged_score("LegoMerge"), lambda run: run["ensemble"]["score"])
         )
-        paper, weighted = (
-            scores_of(splits, key) for key in (merged_score("paper"), lambda run: run["weighted ensemble"]["score"])
-        )
+        neural = scores_of(splits, merged_score(OF_NEURAL))
+        weighted = scores_of(splits, lambda run: run["weighted ensemble"]["score"])
         single = scores_of(splits, lambda run, best=best: run["blocks"][best]["score"])
         same = scores_of(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
         rows.append(
@@ -76,17 +80,16 @@ def overview(runs: dict[str, list[Run]]) -> str:
                 str(len(splits)),
                 f"{best} {spread(single)}",
                 spread(ensemble),
-                spread(paper),
                 spread(weighted),
                 spread(merge),
                 difference(merge, ensemble),
                 difference(same, single),
-                difference(merge, paper),
                 difference(merge, weighted),
+                *(("", "") if np.isnan(neural).all() else (spread(neural), difference(merge, neural))),
             ]
         )
-    head = ["cohort", "splits", "best block", "logit ensemble", "paper", "weighted ensemble", "LegoMerge"]
-    head += ["− ensemble", "− best block", "− paper", "− weighted"]
+    head = ["cohort", "splits", "best block", "logit ensemble", "weighted ensemble", "LegoMerge"]
+    head += ["− ensemble", "− best block", "− weighted", "of neural blocks", "− of neural blocks"]
     return "### Merging\n\n" + markdown(head, rows)
 
 
@@ -111,34 +114,31 @@ def merges(runs: dict[str, list[Run]]) -> str:
 
 
 def fusing(runs: dict[str, list[Run]]) -> str:
-    """LegoFuse against its rivals, by share of pairs."""
+    """LegoFuse against end-to-end models, by share of pairs."""
     rows = []
     for name, splits in runs.items():
         for share in splits[0]["pairs"]:
-            got = [run for run in splits if "concatenation" in run["pairs"][share]]
+            got = [run for run in splits if "LegoFuse" in run["pairs"][share]]
             if not got:
                 continue
-            fuse, *others = (
-                scores_of(got, lambda run, way=way, share=share: run["pairs"][share][way]["score"])
-                for way in ("LegoFuse", "concatenation", "sequential")
-            )
-            ensemble = scores_of(got, lambda run: run["ensemble"]["score"])
+            fuse = scores_of(got, lambda run, share=share: run["pairs"][share]["LegoFuse"]["score"])
+            merge = scores_of(got, merged_score("LegoMerge"))
             pairs = round(np.mean([run["pairs"][share]["pairs"] for run in got]))
-            scores = [spread(values) for values in (ensemble, fuse, *others)]
-            against = [difference(fuse, other) for other in (ensemble, *others)]
-            rows.append([TITLES[name], str(len(got)), f"{float(share):.0%} ({pairs})", *scores, *against])
-    head = [
-        "cohort",
-        "splits",
-        "pairs",
-        "ensemble",
-        "LegoFuse",
-        "concatenation",
-        "sequential",
-        "− ens.",
-        "− concat.",
-        "− seq.",
-    ]
+            row = [TITLES[name], f"{float(share):.0%} ({pairs})", str(len(got)), spread(merge), spread(fuse)]
+            row.append(difference(fuse, merge))
+            for way in END_TO_END:
+                both = [run for run in got if way in run["pairs"][share]]
+                if both:
+                    other, ours = (
+                        scores_of(both, lambda run, one=one, share=share: run["pairs"][share][one]["score"])
+                        for one in (way, "LegoFuse")
+                    )
+                    row += [spread(other), difference(ours, other)]
+                else:
+                    row += ["", ""]
+            rows.append(row)
+    head = ["cohort", "pairs", "splits", "LegoMerge", "LegoFuse", "− LegoMerge"]
+    head += [cell for way in END_TO_END for cell in (way, "LegoFuse − it")]
     return "### Fusing, by pairs\n\n" + markdown(head, rows)
 
 
@@ -234,10 +234,11 @@ def costs(runs: dict[str, list[Run]]) -> str:
     """Wall time and parameters."""
     rows = []
     for name, splits in runs.items():
-        ways = ("blocks", "LegoFuse", "concatenation", "sequential")
-        seconds = [np.mean([run["seconds"][way] for run in splits]) for way in ways]
-        parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", "concatenation", "sequential")]
-        rows.append([TITLES[name], *(f"{value:.0f}" for value in seconds), *(f"{value:,}" for value in parameters)])
+        ways = ("blocks", "LegoFuse", *END_TO_END)
+        seconds = [np.mean([run["seconds"].get(way, math.nan) for run in splits]) for way in ways]
+        parameters = [splits[0]["parameters"].get(way, 0) for way in ("LegoFuse", *END_TO_END)]
+        rows.append([TITLES[name], *("" if math.isnan(value) else f"{value:.0f}" for value in seconds)])
+        rows[-1] += [f"{value:,}" if value else "" for value in parameters]
     head = ["cohort", "blocks, s", "LegoFuse", "concatenation", "sequential", "parameters: LegoFuse", "concat.", "seq."]
     text = "### Cost (seconds on one thread; fused models: all shares of pairs together)\n\n" + markdown(head, rows)
     paid = {name: splits for name, splits in runs.items() if all("cpu" in run for run in splits)}
@@ -264,6 +265,8 @@ def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
                 got = [run["pairs"][share][way]["score"] for run in splits if way in run["pairs"][share]]
                 if got:
                     points.append((100 * float(share), np.nanmean(got), np.nanstd(got) / math.sqrt(len(got))))
+            if not points:
+                continue
             x, y, error = zip(*points, strict=True)
             axes.errorbar(x, y, error, color=colour, marker="o", markersize=3, capsize=2, label=way)
         axes.set_xscale("log")

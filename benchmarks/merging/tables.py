@@ -12,6 +12,7 @@ import numpy as np
 
 from mmlego.bench.statistics import Comparison, compare
 
+END_TO_END = ("concatenation", "sequential")
 Run = dict[str, Any]
 Score = Callable[[Run], float]
 TITLES = {
@@ -26,8 +27,26 @@ TITLES = {
 TEST_SHARE = 0.2
 
 
-def read(folder: Path) -> dict[str, list[Run]]:
-    """Return the splits of each cohort, in order."""
+OF_NEURAL = "LegoMerge of neural blocks"
+
+
+def read(folder: Path) -> dict[str, dict[str, list[Run]]]:
+    """Return the splits of each cohort, in order, by the sort of their blocks.
+
+    Beside the defaults stands what was measured of neural blocks, and of end-to-end models, on the same patients.
+    """
+    sorts = {sort: _read(folder / sort) for sort in ("defaults", "neural")}
+    for name, splits in sorts["defaults"].items():
+        neural = {run["index"]: run for run in sorts["neural"].get(name, [])}
+        for run in splits:
+            if (other := neural.get(run["index"])) is not None and other["patients"] == run["patients"]:
+                run["merges"] |= {OF_NEURAL: other["merges"]["LegoMerge"], "paper": other["merges"]["paper"]}
+                for share, scores in other["pairs"].items():
+                    run["pairs"][share] |= {way: scores[way] for way in END_TO_END if way in scores}
+    return sorts
+
+
+def _read(folder: Path) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     for name in TITLES:
         files = sorted(folder.glob(f"{name}-*/*.json"))
@@ -42,7 +61,7 @@ def read(folder: Path) -> dict[str, list[Run]]:
 
 def merged_score(way: str) -> Score:
     """Return what reads the score of a way of merging."""
-    return lambda run: run["merges"][way]["score"]
+    return lambda run: run["merges"].get(way, {}).get("score", math.nan)
 
 
 def scores_of(splits: list[Run], score: Score) -> np.ndarray[Any, np.dtype[np.float64]]:

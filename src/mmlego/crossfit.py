@@ -24,6 +24,7 @@ from mmlego.learners.options import check_options
 from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds, ids_of, marks_of
 from mmlego.learners.registry import learner_class, options_of
 from mmlego.learners.rows import Rows
+from mmlego.learners.selected import Selected
 from mmlego.nn.ragged import Ragged
 from mmlego.sections import PlateSettings
 from mmlego.tasks import Task
@@ -248,13 +249,32 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
     return rows(x, mask), rows, target
 
 
-def maker_of(estimator: Any, task: Task, options: Mapping[str, Any]) -> Make:
-    """Return what fits a learner by its name, or a fresh copy of an estimator."""
+def maker_of(estimator: Any, task: Task, options: Mapping[str, Any], most: int | None = None) -> Make:
+    """Return what fits a learner by its name, or a fresh copy of an estimator.
+
+    Parameters
+    ----------
+    estimator
+        A name, or an object with ``fit``.
+    task
+        What is to be predicted.
+    options
+        Of a learner.
+    most
+        How many columns a learner may look at; None: all.
+
+    Raises
+    ------
+    UnknownNameError
+        If no learner has this name.
+    InputError
+        If an estimator is given options.
+    """
     if isinstance(estimator, str):
         cls = learner_class(estimator)
         serves(cls, task)
         options = check_options(cls, options, options_of(cls))
-        return lambda x, target, seed: cls.fit(x, target, task, seed=seed, **options)
+        return lambda x, target, seed: Selected.fitted(cls, x, target, task, seed=seed, options=options, most=most)
     if options:
         raise InputError(
             "options of an estimator", expected="none: it has its own", got=", ".join(options), remedy="Set them on it."

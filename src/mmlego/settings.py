@@ -21,20 +21,34 @@ from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
 
-AUTO = "auto"  # a neural block and learners as one
+AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
+NEURAL = "neural"  # the neural encoder that suits the kind
 
 
 class EncoderSettings(Section):
-    """Which encoder or learner, and its arguments but for the width of the input, else its usual ones."""
+    """Which encoder or learner, and its arguments but for the width of the input, else its usual ones.
 
-    name: str = "snn"
+    ``auto``: what has proved best for the kind of data; ``neural``: the neural encoder that suits it. Options without
+    a name are those of an ``snn``.
+    """
+
+    name: str = AUTO
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        if isinstance(given, Mapping) and "name" not in given:
+            options = given.get("options")
+            if isinstance(options, Mapping) and options.keys() - {"members"}:
+                return {**given, "name": "snn"}
+        return given
 
     @field_validator("name")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name != AUTO and name not in encoder_names() and name not in learner_names():
-            encoders = ", ".join((AUTO, *encoder_names()))
+        if name not in (AUTO, NEURAL) and name not in encoder_names() and name not in learner_names():
+            encoders = ", ".join((AUTO, NEURAL, *encoder_names()))
             known = f"one of {encoders}; or a learner: {', '.join(learner_names())}"
             raise UnknownNameError("unknown encoder", expected=known, got=repr(name))
         return name
@@ -42,6 +56,10 @@ class EncoderSettings(Section):
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
         if self.name == AUTO:
+            return self
+        if self.name == NEURAL:
+            if self.options:
+                raise ValueError("'neural' has no options: name the encoder that they are of")
             return self
         if self.name in learner_names():
             known = learner_options(self.name)
@@ -112,7 +130,7 @@ class FuseSettings(TuningSettings):
     mode: Literal["stack", "weave", "parallel"] = "parallel"
     order: list[str] | None = None
     freeze: Literal["encoders", "blocks"] | None = None
-    across: str | None = None
+    across: str | None = AUTO
     fit: TuneSettings = TuneSettings()
 
     @field_validator("across")

@@ -24,13 +24,18 @@ def run(script: str, *arguments: object) -> str:
 @pytest.mark.slow
 def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     options = ("--smoke", "--jobs", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
-    assert "2 splits in" in run("run.py", *options)
+    assert "4 splits in" in run("run.py", *options)
     runs = tmp_path / "runs" / "smoke"  # never among results
-    files = sorted(runs.glob("*/*.json"))
+    files = sorted(runs.glob("defaults/*/*.json"))
     assert len(files) == 2
     found = json.loads(files[0].read_text())
+    neural = json.loads(next(runs.glob("neural/gse7390-*/00.json")).read_text())
+    assert neural["patients"] == found["patients"]
+    assert {"paper", "mean, slerp"} < neural["merges"].keys()
+    assert set(neural["pairs"]["1.0"]) == {"pairs", "LegoFuse", "concatenation", "sequential"}
+    assert "rivals" not in neural
     assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
-    fused = {"pairs", "LegoFuse", "concatenation", "sequential"}
+    fused = {"pairs", "LegoFuse", "LegoFuse, nothing across"}
     assert set(found["pairs"]["1.0"]) == fused
     assert set(found["pairs"]["0.25"]) == fused | {"dull", "dull, validation too"}
     rows = found["rivals"]["rows"]
@@ -45,7 +50,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert found["disjoint"].keys() == {"apart", "shared", "patients", "validation patients"}
     assert found["on patients of"].keys() == found["blocks"].keys()
     # A second run finds everything done.
-    assert run("run.py", *options).count("done before") == 2
+    assert run("run.py", *options).count("done before") == 4
     tables = run("report.py", "--results", runs, "--pictures", tmp_path)
     assert "| synthetic | error |" in tables  # classes are calibrated, too
     for title in (
@@ -65,7 +70,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     for name in ("merging_pairs.png", "merging_missing.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
     # Results of other settings are not mixed in.
-    shutil.copytree(files[0].parent, runs / "gse7390-other")
+    shutil.copytree(files[0].parent, runs / "defaults" / "gse7390-other")
     command = [sys.executable, str(SCRIPTS / "report.py"), "--results", str(runs), "--pictures", str(tmp_path)]
     refused = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert refused.returncode == 1
@@ -79,7 +84,7 @@ def test_a_variant_of_a_block(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "import ablation\n"
         "from mmlego.settings import read_settings\n"
-        'ablation.settings_of = lambda _: read_settings(None, ["fit.epochs=1"])\n'
+        'ablation.settings_of = lambda _: read_settings(None, ["encoder.name=neural", "fit.epochs=1"])\n'
         f"out = Path({str(tmp_path)!r})\n"
         'variants = ("spatial", "no baseplate", "latent and head")\n'
         "for variant in variants:\n"

@@ -21,7 +21,12 @@ from mmlego.training.evaluate import all_logits
 
 N = 80
 IDS = [f"p{i:02d}" for i in range(N)]
-QUICK = {"encoders": {"labs": {"name": "logistic"}}, "fit": {"epochs": 2}, "fuse": {"fit": {"epochs": 1}}}
+QUICK = {
+    "encoder": {"name": "neural"},
+    "encoders": {"labs": {"name": "logistic"}},
+    "fit": {"epochs": 2},
+    "fuse": {"across": None, "fit": {"epochs": 1}},
+}
 
 
 def cohort() -> Cohort:

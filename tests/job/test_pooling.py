@@ -17,7 +17,12 @@ from mmlego.training.evaluate import all_logits
 from tests.job.test_fitting import cohort
 
 AUTO = {"name": "auto", "options": {"members": ["neural", "logistic"]}}
-QUICK = {"encoders": {"labs": AUTO}, "fit": {"epochs": 2}, "fuse": {"fit": {"epochs": 1}}}
+QUICK = {
+    "encoder": {"name": "neural"},
+    "encoders": {"labs": AUTO},
+    "fit": {"epochs": 2},
+    "fuse": {"across": None, "fit": {"epochs": 1}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +35,7 @@ def test_members_are_trained_as_they_are_alone(run: tuple[Bricks, Path]) -> None
     bundle = run[0].blocks["labs"]
     assert isinstance(bundle, Bundle)
     assert isinstance(bundle.member("logistic"), FittedBlock)
-    plain = {"fit": {"epochs": 2}}
+    plain = {"encoder": {"name": "neural"}, "fit": {"epochs": 2}}
     made = mmlego.train_blocks(cohort(), plain, modalities=["labs"], disjoint=False, seed=1, progress=False)
     alone = made.blocks["labs"]
     assert isinstance(alone, LegoBlock)
@@ -68,8 +73,11 @@ def test_its_card_is_measured_on_validation_patients_out_of_fold(run: tuple[Bric
 
 
 def test_members_are_learners_of_the_task() -> None:
-    assert members_for(Survival([1.0]), {})[0] == "neural"
-    assert members_for(Classification(2), {"members": ["logistic"]}) == ("logistic",)
+    assert members_for(Survival([1.0]), {}, "snn") == ("coxnet", "survival_boosting")
+    assert members_for(Classification(2), {}, "patch_mlp") == ("neural", "logistic", "boosting")
+    assert members_for(Classification(2), {}, "small_cnn") == ("neural",)
+    assert members_for(Classification(2), {}, "of another package") == ("neural",)
+    assert members_for(Classification(2), {"members": ["logistic"]}, "small_cnn") == ("logistic",)
     wrong: list[dict[str, object]] = [
         {"members": ["coxnet"]},
         {"members": []},
@@ -78,4 +86,16 @@ def test_members_are_learners_of_the_task() -> None:
     ]
     for options in wrong:
         with pytest.raises(InputError, match="auto"):
-            members_for(Classification(2), options)
+            members_for(Classification(2), options, "snn")
+
+
+def test_what_is_chosen_follows_kind_heads_and_plate() -> None:
+    """Learners of rows by default; neural blocks where no common read-out is to be had."""
+    names = mmlego.train_blocks(cohort(), {}, disjoint=False, progress=False).blocks
+    assert [type(block) for block in names.values()] == [Bundle, Bundle]
+    for settings in ({"merge": {"heads": "slerp"}}, {"plate": {"width": 1}}, {"encoder": {"name": "neural"}}):
+        one = {**settings, "fit": {"epochs": 1}}
+        made = mmlego.train_blocks(cohort(), one, modalities=["labs"], disjoint=False, progress=False)
+        assert isinstance(made.blocks["labs"], LegoBlock), settings
+    made = mmlego.train_blocks(cohort(), {"encoder": {"name": "logistic"}}, disjoint=False, progress=False)
+    assert [block.card.recipe["learner"] for block in made.blocks.values()] == ["logistic", "logistic"]

@@ -12,14 +12,12 @@ from torch import Tensor, nn
 from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.data import Cohort, Preprocessing
-from mmlego.encoders import build_encoder
 from mmlego.errors import UnknownNameError
 from mmlego.fuse import LegoFuse
 from mmlego.job.data import data_of, having_all
-from mmlego.job.one_block import choice_for
-from mmlego.learners import learner_names
+from mmlego.job.one_block import encoder_for
 from mmlego.multimodal import Inputs, Presence
-from mmlego.settings import AUTO, EncoderSettings, Settings
+from mmlego.settings import Settings
 from mmlego.tasks import Task
 from mmlego.training.fit import fit
 from mmlego.turns import in_turn
@@ -118,13 +116,9 @@ def fresh_block(
     seed
         Of weights.
     """
-    chosen, given = choice_for(preprocessing, modality, settings)
-    if chosen.name == AUTO or chosen.name in learner_names():
-        suited, given = preprocessing.encoder()
-        chosen = EncoderSettings(name=suited)
     with in_turn(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), plate, modality)
+        block = LegoBlock(encoder_for(preprocessing, modality, settings), plate, modality)
     block.preprocessing = preprocessing
     return block
 

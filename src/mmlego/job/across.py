@@ -14,7 +14,9 @@ from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.job.fitting import rows_of
+from mmlego.job.pooling import MOST
 from mmlego.learners.rows import Rows
+from mmlego.settings import AUTO
 from mmlego.wording import counted
 
 FEWEST = 20  # patients with everything, below which folds of them say nothing
@@ -48,8 +50,8 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     if len(set(whole.patients)) < FEWEST:
         return False
     task = fuse.task
-    chosen = BOOSTING.get(task.name, "boosting") if name == "auto" else name
-    make = maker_of(chosen, task, {})
+    chosen = BOOSTING.get(task.name, "boosting") if name == AUTO else name
+    make = maker_of(chosen, task, {}, MOST if name == AUTO else None)
     parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
     x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)
     patients = whole.patients if whole.numbering is None else None

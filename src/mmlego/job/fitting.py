@@ -29,6 +29,7 @@ def fit_learner(
     ordered: bool,
     gaps: bool,
     seed: int,
+    most: int | None = None,
 ) -> FittedBlock:
     """Return the brick of a learner, cross-fitted on some patients.
 
@@ -46,11 +47,13 @@ def fit_learner(
         Whether NaN in them means that a feature was not measured.
     seed
         Of folds and fits.
+    most
+        How many columns it may look at; None: all.
     """
     x, rows = rows_of(data, modality, ordered=ordered, gaps=gaps)
     if data.target is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
-    make = maker_of(name, plate.task, options)
+    make = maker_of(name, plate.task, options, most)
     patients = data.patients if data.numbering is None else None
     brick = fit_block(make, plate, modality, x=x, rows=rows, target=data.target, patients=patients, seed=seed)
     brick.card.recipe |= {"method": "fitted", "learner": name, **options, "seed": seed}

@@ -196,8 +196,8 @@ def train_blocks(
     >>> died = pd.DataFrame({"died": np.arange(40) % 2}, index=ids)
     >>> cohort = Cohort.from_frames(frames, outcome=died, task={"task": "classification", "label": "died"})
     >>> made = train_blocks(cohort, {"fit": {"epochs": 1}}, progress=False)
-    >>> made.blocks["rna"].card.patients
-    {'training': 24, 'validation': 8}
+    >>> made.blocks["rna"].card.patients  # learners are fitted to those who validate, too
+    {'training': 32}
     """
     unknown = [name for name in modalities or () if name not in cohort.modalities]
     if unknown:

@@ -16,13 +16,14 @@ from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
-from mmlego.encoders import build_encoder
+from mmlego.encoders import build_encoder, encoder_names
 from mmlego.job.data import having
 from mmlego.job.fitting import fit_learner
-from mmlego.job.pooling import OPTIONS, members_for, pool
+from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
 from mmlego.kept_answers import keep_answers
 from mmlego.learners import learner_names
-from mmlego.settings import AUTO, EncoderSettings, Settings
+from mmlego.readout import COMMON
+from mmlego.settings import AUTO, NEURAL, EncoderSettings, Settings
 from mmlego.training.fit import fit
 from mmlego.turns import in_turn
 
@@ -78,7 +79,7 @@ def train_block(
     """
     job = _Job(cohort, name, plate, train, validation, settings, seed, out, resume, progress)
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
-    chosen, given = choice_for(prepared.preprocessing[name], name, settings)
+    chosen, given = choice_for(prepared.preprocessing[name], plate, name, settings)
     if chosen.name in learner_names():
         return _fitted(job, chosen)
     if chosen.name == AUTO:
@@ -109,7 +110,9 @@ def _fitted(job: _Job, chosen: EncoderSettings) -> Brick:
     return brick
 
 
-def _learner(job: _Job, prepared: Prepared, patients: Sequence[str], chosen: EncoderSettings) -> Brick:
+def _learner(
+    job: _Job, prepared: Prepared, patients: Sequence[str], chosen: EncoderSettings, most: int | None = None
+) -> Brick:
     table = prepared.preprocessing[job.name]
     encoder, given = table.encoder()
     with in_turn():
@@ -124,6 +127,7 @@ def _learner(job: _Job, prepared: Prepared, patients: Sequence[str], chosen: Enc
             ordered=ordered,
             gaps=table.accepts_missing,
             seed=job.seed,
+            most=most,
         )
     brick.card.data = _told(job)
     return brick
@@ -132,17 +136,20 @@ def _learner(job: _Job, prepared: Prepared, patients: Sequence[str], chosen: Enc
 def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
     """Return a neural block and learners as one; learners are fitted to the validation patients as well."""
     table = prepared.preprocessing[job.name]
-    others = {name: choice for name, choice in job.settings.encoders.items() if name != job.name}
-    suited, given = choice_for(table, job.name, job.settings.model_copy(update={"encoders": others}))
+    suited, given = _neural_choice(table, job.name, job.settings)
     members: dict[str, Brick] = {}
     everyone = [*job.train, *job.validation]
-    for label in members_for(job.plate.task, chosen.options):
-        if label == "neural":
+    for label in members_for(job.plate.task, chosen.options, table.encoder()[0]):
+        if label == NEURAL:
             members[label] = _neural(job, prepared, suited, given)
             members[label].preprocessing = None
         else:
             members[label] = _learner(
-                job, prepared, everyone, EncoderSettings(name=label, options=OPTIONS.get(label, {}))
+                job,
+                prepared,
+                everyone,
+                EncoderSettings(name=label, options=OPTIONS.get(label, {})),
+                None if label in LINEAR else MOST,
             )
     watched = having(job.cohort, [job.name], job.validation)
     bundle = pool(members, prepared.data(watched).with_any() if watched else None)
@@ -154,16 +161,54 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
 
 
 def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
-    """Return the encoder that the settings choose, or else the one that suits the kind of data."""
-    chosen, given = choice_for(fitted, modality, settings)
+    """Return the neural encoder that the settings choose, or else the one that suits the kind of data."""
+    chosen, given = _neural_choice(fitted, modality, settings)
     return build_encoder(chosen.name, {**given, **chosen.options})
 
 
-def choice_for(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
-    """Return what the settings choose for a modality, or else what suits its kind, and what follows from the data."""
+def choice_for(
+    fitted: Preprocessing, plate: Baseplate, modality: str, settings: Settings
+) -> tuple[EncoderSettings, dict[str, Any]]:
+    """Return what the settings choose for a modality, and what follows from the data.
+
+    What is chosen for all modalities holds for those that it suits: an encoder for those of its kind of data, a
+    learner for all.
+
+    Parameters
+    ----------
+    fitted
+        The preprocessing of the modality.
+    plate
+        What the block shares with others.
+    modality
+        Its name.
+    settings
+        Of encoders.
+    """
     suited, given = fitted.encoder()
-    common = settings.encoder if suited == settings.encoder.name else EncoderSettings(name=suited)
-    return settings.encoders.get(modality) or common, given
+    chosen = settings.encoders.get(modality) or settings.encoder
+    if modality not in settings.encoders and chosen.name in encoder_names() and chosen.name != suited:
+        chosen = EncoderSettings(name=suited)
+    if chosen.name == AUTO and not chosen.options and not _common(plate, settings):
+        chosen = EncoderSettings(name=NEURAL)
+    if chosen.name == AUTO and members_for(plate.task, chosen.options, suited) == (NEURAL,):
+        chosen = EncoderSettings(name=NEURAL)
+    return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
+
+
+def _common(plate: Baseplate, settings: Settings) -> bool:
+    """Return whether there is to be a common read-out, without which learners cannot be merged."""
+    return settings.merge.heads == COMMON and plate.task.outputs <= plate.width
+
+
+def _neural_choice(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
+    """Return the encoder that is chosen for a modality, that of its kind where what is chosen is none."""
+    suited, given = fitted.encoder()
+    own = settings.encoders.get(modality)
+    for chosen in (own, settings.encoder):
+        if chosen is not None and chosen.name in encoder_names() and (chosen is own or chosen.name == suited):
+            return chosen, given
+    return EncoderSettings(name=suited), given
 
 
 def _told(job: _Job) -> str:

@@ -12,12 +12,12 @@ from mmlego.crossfit import spread_of
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.learners import learner_names, learners_for
+from mmlego.settings import NEURAL
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
 from mmlego.training.calibrate import calibrate, scaled_by_others
 from mmlego.training.evaluate import all_logits, scores_of
 
-NEURAL = "neural"
 BATCH = 64
 STOPPED = "held out; but a neural member was stopped on these patients"  # what the recipe says of the scores
 # Chosen on splits of seeds 0 and 1: see docs/merging.md.
@@ -31,7 +31,14 @@ USUAL = {
 OPTIONS: dict[str, dict[str, Any]] = {"coxnet": {"l1_ratios": [0.0]}}
 
 
-def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
+# Trees look at the columns that go most with the outcome: they grow slow with columns, a ridge does not.
+LINEAR, MOST = frozenset({"coxnet", "logistic", "ridge"}), 1000
+# Which encoder suits a kind tells the kind: of rows of numbers, learners alone; of bags, both; else a neural block.
+ROWS = frozenset({"snn", "pathways", "gru_d", "time_transformer", "graph", "char_transformer"})
+BAGS = frozenset({"patch_mlp"})
+
+
+def members_for(task: Task, options: Mapping[str, Any], suited: str) -> tuple[str, ...]:
     """Return the labels of those who answer together: ``neural``, and names of learners.
 
     Parameters
@@ -40,6 +47,8 @@ def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
         What is to be predicted.
     options
         ``members``, a list of labels; else the usual ones of the task.
+    suited
+        The encoder that suits the kind of data.
 
     Raises
     ------
@@ -49,7 +58,7 @@ def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
     unknown = sorted(options.keys() - {"members"})
     if unknown:
         raise InputError("options of auto", expected="members", got=", ".join(unknown))
-    asked = options.get("members", (NEURAL, *USUAL.get(task.name, ())))
+    asked = options.get("members", _usual(task, suited))
     serving = (NEURAL, *learners_for(task))
     if not isinstance(asked, list | tuple) or not asked or len(set(asked)) < len(asked):
         raise InputError("members of auto", expected=f"a list of some of {', '.join(serving)}", got=repr(asked))
@@ -58,6 +67,13 @@ def members_for(task: Task, options: Mapping[str, Any]) -> tuple[str, ...]:
         known = "a learner of another task" if odd[0] in learner_names() else repr(odd[0])
         raise InputError("members of auto", expected=f"of {', '.join(serving)}", got=known)
     return tuple(asked)
+
+
+def _usual(task: Task, suited: str) -> tuple[str, ...]:
+    learners = USUAL.get(task.name, ())
+    if not learners or suited not in ROWS | BAGS:
+        return (NEURAL,)
+    return learners if suited in ROWS else (NEURAL, *learners)
 
 
 def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:

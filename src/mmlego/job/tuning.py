@@ -65,7 +65,8 @@ def tune_fuse(
     fit(fuse, data, validation=valid, **run, **chosen.fit.model_dump())
     if chosen.across is not None:
         with in_turn():
-            if add_across(fuse, data, chosen.across, seen=len(train), seed=seed):
+            both = data_of(fuse, cohort, [*pairs[0], *pairs[1]])  # it is fitted out of fold, as blocks' learners are
+            if add_across(fuse, both, chosen.across, seen=len(train) + len(validation), seed=seed):
                 write_scores(fuse, data, valid, chosen.fit.batch_size)
                 if out is not None and fuse.across is not None:
                     keep_answers(fuse.across.brick, out)

@@ -15,6 +15,7 @@ from mmlego.learners.registry import (
     learners_for,
     register_learner,
 )
+from mmlego.learners.selected import Selected
 from mmlego.learners.survival_trees import SurvivalBoosting, SurvivalForest
 from mmlego.learners.trees import Trees
 
@@ -29,6 +30,7 @@ __all__ = [
     "Linear",
     "Logistic",
     "Ridge",
+    "Selected",
     "SurvivalBoosting",
     "SurvivalForest",
     "Trees",

@@ -78,7 +78,7 @@ class Rows:
             raise InputError(
                 f"terms of rows that are {form!r}", expected=wanted, got="none" if terms is None else "some"
             )
-        self._terms: Runs | Subtrees | None = None if kind is None or terms is None else _built(kind, terms, width)
+        self._terms: Runs | Subtrees | None = None if kind is None else kind(**(terms or {}))
 
     @classmethod
     def of(
@@ -231,13 +231,3 @@ def _check_codes(values: Sequence[Tensor]) -> None:
         )
     if high >= MOST_CODES:
         raise InputError("a vocabulary too large to be counted", expected=f"at most {MOST_CODES}", got=high + 1)
-
-
-def _built(kind: type[Runs] | type[Subtrees], terms: Mapping[str, Any], width: int) -> Runs | Subtrees:
-    try:
-        built: Runs | Subtrees = kind(**terms)
-    except TypeError as error:
-        raise InputError("terms of rows", expected=f"the arguments of {kind.__name__}", got=error) from error
-    if built.width != width:
-        raise InputError("terms of rows of another width", expected=width, got=built.width)
-    return built

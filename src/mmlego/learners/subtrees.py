@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import ShapeError
-from mmlego.learners.terms import checked_size, checked_terms, counted, vocabulary
+from mmlego.learners.terms import checked_terms, counted, vocabulary
 from mmlego.nn.graphs import Graphs
 
 RADIUS = 2  # edges that surroundings reach
-_FARTHEST = 10
 _VALUES = 16  # different values that a feature has which is no measurement
 _FINE = 1024  # steps of one unit, to which values are rounded
 _BITS = 48  # of a term
@@ -50,12 +49,8 @@ class Subtrees:
     def __init__(
         self, width: int, edge_width: int, nodes: Sequence[int], edges: Sequence[int], radius: int, terms: Sequence[int]
     ) -> None:
-        self.width = checked_size(width, "features of nodes", 2**31, least=1)
-        self.edge_width = checked_size(edge_width, "features of edges", 2**31)
-        self.radius = checked_size(radius, "radius of surroundings", _FARTHEST)
-        self.nodes = [checked_size(node, "a feature of nodes", width - 1) for node in nodes]
-        self.edges = [checked_size(edge, "a feature of edges", edge_width - 1) for edge in edges]
-        self.terms = checked_terms(terms)
+        self.width, self.edge_width, self.radius = width, edge_width, radius
+        self.nodes, self.edges, self.terms = list(nodes), list(edges), checked_terms(terms)
 
     @classmethod
     def of(cls, parts: Sequence[Graphs]) -> Self | None:

@@ -49,10 +49,10 @@ class SurvivalBoosting(Trees):
         seed: int,
         weight: np.ndarray,
         *,
-        rounds: Count = 300,
-        learning_rate: Step = 0.05,
+        rounds: Count = 150,
+        learning_rate: Step = 0.03,
         depth: Count = 3,
-        min_leaf: Count = 5,
+        min_leaf: Count = 10,
         subsample: Share = 0.5,
         columns: Tried = "sqrt",
     ) -> Self:

@@ -82,23 +82,10 @@ def checked_terms(terms: Sequence[int]) -> Tensor:
     InputError
         Unless it is of whole numbers that ascend.
     """
-    listed = isinstance(terms, Sequence) and all(isinstance(term, int) and 0 <= term < 2**63 for term in terms)
-    if not listed or not terms or any(a >= b for a, b in itertools.pairwise(terms)):
+    whole = all(isinstance(term, int) and not isinstance(term, bool) and 0 <= term < 2**63 for term in terms)
+    if not terms or not whole or any(a >= b for a, b in itertools.pairwise(terms)):
         raise InputError("a vocabulary of terms", expected="whole numbers ≥ 0 that ascend", got=str(terms)[:80])
     return torch.tensor(list(terms), dtype=torch.int64)
-
-
-def checked_size(value: int, what: str, most: int, *, least: int = 0) -> int:
-    """Return a whole number within its bounds.
-
-    Raises
-    ------
-    InputError
-        If it is none, or beyond them.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise InputError(what, expected=f"a whole number from {least} to {most}", got=repr(value))
-    return value
 
 
 class Runs:
@@ -125,14 +112,9 @@ class Runs:
     """
 
     def __init__(self, codes: int, longest: int, terms: Sequence[int]) -> None:
-        self.codes = checked_size(codes, "codes of which there are runs", 2**31, least=1)
-        self.longest = checked_size(longest, "codes of a run", longest_of(codes), least=1)
-        self.terms = checked_terms(terms)
-
-    @property
-    def width(self) -> int:
-        """How many codes there are."""
-        return self.codes
+        if not 1 <= longest <= longest_of(codes):
+            raise InputError("codes of a run", expected=f"1 to {longest_of(codes)}", got=longest)
+        self.codes, self.longest, self.terms = codes, longest, checked_terms(terms)
 
     @classmethod
     def of(cls, parts: Sequence[tuple[Tensor | Ragged, Tensor | None]]) -> Self:

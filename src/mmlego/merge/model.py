@@ -130,7 +130,7 @@ class Merging(Multimodal):
                 f"the brick of {fitted[0]!r} is a fitted model, which has no head to be merged",
                 expected="heads='common', and a Baseplate at least as wide as the task has outputs",
                 got=f"heads={self.heads!r}, width {self.plate.width}, {self.task.outputs} outputs",
-                remedy="Leave heads= and preset= out.",
+                remedy="Leave heads= and preset= out, or train neural blocks (encoder.name: neural).",
             )
 
     def _spreads(self) -> Tensor | None:
