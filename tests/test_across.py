@@ -122,19 +122,25 @@ def test_few_patients_and_what_does_not_fit_are_told(fuse: LegoFuse) -> None:
         as_settings({"fuse": {"across": "boosted"}})
 
 
-def test_the_main_job_makes_one_where_the_settings_ask() -> None:
+def test_the_main_job_makes_one_where_the_settings_ask(tmp_path: Path) -> None:
     a, b, y = crossing(120)
     ids = [f"p{i:03d}" for i in range(120)]
     frames = {n: pd.DataFrame(x.numpy(), index=ids, columns=[f"{n}0", f"{n}1"]) for n, x in (("a", a), ("b", b))}
     had = pd.DataFrame({"had": y.numpy()}, index=ids)
     cohort = Cohort.from_frames(frames, outcome=had, task={"task": "classification", "label": "had"})
     settings = {"fuse": {"across": "forest", "fit": {"epochs": 1}}}
-    models = mmlego.train(cohort, settings, disjoint=False, progress=False)
+    models = mmlego.train(cohort, settings, disjoint=False, progress=False, out=tmp_path / "run")
     fused = models.fuse
     assert fused is not None
     assert fused.across is not None
     assert fused.across.share == pytest.approx(1.0)
     assert "forest on 96 patients" in fused.card.recipe["across"]
     valid = mmlego.data_of(fused, cohort, models.validation)
-    wanted = mmlego.evaluate(fused, valid, out_of_fold=True)["log_loss"]
+    wanted = mmlego.evaluate(fused, valid)["log_loss"]
     assert fused.card.validation["log_loss"] == pytest.approx(wanted, rel=1e-5)
+    again = mmlego.load(tmp_path / "run" / "fuse")
+    own = mmlego.data_of(fused, cohort, models.train)
+    assert mmlego.evaluate(again, own) == pytest.approx(mmlego.evaluate(fused, own), rel=1e-5)  # recalled out of fold
+    with pytest.warns(mmlego.LegoWarning, match="patients whom a fitted model was fitted on"):
+        memory = mmlego.evaluate(again, own, out_of_fold=False)
+    assert memory["log_loss"] < mmlego.evaluate(again, own)["log_loss"]

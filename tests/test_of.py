@@ -182,6 +182,18 @@ def test_arguments_of_wrong_kinds_end_in_one_error(given: dict[str, Any], told: 
         LegoBlock.of("logistic", Baseplate(YES, channels=4, width=8), "labs", (x, y), **given)
 
 
+def test_classes_and_complex_numbers_are_refused() -> None:
+    x, y = two_classes()
+    plate = Baseplate(YES, channels=4, width=8)
+    with pytest.raises(InputError, match=r"an object, as LogisticRegression\(\), got the class LogisticRegression"):
+        LegoBlock.of(LogisticRegression, plate, "labs", (x, y))
+    with pytest.raises(InputError, match="expected real numbers, got complex ones"):
+        LegoBlock.of("logistic", plate, "labs", (x + 1j, y))
+    with pytest.raises(InputError, match="expected ids, one a row") as error:
+        LegoBlock.of("logistic", plate, "labs", (x, y), patients=pd.DataFrame({"id": range(80)}))  # type: ignore[arg-type]
+    assert len(str(error.value)) < 150
+
+
 def test_ids_that_are_numbers_are_those_that_a_cohort_reads() -> None:
     x, y = two_classes()
     plate = Baseplate(YES, channels=4, width=8)

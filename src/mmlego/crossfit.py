@@ -143,6 +143,9 @@ def brick_of(
 ) -> FittedBlock:
     """Return any estimator as a brick; see :meth:`mmlego.LegoBlock.of`."""
     check_place(plate, modality)
+    if isinstance(estimator, type):
+        name = estimator.__name__
+        raise InputError("the estimator", expected=f"an object, as {name}()", got=f"the class {name} itself")
     if not isinstance(options, Mapping):
         raise InputError("options of a learner", expected="values by name", got=repr(options))
     if not isinstance(ordered, bool):
@@ -245,6 +248,8 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
                 remedy="Turn words into numbers first, or read them as a cohort, whose preprocessing does.",
             ) from error
     check_kind(x, mask, modality)
+    if (x.values if isinstance(x, Ragged) else x).is_complex():
+        raise InputError(f"features of modality {modality!r}", expected="real numbers", got="complex ones")
     rows = Rows.of(x, mask, ordered=ordered)
     return rows(x, mask), rows, target
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmlego.errors import InputError, ShapeError
 from mmlego.learners.folds import stratified_folds
-from mmlego.wording import label, listed
+from mmlego.wording import label, listed, shortened
 
 FOLDS = 5
 MARKS = 5  # numbers a row that marks_of makes
@@ -141,7 +141,9 @@ def ids_of(patients: Any) -> list[str]:
     """
     unordered = isinstance(patients, str | bytes | set | frozenset | Mapping)
     if unordered or not isinstance(patients, Iterable) or getattr(patients, "ndim", 1) != 1:
-        raise InputError("patients of a brick", expected="ids, one a row", got=repr(patients))
+        raise InputError(
+            "patients of a brick", expected="ids, one a row", got=shortened(" ".join(repr(patients).split()))
+        )
     ids = list(patients)
     odd = [one for one in ids if isinstance(one, bool) or not isinstance(one, str | Integral) or one == ""]
     if odd:
