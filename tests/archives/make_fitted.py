@@ -64,6 +64,7 @@ def make() -> dict[str, Any]:
     bags, codes = bags_of(x), codes_of(x)
     made["pooled"] = LegoBlock.of("logistic", classes, "slide", (bags, had))
     made["run_counts"] = LegoBlock.of("logistic", classes, "codes", (codes, had))
+    made["selected"] = LegoBlock.of("logistic", classes, "twice", (torch.cat([x, x[:, :1]], 1), had))
     torch.manual_seed(1)
     neural = LegoBlock(SNN(3, hidden=(3,)), classes, "labs").eval()
     neural.card.prior = made["logistic"].card.prior
@@ -96,7 +97,13 @@ def inputs() -> dict[str, Tensor]:
 
 def answer(model: Any, x: Tensor) -> Tensor:
     """Return the logits of a model for patients with these features."""
-    given = {"labs": x, "more": x.flip(1), "slide": bags_of(x), "codes": codes_of(x)}
+    given = {
+        "labs": x,
+        "more": x.flip(1),
+        "slide": bags_of(x),
+        "codes": codes_of(x),
+        "twice": torch.cat([x, x[:, :1]], 1),
+    }
     with torch.no_grad():
         if isinstance(model, LegoMerge | LegoFuse):
             made: Tensor = model({name: given[name] for name in model.modalities})

@@ -18,7 +18,7 @@ MODELS = [place for archive in ARCHIVES for place in sorted(archive.iterdir()) i
 
 def test_there_is_an_archive_of_each_kind() -> None:
     names = {place.name for place in ARCHIVES[-1].iterdir() if place.is_dir()}
-    ours = {"logistic", "coxnet", "forest", "boosting", "survival_boosting", "pooled", "run_counts"}
+    ours = {"logistic", "coxnet", "forest", "boosting", "survival_boosting", "pooled", "run_counts", "selected"}
     assert names >= {*ours, "bundle", "merge", "across", *LIBRARIES}
 
 
