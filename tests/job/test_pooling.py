@@ -73,11 +73,12 @@ def test_its_card_is_measured_on_validation_patients_out_of_fold(run: tuple[Bric
 
 
 def test_members_are_learners_of_the_task() -> None:
-    assert members_for(Survival([1.0]), {}, "snn") == ("coxnet", "survival_boosting")
-    assert members_for(Classification(2), {}, "patch_mlp") == ("neural", "logistic", "boosting")
-    assert members_for(Classification(2), {}, "small_cnn") == ("neural",)
+    assert members_for(Survival([1.0]), {}, "table") == ("coxnet", "survival_boosting")
+    assert members_for(Classification(2), {}, "bag") == ("neural", "logistic", "boosting")
+    assert members_for(Classification(2), {}, "fingerprint") == ("forest", "boosting")
+    assert members_for(Classification(2), {}, "image") == ("neural",)
     assert members_for(Classification(2), {}, "of another package") == ("neural",)
-    assert members_for(Classification(2), {"members": ["logistic"]}, "small_cnn") == ("logistic",)
+    assert members_for(Classification(2), {"members": ["logistic"]}, "image") == ("logistic",)
     wrong: list[dict[str, object]] = [
         {"members": ["coxnet"]},
         {"members": []},
@@ -86,7 +87,7 @@ def test_members_are_learners_of_the_task() -> None:
     ]
     for options in wrong:
         with pytest.raises(InputError, match="auto"):
-            members_for(Classification(2), options, "snn")
+            members_for(Classification(2), options, "table")
 
 
 def test_what_is_chosen_follows_kind_heads_and_plate() -> None:

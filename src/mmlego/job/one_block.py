@@ -139,7 +139,7 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
     suited, given = _neural_choice(table, job.name, job.settings)
     members: dict[str, Brick] = {}
     everyone = [*job.train, *job.validation]
-    for label in members_for(job.plate.task, chosen.options, table.encoder()[0]):
+    for label in members_for(job.plate.task, chosen.options, table.name):
         if label == NEURAL:
             members[label] = _neural(job, prepared, suited, given)
             members[label].preprocessing = None
@@ -191,7 +191,7 @@ def choice_for(
         chosen = EncoderSettings(name=suited)
     if chosen.name == AUTO and not chosen.options and not _common(plate, settings):
         chosen = EncoderSettings(name=NEURAL)
-    if chosen.name == AUTO and members_for(plate.task, chosen.options, suited) == (NEURAL,):
+    if chosen.name == AUTO and members_for(plate.task, chosen.options, fitted.name) == (NEURAL,):
         chosen = EncoderSettings(name=NEURAL)
     return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
 

@@ -20,25 +20,35 @@ from mmlego.training.evaluate import all_logits, scores_of
 
 BATCH = 64
 STOPPED = "held out; but a neural member was stopped on these patients"  # what the recipe says of the scores
-# Chosen on splits of seeds 0 and 1: see docs/merging.md.
-USUAL = {
+# Chosen on splits of seeds 0 and 1: see docs/merging.md. A kind of another package has a neural block.
+LINEAR_AND_TREES = {
     "survival": ("coxnet", "survival_boosting"),
     "classification": ("logistic", "boosting"),
     "multilabel": ("logistic", "boosting"),
     "regression": ("ridge", "boosting"),
 }
+TREES = {  # of counts of parts, which are many and rare
+    "survival": ("survival_forest", "survival_boosting"),
+    "classification": ("forest", "boosting"),
+    "multilabel": ("forest", "boosting"),
+    "regression": ("forest", "boosting"),
+}
+BY_KIND = {
+    **dict.fromkeys(("table", "omics", "series", "bag"), LINEAR_AND_TREES),
+    **dict.fromkeys(("fingerprint", "graph", "sequence"), TREES),
+}
+ALSO_NEURAL = frozenset({"bag"})
 # A net with L1 besides costs many times as much, and is level with ridge alone once it is calibrated.
-OPTIONS: dict[str, dict[str, Any]] = {"coxnet": {"l1_ratios": [0.0]}}
-
-
+OPTIONS: dict[str, dict[str, Any]] = {
+    "coxnet": {"l1_ratios": [0.0]},
+    "forest": {"trees": 300},
+    "survival_forest": {"trees": 300},
+}
 # Trees look at the columns that go most with the outcome: they grow slow with columns, a ridge does not.
 LINEAR, MOST = frozenset({"coxnet", "logistic", "ridge"}), 1000
-# Which encoder suits a kind tells the kind: of rows of numbers, learners alone; of bags, both; else a neural block.
-ROWS = frozenset({"snn", "pathways", "gru_d", "time_transformer", "graph", "char_transformer"})
-BAGS = frozenset({"patch_mlp"})
 
 
-def members_for(task: Task, options: Mapping[str, Any], suited: str) -> tuple[str, ...]:
+def members_for(task: Task, options: Mapping[str, Any], kind: str) -> tuple[str, ...]:
     """Return the labels of those who answer together: ``neural``, and names of learners.
 
     Parameters
@@ -46,9 +56,9 @@ def members_for(task: Task, options: Mapping[str, Any], suited: str) -> tuple[st
     task
         What is to be predicted.
     options
-        ``members``, a list of labels; else the usual ones of the task.
-    suited
-        The encoder that suits the kind of data.
+        ``members``, a list of labels; else the usual ones of the task and the kind.
+    kind
+        Of data, by the name of its preprocessing.
 
     Raises
     ------
@@ -58,7 +68,7 @@ def members_for(task: Task, options: Mapping[str, Any], suited: str) -> tuple[st
     unknown = sorted(options.keys() - {"members"})
     if unknown:
         raise InputError("options of auto", expected="members", got=", ".join(unknown))
-    asked = options.get("members", _usual(task, suited))
+    asked = options.get("members", _usual(task, kind))
     serving = (NEURAL, *learners_for(task))
     if not isinstance(asked, list | tuple) or not asked or len(set(asked)) < len(asked):
         raise InputError("members of auto", expected=f"a list of some of {', '.join(serving)}", got=repr(asked))
@@ -69,11 +79,9 @@ def members_for(task: Task, options: Mapping[str, Any], suited: str) -> tuple[st
     return tuple(asked)
 
 
-def _usual(task: Task, suited: str) -> tuple[str, ...]:
-    learners = USUAL.get(task.name, ())
-    if not learners or suited not in ROWS | BAGS:
-        return (NEURAL,)
-    return learners if suited in ROWS else (NEURAL, *learners)
+def _usual(task: Task, kind: str) -> tuple[str, ...]:
+    learners = BY_KIND.get(kind, {}).get(task.name, ())
+    return (NEURAL, *learners) if not learners or kind in ALSO_NEURAL else learners
 
 
 def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
