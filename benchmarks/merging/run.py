@@ -45,12 +45,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--jobs", type=int, default=2, help="splits at a time, a thread each")
     parser.add_argument("--blocks", nargs="+", choices=BLOCKS, default=list(BLOCKS), help="of which sort")
+    parser.add_argument("--shares", nargs="+", type=float, default=list(SHARES), help="of the pairs, 1 among them")
     parser.add_argument("--smoke", action="store_true", help="one split each, tiny models: plumbing, not scores")
     chosen = parser.parse_args()
     splits = 1 if chosen.smoke else None
     out = chosen.out / "smoke" if chosen.smoke else chosen.out
     jobs = [
-        (name, index, chosen.data, out / sort, chosen.seed, chosen.smoke, sort == "neural")
+        (name, index, chosen.data, out / sort, chosen.seed, chosen.smoke, sort == "neural", chosen.shares)
         for sort in chosen.blocks
         for index in range(splits or FOLDS * max(COHORTS.values()))
         for name in chosen.cohorts
@@ -76,7 +77,7 @@ def main() -> None:
     console.print(f"{len(jobs)} splits in {(time.perf_counter() - started) / 60:.1f} min; results in {out}")
 
 
-def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool, neural: bool) -> str:
+def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool, neural: bool, of: list[float]) -> str:
     """Measure one split, unless its file is there; return a line about it."""
     torch.set_num_threads(1)
     settings = settings_of(name, SMOKE if smoke else (), neural=neural)
@@ -90,7 +91,7 @@ def one(name: str, index: int, data: Path, out: Path, seed: int, smoke: bool, ne
         return f"{name} {index}: done before"
     case = Case(cohort, split, settings, seed=10_000 * seed + 100 * index, neural=neural)
     started = time.perf_counter()
-    shares = (0.25, 1.0) if smoke else SHARES
+    shares = (0.25, 1.0) if smoke else of
     result = measure(case, shares=shares)
     seconds = time.perf_counter() - started
     task = cohort.outcome_spec.fit_task(cohort.outcome)  # type: ignore[union-attr]

@@ -45,7 +45,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "survival_forest": {"trees": 300},
 }
 # Trees look at the columns that go most with the outcome: they grow slow with columns, a ridge does not.
-LINEAR, MOST = frozenset({"coxnet", "logistic", "ridge"}), 1000
+LINEAR, MOST = frozenset({"coxnet", "logistic", "ridge"}), 500
 
 
 def members_for(task: Task, options: Mapping[str, Any], kind: str) -> tuple[str, ...]:
