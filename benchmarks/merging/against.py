@@ -19,12 +19,12 @@ from tables import (
 )
 
 Perhaps = Callable[[Run], float | None]
-KEYS = {"dull": "these pairs alone", "dull, validation too": "and those of validation"}
+KEYS = {"dull": "these pairs alone"}
 NOTE = (
     "The best of the dull rivals is the one with the highest mean on these very test parts: nobody could have chosen "
     "it, which makes it harder than any that could have been. They are fitted to training and validation patients; on "
-    "few pairs to these alone (preprocessing, too), and in the last two columns to the pairs of the validation part "
-    "besides, which LegoFuse watches. CPU: mean seconds of a split, of all dull rivals together, and of the best ones."
+    "few pairs to these alone (preprocessing, too), and to as large a share of those of the validation part, as the "
+    "learner of LegoFuse is. CPU: mean seconds of a split, of all dull rivals together, and of the best ones."
 )
 
 

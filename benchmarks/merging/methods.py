@@ -237,9 +237,9 @@ def _tune(
 ) -> dict[str, Any]:
     """Tune LegoFuse, and train its rivals, on a share of the training patients who have all modalities.
 
-    All watch the whole validation part, as far as it has all modalities. End-to-end models take as many steps, and have
-    as much patience, as with all pairs: they see each of few pairs the more often. Dull ones are fitted to these few
-    pairs alone, and once more to them and those of the validation part, which the others watch.
+    Neural models watch the whole validation part, as far as it has all modalities. End-to-end models take as many
+    steps, and have as much patience, as with all pairs: they see each of few pairs the more often. Learners see the
+    pairs, and as large a share of those of the validation part, and so do the dull ones: alone, preprocessing and all.
     """
     rng = np.random.default_rng([case.seed, 17])
     ids = having_all(case.cohort, list(blocks), case.ids("train"))
@@ -261,7 +261,6 @@ def _tune(
     result["parameters"]["LegoFuse"] = _count(model)
     if not case.neural:
         started = time.perf_counter()
-        # Learners see the validation patients as well, of few pairs as many of them.
         some = watched.patients[: round(share * len(watched.patients))]
         _add_across(case, model, [*few, *some])
         seconds["LegoFuse"] += time.perf_counter() - started
@@ -272,9 +271,7 @@ def _tune(
         result["dropped"] = dropped
     clock(f"LegoFuse {share}")
     if not case.neural and share < 1.0:
-        seen = {"dull": few, "dull, validation too": [*few, *watched.patients]}
-        for key, ids in seen.items():
-            scores[key] = rivals_on_pairs(case.cohort, task, ids, case.ids("test"), case.seed)
+        scores["dull"] = rivals_on_pairs(case.cohort, task, [*few, *some], case.ids("test"), case.seed)
         clock("dull on few pairs")
     if not case.neural:
         return scores

@@ -21,7 +21,8 @@ class Across(nn.Module):
 
     A model that reads everything finds what no pool of opinions can, as a gene that matters in the old alone; a pool
     loses less to chance. Both are calibrated, and together they are ``(z + s z') / (1 + s)``: ``z`` from what is
-    merged, ``z'`` from this, ``s`` as many patients as this was fitted on for each whom the blocks have seen.
+    merged, ``z'`` from this, ``s`` as many patients as this was fitted on for each whom the blocks have seen, less
+    where it has less to say.
 
     Parameters
     ----------

@@ -37,11 +37,11 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert found["merges"]["uniform, strength 1"]["score"] == pytest.approx(found["ensemble"]["score"], abs=1e-6)
     fused = {"pairs", "LegoFuse", "LegoFuse, nothing across"}
     assert set(found["pairs"]["1.0"]) == fused
-    assert set(found["pairs"]["0.25"]) == fused | {"dull", "dull, validation too"}
+    assert set(found["pairs"]["0.25"]) == fused | {"dull"}
     rows = found["rivals"]["rows"]
     assert {row["needs"] for row in rows.values()} == {"with pairs", "without pairs"}
     paired = {name for name, row in rows.items() if row["needs"] == "with pairs"}
-    assert found["pairs"]["0.25"]["dull"].keys() == found["pairs"]["0.25"]["dull, validation too"].keys() == paired
+    assert found["pairs"]["0.25"]["dull"].keys() == paired
     assert {"blocks", "disjoint", "rivals", "dull on few pairs"} < found["cpu"].keys()
     assert found["pairs"]["0.25"]["pairs"] == pytest.approx(found["pairs"]["1.0"]["pairs"] / 4, abs=1)
     assert len(found["missing"]) == 3

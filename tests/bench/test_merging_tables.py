@@ -162,7 +162,7 @@ def raced(index: int) -> dict[str, Any]:
     return fake("gse7390", 0.1) | {
         "rivals": {"rows": {name: {"score": s, "cpu": 2.0, "needs": needs} for name, (s, needs) in rows.items()}},
         "pairs": {
-            "0.1": {"pairs": 12, "LegoFuse": {"score": 0.66}, "dull": few, "dull, validation too": few},
+            "0.1": {"pairs": 12, "LegoFuse": {"score": 0.66}, "dull": few},
             "1.0": {"pairs": 120, "LegoFuse": {"score": 0.72 + 0.1 * index}},
         },
         "on patients of": {"rna": {"LegoMerge": {"score": 0.72}}},

@@ -8,7 +8,7 @@ from torch import Tensor
 from mmlego.across import Across
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
-from mmlego.crossfit import fit_block, maker_of
+from mmlego.crossfit import fit_block, maker_of, spread_of
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
@@ -17,6 +17,7 @@ from mmlego.job.fitting import rows_of
 from mmlego.job.pooling import MOST
 from mmlego.learners.rows import Rows
 from mmlego.settings import AUTO
+from mmlego.training.evaluate import all_logits
 from mmlego.wording import counted
 
 FEWEST = 20  # patients with everything, below which folds of them say nothing
@@ -35,7 +36,7 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     name
         Of a learner that serves the task, or ``"auto"``: boosting.
     seen
-        How many training patients the blocks have seen, with or without other modalities.
+        How many patients the blocks have seen at least, with or without other modalities; their cards may tell more.
     seed
         Of folds and fits.
 
@@ -57,11 +58,24 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     patients = whole.patients if whole.numbering is None else None
     flat = Rows("flat", x.shape[1])
     brick = fit_block(make, fuse.plate, "all", x=x, rows=flat, target=whole.target, patients=patients, seed=seed)
-    share = len(set(whole.patients)) / max(seen, 1)
+    count = len(set(whole.patients))
+    trained = [sum(fuse.block(one).card.patients.values()) for one in fuse.modalities]
+    share = count / max(seen, *trained, 1) * _heard(brick, fuse, whole)
     fuse.across = Across(brick, {one: rows for one, (_, rows) in parts.items()}, share)
-    told = f"{chosen} on {counted(len(set(whole.patients)), 'patient')}, share {share:.3g}"
+    told = f"{chosen} on {counted(count, 'patient')}, share {share:.3g}"
     fuse.card.recipe = {**fuse.card.recipe, "across": told}
     return True
+
+
+def _heard(brick: FittedBlock, fuse: LegoFuse, data: PatientData) -> float:
+    """Return how far its evidence spreads out of fold, as a part of that of what is merged, 1 at most.
+
+    Who has nothing to say would water down what is merged, and has no share.
+    """
+    logits = all_logits(fuse, data, 256, out_of_fold=True)
+    merged = spread_of(logits, logits.mean(0))
+    own = float(brick.card.recipe["spread"])
+    return min(1.0, own / merged) if merged > 0 else 1.0
 
 
 def _rows(brick: Brick, data: PatientData, name: str) -> tuple[Tensor, Rows]:
