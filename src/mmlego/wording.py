@@ -181,8 +181,12 @@ def made_of(described: Mapping[str, Any]) -> str:
     --------
     >>> made_of({"members": {"a": {"encoder": {"name": "snn"}}, "b": {"learner": {"name": "coxnet"}}}})
     'snn + coxnet'
+    >>> made_of({"learner": {"name": "selected", "config": {"kept": [0, 2], "name": "ridge"}}})
+    'ridge'
     """
     if "members" in described:
         return " + ".join(made_of(member) for member in described["members"].values())
     made = described.get("learner") or described["encoder"]
+    if made.get("name") == "selected":  # some columns are left out: of which learner, one wants to know
+        made = made["config"]
     return str(made.get("name") or made.get("foreign"))
