@@ -13,7 +13,6 @@ from mmlego.settings import Settings, read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
-HELD_OUT = ("bbbp", "clintox", "synthetic")  # played no part in any choice of a default
 # What all methods of a cohort may spend, where the defaults would take hours: graphs and characters are slow.
 BUDGET = {name: ["fit.epochs=15", "fit.batch_size=64", "fit.patience=4"] for name in ("bbbp", "clintox")}
 

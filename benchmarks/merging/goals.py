@@ -74,8 +74,7 @@ def over_cohorts(runs: dict[str, list[Run]]) -> str:
     note = (
         "How far cohorts agree, one number per cohort; it does not replace the intervals below. p: sign test, "
         "two-sided, not corrected for the number of rows; with seven cohorts it is 0.016 at least, with six "
-        "0.031. Four of the cohorts are those of which other splits chose the defaults, and BBBP and ClinTox "
-        "share molecules."
+        "0.031. Other splits of the same cohorts chose the defaults, and BBBP and ClinTox share molecules."
     )
     return f"### Over all cohorts\n\n{note}\n\n" + markdown(head, rows)
 

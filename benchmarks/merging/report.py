@@ -30,7 +30,7 @@ from tables import (
     spread,
 )
 
-from cohorts import HELD_OUT, ROOT
+from cohorts import ROOT
 
 MARKS = ("<!-- made by benchmarks/merging/report.py -->", "<!-- end -->")
 
@@ -76,7 +76,7 @@ def overview(runs: dict[str, list[Run]]) -> str:
         same = scores_of(splits, lambda run, best=best: run["on patients of"][best]["LegoMerge"]["score"])
         rows.append(
             [
-                TITLES[name] + ("" if name in HELD_OUT else " ¹"),
+                TITLES[name],
                 str(len(splits)),
                 f"{best} {spread(single)}",
                 spread(ensemble),
