@@ -28,6 +28,7 @@ TEST_SHARE = 0.2
 
 
 OF_NEURAL = "LegoMerge of neural blocks"
+OTHER_FOLDS = ("bbbp", "clintox")  # whose results without a fingerprint are of folds in which salts stood apart
 
 
 def read(folder: Path) -> dict[str, dict[str, list[Run]]]:
@@ -39,11 +40,17 @@ def read(folder: Path) -> dict[str, dict[str, list[Run]]]:
     for name, splits in sorts["defaults"].items():
         neural = {run["index"]: run for run in sorts["neural"].get(name, [])}
         for run in splits:
-            if (other := neural.get(run["index"])) is not None and other["patients"] == run["patients"]:
+            if (other := neural.get(run["index"])) is not None and _same_split(run, other):
                 run["merges"] |= {OF_NEURAL: other["merges"]["LegoMerge"], "paper": other["merges"]["paper"]}
                 for share, scores in other["pairs"].items():
                     run["pairs"][share] |= {way: scores[way] for way in END_TO_END if way in scores}
     return sorts
+
+
+def _same_split(run: Run, other: Run) -> bool:
+    if "fingerprint" in other:
+        return bool(other["fingerprint"]["split"] == run["fingerprint"]["split"])
+    return run["cohort"] not in OTHER_FOLDS and bool(other["patients"] == run["patients"])
 
 
 def _read(folder: Path) -> dict[str, list[Run]]:

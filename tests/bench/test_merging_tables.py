@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -215,3 +216,32 @@ def test_nobody_is_calibrated_on_but_validation_patients(
     test: Any = SimpleNamespace(only=lambda _: None)
     methods._calibrated(case, SimpleNamespace(modality="rna"), test)
     assert asked == [["validation"]]
+
+
+def test_neural_blocks_stand_beside_the_defaults_where_the_patients_are_the_same(
+    script: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    def write(sort: str, cohort: str, score: float, split: str | None) -> None:
+        folder = tmp_path / sort / f"{cohort}-0"
+        folder.mkdir(parents=True)
+        end_to_end = {"concatenation": {"score": score}} if sort == "neural" else {}
+        run = {
+            "cohort": cohort,
+            "index": 0,
+            "cohort_sha256": "a",
+            "patients": {"train": 3, "test": 1},
+            "merges": {"LegoMerge": {"score": score}, "paper": {"score": score}},
+            "pairs": {"1.0": {"LegoFuse": {"score": score}, **end_to_end}},
+            **({} if split is None else {"fingerprint": {"split": split}}),
+        }
+        (folder / "00.json").write_text(json.dumps(run))
+
+    for cohort, split in (("gse7390", "s"), ("icu", None), ("kirp", "t"), ("bbbp", None)):
+        write("defaults", cohort, 0.8, "s")
+        write("neural", cohort, 0.7, split)
+    tables = script("tables")
+    found = tables.read(tmp_path)["defaults"]
+    beside = {cohort for cohort, runs in found.items() if tables.OF_NEURAL in runs[0]["merges"]}
+    assert beside == {"gse7390", "icu"}  # of another split, and of molecules that fall into other folds today: not
+    assert found["icu"][0]["pairs"]["1.0"] == {"LegoFuse": {"score": 0.8}, "concatenation": {"score": 0.7}}
+    assert found["icu"][0]["merges"]["LegoMerge"] == {"score": 0.8}
