@@ -117,6 +117,22 @@ def test_weights_are_a_word_or_numbers() -> None:
             "merge.weights.rna=much",
             "setting 'merge.weights': Input should be 'auto', 'uniform' or 'evidence'; or: Input ",
         ),
+        (
+            "encoder={name: auto, options: {members: [cox]}}",
+            "setting 'encoder': Value error, members of 'auto' are a list of different ones of neural, ",
+        ),
+        (
+            "encoder={name: auto, options: {members: 3}}",
+            "setting 'encoder': Value error, members of 'auto' are a list of different ones of neural, ",
+        ),
+        (
+            "encoder={name: auto, options: {members: [ridge, ridge]}}",
+            "setting 'encoder': Value error, members of 'auto' are a list of different ones",
+        ),
+        (
+            "encoder={name: auto, options: {depth: 1}}",
+            "setting 'encoder': Value error, 'auto' has no option 'depth', only: members",
+        ),
         ("fit", r"an override: expected section\.key=value, got 'fit'"),
         ("fit..lr=1", r"an override: expected section\.key=value"),
         ("fit.lr.x=1", "setting 'fit.lr': Input should be a valid number"),

@@ -56,6 +56,7 @@ class EncoderSettings(Section):
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
         if self.name == AUTO:
+            _check_members(self.options)
             return self
         if self.name == NEURAL:
             if self.options:
@@ -76,6 +77,19 @@ class EncoderSettings(Section):
         # One option that is set must not take the others' defaults away.
         object.__setattr__(self, "options", {**usual_options(self.name), **self.options})
         return self
+
+
+def _check_members(options: Mapping[str, Any]) -> None:
+    """Refuse options of ``auto`` that serve no task."""
+    odd = sorted(options.keys() - {"members"})
+    if odd:
+        raise ValueError(f"'auto' has no option {odd[0]!r}, only: members")
+    if "members" not in options:
+        return
+    members, known = options["members"], (NEURAL, *learner_names())
+    wrong = [label for label in members if label not in known] if isinstance(members, list | tuple) else [members]
+    if wrong or not members or len(set(members)) < len(members):
+        raise ValueError(f"members of 'auto' are a list of different ones of {', '.join(known)}")
 
 
 MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
