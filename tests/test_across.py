@@ -112,6 +112,10 @@ def test_few_patients_and_what_does_not_fit_are_told(fuse: LegoFuse) -> None:
     bare = LegoFuse([fuse.block("a"), fuse.block("b")])
     assert not add_across(bare, data_for(a, b, y, bare), "auto", seen=N, seed=0)
     assert bare.across is None
+    narrow = Baseplate(Classification(2), channels=4, width=1)
+    with pytest.warns(mmlego.LegoWarning, match="no room for a common read-out"):
+        merged = LegoFuse([LegoBlock(torch.nn.Linear(2, 3), narrow, name, sample=torch.zeros(2, 2)) for name in "ab"])
+    assert not add_across(merged, data_for(*crossing(), merged), "auto", seen=N, seed=0)
     across = fuse.across
     assert across is not None
     with pytest.raises(InputError, match="4 columns"):

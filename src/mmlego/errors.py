@@ -55,6 +55,10 @@ class ShapeError(InputError):
     """A tensor of the wrong shape."""
 
 
+class TooFewError(InputError):
+    """Patients too few, or too alike in outcome, for a model to be fitted without a part of them."""
+
+
 class UnknownNameError(LegoError, LookupError):
     """A name that is not registered: a modality, a rule, an encoder, a task."""
 

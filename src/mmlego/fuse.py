@@ -133,7 +133,7 @@ class LegoFuse(Merging):
                 f"the brick of {fitted[0]!r} is a fitted model, which no latent enters",
                 expected="mode='parallel'",
                 got=repr(mode),
-                remedy="Leave mode= out, or train a neural block for this modality.",
+                remedy="Leave mode= out, or train a neural block for this modality (encoder.name: neural).",
             )
 
     @property

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import mmlego
 from mmlego import Bricks, Bundle, FittedBlock, InputError, LegoBlock
 from mmlego.commands.runs import load_model
+from mmlego.data import Cohort
 from mmlego.job.data import data_of
 from mmlego.job.pooling import STOPPED, members_for
 from mmlego.tasks import Classification, Survival
@@ -94,9 +97,40 @@ def test_what_is_chosen_follows_kind_heads_and_plate() -> None:
     """Learners of rows by default; neural blocks where no common read-out is to be had."""
     names = mmlego.train_blocks(cohort(), {}, disjoint=False, progress=False).blocks
     assert [type(block) for block in names.values()] == [Bundle, Bundle]
-    for settings in ({"merge": {"heads": "slerp"}}, {"plate": {"width": 1}}, {"encoder": {"name": "neural"}}):
+    neural: list[dict[str, dict[str, object]]] = [
+        {"merge": {"heads": "slerp"}},
+        {"plate": {"width": 1}},
+        {"encoder": {"name": "neural"}},
+        {"fuse": {"mode": "weave"}},
+    ]
+    for settings in neural:
         one = {**settings, "fit": {"epochs": 1}}
         made = mmlego.train_blocks(cohort(), one, modalities=["labs"], disjoint=False, progress=False)
         assert isinstance(made.blocks["labs"], LegoBlock), settings
     made = mmlego.train_blocks(cohort(), {"encoder": {"name": "logistic"}}, disjoint=False, progress=False)
     assert [block.card.recipe["learner"] for block in made.blocks.values()] == ["logistic", "logistic"]
+
+
+@pytest.mark.filterwarnings("ignore:auroc and auprc are undefined")
+def test_where_an_outcome_is_too_rare_for_learners_blocks_are_neural() -> None:
+    """One of forty: without the fold of that patient there is nothing to learn from, across modalities neither."""
+    rng = np.random.default_rng(0)
+    ids = [f"p{i:02d}" for i in range(40)]
+    frames = {name: pd.DataFrame(rng.normal(size=(40, 2)), index=ids, columns=["u", "v"]) for name in "ab"}
+    had = pd.DataFrame({"had": (np.arange(40) < 1).astype(int)}, index=ids)
+    rare = Cohort.from_frames(frames, outcome=had, task={"task": "classification", "label": "had"})
+    quick = {"fit": {"epochs": 1}, "fuse": {"fit": {"epochs": 1}}}
+    with pytest.warns(mmlego.LegoWarning, match="too few patients for learners, and gets a neural block: .*all of cla"):
+        models = mmlego.train(rare, quick, disjoint=False, progress=False)
+    assert [type(block) for block in models.blocks.values()] == [LegoBlock, LegoBlock]
+    assert models.fuse is not None
+    assert models.fuse.across is None
+    for asked in ({"name": "logistic"}, {"name": "auto", "options": {"members": ["logistic"]}}):
+        with pytest.raises(InputError, match=r"a neural block \(encoder.name: neural\)"):
+            mmlego.train(rare, {**quick, "encoder": asked}, disjoint=False, progress=False)
+
+
+def test_class_weights_that_learners_do_not_heed_are_told() -> None:
+    weighted = {"fit": {"epochs": 1, "class_weights": "balanced"}}
+    with pytest.warns(mmlego.LegoWarning, match="'labs': fit.class_weights is of neural blocks"):
+        mmlego.train_blocks(cohort(), weighted, modalities=["labs"], disjoint=False, progress=False)

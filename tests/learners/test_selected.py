@@ -99,3 +99,20 @@ def test_gaps_pass_to_a_learner_that_knows_what_to_do_with_them() -> None:
     learner = Selected.fitted(Boosting, wide, torch.from_numpy(x[:, 2]), Regression(), seed=0, options=options)
     assert learner.accepts_missing
     assert bool(learner(torch.from_numpy(wide)).isfinite().all())
+
+
+def test_thousands_of_copies_are_told_apart_by_a_few_comparisons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of genes that the same few patients have mutated, the first is kept; each copy is compared once or so."""
+    x = (np.random.default_rng(0).random((30, 3)) < 0.3).astype(float)[:, np.arange(3000) % 3]
+    compared = 0
+    whole = np.abs
+
+    def counted(values: np.ndarray) -> np.ndarray:
+        nonlocal compared
+        compared += values.ndim == 1 and len(values) == 30
+        found: np.ndarray = whole(values)
+        return found
+
+    monkeypatch.setattr("mmlego.learners.selected.np.abs", counted)
+    assert distinct_columns(x).tolist() == [0, 1, 2]
+    assert compared < 4 * 3000

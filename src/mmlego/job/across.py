@@ -10,7 +10,7 @@ from mmlego.brick import Brick
 from mmlego.bundle import Bundle
 from mmlego.crossfit import fit_block, maker_of, spread_of
 from mmlego.data import PatientData
-from mmlego.errors import InputError
+from mmlego.errors import InputError, TooFewError
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.job.fitting import rows_of
@@ -25,7 +25,7 @@ BOOSTING = {"survival": "survival_boosting"}  # else boosting
 
 
 def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed: int) -> bool:
-    """Put a learner that reads all modalities beside what is merged; return whether there were enough patients.
+    """Put a learner that reads all modalities beside what is merged; return whether it could be done.
 
     Parameters
     ----------
@@ -34,7 +34,8 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     data
         Training patients who have all modalities, with their targets.
     name
-        Of a learner that serves the task, or ``"auto"``: boosting.
+        Of a learner that serves the task, or ``"auto"``: boosting, where the plate has room for a common read-out and
+        no fold is without an event or a second class.
     seen
         How many patients the blocks have seen at least, with or without other modalities; their cards may tell more.
     seed
@@ -43,21 +44,27 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     Raises
     ------
     InputError
-        If the learner does not serve the task, or there is no target.
+        If the learner does not serve the task, a named one cannot be fitted, or there is no target.
     """
     whole = data.only(fuse.modalities).with_all()
     if whole.target is None:
         raise InputError("what crosses modalities needs an outcome", expected="targets", got="none")
-    if len(set(whole.patients)) < FEWEST:
-        return False
     task = fuse.task
+    narrow = name == AUTO and task.outputs > fuse.plate.width  # without room for a common read-out
+    if narrow or len(set(whole.patients)) < FEWEST:
+        return False
     chosen = BOOSTING.get(task.name, "boosting") if name == AUTO else name
     make = maker_of(chosen, task, {}, MOST if name == AUTO else None)
     parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
     x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)
     patients = whole.patients if whole.numbering is None else None
     flat = Rows("flat", x.shape[1])
-    brick = fit_block(make, fuse.plate, "all", x=x, rows=flat, target=whole.target, patients=patients, seed=seed)
+    try:
+        brick = fit_block(make, fuse.plate, "all", x=x, rows=flat, target=whole.target, patients=patients, seed=seed)
+    except TooFewError:
+        if name != AUTO:
+            raise
+        return False
     count = len(set(whole.patients))
     trained = [sum(fuse.block(one).card.patients.values()) for one in fuse.modalities]
     share = count / max(seen, *trained, 1) * _heard(brick, fuse, whole)

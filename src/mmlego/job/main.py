@@ -53,7 +53,7 @@ def train(
     settings
         Of all parts, as ``{"fit": {"epochs": 30}}``; what is not given has its default.
     test, validation
-        Shares of the patients that are held back, and that early stopping watches.
+        Shares of the patients that are held back, and that early stopping watches; learners are fitted to these, too.
     split
         Who trains, validates and is held back, in place of the two shares.
     disjoint

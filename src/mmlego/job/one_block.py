@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import build_encoder, encoder_names
+from mmlego.errors import LegoWarning, TooFewError
 from mmlego.job.data import having
 from mmlego.job.fitting import fit_learner
 from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
@@ -60,7 +62,8 @@ def train_block(
     """Train the block of one modality; its preprocessing is fitted on the training patients and carried along.
 
     A learner, which has no epochs to be stopped, is fitted to the validation patients as well, and says out of fold how
-    good it is. With ``auto`` a neural block and learners answer as one.
+    good it is. With ``auto`` a neural block and learners answer as one; patients too few for
+    learners get a neural block.
 
     Parameters
     ----------
@@ -76,14 +79,30 @@ def train_block(
         Of weights and training.
     out, resume, progress
         As ``fit`` takes them.
+
+    Warns
+    -----
+    LegoWarning
+        If patients are too few for learners that the settings do not name, or learners know no class weights.
     """
     job = _Job(cohort, name, plate, train, validation, settings, seed, out, resume, progress)
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     chosen, given = choice_for(prepared.preprocessing[name], plate, name, settings)
+    if settings.fit.class_weights is not None and chosen.name in (AUTO, *learner_names()):
+        told = f"Modality {name!r}: fit.class_weights is of neural blocks, its learners do not heed it."
+        warnings.warn(told, LegoWarning, stacklevel=2)
     if chosen.name in learner_names():
         return _fitted(job, chosen)
     if chosen.name == AUTO:
-        return _pooled(job, prepared, chosen)
+        try:
+            return _pooled(job, prepared, chosen)
+        except TooFewError as error:
+            if chosen.options:
+                raise
+            why = str(error).removesuffix(f" {error.remedy}")
+            told = f"Modality {name!r} has too few patients for learners, and gets a neural block: {why}"
+            warnings.warn(told, LegoWarning, stacklevel=2)
+            chosen, given = _neural_choice(prepared.preprocessing[name], name, settings)
     return _neural(job, prepared, chosen, given)
 
 
@@ -189,16 +208,17 @@ def choice_for(
     chosen = settings.encoders.get(modality) or settings.encoder
     if modality not in settings.encoders and chosen.name in encoder_names() and chosen.name != suited:
         chosen = EncoderSettings(name=suited)
-    if chosen.name == AUTO and not chosen.options and not _common(plate, settings):
+    if chosen.name == AUTO and not chosen.options and not _takes_learners(plate, settings):
         chosen = EncoderSettings(name=NEURAL)
     if chosen.name == AUTO and members_for(plate.task, chosen.options, fitted.name) == (NEURAL,):
         chosen = EncoderSettings(name=NEURAL)
     return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
 
 
-def _common(plate: Baseplate, settings: Settings) -> bool:
-    """Return whether there is to be a common read-out, without which learners cannot be merged."""
-    return settings.merge.heads == COMMON and plate.task.outputs <= plate.width
+def _takes_learners(plate: Baseplate, settings: Settings) -> bool:
+    """Return whether what is merged and fused has a common read-out, and no latent that enters blocks in turn."""
+    merged = settings.merge.heads == COMMON and plate.task.outputs <= plate.width
+    return merged and settings.fuse.mode == "parallel"
 
 
 def _neural_choice(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:

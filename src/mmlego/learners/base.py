@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.bounds import within
-from mmlego.errors import InputError, LegoError, ShapeError
+from mmlego.errors import InputError, LegoError, ShapeError, TooFewError
 from mmlego.learners.options import check_options
 from mmlego.learners.registry import learner_names, learners_for, options_of
 from mmlego.sections import PlateSettings
@@ -245,11 +245,12 @@ def _something_to_learn(cls: type[Learner], target: Tensor, task: Task) -> None:
     elif task.name == "multilabel" and bool(target.isnan().all()):
         nothing = "a known label", "none"
     if nothing is not None:
-        raise InputError(
+        raise TooFewError(
             f"learner {cls.registered_name!r} has nothing to learn from",
             expected=f"at least {nothing[0]} among the patients it is fitted to",
             got=nothing[1],
-            remedy="Give it more patients, or fewer folds, so that each part has some.",
+            remedy="Give it more patients, or fewer folds, so that each part has some, or train a neural block "
+            "(encoder.name: neural).",
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mmlego.errors import InputError, ShapeError
+from mmlego.errors import InputError, ShapeError, TooFewError
 from mmlego.learners.folds import stratified_folds
 from mmlego.wording import label, listed, shortened
 
@@ -187,7 +187,7 @@ def deal_folds(
     for patient, stratum in zip(patients, np.asarray(strata).tolist(), strict=True):
         first.setdefault(patient, int(stratum))
     if len(first) < 2:
-        raise InputError("too few patients to leave one out", expected="at least two", got=len(first))
+        raise TooFewError("too few patients to leave one out", expected="at least two", got=len(first))
     dealt = stratified_folds(np.array(list(first.values())), folds, [seed, 29])
     fold = dict(zip(first, dealt.tolist(), strict=True))
     return np.array([fold[patient] for patient in patients])

@@ -187,7 +187,8 @@ def _first_of_each(values: np.ndarray) -> np.ndarray:
     repeats = np.zeros(len(mark), dtype=bool)
     for place, column in enumerate(order):
         for other in order[place + 1 :]:
-            if mark[other] - mark[column] > near[column]:
+            # One that repeats another has nothing to add: whoever equals it equals that one.
+            if repeats[column] or mark[other] - mark[column] > near[column]:
                 break
             late, early = max(column, other), min(column, other)
             if not repeats[late] and np.abs(values[:, late] - values[:, early]).max() <= SAME * 100:
