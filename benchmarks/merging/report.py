@@ -253,7 +253,8 @@ def costs(runs: dict[str, list[Run]]) -> str:
 
 
 def draw_pairs(runs: dict[str, list[Run]], file: Path) -> None:
-    """Draw scores over the share of pairs, a panel a cohort."""
+    """Draw scores over the share of pairs, a panel a cohort of which several shares were measured."""
+    runs = {name: splits for name, splits in runs.items() if len(splits[0]["pairs"]) > 1} or runs
     ways = {"LegoFuse": "C0", "concatenation": "C1", "sequential": "C2"}
 
     def panel(axes: Any, splits: list[Run]) -> None:
