@@ -22,6 +22,7 @@ def run(script: str, *arguments: object) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     options = ("--smoke", "--jobs", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
     assert "4 splits in" in run("run.py", *options)
