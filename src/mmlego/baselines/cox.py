@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -62,7 +63,7 @@ class CoxNet(Baseline):
         return made
 
 
-def _net(ratio: float, **more: Any) -> Any:
+def _net(ratio: float, more: Mapping[str, Any]) -> Any:
     linear = import_extra("sksurv.linear_model", "the rival 'Cox net'", EXTRA)
     return linear.CoxnetSurvivalAnalysis(l1_ratio=ratio, max_iter=20_000, tol=1e-6, **more)
 
@@ -71,7 +72,7 @@ def _path(rows: np.ndarray, y: np.ndarray, ratio: float) -> tuple[np.ndarray, np
     """Return penalties and weights ``(p, penalties)``; None where every path overflows."""
     for smallest in SMALLEST[rows.shape[1] >= NARROW :]:
         try:
-            net = _net(ratio, n_alphas=PENALTIES, alpha_min_ratio=smallest).fit(rows, y)
+            net = _net(ratio, {"n_alphas": PENALTIES, "alpha_min_ratio": smallest}).fit(rows, y)
         except (ArithmeticError, ValueError):
             continue
         return net.alphas_, net.coef_
@@ -85,7 +86,7 @@ def _of_fold(fold: Fold, ratio: float, penalties: np.ndarray) -> np.ndarray:
     score, count = np.zeros(len(penalties)), len(penalties)
     while count > 2:
         try:
-            risks = asked @ _net(ratio, alphas=penalties[:count]).fit(rows, y).coef_
+            risks = asked @ _net(ratio, {"alphas": penalties[:count]}).fit(rows, y).coef_
             score[: risks.shape[1]] = [
                 metrics.concordance_index_censored(truth["event"], truth["time"], risk)[0] for risk in risks.T
             ]

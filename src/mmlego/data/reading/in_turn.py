@@ -53,19 +53,19 @@ def in_turn(work: Callable[[Item], Made], items: Iterable[Item], workers: int) -
             yield item, work(item)
         return
     waiting: deque[tuple[Item, Future[Made]]] = deque()
-    failed: Exception | None = None
     with ThreadPoolExecutor(workers) as pool:
         try:
             rest = chain(first, source)
             del first
-            while failed is None:
+            while True:
                 try:
                     item = next(rest)
                 except StopIteration:
                     break
-                except Exception as error:  # noqa: BLE001 - raised again, when its turn comes
-                    failed = error
-                    break
+                except Exception:  # raised when its turn comes
+                    while waiting:
+                        yield _next(waiting)
+                    raise
                 waiting.append((item, pool.submit(work, item)))
                 del item
                 if len(waiting) > workers:
@@ -75,8 +75,6 @@ def in_turn(work: Callable[[Item], Made], items: Iterable[Item], workers: int) -
         finally:
             for _, later in waiting:
                 later.cancel()
-    if failed is not None:
-        raise failed
 
 
 def _next(waiting: deque[tuple[Item, Future[Made]]]) -> tuple[Item, Made]:
