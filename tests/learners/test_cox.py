@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,10 +12,11 @@ from sksurv.linear_model import CoxnetSurvivalAnalysis, CoxPHSurvivalAnalysis
 from sksurv.util import Surv
 
 from mmlego.errors import InputError
-from mmlego.learners import Coxnet
+from mmlego.learners import Coxnet, coxnet
 from mmlego.learners.coordinates import Columns, Coordinates
 from mmlego.learners.cox import PartialLikelihood
 from mmlego.learners.cox_paths import net_path, net_penalties, ridge_path
+from mmlego.tasks import Survival
 from tests.learners.cases import data, score
 
 
@@ -130,3 +132,28 @@ def test_wrong_options_are_refused(options: dict[str, object]) -> None:
     known = data("survival", n=40)
     with pytest.raises(InputError, match=r"coxnet|columns"):
         Coxnet.fit(known.x, known.target, known.task, seed=0, **options)
+
+
+@pytest.mark.parametrize("signal", [0.0, 1.0, 5.0])
+def test_a_ridge_that_is_left_early_is_the_one_of_the_whole_path(
+    signal: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(90, 40))
+    task = Survival([1.0])
+    target = task.target((rng.random(90) < 0.7) * 1.0, rng.exponential(np.exp(-signal * x[:, 0])))
+    taken: list[int] = []
+    steps = coxnet.ridge_steps
+
+    def counted(likelihood: PartialLikelihood, turned: Coordinates, grid: np.ndarray) -> Iterator[np.ndarray]:
+        for weights in steps(likelihood, turned, grid):
+            taken.append(1)
+            yield weights
+
+    monkeypatch.setattr(coxnet, "ridge_steps", counted)
+    early = Coxnet.fit(x, target, task, seed=0, l1_ratios=0.0)
+    few = len(taken)
+    monkeypatch.setattr(coxnet, "FALLEN", 1000)
+    whole = Coxnet.fit(x, target, task, seed=0, l1_ratios=0.0)
+    assert torch.equal(early.weight, whole.weight)
+    assert few < len(taken) - few == 5 * 25

@@ -8,7 +8,7 @@ model via coordinate descent*).
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -43,19 +43,30 @@ def ridge_path(likelihood: PartialLikelihood, coordinates: Coordinates, penaltie
     >>> bool((path > 0).all()), bool(path[0, 1] > path[0, 0])
     (True, True)
     """
+    return np.stack(list(ridge_steps(likelihood, coordinates, penalties)), axis=1)
+
+
+def ridge_steps(likelihood: PartialLikelihood, coordinates: Coordinates, penalties: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the weights ``(r,)`` of one penalty after the other, each found from the one before.
+
+    Examples
+    --------
+    >>> likelihood = PartialLikelihood(np.ones(4), np.arange(4.0), np.ones(4))
+    >>> steps = ridge_steps(likelihood, Coordinates.of(np.array([[2.0], [1], [1.5], [0]])), np.array([1.0, 0.1]))
+    >>> bool(next(steps)[0] < next(steps)[0])
+    True
+    """
     values, n = coordinates.values, len(coordinates.values)
     rate = likelihood.event.sum() / n
     weights = np.zeros(values.shape[1])
-    path = np.empty((values.shape[1], len(penalties)))
-    for i, penalty in enumerate(penalties):
+    for penalty in penalties:
 
         def loss(u: np.ndarray, penalty: float = penalty) -> tuple[float, np.ndarray]:
             value, gradient, _ = likelihood(values @ u)
             return -value / n + penalty / 2 * float(u @ u), penalty * u - values.T @ gradient / n
 
         weights = minimised(loss, weights, rate * coordinates.variance + penalty)
-        path[:, i] = weights
-    return path
+        yield weights
 
 
 def net_penalties(likelihood: PartialLikelihood, standard: np.ndarray, l1_ratio: float, number: int) -> np.ndarray:

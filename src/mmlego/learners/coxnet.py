@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
@@ -13,13 +13,15 @@ from torch import Tensor
 from mmlego.errors import InputError
 from mmlego.learners.coordinates import Columns, Coordinates
 from mmlego.learners.cox import PartialLikelihood, events_and_times
-from mmlego.learners.cox_paths import net_path, net_penalties, ridge_path, ridge_penalties
+from mmlego.learners.cox_paths import net_path, net_penalties, ridge_path, ridge_penalties, ridge_steps
 from mmlego.learners.folds import stratified_folds
 from mmlego.learners.linear import Linear
 from mmlego.learners.options import Count, Ratios, Several
 from mmlego.learners.registry import register_learner
 from mmlego.tasks import Task
 from mmlego.tasks.survival_scores import concordance
+
+FALLEN = 8  # penalties since the best one, after which the path of a ridge is left
 
 
 @register_learner("coxnet")
@@ -72,7 +74,8 @@ class Coxnet(Linear):
         chosen, best = np.zeros((len(standardised.kept), 1)), -np.inf
         for ratio in ratios:
             grid = patients.penalties(ratio, penalties)
-            score = _cross_validated(patients, ratio, grid, fold, criterion)
+            ridge = ratio == 0 and criterion == "likelihood"
+            score = _ridge_scores(patients, grid, fold) if ridge else _scores(patients, ratio, grid, fold, criterion)
             at = int(score.argmax())
             if score[at] > best:
                 last = patients.path(ratio, grid[: at + 1])[:, -1:]
@@ -128,9 +131,46 @@ class _Patients:
         return np.asarray((self.coordinates.values if ratio == 0 else self.standard) @ path)
 
 
-def _cross_validated(
-    patients: _Patients, ratio: float, grid: np.ndarray, fold: np.ndarray, criterion: str
-) -> np.ndarray:
+def _ridge_scores(patients: _Patients, grid: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """Return the held-out likelihood of each penalty of a ridge, (λ,); −∞ beyond where it has fallen for long.
+
+    The folds go down the path side by side, and stop together: the last penalties, which hardly shrink, cost most.
+    """
+    parts = [
+        part for held in range(int(fold.max()) + 1) if (part := _Part.of(patients, fold != held, grid)) is not None
+    ]
+    total = np.full(len(grid), -np.inf)
+    for i in range(len(grid)):
+        total[i] = sum(part.next_score(patients) for part in parts)
+        if i - int(total.argmax()) >= FALLEN:
+            break
+    return total
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The patients outside of a fold, and where their path is."""
+
+    rows: np.ndarray
+    likelihood: PartialLikelihood
+    steps: Iterator[np.ndarray]
+
+    @classmethod
+    def of(cls, patients: _Patients, rows: np.ndarray, grid: np.ndarray) -> _Part | None:
+        part = patients.some(rows)
+        if not part.event.any():
+            return None
+        return cls(rows, part.likelihood, ridge_steps(part.likelihood, part.coordinates, grid))
+
+    def next_score(self, patients: _Patients) -> float:
+        """Go on by a penalty, and return by how much the likelihood of all is above that of these."""
+        risk = patients.coordinates.values @ next(self.steps)
+        if not np.isfinite(risk).all():
+            return -np.inf
+        return patients.likelihood.value(risk) - self.likelihood.value(risk[self.rows])
+
+
+def _scores(patients: _Patients, ratio: float, grid: np.ndarray, fold: np.ndarray, criterion: str) -> np.ndarray:
     """Return how good each penalty is for patients held out, (λ,); −∞ where a path diverges."""
     total = np.zeros(len(grid))
     for held in range(int(fold.max()) + 1):
