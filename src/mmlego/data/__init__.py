@@ -37,7 +37,7 @@ from mmlego.data.memory.batch import Batch
 from mmlego.data.memory.chance import Draw
 from mmlego.data.memory.patients import PatientData
 from mmlego.data.memory.sampler import ShuffledRows
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.splits.files import hash_patients, load_splits, save_splits
 from mmlego.data.splits.splits import Split, check_split, halves, split_patients
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlego.data.reading.joins import Dropped, by_patient, one_row_each, row_numbers, select_columns
+from mmlego.data.reading.joins import by_patient, one_row_each, row_numbers, select_columns
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmlego.data.cohort.outcomes import Outcome
-from mmlego.data.reading.joins import Dropped, by_patient, one_row_each
+from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import NearMiss, near_miss
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError, LegoError, UnknownNameError, fault, noted
 from mmlego.wording import counted, listed
 

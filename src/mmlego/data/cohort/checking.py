@@ -33,8 +33,8 @@ from mmlego.data.cohort.splitting import Duplicates
 from mmlego.data.cohort.telling import telling_columns, telling_gaps
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
-from mmlego.data.reading.joins import Doubtful
 from mmlego.data.reading.near_ids import near_miss
+from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, read_groups
 from mmlego.errors import InputError, LegoError, LegoWarning

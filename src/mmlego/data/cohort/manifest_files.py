@@ -12,8 +12,8 @@ from mmlego.data.cohort.assembly import assemble, read_outcome
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.kinds.expected import Expected
 from mmlego.data.kinds.source import Folder
-from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import Places
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.splits.rules import PatientGroups, read_groups
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import meant, shortened

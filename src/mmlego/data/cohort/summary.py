@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mmlego.data.reading.joins import Noted
+from mmlego.data.reading.remarks import Noted
 
 if TYPE_CHECKING:
     from mmlego.data.cohort.table import CohortTable

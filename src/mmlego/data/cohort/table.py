@@ -10,7 +10,7 @@ from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.kinds.source import Source
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.splits.rules import PatientGroups
 from mmlego.errors import InputError
 

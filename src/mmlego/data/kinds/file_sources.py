@@ -11,11 +11,12 @@ from pydantic import model_validator
 
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.ids import Formed, with_ids
-from mmlego.data.reading.joins import Doubtful, Dropped, by_patient
+from mmlego.data.reading.joins import by_patient
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import beside, near_files, told
 from mmlego.data.reading.near_ids import near_miss
+from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError, fault, noted
 from mmlego.wording import counted, label, listed, meant
 

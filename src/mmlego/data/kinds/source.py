@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from mmlego.data.kinds.expected import Expected, RenamedTable
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
-from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import Places
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 

@@ -11,8 +11,9 @@ import numpy as np
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.reading.fingerprints import text_fingerprints
-from mmlego.data.reading.joins import Dropped, Noted, by_patient, one_row_each, refuse_taken
+from mmlego.data.reading.joins import by_patient, one_row_each, refuse_taken
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, listed, meant
 

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mmlego.data.reading.dates import forms_of_short
-from mmlego.data.reading.joins import Noted
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Noted
 from mmlego.data.reading.words import COMMAS, GROUPED, as_number
 from mmlego.errors import InputError, fault, named
 from mmlego.wording import listed, shortened

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mmlego.data.reading.dates import DateRule
-from mmlego.data.reading.joins import Noted
+from mmlego.data.reading.remarks import Noted
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mmlego.data.reading.annotated import InMemory, Part, part_of, part_of_whole, patients_of_whole
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.pieces import dense, rows_of_patients
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import SameName, Settled, plain
 from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, ShapeError, UnknownNameError

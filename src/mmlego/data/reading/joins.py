@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed, meant
 
@@ -24,53 +24,6 @@ FEW = 20
 FEWEST = 5  # rows whose numbers only rise: fewer may do so by chance
 RowRule: TypeAlias = Literal["error", "first", "mean"]
 AnyRowRule: TypeAlias = Literal["error", "first", "last", "mean"]
-
-
-@dataclass(frozen=True)
-class Dropped:
-    """What was left out of a cohort, and why.
-
-    Parameters
-    ----------
-    where
-        The modality, or ``"outcome"``.
-    what
-        How much of what, and why, as a clause.
-    patients
-        The patients concerned, where they have names.
-
-    Examples
-    --------
-    >>> str(Dropped("rna", "2 patients without outcome", ("a", "b")))
-    'rna: 2 patients without outcome (a, b)'
-    """
-
-    where: str
-    what: str
-    patients: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        return f"{self.where}: {self.what}" + (f" ({listed(self.patients)})" if self.patients else "")
-
-
-class Noted(Dropped):
-    """What was read otherwise than it is written: nothing is lost by it, but it ought to be known.
-
-    Examples
-    --------
-    >>> str(Noted("clinical", "read as missing: age '> 89' 2×"))
-    "clinical: read as missing: age '> 89' 2×"
-    """
-
-
-class Doubtful(Noted):
-    """What is rather a mistake in a file than meant so: ``mmlego check`` tells it as doubtful.
-
-    Examples
-    --------
-    >>> str(Doubtful("slides", "1 patient without a file"))
-    'slides: 1 patient without a file'
-    """
 
 
 def select_columns(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.joins import Dropped, Noted
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.wording import label, listed
 
 # Nobody's name for anything: what programs write (R, pandas, SQL, Excel) and what GDC and cBioPortal write.

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.annotated import Part
-from mmlego.data.reading.joins import Dropped, RowRule
+from mmlego.data.reading.joins import RowRule
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import Settled, plain, stored
 from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError

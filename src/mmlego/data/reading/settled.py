@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import told_missing, without_codes
+from mmlego.data.reading.remarks import Dropped
 from mmlego.wording import counted
 
 SameName: TypeAlias = Literal["error", "first", "mean", "sum", "max"]

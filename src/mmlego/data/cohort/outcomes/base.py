@@ -12,8 +12,8 @@ from torch import Tensor
 
 from mmlego.data.cohort.outcomes.words import meet, same_number, words
 from mmlego.data.reading.ids import IdForm
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError, MismatchError
 from mmlego.tasks import Task
 from mmlego.wording import counted, listed

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.graph.raw import Attributes, RawGraph
 from mmlego.data.reading.dialect import is_unnamed
-from mmlego.data.reading.joins import Dropped, Noted, refuse_taken, select_columns
+from mmlego.data.reading.joins import refuse_taken, select_columns
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError
 from mmlego.wording import listed
 

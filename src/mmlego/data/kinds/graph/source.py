@@ -20,8 +20,8 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.columns import read_types
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.names import NamePattern
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 

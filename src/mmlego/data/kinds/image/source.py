@@ -22,8 +22,8 @@ from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Pictur
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.places import LINKS
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError, within
 from mmlego.wording import counted, listed
 

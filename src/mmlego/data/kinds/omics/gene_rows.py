@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
-from mmlego.data.reading.joins import Dropped, Noted, select_columns
+from mmlego.data.reading.joins import select_columns
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
 from mmlego.data.reading.tables import read_table
 from mmlego.errors import InputError

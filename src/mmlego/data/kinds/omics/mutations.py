@@ -15,7 +15,7 @@ from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
-from mmlego.data.reading.joins import Dropped, Noted
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 

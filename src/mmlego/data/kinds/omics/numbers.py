@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.omics.text_matrix import is_number
 from mmlego.data.reading.dialect import NULLS
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import is_missing, told_missing, without_codes
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, label, listed, shortened

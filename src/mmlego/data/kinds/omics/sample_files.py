@@ -14,7 +14,7 @@ from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.omics.gene_rows import GeneRows
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import SameName
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant

@@ -29,9 +29,10 @@ from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
 from mmlego.data.reading.containers import settled
-from mmlego.data.reading.joins import Dropped, Noted, RowRule, choose_rows, pick, select_columns
+from mmlego.data.reading.joins import RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import counted, label, listed

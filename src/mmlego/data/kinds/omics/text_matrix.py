@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
-from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import UTF8, counted, listed, shortened

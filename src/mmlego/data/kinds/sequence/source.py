@@ -14,8 +14,8 @@ from mmlego.data.kinds.sequence.preprocess import FASTA, SequencePreprocessor
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:

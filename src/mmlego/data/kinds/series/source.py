@@ -20,7 +20,7 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
-from mmlego.data.reading.joins import Dropped, Noted
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed
 

@@ -27,9 +27,9 @@ from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
 from mmlego.data.reading.dialect import SEPARATORS
 from mmlego.data.reading.files import PACKED
-from mmlego.data.reading.joins import Dropped, Noted
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, listed
 

@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from mmlego.data.kinds.series.stays import OnError, Stays
-from mmlego.data.reading.joins import Dropped
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 

@@ -13,7 +13,8 @@ from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
 from mmlego.data.reading.column_rules import Found
 from mmlego.data.reading.columns import read_types
-from mmlego.data.reading.joins import Dropped, RowRule, choose_rows, row_numbers, select_columns
+from mmlego.data.reading.joins import RowRule, choose_rows, row_numbers, select_columns
+from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.tables import matching
 from mmlego.data.reading.telling import refuse_names
 

@@ -18,9 +18,9 @@ from mmlego.data.kinds.text.tokenizing import find_model
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.fingerprints import text_fingerprints
-from mmlego.data.reading.joins import Dropped
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.places import Places
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
