@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -19,15 +20,47 @@ from mmlego.nn.ragged import Ragged
 _BATCH = 64
 
 
+@dataclass(frozen=True)
+class Told:
+    """What learners of a modality are fitted to.
+
+    Parameters
+    ----------
+    data
+        Patients who have the modality, with their targets.
+    x
+        Their rows, ``(n, p)``.
+    rows
+        How the modality became rows.
+    """
+
+    data: PatientData
+    x: Tensor
+    rows: Rows
+
+    @classmethod
+    def of(cls, data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> Self:
+        """Return it of patients who have a modality.
+
+        Parameters
+        ----------
+        data, modality
+            They, and its name.
+        ordered
+            Whether the modality's tokens, where it has some, have an order.
+        gaps
+            Whether NaN in them means that a feature was not measured.
+        """
+        return cls(data, *rows_of(data, modality, ordered=ordered, gaps=gaps))
+
+
 def fit_learner(
     name: str,
     options: Mapping[str, Any],
     plate: Baseplate,
     modality: str,
-    data: PatientData,
+    told: Told,
     *,
-    ordered: bool,
-    gaps: bool,
     seed: int,
     most: int | None = None,
 ) -> FittedBlock:
@@ -39,23 +72,19 @@ def fit_learner(
         Of the learner.
     plate, modality
         Of the brick.
-    data
-        Patients who have the modality, with their targets.
-    ordered
-        Whether the modality's tokens, where it has some, have an order.
-    gaps
-        Whether NaN in them means that a feature was not measured.
+    told
+        What it is fitted to.
     seed
         Of folds and fits.
     most
         How many columns it may look at; None: all.
     """
-    x, rows = rows_of(data, modality, ordered=ordered, gaps=gaps)
+    data = told.data
     if data.target is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
     make = maker_of(name, plate.task, options, most)
     patients = data.patients if data.numbering is None else None
-    brick = fit_block(make, plate, modality, x=x, rows=rows, target=data.target, patients=patients, seed=seed)
+    brick = fit_block(make, plate, modality, x=told.x, rows=told.rows, target=data.target, patients=patients, seed=seed)
     brick.card.recipe |= {"method": "fitted", "learner": name, **options, "seed": seed}
     return brick
 

@@ -20,7 +20,7 @@ from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import build_encoder, encoder_names
 from mmlego.errors import LegoWarning, TooFewError
 from mmlego.job.data import having
-from mmlego.job.fitting import fit_learner
+from mmlego.job.fitting import Told, fit_learner
 from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
 from mmlego.kept_answers import keep_answers
 from mmlego.learners import learner_names
@@ -62,8 +62,8 @@ def train_block(
     """Train the block of one modality; its preprocessing is fitted on the training patients and carried along.
 
     A learner, which has no epochs to be stopped, is fitted to the validation patients as well, and says out of fold how
-    good it is. With ``auto`` a neural block and learners answer as one; patients too few for
-    learners get a neural block.
+    good it is. With ``auto`` those who have proved best for the kind answer as one; patients too few for learners get a
+    neural block.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[
     with _seeded(job.seed):
         block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), job.plate, job.name)
     block.preprocessing = prepared.preprocessing[job.name]
-    block.card.data = _told(job)
+    block.card.data = _described(job)
     data = prepared.data(list(job.train)).with_any()
     watched = having(job.cohort, [job.name], job.validation)
     valid = prepared.data(watched).with_any() if watched else None
@@ -122,33 +122,27 @@ def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[
 def _fitted(job: _Job, chosen: EncoderSettings) -> Brick:
     everyone = [*job.train, *job.validation]
     prepared = job.cohort.prepare(everyone, task=job.plate.task, modalities=[job.name])
-    brick = _learner(job, prepared, everyone, chosen)
+    brick = _learner(job, _told_to_learners(job, prepared), chosen.name, chosen.options)
     brick.preprocessing = prepared.preprocessing[job.name]
     if job.out is not None:
         keep_answers(brick, job.out)
     return brick
 
 
-def _learner(
-    job: _Job, prepared: Prepared, patients: Sequence[str], chosen: EncoderSettings, most: int | None = None
-) -> Brick:
+def _told_to_learners(job: _Job, prepared: Prepared) -> Told:
+    """Return what learners are fitted to: the rows of all who train or validate."""
     table = prepared.preprocessing[job.name]
     encoder, given = table.encoder()
     with in_turn():
         ordered = table.ragged and bool(getattr(build_encoder(encoder, given), "ordered", False))
-        data = prepared.data(having(job.cohort, [job.name], patients)).with_any()
-        brick = fit_learner(
-            chosen.name,
-            chosen.options,
-            job.plate,
-            job.name,
-            data,
-            ordered=ordered,
-            gaps=table.accepts_missing,
-            seed=job.seed,
-            most=most,
-        )
-    brick.card.data = _told(job)
+        data = prepared.data(having(job.cohort, [job.name], [*job.train, *job.validation])).with_any()
+        return Told.of(data, job.name, ordered=ordered, gaps=table.accepts_missing)
+
+
+def _learner(job: _Job, told: Told, name: str, options: dict[str, Any], most: int | None = None) -> Brick:
+    with in_turn():
+        brick = fit_learner(name, options, job.plate, job.name, told, seed=job.seed, most=most)
+    brick.card.data = _described(job)
     return brick
 
 
@@ -157,23 +151,18 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
     table = prepared.preprocessing[job.name]
     suited, given = _neural_choice(table, job.name, job.settings)
     members: dict[str, Brick] = {}
-    everyone = [*job.train, *job.validation]
+    told = _told_to_learners(job, prepared)
     for label in members_for(job.plate.task, chosen.options, table.name):
         if label == NEURAL:
             members[label] = _neural(job, prepared, suited, given)
             members[label].preprocessing = None
         else:
-            members[label] = _learner(
-                job,
-                prepared,
-                everyone,
-                EncoderSettings(name=label, options=OPTIONS.get(label, {})),
-                None if label in LINEAR else MOST,
-            )
+            most = None if label in LINEAR else MOST
+            members[label] = _learner(job, told, label, OPTIONS.get(label, {}), most)
     watched = having(job.cohort, [job.name], job.validation)
     bundle = pool(members, prepared.data(watched).with_any() if watched else None)
     bundle.preprocessing = table
-    bundle.card.data = _told(job)
+    bundle.card.data = _described(job)
     if job.out is not None:
         keep_answers(bundle, job.out)
     return bundle
@@ -231,7 +220,7 @@ def _neural_choice(fitted: Preprocessing, modality: str, settings: Settings) -> 
     return EncoderSettings(name=suited), given
 
 
-def _told(job: _Job) -> str:
+def _described(job: _Job) -> str:
     return f"{job.cohort.name}, modality {job.name}"
 
 
