@@ -72,3 +72,19 @@ def test_line_feeds_in_quotes_end_no_row() -> None:
     found = read(lines)
     assert found.matrix.tolist() == [[float(row) for row in range(100)]]
     assert found.texts["b"].tolist() == [f"a\nb, {row}" for row in range(100)]
+
+
+def test_rows_that_become_shorter_are_more_than_the_first_ones_let_expect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmlego.data.reading.rows.COUNTED_BYTES", 200)
+    lines = [f"P{row},{row}.{'0' * 40},1" for row in range(5)] + [f"P{row},{row},1" for row in range(5, 3000)]
+    found = read(lines)
+    np.testing.assert_array_equal(found.matrix, [np.arange(3000.0), np.ones(3000)])
+
+
+def test_quotes_that_come_late_hold_line_feeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mmlego.data.reading.rows.COUNTED_BYTES", 64)
+    plain = [f"P{row},{row},word" for row in range(400)]
+    late = [f'P{row},{row},"two\nlines, {row}"' for row in range(400, 420)]
+    found = read([*plain, *late])
+    np.testing.assert_array_equal(found.matrix, [np.arange(420.0)])
+    assert found.texts["b"].tolist() == ["word"] * 400 + [f"two\nlines, {row}" for row in range(400, 420)]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import COMMA, NULLS, Dialect
 from mmlego.data.reading.in_turn import in_turn, threads
-from mmlego.data.reading.rows import PIECE_BYTES, count_lines, padded, piece_bytes, row_pieces
+from mmlego.data.reading.rows import PIECE_BYTES, Piece, count_lines, estimate_lines, padded, piece_bytes, row_pieces
 from mmlego.data.reading.wide import WideReader
 from mmlego.errors import InputError
 from mmlego.wording import counted
@@ -30,10 +30,10 @@ WIDE = 5000
 MOST_LOOKED_AT = 20
 CELLS_LOOKED_AT = 200_000
 ALONE = 2 * PIECE_BYTES  # a piece as long as this is parsed alone, its columns side by side
+SPARE = 1.1  # rows more than the first ones let expect
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
-Buffer: TypeAlias = bytes | memoryview
 # The numbers of a piece ``(rows, f)``, its texts by column, and how many columns had become text when it was parsed.
 Cells: TypeAlias = "tuple[NDArray[np.float64], dict[str, Any], int]"
 
@@ -87,16 +87,17 @@ def read_columns(content: BinaryIO, dialect: Dialect, wanted: Sequence[str], tex
     >>> found.numbers, found.matrix.tolist(), found.texts["id"].tolist(), found.texts["sex"].tolist()
     (['age'], [[50.0, nan]], ['007', '008'], ['f', None])
     """
-    lines, quotes = count_lines(content, dialect.start)
-    if len(dialect.names) >= WIDE and not quotes:
-        numbers = _numbers(dialect, wanted, text)
-        seeming = set(numbers)
-        others = [name for name in wanted if name not in seeming]
-        wide = WideReader(content, dialect, numbers, others, lines)
-        wide.read()
-        return Columns(*wide.parts())
+    if len(dialect.names) >= WIDE:
+        lines, quotes = count_lines(content, dialect.start)
+        if not quotes:
+            numbers = _numbers(dialect, wanted, text)
+            seeming = set(numbers)
+            others = [name for name in wanted if name not in seeming]
+            wide = WideReader(content, dialect, numbers, others, lines)
+            wide.read()
+            return Columns(*wide.parts())
     reader = _Reader(content, dialect, wanted, text)
-    reader.read(lines, quotes)
+    reader.read()
     return reader.columns()
 
 
@@ -119,19 +120,19 @@ class _Reader:
         self.rows = 0
         self.parts: dict[str, list[Any]] = {name: [] for name in wanted if name in self.texts}
         self.late: dict[str, int] = {}  # columns that became text, and before which row they were numbers
-        self.quotes = False
         self.nulls = list(NULLS[:2])
         self.short = 0
 
-    def read(self, lines: int, quotes: bool) -> None:
-        self.quotes = quotes
-        self.matrix = np.empty((len(self.numbers), lines))
+    def read(self) -> None:
+        self.lines = estimate_lines(self.content, self.dialect.start)
+        # memory that is not written to is not taken; counting the rows first would read the file twice
+        self.matrix = np.empty((len(self.numbers), int(SPARE * self.lines) + 1))
         self.place = {name: row for row, name in enumerate(self.numbers)}
         # longer pieces are not parsed side by side, for they would take more memory
-        small = piece_bytes(self.content, self.dialect, lines) <= PIECE_BYTES
+        small = piece_bytes(self.content, self.dialect, self.lines) <= PIECE_BYTES
         workers = threads() if small else 1
         self.ahead = workers > 1
-        for piece, cells in in_turn(self._tried, row_pieces(self.content, self.dialect, quotes, lines), workers):
+        for piece, cells in in_turn(self._tried, row_pieces(self.content, self.dialect, self.lines), workers):
             self._add(cells if cells is not None and cells[2] == len(self.late) else self._parsed_in_turn(piece))
         self._again()
 
@@ -149,6 +150,10 @@ class _Reader:
         values, texts, _ = cells
         stop = self.rows + len(values)
         rows: Any = slice(None)
+        if stop > self.matrix.shape[1]:  # the first rows were longer than the others
+            wider = np.empty((len(self.numbers), max(stop, int(SPARE * self.matrix.shape[1]))))
+            wider[:, : self.rows] = self.matrix[:, : self.rows]
+            self.matrix = wider
         if self.late:
             rows = [self.place[name] for name in self.numbers if name not in self.late]
         self.matrix[rows, self.rows : stop] = values.T
@@ -156,7 +161,7 @@ class _Reader:
             parts.append(texts[name])
         self.rows = stop
 
-    def _tried(self, piece: memoryview) -> Cells | None:
+    def _tried(self, piece: Piece) -> Cells | None:
         """Return the cells of a piece as other pieces were so far; None if it is to be parsed when its turn comes."""
         import pyarrow as pa
 
@@ -168,7 +173,7 @@ class _Reader:
         except (pa.ArrowInvalid, _RaggedError):
             return None
 
-    def _parsed_in_turn(self, piece: memoryview) -> Cells:
+    def _parsed_in_turn(self, piece: Piece) -> Cells:
         batch = self._mended(piece, self._parsed)
         return self._cells(batch, self.late)
 
@@ -180,18 +185,19 @@ class _Reader:
         values = batch.select(numbers).to_tensor(null_to_nan=True, row_major=False).to_numpy()  # (rows, f)
         return values, texts, len(late)
 
-    def _mended(self, piece: memoryview, parse: Callable[[Buffer], pa.RecordBatch]) -> pa.RecordBatch:
+    def _mended(self, piece: Piece, parse: Callable[[Piece], pa.RecordBatch]) -> pa.RecordBatch:
         """Return a piece; rows without the empty cells at their end, which some programs leave out, get them."""
         try:
             return parse(piece)
         except _RaggedError as error:
-            if any(row.actual_columns > len(self.names) for row in error.rows) or piece[-1] != LINE_FEED:
+            if any(row.actual_columns > len(self.names) for row in error.rows) or piece.rows[-1] != LINE_FEED:
                 raise _ragged(error.rows, self.names) from None
             self.short += len(error.rows)
             self.ahead = False  # such lines are hardly alone
-        return parse(padded(bytes(piece), self.dialect.separator, len(self.names)))
+        rows = padded(bytes(piece.rows), self.dialect.separator, len(self.names))
+        return parse(Piece(memoryview(rows), piece.quotes))
 
-    def _parsed(self, piece: Buffer) -> pa.RecordBatch:
+    def _parsed(self, piece: Piece) -> pa.RecordBatch:
         """Return a piece; where a column of numbers holds a word, it is text from now on."""
         import pyarrow as pa
 
@@ -217,7 +223,7 @@ class _Reader:
         self.late[name] = self.rows
         self.parts[name] = []
 
-    def _no_numbers(self, piece: Buffer) -> list[str]:
+    def _no_numbers(self, piece: Piece) -> list[str]:
         """Return the columns of numbers that pyarrow, asked what they are, takes for something else."""
         import pyarrow as pa
 
@@ -228,7 +234,7 @@ class _Reader:
             name for name, kind in zip(names, table.schema.types, strict=True) if not any(test(kind) for test in number)
         ]
 
-    def _convert(self, piece: Buffer, late: Collection[str], only: Sequence[str] | None = None) -> pa.RecordBatch:
+    def _convert(self, piece: Piece, late: Collection[str], only: Sequence[str] | None = None) -> pa.RecordBatch:
         import pyarrow as pa
 
         chosen = self.wanted if only is None else list(only)
@@ -239,7 +245,7 @@ class _Reader:
             table.combine_chunks().to_batches()[0] if table.num_rows else pa.RecordBatch.from_pylist([], table.schema)
         )
 
-    def _table(self, piece: Buffer, names: Sequence[str], kinds: dict[str, Any]) -> pa.Table:
+    def _table(self, piece: Piece, names: Sequence[str], kinds: dict[str, Any]) -> pa.Table:
         import pyarrow as pa
         from pyarrow import csv
 
@@ -250,12 +256,12 @@ class _Reader:
             return "skip"
 
         table = csv.read_csv(
-            pa.BufferReader(piece),
+            pa.BufferReader(piece.rows),
             csv.ReadOptions(
-                block_size=max(2**20, len(piece) + 1), column_names=self.names, use_threads=len(piece) > ALONE
+                block_size=max(2**20, len(piece.rows) + 1), column_names=self.names, use_threads=len(piece.rows) > ALONE
             ),
             csv.ParseOptions(
-                delimiter=self.dialect.separator, newlines_in_values=self.quotes, invalid_row_handler=refuse
+                delimiter=self.dialect.separator, newlines_in_values=piece.quotes, invalid_row_handler=refuse
             ),
             csv.ConvertOptions(
                 column_types=kinds,
@@ -278,7 +284,7 @@ class _Reader:
             return
         done, short = 0, self.short
         before: dict[str, list[Any]] = {name: [] for name in late}
-        for piece in row_pieces(self.content, self.dialect, self.quotes, self.matrix.shape[1]):
+        for piece in row_pieces(self.content, self.dialect, self.lines):
             if done >= max(late.values()):
                 break
             batch = self._mended(piece, lambda whole: self._convert(whole, self.late, list(late)))

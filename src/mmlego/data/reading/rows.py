@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from mmlego.data.reading.dialect import Dialect, cells
 from mmlego.errors import InputError
@@ -40,7 +40,36 @@ def count_lines(content: BinaryIO, start: int) -> tuple[int, bool]:
     return lines, quotes
 
 
-def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) -> Iterator[memoryview]:
+class Piece(NamedTuple):
+    """Whole rows, and whether there are cells in quotes among them or before."""
+
+    rows: memoryview
+    quotes: bool
+
+
+def estimate_lines(content: BinaryIO, start: int) -> int:
+    r"""Return about how many rows there are, from how long the first ones are.
+
+    Parameters
+    ----------
+    content
+        The table.
+    start
+        Where its rows begin.
+
+    Examples
+    --------
+    >>> import io
+    >>> estimate_lines(io.BytesIO(b"id\na\nb\n"), 3)
+    3
+    """
+    size = content.seek(0, 2) - start
+    content.seek(start)
+    first = content.read(COUNTED_BYTES)
+    return 1 + round(size * max(1, first.count(b"\n")) / max(1, len(first)))
+
+
+def row_pieces(content: BinaryIO, dialect: Dialect, lines: int) -> Iterator[Piece]:
     """Yield the rows in pieces that end with a row, each in memory of its own.
 
     Parameters
@@ -49,10 +78,8 @@ def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) ->
         The table.
     dialect
         How it is written.
-    quotes
-        Whether there are cells in quotes.
     lines
-        How many rows there are at most.
+        About how many rows there are.
 
     Raises
     ------
@@ -61,7 +88,7 @@ def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) ->
     """
     size = piece_bytes(content, dialect, lines)
     content.seek(dialect.start)
-    left = b""
+    left, quotes = b"", False
     while True:
         piece = bytearray(len(left) + size)
         piece[: len(left)] = left
@@ -70,16 +97,17 @@ def row_pieces(content: BinaryIO, dialect: Dialect, quotes: bool, lines: int) ->
         if not found:
             break
         stop = len(left) + found
+        quotes = quotes or piece.find(b'"', 0, stop) >= 0  # a line feed before the first of them ends a row
         end = _last_end(piece, quotes, stop)
         left = bytes(memoryview(piece)[end:stop])
         if end:
-            yield memoryview(piece)[:end]
+            yield Piece(memoryview(piece)[:end], quotes)
     if re.search(rb'(?:^|[\n,;|\t])"[^"]*$', left):
         raise InputError(
             "a quotation mark at the beginning of a cell that is never closed", got=repr(left[-60:].decode())
         )
     if left.strip():
-        yield memoryview(left)
+        yield Piece(memoryview(left), quotes)
 
 
 def piece_bytes(content: BinaryIO, dialect: Dialect, lines: int) -> int:
