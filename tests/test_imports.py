@@ -38,6 +38,7 @@ LAYERS = (
     ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),
+    ("explaining",),
     ("estimators", "baselines"),
     ("bench",),
     ("commands",),

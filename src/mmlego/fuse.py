@@ -162,9 +162,12 @@ class LegoFuse(Merging):
         self, inputs: Inputs, present: Presence | None = None, known: Mapping[str, Tensor | None] | None = None
     ) -> Tensor:
         """Return logits ``(b, k)``; arguments and errors as in ``LegoMerge``."""
-        batch = self.read(inputs, present, known)
+        return self.answer(self.read(inputs, present, known), (known or {}).get(ACROSS))
+
+    def answer(self, batch: Gaps, across: Tensor | None = None) -> Tensor:
+        """Return the logits ``(b, k)`` of a batch that was read; ``across``: what crosses modalities out of fold."""
         logits = self._merged_logits(batch)
-        return logits if self.across is None else self.across(logits, batch, (known or {}).get(ACROSS))
+        return logits if self.across is None else self.across(logits, batch, across)
 
     def _merged_logits(self, batch: Gaps) -> Tensor:
         mean = self._fused(batch).mean()  # (b, d)

@@ -33,6 +33,7 @@ class Part:
     mask: Tensor | None
     rows: Tensor | None
     known: Tensor | None = None  # answers out of fold, (r, k)
+    told: Tensor | None = None  # the rows of the block's spectrum, where they are known already
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ class Merging(Multimodal):
 
     def merged(self, batch: Gaps) -> Spectrum:
         """Return the merged spectrum of a batch that was read."""
-        spectra = [self._spectrum_of(name, batch) for name in self.modalities]
+        spectra = [self.spectrum_of(name, batch) for name in self.modalities]
         shape = next(rows for rows in spectra if rows is not None)
         stacked = torch.stack([torch.zeros_like(shape) if rows is None else rows for rows in spectra])
         present, shares = self.shares(batch)
@@ -180,12 +180,14 @@ class Merging(Multimodal):
             mirrored=self.plate.domain == "frequency",
         )
 
-    def _spectrum_of(self, name: str, batch: Gaps) -> Tensor | None:
+    def spectrum_of(self, name: str, batch: Gaps) -> Tensor | None:
         """Return the rows of one block's spectrum, ``(b, r, d)``; zeros for samples that lack the modality."""
         part = batch.parts.get(name)
         if part is None:
             return None
-        if self.in_common:
+        if part.told is not None:
+            rows = part.told
+        elif self.in_common:
             prior = self.priors[self.modalities.index(name)]
             rows = self.block(name).evidence(part.x, part.mask, self.readout, prior, part.known)
         else:
@@ -332,7 +334,10 @@ class LegoMerge(Merging):
         UnknownNameError, ShapeError, InputError
             If a modality is unknown, the numbers of samples disagree, or a sample has no modality.
         """
-        batch = self.read(inputs, present, known)
+        return self.answer(self.read(inputs, present, known))
+
+    def answer(self, batch: Gaps, across: Tensor | None = None) -> Tensor:
+        """Return the logits ``(b, k)`` of a batch that was read; nothing crosses modalities here."""
         mean = self.merged(batch).mean()  # (b, d)
         if self.in_common:
             prior = self.prior_of(self.shares(batch)[1])

@@ -37,18 +37,29 @@ def logits_of(model: Model, batch: Batch, *, out_of_fold: bool = False) -> Tenso
         Let fitted bricks answer for patients whom they were fitted on as they did without them. Whatever is learnt on
         top of a brick needs that: what it says of its own patients looks like evidence and is memory.
     """
-    known: dict[str, Tensor | None] = {}
-    if out_of_fold:
-        told = {brick.modality: _known(brick, batch) for brick in bricks_of(model) if brick.modality in batch.inputs}
-        if isinstance(model, LegoFuse) and model.across is not None:
-            told[ACROSS] = model.across.known(batch.patients, batch.inputs, batch.present)
-        known = {name: answers for name, answers in told.items() if answers is not None}
+    known = known_of(model, batch) if out_of_fold else {}
     if not isinstance(model, Brick):
         more = {"known": known} if known else {}  # models of one's own need not know of it
         return model(batch.inputs, present=batch.present, **more)  # type: ignore[no-any-return]
     value = batch.inputs[model.modality]
     x, mask = value if isinstance(value, tuple) else (value, None)
     return model.logits(cast("Tensor | Ragged", x), mask, known.get(model.modality))
+
+
+def known_of(model: Model, batch: Batch) -> dict[str, Tensor | None]:
+    """Return what the fitted bricks of a model answered out of fold, by modality, as ``LegoMerge`` takes it.
+
+    Parameters
+    ----------
+    model
+        Any.
+    batch
+        Some patients.
+    """
+    told = {brick.modality: _known(brick, batch) for brick in bricks_of(model) if brick.modality in batch.inputs}
+    if isinstance(model, LegoFuse) and model.across is not None:
+        told[ACROSS] = model.across.known(batch.patients, batch.inputs, batch.present)
+    return {name: answers for name, answers in told.items() if answers is not None}
 
 
 def _known(brick: Brick, batch: Batch) -> Tensor | None:

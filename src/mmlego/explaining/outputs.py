@@ -1,0 +1,153 @@
+"""Which number of a prediction is explained, and on which scale: log-odds, or the units of a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from mmlego.errors import UnknownNameError
+from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
+
+RISK = "risk"
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Which outputs of a task are explained, one a patient.
+
+    Parameters
+    ----------
+    names
+        All outputs that can be explained, in the order of :func:`scalars`.
+    which
+        The number of the one that is explained for each patient, ``(n,)``.
+    scale
+        In which unit, as words.
+
+    Examples
+    --------
+    >>> Explained(("dead",), torch.tensor([0, 0]), "log-odds").labels
+    ['dead', 'dead']
+    """
+
+    names: tuple[str, ...]
+    which: Tensor
+    scale: str
+
+    @property
+    def labels(self) -> list[str]:
+        """The name of the output of each patient."""
+        return [self.names[i] for i in self.which.tolist()]
+
+    def pick(self, values: Tensor) -> Tensor:
+        """Return of ``(n, ..., q)`` the explained one of each patient, ``(n, ...)``."""
+        index = self.which.to(values.device).reshape(-1, *[1] * (values.ndim - 1)).expand(*values.shape[:-1], 1)
+        return values.gather(-1, index).squeeze(-1)
+
+
+def output_names(task: Task) -> tuple[str, ...]:
+    """Return the names of what can be explained: classes, labels, targets; of survival the risk.
+
+    Examples
+    --------
+    >>> output_names(Classification(["alive", "dead"])), output_names(Survival([1.0]))
+    (('alive', 'dead'), ('risk',))
+    """
+    if isinstance(task, Survival):
+        return (RISK,)
+    if isinstance(task, Classification):
+        return tuple(task.classes)
+    if isinstance(task, MultiLabel):
+        return tuple(task.labels)
+    if isinstance(task, Regression):
+        return tuple(task.targets)
+    return tuple(f"logit_{i}" for i in range(task.outputs))
+
+
+def scale_of(task: Task) -> str:
+    """Return in words the scale of :func:`scalars`."""
+    if isinstance(task, Survival):
+        return "log-odds of time lost to time survived"
+    if isinstance(task, Classification):
+        return "log-odds of the class"
+    if isinstance(task, MultiLabel):
+        return "log-odds of the label"
+    return "units of the target" if isinstance(task, Regression) else "logit"
+
+
+def scalars(task: Task, logits: Tensor) -> Tensor:
+    """Return what is explained, one number an output, float64 ``(..., q)``; differentiable.
+
+    Classes: ``z_c − log Σ_{j ≠ c} exp z_j``, the log-odds of each against all others. Labels: the logit. Numbers: in
+    their units. Survival: the log-odds of the bins lost to those survived, ``log Σ_j (1 − S_j) − log Σ_j S_j``, which
+    has the order of the risk and no bounds.
+
+    Parameters
+    ----------
+    task
+        What the logits mean.
+    logits
+        ``(..., k)``.
+
+    Examples
+    --------
+    >>> scalars(Classification(2), torch.tensor([[0.0, 2.0]])).tolist()
+    [[-2.0, 2.0]]
+    >>> scalars(Survival([1.0]), torch.zeros(1, 2)).exp()  # S = ½, ¼: 1¼ bins lost, ¾ survived
+    tensor([[1.6667]], dtype=torch.float64)
+    """
+    logits = logits.double()
+    if isinstance(task, Survival):
+        alive = F.logsigmoid(-logits).cumsum(-1)  # log S
+        lost = (-torch.expm1(alive)).sum(-1).log()
+        return (lost - alive.logsumexp(-1))[..., None]
+    if isinstance(task, Classification):
+        alone = torch.eye(task.outputs, dtype=torch.bool, device=logits.device)
+        others = logits[..., None, :].expand(*logits.shape, task.outputs).masked_fill(alone, -torch.inf)
+        return logits - others.logsumexp(-1)
+    if isinstance(task, Regression):
+        mean, scale = (logits.new_tensor(values) for values in (task.mean, task.scale))
+        return mean + scale * logits
+    return logits
+
+
+def explained(task: Task, logits: Tensor, base: Tensor, output: str | None) -> Explained:
+    """Return which output is explained for each patient.
+
+    Parameters
+    ----------
+    task
+        What the logits mean.
+    logits
+        Those of the patients, ``(n, k)``.
+    base
+        Those of who knows nothing, ``(k,)``.
+    output
+        Its name; None: the risk; of two classes the second, of more the most probable one; of several labels or numbers
+        the one that is furthest from who knows nothing, by logits.
+
+    Raises
+    ------
+    UnknownNameError
+        If no output is called so.
+
+    Examples
+    --------
+    >>> explained(Classification(3), torch.tensor([[0.0, 2.0, 1.0]]), torch.zeros(3), None).labels
+    ['1']
+    """
+    names = output_names(task)
+    if output is not None:
+        if output not in names:
+            raise UnknownNameError("unknown output", expected=f"one of {', '.join(names)}", got=repr(output))
+        which = torch.full((len(logits),), names.index(output))
+    elif len(names) == 1:
+        which = torch.zeros(len(logits), dtype=torch.int64)
+    elif isinstance(task, Classification):
+        which = torch.ones(len(logits), dtype=torch.int64) if len(names) == 2 else logits.argmax(1)
+    else:
+        which = (logits - base).abs().argmax(1)
+    return Explained(names, which.cpu(), scale_of(task))
