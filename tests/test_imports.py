@@ -41,6 +41,7 @@ LAYERS = (
     ("explaining",),
     ("estimators", "baselines"),
     ("bench",),
+    ("reporting",),
     ("commands",),
     ("cli",),
     ("__main__",),

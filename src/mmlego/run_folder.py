@@ -2,8 +2,9 @@
 
 A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
 ``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``modalities.json`` (their
-order in the cohort), ``run.json`` (the fingerprint of the run that made all of it) and ``fits/`` (histories and logs,
-from which an interrupted run goes on).
+order in the cohort), ``trained_on.json`` (the way to the manifest, where ``mmlego train`` made the run), ``run.json``
+(the fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes
+on).
 That of an experiment holds ``splits/``, a file for each split that is done, likewise ``rivals/`` where these were asked
 for, and ``results.json``.
 """
@@ -72,6 +73,11 @@ class RunFolder:
     def modalities(self) -> Path:
         """The modalities of the cohort, in its order: that of the blocks in whatever is made of them."""
         return self.place / "modalities.json"
+
+    @property
+    def trained_on(self) -> Path:
+        """The way from here to the manifest, and to the folders of its files."""
+        return self.place / "trained_on.json"
 
     @property
     def run(self) -> Path:

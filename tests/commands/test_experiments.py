@@ -67,27 +67,20 @@ def test_an_interruption_is_said_in_a_line(site: Path, tmp_path: Path, monkeypat
     assert (said.code, said.error) == (130, "interrupted; train, fuse, bench and demo go on when run again")
 
 
-def test_the_report_is_drawn_again_without_running(benched: Path, tmp_path: Path, counted: list[str]) -> None:
-    for source in (benched, benched / "results.json"):
-        said = done("report", source, "-o", tmp_path / "again")
+def test_an_experiment_is_reported_without_running(benched: Path, tmp_path: Path, counted: list[str]) -> None:
+    for source, name in ((benched, "one.html"), (benched / "results.json", "two.html")):
+        done("report", source, "-o", tmp_path / name)
         assert counted == []
-        for name in ("table.md", "kaplan_meier.png"):
-            assert (tmp_path / "again" / name).read_bytes() == (benched / name).read_bytes()
-        assert "kaplan_meier.png" in said.text
-
-
-def test_by_default_the_report_lies_beside_the_results(benched: Path, tmp_path: Path) -> None:
-    file = tmp_path / "results.json"
-    file.write_bytes((benched / "results.json").read_bytes())
-    with inside(tmp_path):
-        said = done("report", "results.json")
-    assert said.text.endswith("Written: table.md kaplan_meier.png")
-    assert {path.name for path in tmp_path.iterdir()} == {"results.json", "table.md", "kaplan_meier.png"}
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
+    text = (tmp_path / "one.html").read_text()
+    assert "Measured over repeated splits" in text
+    for row in rows(read_results(benched)):
+        assert f'<th scope="row">{row[0]}</th>' in text
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_table_is_legible(benched: Path, tmp_path: Path, width: int) -> None:
-    said = done("report", benched, "-o", tmp_path, width=width)
+    said = done("report", benched, "-o", tmp_path / "report.html", width=width)
     lines = [line.rstrip() for line in said.out.splitlines() if str(tmp_path) not in line]  # a path is as long as it is
     assert max(map(len, lines)) <= width
     assert "…" not in said.out
@@ -118,7 +111,7 @@ def test_rivals_stand_in_the_table_with_interval_and_cost(site: Path, tmp_path: 
     assert "| LegoFuse − best end-to-end: " in (tmp_path / "table.md").read_text()
     assert len(list((tmp_path / "rivals").iterdir())) == 2
     with inside(site):
-        again = done("report", tmp_path, width=160)
+        again = done("report", tmp_path, "-o", "report.html", "--overwrite", width=160)
     assert "LegoFuse − best dull with pairs: " in again.out
 
 
@@ -169,4 +162,5 @@ def test_an_experiment_needs_an_outcome(tmp_path: Path) -> None:
 
 
 def test_what_is_no_result(tmp_path: Path) -> None:
-    assert "expected results.json of mmlego bench" in refused("report", tmp_path)
+    (tmp_path / "results.json").write_text("{}")
+    assert "expected results.json of mmlego bench" in refused("report", tmp_path, "-o", tmp_path / "report.html")

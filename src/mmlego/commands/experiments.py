@@ -1,4 +1,4 @@
-"""``mmlego bench`` and ``report``: repeated splits by patient, and what is drawn from their results."""
+"""``mmlego bench``: repeated splits by patient."""
 
 from __future__ import annotations
 
@@ -60,23 +60,3 @@ def bench(
         files = write_report(results, out)
     show.print(table(results))
     say_written([*files, out / "results.json"])
-
-
-def report(
-    results: Annotated[
-        Path, typer.Argument(metavar="RESULTS", help="results.json of mmlego bench or demo, or its folder.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where to write; default: beside the results.")
-    ] = None,
-) -> None:
-    """Draw the table and the picture from results, without running anything."""
-    from mmlego.bench import read_results
-    from mmlego.bench.report import table, write_report
-
-    with plain_warnings():
-        found = read_results(results)
-        folder = out or (results if results.is_dir() else results.parent)
-        files = write_report(found, folder)
-    console().print(table(found))
-    say_written(files)

@@ -74,6 +74,7 @@ def train(
     to go on where it stopped; patients once held back in a run folder stay held back.
     """
     from mmlego.job import train_blocks
+    from mmlego.job.trained_on import keep_manifest
     from mmlego.settings import read_settings
 
     with plain_warnings():
@@ -94,6 +95,7 @@ def train(
             resume=not overwrite,
             progress=not no_progress,
         )
+        keep_manifest(RunFolder(out), data, data_dir)
     scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
     show.print(metrics_table(_SCORED, "block", scores, show.width))
     fitted = [name for name, block in made.blocks.items() if block.card.recipe.get("scores") == "out of fold"]

@@ -1,0 +1,75 @@
+"""``mmlego report``: one page on a run, a model or an experiment."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mmlego.commands.arguments import Aliases, DataDir, Links, MissingColumns, aliases_of
+from mmlego.commands.show import console, plain_warnings, say_written
+
+
+class Whom(StrEnum):
+    """On whom performance is measured."""
+
+    auto = "auto"
+    all = "all"
+
+
+def report(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN|MODEL|BENCH", help="A run folder, a checkpoint, or results of mmlego bench.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="The page, as report.html.")],
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", metavar="FILE", help="The manifest; default: that which the run was trained on."),
+    ] = None,
+    data_dir: DataDir = None,
+    links: Links = False,
+    bench: Annotated[
+        Path | None, typer.Option(metavar="BENCH", help="Results of mmlego bench to tell beside a run or a model.")
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Scores by this column of the cohort's tables, as a site.")
+    ] = None,
+    part: Annotated[
+        Whom, typer.Option(metavar="PART", help="auto (held back by the run), or all: models of other patients.")
+    ] = Whom.auto,
+    missing_columns: MissingColumns = 0.05,
+    alias: Aliases = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", metavar="", help="Replace an earlier report and its pictures there.")
+    ] = False,
+) -> None:
+    """Write a page on a run, a model or an experiment: who was in, how well, was merging worth it.
+
+    It needs nothing else, no network and no script; its pictures lie beside it, too (PNG, SVG, PDF). Performance is
+    that on patients held out. Nothing is trained.
+    """
+    from mmlego.bench import read_results
+    from mmlego.bench.report import table
+    from mmlego.reporting import make_report
+    from mmlego.reporting.subject import RESULTS
+
+    with plain_warnings():
+        files = make_report(
+            source,
+            out,
+            data=data,
+            folders=data_dir,
+            links=links,
+            bench=bench,
+            part=part.value,
+            by=by,
+            missing_columns=missing_columns,
+            aliases=aliases_of(alias),
+            overwrite=overwrite,
+        )
+    measured = bench or (source if source.is_file() or (source / RESULTS).is_file() else None)
+    if measured is not None:
+        console().print(table(read_results(measured)))
+    say_written(files)

@@ -1,0 +1,123 @@
+"""A report from beginning to end: what there is, what it says, the page."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mmlego.reporting.answers import hear
+from mmlego.reporting.experiment import experiment
+from mmlego.reporting.parts import Page, Section
+from mmlego.reporting.people import people
+from mmlego.reporting.scored import scored
+from mmlego.reporting.subgroups import subgroups
+from mmlego.reporting.subject import Part, Subject, open_subject
+from mmlego.reporting.summary import summary
+from mmlego.reporting.trained import trained
+from mmlego.reporting.worth import worth
+from mmlego.reporting.writing import check_place, write_page
+from mmlego.version import __version__
+
+
+def make_report(
+    source: str | Path,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    folders: Sequence[Path] | None = None,
+    links: bool = False,
+    bench: str | Path | None = None,
+    part: Part = "auto",
+    by: str | None = None,
+    missing_columns: float = 0.05,
+    aliases: Mapping[str, str] | None = None,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write a report on a run, a model or an experiment: one page that needs nothing else, and its pictures beside it.
+
+    Performance is that on patients held out, and on nobody else.
+
+    Parameters
+    ----------
+    source
+        A run folder, a checkpoint, or the results of ``mmlego bench``.
+    out
+        The page, ``….html``.
+    data
+        The manifest of the cohort; None: that which the run was trained on, if it knows it.
+    folders, links
+        Where its files lie, and whether links may lead out of there, as ``Cohort.from_manifest`` takes them.
+    bench
+        Results of ``mmlego bench``, to be told on the page of a run or a model.
+    part
+        ``"auto"``: those whom the run held back; ``"all"``: everybody, where the models were trained on others.
+    by
+        A column by which scores are told apart, as a site.
+    missing_columns, aliases
+        As ``mmlego predict`` takes them.
+    overwrite
+        Whether an earlier report there may be replaced.
+
+    Returns
+    -------
+    list of Path
+        The page, and the folder of its pictures.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to report on, the cohort is not known, nobody knows whom the models were trained on, or
+        something stands at ``out``.
+    """
+    place = Path(out)
+    check_place(place, overwrite=overwrite)
+    subject = open_subject(
+        Path(source),
+        None if data is None else Path(data),
+        folders=folders,
+        links=links,
+        bench=None if bench is None else Path(bench),
+        part=part,
+        missing_columns=missing_columns,
+        aliases=aliases,
+    )
+    page = compose(subject, by=by, links=links)
+    return write_page(page, place, overwrite=overwrite)
+
+
+def compose(subject: Subject, *, by: str | None = None, links: bool = False, day: datetime.date | None = None) -> Page:
+    """Return the page on a subject.
+
+    Parameters
+    ----------
+    subject
+        From :func:`mmlego.reporting.subject.open_subject`.
+    by
+        A column by which scores are told apart.
+    links
+        As :func:`make_report` takes it.
+    day
+        The date on the page; None: today.
+    """
+    groups = None if by is None else subgroups(subject, by, links=links)
+    heard = hear(subject)
+    sections: list[Section | None] = [summary(subject, heard), people(subject), trained(subject)]
+    if subject.models:
+        sections += [scored(subject, heard, groups, by), worth(subject, heard)]
+    if subject.bench is not None:
+        sections.append(experiment(subject.bench))
+    name = _name(subject)
+    today = day or datetime.date.today()
+    return Page(
+        title=f"{name}: {subject.main or 'repeated splits'}",
+        subtitle=f"Report of {today.isoformat()}, made by mmlego {__version__}",
+        sections=tuple(one for one in sections if one is not None),
+        about=("A higher risk means that the event comes earlier, or that an outcome is likelier.",),
+    )
+
+
+def _name(subject: Subject) -> str:
+    if subject.cohort is not None:
+        return subject.cohort.name
+    return "an experiment" if subject.bench is None else str(subject.bench.experiment["cohort"])

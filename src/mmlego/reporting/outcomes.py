@@ -1,0 +1,154 @@
+"""How an outcome is spoken of: what happened to how many, and in which unit time runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from mmlego.data import Cohort
+from mmlego.tasks import Task
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    from mmlego.data.cohort.outcomes import Outcome
+
+_UNITS = ("months", "days", "weeks", "years")
+FEW = 10  # patients or events below which a score is not told
+
+
+def happened(task: Task, target: Tensor) -> str:
+    """Return how many had the outcome, in words.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Classification, Survival
+    >>> import torch
+    >>> happened(Survival([1.0]), torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
+    '1 event'
+    >>> happened(Classification(["no", "yes"]), torch.tensor([0, 1, 1]))
+    '2 yes'
+    """
+    counts = counts_of(task, target)
+    if not counts:
+        return ""
+    if task.name == "survival":
+        return counted(counts["event"], "event")
+    if task.name == "classification" and len(counts) == 2:
+        name = list(counts)[1]
+        return f"{counts[name]} {name}"
+    return listed((f"{count} {name}" for name, count in counts.items()), 6)
+
+
+def counts_of(task: Task, target: Tensor) -> dict[str, int]:
+    """Return how many had what: the event, each class, each label; nothing of numbers."""
+    if task.name == "survival":
+        return {"event": int((target[:, 0] == 1).sum())}
+    if task.name == "classification":
+        names: Sequence[str] = task.classes  # type: ignore[attr-defined]
+        return {name: int((target == place).sum()) for place, name in enumerate(names)}
+    if task.name == "multilabel":
+        labels: Sequence[str] = task.labels  # type: ignore[attr-defined]
+        return {name: int((target[:, place] == 1).sum()) for place, name in enumerate(labels)}
+    return {}
+
+
+def rarest(task: Task, target: Tensor) -> int:
+    """Return how many patients bear the weight of a score: of the rarer answer, or all of numbers."""
+    if task.name == "survival":
+        return int((target[:, 0] == 1).sum())
+    if task.name == "classification":
+        return min(counts_of(task, target).values())
+    if task.name == "multilabel":
+        known = [target[:, place] for place in range(target.shape[1])]
+        return max(min(int((one == 1).sum()), int((one == 0).sum())) for one in known)
+    return len(target)
+
+
+def outcome_named(task: Task, spec: Outcome | None) -> str:
+    """Return what is predicted, as a noun.
+
+    Parameters
+    ----------
+    task
+        The task.
+    spec
+        The outcome section of the manifest.
+    """
+    said: Any = spec
+    if task.name == "survival":
+        event = getattr(said, "event", None)
+        when = getattr(said, "event_when", None)
+        return "the time to the event" + (f" ({event} = {_words(when)})" if event else "")
+    if task.name == "classification":
+        classes = " or ".join(map(str, task.classes))  # type: ignore[attr-defined]
+        label = getattr(said, "label", None)
+        return f"{label} ({classes})" if label else classes
+    if task.name == "multilabel":
+        return listed(task.labels, 6)  # type: ignore[attr-defined]
+    return listed(getattr(task, "names", None) or _targets(said) or ["a number"], 6)
+
+
+def _targets(spec: Any) -> list[str]:
+    found = getattr(spec, "target_columns", None)
+    return [found] if isinstance(found, str) else list(found or [])
+
+
+def _words(value: Any) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def unit_of(task: Task | None, spec: Any) -> str | None:
+    """Return the unit of time that somebody declared; None if nobody did.
+
+    Parameters
+    ----------
+    task
+        Of survival.
+    spec
+        The outcome section of the manifest, or what an experiment tells of it.
+    """
+    found = getattr(task, "unit", None) or _told(spec, "unit")
+    return None if found is None else str(found)
+
+
+def rhythm_of(task: Task | None, spec: Any) -> str | None:
+    """Return in which steps an axis of time is marked: by the unit, else by the name of the column of times.
+
+    The name decides about marks alone; nothing is converted by it.
+
+    Parameters
+    ----------
+    task, spec
+        As :func:`unit_of` takes them.
+    """
+    unit = unit_of(task, spec)
+    if unit is not None:
+        return unit
+    name = str(_told(spec, "time") or "").casefold()
+    return next((one for one in _UNITS if one.rstrip("s") in name), None)
+
+
+def time_label(task: Task | None, spec: Any) -> str:
+    """Return the label of an axis of time, with its unit where somebody declared it."""
+    unit = unit_of(task, spec)
+    if unit is not None:
+        return f"time ({unit})"
+    name = _told(spec, "time")
+    return f"time ({name})" if name else "time"
+
+
+def when(time: float, task: Task | None, spec: Any) -> str:
+    """Return a time in words, as ``24 months``."""
+    unit = rhythm_of(task, spec)
+    return f"{time:g}" + (f" {unit}" if unit else "")
+
+
+def _told(spec: Any, name: str) -> Any:
+    return spec.get(name) if isinstance(spec, dict) else getattr(spec, name, None)
+
+
+def target_of(cohort: Cohort, task: Task, patients: Sequence[str]) -> Tensor:
+    """Return what happened to patients, as the task has it."""
+    return cohort.outcome_spec.target(cohort.outcome.loc[list(patients)], task)  # type: ignore[union-attr]

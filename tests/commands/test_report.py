@@ -1,0 +1,181 @@
+"""``mmlego report``: a page on a run, a model or an experiment, that needs nothing else."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from tests.cohorts import write_cohort
+from tests.terminal import done, inside, refused
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "path", "use", "rect"}
+
+
+class Read(HTMLParser):
+    """What a page is made of: tags that close, headings in order, references, ids."""
+
+    def __init__(self, page: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.headings: list[int] = []
+        self.links: list[str] = []
+        self.ids: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.words: list[str] = []
+        self.source = page.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if re.fullmatch(r"h[1-6]", tag):
+            self.headings.append(int(tag[1]))
+        if tag in ("img", "svg"):
+            self.pictures.append(given)
+        self.links += [value or "" for name, value in attrs if name in ("href", "src", "xlink:href", "data", "action")]
+        self.ids += [value or "" for name, value in attrs if name == "id"]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def check(page: Path) -> Read:
+    """Check what holds of every page, and return it."""
+    read = Read(page)
+    assert read.headings[0] == 1
+    assert all(after <= before + 1 for before, after in zip(read.headings, read.headings[1:], strict=False))
+    assert len(read.ids) == len(set(read.ids))
+    assert all(link.startswith("#") and link[1:] in read.ids for link in read.links)
+    assert "http" not in read.source.replace('http-equiv="', "")
+    assert "<script" not in read.source
+    for picture in read.pictures:
+        told = picture.get("alt") or picture.get("aria-labelledby") or ""
+        assert told
+        assert all(one in read.ids for one in told.split())
+    assert "nan" not in re.findall(r"[A-Za-z]+", read.text.casefold())
+    return read
+
+
+@pytest.fixture(scope="session")
+def reported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    page = tmp_path_factory.mktemp("reports") / "report.html"
+    done("report", finished, "-o", page)
+    return page
+
+
+def test_a_run_knows_its_cohort_and_is_told_on_one_page(reported: Path) -> None:
+    read = check(reported)
+    for heading in ("Summary", "Who was in", "What was trained on what", "How well", "Was merging worth it?"):
+        assert heading in read.text
+    assert "LegoFuse predicts the time to the event (status = dead)" in read.text
+    assert "it was made from 48 patients of trial and tried on 12 others" in read.text
+
+
+def test_pictures_lie_beside_the_page(reported: Path) -> None:
+    folder = reported.with_name("report_figures")
+    names = {file.name for file in folder.iterdir()}
+    assert {f"scores{ending}" for ending in (".png", ".svg", ".pdf")} <= names
+    assert len(names) == 3 * len(check(reported).pictures)
+    from PIL import Image
+
+    with Image.open(folder / "scores.png") as image:
+        assert [round(one) for one in image.info["dpi"]] == [300, 300]
+    assert b"/FontFile2" in (folder / "scores.pdf").read_bytes()
+    assert b"<text" not in (folder / "scores.svg").read_bytes()
+
+
+def test_nothing_is_replaced_unasked(finished: Path, reported: Path, tmp_path: Path) -> None:
+    page = Path(shutil.copy(reported, tmp_path / "report.html"))
+    before = page.read_bytes()
+    assert "Choose another place with --out, or pass --overwrite." in refused("report", finished, "-o", page)
+    assert page.read_bytes() == before
+    done("report", finished, "-o", page, "--overwrite")
+    assert page.read_bytes() == before  # the same run makes the same page
+    (tmp_path / "report_figures" / "mine.txt").write_text("mine")
+    assert "other files than pictures" in refused("report", finished, "-o", page, "--overwrite")
+    assert refused("report", finished, "-o", tmp_path / "page.pdf").startswith(f"{tmp_path / 'page.pdf'} is no page")
+
+
+def test_a_model_is_told_by_itself(finished: Path, site: Path, tmp_path: Path) -> None:
+    done("report", finished / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "merge.html")
+    read = check(tmp_path / "merge.html")
+    assert "LegoMerge predicts" in read.text
+    assert "LegoFuse" not in read.text
+    done("report", finished / "blocks" / "rna", "-o", tmp_path / "rna.html")
+    assert "From rna, rna predicts" in check(tmp_path / "rna.html").text
+
+
+def test_performance_is_on_patients_held_out_alone(finished: Path, site: Path, tmp_path: Path) -> None:
+    elsewhere = Path(shutil.copytree(finished / "merge", tmp_path / "merge"))
+    said = refused("report", elsewhere, "-d", site / "cohort.yaml", "-o", tmp_path / "a.html")
+    assert "nobody knows whom it was trained on" in said
+    assert "--data MANIFEST" in refused("report", elsewhere, "-o", tmp_path / "a.html")
+    other = write_cohort(tmp_path / "other", ("rna", "clinical", "labs"), n=50, first=500, seed=3, name="elsewhere")
+    assert "--part all" in refused("report", finished, "-d", other, "-o", tmp_path / "b.html")
+    done("report", elsewhere, "-d", other, "-o", tmp_path / "a.html", "--part", "all")
+    read = check(tmp_path / "a.html")
+    assert "it was tried on 50 patients of elsewhere" in read.text
+    assert "is the word of who made this page" in read.text
+
+
+def test_nobody_held_out_no_performance(site: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ("-c", site / "quick.yaml", "--no-progress", "--test", "0", "-m", "rna")
+    done("train", "-d", site / "cohort.yaml", "-o", run, *options)
+    done("report", run, "-o", tmp_path / "report.html")
+    read = check(tmp_path / "report.html")
+    assert "Nobody was held out" in read.text
+    assert "interval" not in read.text
+
+
+def test_scores_by_a_column_of_any_table(finished: Path, site: Path, tmp_path: Path) -> None:
+    done("report", finished, "-o", tmp_path / "sex.html", "--by", "sex")
+    assert "By sex" in check(tmp_path / "sex.html").text
+    done("report", finished, "-o", tmp_path / "grade.html", "--by", "grade")  # which only the table of outcomes has
+    assert re.search(r"By grade .*high .*low .*middle", check(tmp_path / "grade.html").text)
+    said = refused("report", finished, "-o", tmp_path / "no.html", "--by", "sx")
+    assert said == "no table of the cohort has a column 'sx'. Did you mean 'sex'?"
+
+
+def test_a_run_may_be_moved_with_its_cohort_and_not_without(site: Path, train: object, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path / "one" / "data")
+    run = train(tmp_path / "one" / "run", "-m", "rna", data=data)  # type: ignore[operator]
+    (tmp_path / "one").rename(tmp_path / "two")
+    run = tmp_path / "two" / "run"
+    with inside(tmp_path):
+        done("report", run, "-o", "moved.html")
+    assert str(tmp_path) not in (run / "trained_on.json").read_text()
+    (tmp_path / "two" / "data").rename(tmp_path / "gone")
+    assert "Pass --data MANIFEST." in refused("report", run, "-o", tmp_path / "again.html")
+
+
+def test_no_patient_is_named(reported: Path, site: Path) -> None:
+    words = set(re.findall(r"(?<![\d.])\d{3}(?![\d.])", check(reported).text))
+    numbers = {"100"}  # of percent
+    assert not {f"{place:03d}" for place in range(60)} & words - numbers
+
+
+def test_what_is_nothing_to_report_on(site: Path, tmp_path: Path) -> None:
+    assert "nothing to report on" in refused("report", site, "-o", tmp_path / "a.html")
+    assert "not found" in refused("report", tmp_path / "nowhere", "-o", tmp_path / "a.html")
