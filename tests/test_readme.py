@@ -122,7 +122,18 @@ def public(module: str) -> list[str]:
     return [n for n, thing in vars(found).items() if getattr(thing, "__module__", "") == module and n[0] != "_"]
 
 
-MODULES = ("", ".tasks", ".encoders", ".learners", ".baselines", ".data", ".explaining", ".datasets", ".interop")
+MODULES = (
+    "",
+    ".tasks",
+    ".encoders",
+    ".learners",
+    ".baselines",
+    ".data",
+    ".datasets",
+    ".estimators",
+    ".explaining",
+    ".interop",
+)
 
 
 @pytest.mark.parametrize("module", [f"mmlego{name}" for name in MODULES])

@@ -16,7 +16,7 @@ from mmlego.errors import (
 from mmlego.version import __version__
 
 if TYPE_CHECKING:
-    from mmlego import data, datasets, encoders, interop, learners, tasks
+    from mmlego import data, datasets, encoders, estimators, interop, learners, tasks
     from mmlego.baseplate import Baseplate
     from mmlego.block import LegoBlock
     from mmlego.brick import BlockOutput
@@ -52,8 +52,8 @@ else:  # the command line shows its help without torch, which takes longer to im
             "training.evaluate": ["evaluate", "predict"],
             "training.fit": ["fit"],
         },
-        "baseplate block card checkpoint data datasets encoders encoding fingerprint fuse interop job learners merge "
-        "multimodal nn settings tasks training".split(),
+        "baseplate block card checkpoint data datasets encoders encoding estimators fingerprint fuse interop job "
+        "learners merge multimodal nn settings tasks training".split(),
     )
 
 __all__ = [
@@ -83,6 +83,7 @@ __all__ = [
     "data_of",
     "datasets",
     "encoders",
+    "estimators",
     "evaluate",
     "fit",
     "interop",

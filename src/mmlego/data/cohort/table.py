@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from torch import Tensor
 
@@ -53,6 +53,10 @@ class CohortTable:
 
     def __len__(self) -> int:
         return len(self.patients)
+
+    def __sklearn_clone__(self) -> Self:
+        """Return this: it never changes, and an estimator that holds it is cloned for each fold."""
+        return self
 
     @property
     def modalities(self) -> tuple[str, ...]:

@@ -1,0 +1,267 @@
+"""What all estimators have in common: reading X, training by the main job, asking the model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from torch import Tensor
+
+from mmlego.data import Cohort
+from mmlego.data.cohort.outcomes import Outcome
+from mmlego.data.cohort.splitting import Duplicates
+from mmlego.errors import InputError, MismatchError, TooFewError
+from mmlego.estimators.guard import Seen
+from mmlego.estimators.inputs import Columns, Kinds, Reading, Rows, bare, columns_of, is_container
+from mmlego.estimators.modalities import Modalities
+from mmlego.estimators.training import run_job
+from mmlego.estimators.wishes import Blocks, Overrides, Weights, settings_of
+from mmlego.job import data_of
+from mmlego.training.evaluate import all_logits
+from mmlego.wording import counted, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BATCH = 64  # patients at a time: whole bags of that many still fit
+
+
+class LegoEstimator(BaseEstimator):  # type: ignore[misc]
+    """A block a modality, trained apart, merged, and fused on those who have everything, as ``mmlego.train`` does.
+
+    It is the base of :class:`LegoClassifier`, :class:`LegoRegressor`, :class:`LegoMultiLabelClassifier` and
+    :class:`LegoSurvival`; each says which parameters it has.
+    """
+
+    _task: ClassVar[str]
+
+    blocks: Blocks
+    fuse: bool
+    weights: Weights
+    calibrate: bool
+    validation: float
+    partial_modalities: bool
+    modalities: Columns | None
+    kinds: Kinds | None
+    cohort: Cohort | None
+    duplicates: Duplicates
+    settings: Overrides
+    random_state: int | np.random.RandomState | None
+
+    def fit(self, X: Any, y: Any = None, *, patients: Any = None) -> Self:
+        """Train on all patients of X.
+
+        Parameters
+        ----------
+        X
+            ``n`` patients in any of the forms of :mod:`mmlego.estimators`.
+        y
+            What happened to each, ``(n,)`` or ``(n, k)``; None: as the cohort says that X is, or names patients of.
+        patients
+            The id of each, ``(n,)``; with it the leakage guard works.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+            If X, y or a parameter cannot be used, or an inner split would leak.
+        UnknownNameError
+            If a modality, an encoder or a learner is unknown.
+        """
+        X = self._checked(X, reset=True)
+        rows = self._reading(None).read(X, patients)
+        if len(rows.ids) < 2:
+            raise TooFewError("an estimator cannot be trained on n_samples=1", expected="two patients", got="one")
+        outcome, spec = self._outcome_of(rows, y)
+        self._refuse_outcome(rows, y)
+        cohort = _with_outcome(rows, outcome, spec)
+        seed = self._seed()
+        settings = settings_of(self.blocks, self.weights, self.settings, seed, cohort.modalities)
+        made = run_job(
+            cohort,
+            settings,
+            fuse=self.fuse,
+            calibrated=getattr(self, "calibrate", False),
+            validation=self.validation,
+            duplicates=self.duplicates,
+        )
+        self.model_ = made.model
+        self.merge_, self.fuse_, self.blocks_ = made.merge, made.fuse, made.blocks
+        self.modalities_ = cohort.modalities
+        self.n_patients_ = len(cohort)
+        self._columns = columns_of(cohort)
+        self._seen = Seen.of(cohort, named=rows.named)
+        if not hasattr(self, "n_features_in_"):
+            self.n_features_in_ = len(cohort.modalities)
+        self._finish()
+        return self
+
+    def _finish(self) -> None:
+        """Keep in attributes what is known when all is trained."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.target_tags.required = self.cohort is None
+        return tags
+
+    def _logits(self, X: Any) -> Tensor:
+        """Return the logits ``(n, k)`` of patients, in double precision."""
+        check_is_fitted(self)
+        rows = self._asked(X)
+        wanted = list(dict.fromkeys(rows.ids))
+        data = data_of(self.model_, bare(rows.cohort), wanted)
+        if len(data) < len(wanted):
+            lost = sorted(set(wanted) - set(data.patients))
+            raise InputError(
+                f"{counted(len(lost), 'patient')} of X without a value in the columns of the model ({listed(lost)})",
+                expected=f"a value of {listed(self.model_.modalities)}",
+                remedy="Leave them out: nothing can be said of them.",
+            )
+        logits = all_logits(self.model_, data, BATCH).double()
+        place = {one: row for row, one in enumerate(data.patients)}
+        return logits[[place[one] for one in rows.ids]]
+
+    def _asked(self, X: Any) -> Rows:
+        X = self._checked(X, reset=False)
+        return self._reading(self._columns).read(X)
+
+    def _reading(self, known: dict[str, tuple[str, ...] | None] | None) -> Reading:
+        return Reading(
+            modalities=self.modalities,
+            kinds={} if self.kinds is None else self.kinds,
+            cohort=self.cohort,
+            partial=self.partial_modalities,
+            known=known,
+        )
+
+    def _checked(self, x: Any, *, reset: bool) -> Any:
+        """Return X, a plain table checked as scikit-learn checks it; the attributes ``*_in_`` are set or compared."""
+        import pandas as pd
+
+        whole = isinstance(x, Cohort | Modalities | dict) or is_container(x) or self.cohort is not None
+        if reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                if hasattr(self, name):
+                    delattr(self, name)
+        if whole:
+            return x
+        if isinstance(x, pd.DataFrame):
+            if isinstance(x.columns, pd.MultiIndex):
+                if reset:
+                    self.n_features_in_ = x.shape[1]
+                    self.feature_names_in_ = np.array(["__".join(map(str, name)) for name in x.columns], dtype=object)
+                return x
+            validate_data(self, x, skip_check_array=True, reset=reset)
+            if x.shape[1] == 0 or len(x) == 0:
+                validate_data(self, x, reset=reset)  # which says what scikit-learn says
+            return x
+        return validate_data(self, x, reset=reset, ensure_all_finite="allow-nan", dtype="numeric")
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, int | np.integer) and not isinstance(self.random_state, bool):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _outcome_of(self, rows: Rows, y: Any) -> tuple[pd.DataFrame, Outcome]:
+        """Return the outcome in canonical columns by patient, and what reads it as a task."""
+        cohort = rows.cohort
+        if y is None:
+            if cohort.outcome is None or cohort.outcome_spec is None:
+                raise InputError(
+                    f"{type(self).__name__} requires y to be passed, but the target y is None",
+                    expected="y, or a cohort with an outcome",
+                )
+            if cohort.outcome_spec.task != self._task:  # type: ignore[attr-defined]
+                raise MismatchError(
+                    f"the outcome of {cohort.name} is not of {type(self).__name__}",
+                    expected=self._task,
+                    got=cohort.outcome_spec.task,  # type: ignore[attr-defined]
+                )
+            found = cohort.outcome.loc[list(rows.ids)]
+            self._learn(found, cohort.outcome_spec)
+            return found, cohort.outcome_spec
+        if hasattr(y, "__len__"):
+            check_consistent_length(rows.ids, y)
+        values, spec = self._read(y)
+        return values.set_axis(_index(rows.ids), axis=0), spec
+
+    def _read(self, y: Any) -> tuple[pd.DataFrame, Outcome]:
+        """Return y in canonical columns, and what reads it as a task; what is learnt of it is kept in attributes."""
+        raise NotImplementedError
+
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+        """Keep in attributes what is learnt of an outcome that the cohort has."""
+
+    def _target(self, X: Any, y: Any) -> Any:
+        """Return y; where it is None, as the cohort has it that X is, or names patients of."""
+        raise NotImplementedError
+
+    def _cohort_outcome(self, X: Any) -> pd.DataFrame:
+        """Return the outcome of a cohort that X is, or names patients of."""
+        rows = self._asked(X)
+        cohort = rows.cohort
+        if cohort.outcome is None:
+            raise InputError(
+                f"{type(self).__name__} requires y to be passed, but the target y is None",
+                expected="y, or a cohort with an outcome",
+            )
+        return cohort.outcome.loc[list(rows.ids)]
+
+    def _guard(self, X: Any, patients: Any) -> None:
+        """Refuse patients whom the model was trained on, where it is known who they are."""
+        check_is_fitted(self)
+        if patients is not None:
+            read = self._reading(self._columns).read(self._checked(X, reset=False), patients)
+            self._seen.refuse(read)
+
+    def _refuse_outcome(self, rows: Rows, y: Any) -> None:
+        """Refuse a feature that is the outcome itself, by its name and its values."""
+        name = getattr(y, "name", None)
+        if not isinstance(name, str) or not hasattr(y, "to_numpy"):
+            return
+        for modality, frame in rows.cohort.frames.items():
+            if name in frame.columns:
+                outcome = y.set_axis(_index(rows.ids), axis=0).reindex(frame.index)
+                if bool((frame[name].astype(object) == outcome.astype(object)).all()):
+                    raise InputError(
+                        f"leakage: {modality} holds the outcome {name!r}",
+                        expected="features alone",
+                        remedy="Drop the column from X.",
+                    )
+
+
+def as_array(values: Tensor) -> np.ndarray:
+    """Return a tensor as an array of float64.
+
+    Parameters
+    ----------
+    values
+        On the CPU.
+
+    Examples
+    --------
+    >>> as_array(torch.tensor([1.0])).dtype
+    dtype('float64')
+    """
+    return values.detach().double().numpy()
+
+
+def _index(ids: Any) -> Any:
+    import pandas as pd
+
+    return pd.Index(ids, dtype=object, name="patient")
+
+
+def _with_outcome(rows: Rows, outcome: pd.DataFrame, spec: Outcome) -> Cohort:
+    cohort = rows.cohort
+    if cohort.patients != rows.ids:
+        cohort = cohort.subset(list(rows.ids))
+    return replace(cohort, outcome=outcome, outcome_spec=spec)

@@ -1,0 +1,230 @@
+"""Survival, with the interface of scikit-survival."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import torch
+
+from mmlego.data.cohort.outcomes import Outcome
+from mmlego.data.cohort.outcomes.survival import SurvivalOutcome
+from mmlego.data.cohort.splitting import Duplicates
+from mmlego.errors import InputError
+from mmlego.estimators.base import LegoEstimator, as_array
+from mmlego.estimators.inputs import Columns, Kinds
+from mmlego.estimators.steps import StepFunction
+from mmlego.estimators.wishes import Blocks, Overrides, Weights
+from mmlego.tasks import Survival, SurvivalPrediction
+from mmlego.tasks.survival_scores import concordance
+from mmlego.tasks.survival_target import split_structured
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mmlego.data import Cohort
+
+
+class LegoSurvival(LegoEstimator):
+    """Time to an event, by blocks that are trained apart, merged and fused.
+
+    ``y`` is a structured array of a boolean and a numeric field, as ``sksurv.util.Surv`` makes it: whether the event
+    was observed, and the time. Higher risk = earlier event, always.
+
+    Parameters
+    ----------
+    blocks
+        ``"auto"``, what has proved best for the kind of data; the name of an encoder or a learner for all modalities;
+        or one by modality, for the others ``"auto"``.
+    fuse
+        Whether to tune a fused model on those who have all modalities; else the merged one answers.
+    weights
+        How much each modality counts: ``"auto"``, ``"uniform"``, ``"evidence"``, or a number by modality.
+    calibrate
+        Whether to calibrate the model on the validation patients.
+    validation
+        The share of patients that early stopping watches; learners are fitted to these, too.
+    partial_modalities
+        Whether patients may lack modalities; every patient has at least one.
+    bins
+        How many bins time is cut into, where ``cuts`` are not given; None: as the main job does.
+    cuts
+        Where to cut time, in its unit.
+    modalities, kinds, cohort, duplicates, settings, random_state
+        As :class:`LegoClassifier` takes them.
+
+    Attributes
+    ----------
+    model_, merge_, fuse_, blocks_, modalities_, n_patients_, n_features_in_, feature_names_in_
+        As :class:`LegoClassifier` has them.
+    unique_times_ : array (t,)
+        The times at which curves step: those seen in training and the cuts of the bins, up to the last cut. Beyond it
+        nothing is known, and curves refuse to tell.
+    event_times_ : array
+        The times at which events were observed in training.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(60, 3))
+    >>> y = np.array([(True, t) for t in np.exp(-X[:, 0]) * 10], dtype=[("event", "?"), ("time", "<f8")])
+    >>> model = LegoSurvival("coxnet").fit(X, y)
+    >>> curve = model.predict_survival_function(X[:1])[0]
+    >>> bool(model.score(X, y) > 0.8), float(curve(0.0)), curve.x.tolist() == model.unique_times_.tolist()
+    (True, 1.0, True)
+    """
+
+    _task: ClassVar[str] = "survival"
+    _estimator_type: ClassVar[str] = "survival"
+    _predict_risk_score: ClassVar[bool] = True  # what scikit-survival asks of an estimator
+
+    def __init__(
+        self,
+        blocks: Blocks = "auto",
+        *,
+        fuse: bool = True,
+        weights: Weights = "auto",
+        calibrate: bool = False,
+        validation: float = 0.2,
+        partial_modalities: bool = True,
+        bins: int | None = None,
+        cuts: Sequence[float] | None = None,
+        modalities: Columns | None = None,
+        kinds: Kinds | None = None,
+        cohort: Cohort | None = None,
+        duplicates: Duplicates = "error",
+        settings: Overrides = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.blocks = blocks
+        self.fuse = fuse
+        self.weights = weights
+        self.calibrate = calibrate
+        self.validation = validation
+        self.partial_modalities = partial_modalities
+        self.bins = bins
+        self.cuts = cuts
+        self.modalities = modalities
+        self.kinds = kinds
+        self.cohort = cohort
+        self.duplicates = duplicates
+        self.settings = settings
+        self.random_state = random_state
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the risk of each patient ``(n,)``; higher = earlier event.
+
+        Parameters
+        ----------
+        X
+            Patients.
+        """
+        return as_array(self._prediction(X).risk)
+
+    def predict_survival_function(self, X: Any, return_array: bool = False) -> np.ndarray:
+        """Return the survival curve of each patient.
+
+        Parameters
+        ----------
+        X
+            Patients.
+        return_array
+            Return the probabilities to be free of the event at ``unique_times_``, ``(n, t)``.
+
+        Returns
+        -------
+        array (n,) of StepFunction, or array (n, t)
+        """
+        return self._curves(self._survival(X), 1.0, return_array=return_array)
+
+    def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> np.ndarray:
+        """Return the cumulative hazard ``−log S`` of each patient.
+
+        Parameters
+        ----------
+        X
+            Patients.
+        return_array
+            Return the values at ``unique_times_``, ``(n, t)``.
+
+        Returns
+        -------
+        array (n,) of StepFunction, or array (n, t)
+        """
+        hazards = -np.log(np.maximum(self._survival(X), np.finfo(np.float64).tiny))
+        return self._curves(hazards + 0.0, 0.0, return_array=return_array)  # of −0, 0
+
+    def score(self, X: Any, y: Any = None, *, patients: Any = None) -> float:
+        """Return Harrell's concordance index.
+
+        Parameters
+        ----------
+        X
+            Patients.
+        y
+            Events and times, a structured array; None: as the cohort says.
+        patients
+            Their ids: those whom the model was trained on are refused then.
+
+        Raises
+        ------
+        InputError
+            If no two patients can be compared, or the model was trained on one of them.
+        """
+        self._guard(X, patients)
+        risk = torch.from_numpy(self.predict(X))
+        if y is None:
+            outcome = self._cohort_outcome(X)
+            target = Survival.target(outcome["event"].to_numpy(), outcome["time"].to_numpy())
+        else:
+            target = Survival.target(y)
+        if len(target) != len(risk):
+            raise InputError("y and X differ in their number of patients", expected=len(risk), got=len(target))
+        found = concordance(risk, target[:, 0] == 1, target[:, 1].double())
+        if math.isnan(found):
+            raise InputError("no two patients can be compared", expected="an event before another time")
+        return found
+
+    def _prediction(self, X: Any) -> SurvivalPrediction:
+        logits = self._logits(X)
+        return cast(Survival, self.model_.task).predict(logits)
+
+    def _survival(self, X: Any) -> np.ndarray:
+        prediction = self._prediction(X)
+        return as_array(prediction.survival_at(self.unique_times_.tolist()))
+
+    def _curves(self, values: np.ndarray, start: float, *, return_array: bool) -> np.ndarray:
+        if return_array:
+            return values
+        times = self.unique_times_
+        curves = np.empty(len(values), dtype=object)
+        for row, one in enumerate(values):
+            curves[row] = StepFunction(times, one, start=start, domain=(0.0, float(times[-1])))
+        return curves
+
+    def _read(self, y: Any) -> tuple[pd.DataFrame, Outcome]:
+        import pandas as pd
+
+        if not bool((Survival.target(y)[:, 0] == 1).any()):
+            raise InputError("y of a survival estimator", expected="an observed event", got="all patients are censored")
+        given = {"bins": self.bins} | ({} if self.cuts is None else {"cuts": list(self.cuts)})
+        asked = {name: value for name, value in given.items() if value is not None}
+        said = {"task": "survival", "time": "time", "event": "event", "event_when": 1}
+        spec = SurvivalOutcome.model_validate(said | asked)
+        events, times = split_structured(y)
+        frame = pd.DataFrame({"event": events.astype(np.float64), "time": times.astype(np.float64)})
+        self._learn(frame, spec)
+        return frame, spec
+
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+        self.event_times_ = np.unique(outcome["time"].to_numpy()[outcome["event"].to_numpy() == 1])
+        self._times = outcome["time"].to_numpy()
+
+    def _finish(self) -> None:
+        cuts = np.array(cast(Survival, self.model_.task).cuts)
+        times = np.concatenate([cuts, self._times])
+        times = times[np.unique(times.astype(np.float32), return_index=True)[1]]  # the precision of targets
+        self.unique_times_ = times[(times > 0) & (times.astype(np.float32) <= np.float32(cuts[-1]))]
+        del self._times
