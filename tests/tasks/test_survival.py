@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -25,17 +26,17 @@ def test_bins_hold_their_right_end() -> None:
 
 
 def test_loss_by_hand() -> None:
-    """An event in bin 1, and a censoring in bin 1 that counts as event-free through its end."""
+    """An event in bin 1, and a censoring half way through bin 1, which half of its hazard was survived."""
     hazards = torch.tensor([0.1, 0.2, 0.3, 0.4])
     logits = hazards.logit().repeat(2, 1)
     target = Survival.target(event=[1, 0], time=[1.5, 1.5])
-    expected = torch.tensor([-math.log(0.9) - math.log(0.2), -math.log(0.9) - math.log(0.8)])
+    expected = torch.tensor([-math.log(0.9) - math.log(0.2), -math.log(0.9) - math.log(0.8) / 2])
     torch.testing.assert_close(TASK.sample_loss(logits, target), expected)
     torch.testing.assert_close(TASK.loss(logits, target), expected.mean())
 
 
 def test_loss_is_the_likelihood_of_the_survival_curve() -> None:
-    """With S and h from predict: −log(S_{y−1} h_y) for events, −log S_y for censored, bin by bin in a loop."""
+    """With S and h from predict: −log(S_{y−1} h_y) for events, −log S(t) for censored, patient by patient."""
     generator = torch.Generator().manual_seed(0)
     logits = torch.randn(50, 4, generator=generator, dtype=torch.float64)
     event = torch.rand(50, generator=generator) < 0.5
@@ -45,10 +46,11 @@ def test_loss_is_the_likelihood_of_the_survival_curve() -> None:
     for i in range(50):
         y = sum(float(time[i]) > cut for cut in TASK.cuts)
         before = 1.0 if y == 0 else float(prediction.survival[i, y - 1])
-        likelihood = before * float(prediction.hazards[i, y]) if event[i] else float(prediction.survival[i, y])
+        until = float(prediction.survival_at(time[i : i + 1])[i]) if y < 3 else float(prediction.survival[i, 3])
+        likelihood = before * float(prediction.hazards[i, y]) if event[i] else until
         expected.append(-math.log(likelihood))
     losses = TASK.sample_loss(logits, Survival.target(event, time))
-    torch.testing.assert_close(losses, torch.tensor(expected, dtype=torch.float64))
+    torch.testing.assert_close(losses, torch.tensor(expected, dtype=torch.float64), rtol=1e-6, atol=1e-6)
 
 
 def test_later_bins_get_no_gradient() -> None:
@@ -65,13 +67,49 @@ def test_prediction_by_hand() -> None:
     torch.testing.assert_close(prediction.risk, torch.tensor([-1.2]))
 
 
-def test_survival_at_is_a_right_continuous_step_function() -> None:
-    prediction = TASK.predict(torch.tensor([[0.5, 0.5, 0.5, 0.5]]).logit())
-    times = [99.0, 0.0, 0.999, 1.0, 1.999, 2.0, 3.999, 4.0]
-    expected = torch.tensor([[0.125, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25, 0.125]])
+def test_survival_at_falls_by_a_constant_hazard_inside_each_bin() -> None:
+    prediction = TASK.predict(torch.tensor([[0.5, 0.75, 0.0, 0.5]]).logit().clamp(-99, 99))
+    times = [4.0, 0.0, 0.5, 1.0, 1.5, 2.0, 3.0]
+    expected = torch.tensor([[0.125, 1.0, 0.5**0.5, 0.5, 0.25, 0.125, 0.125]])
     torch.testing.assert_close(prediction.survival_at(times), expected)
     torch.testing.assert_close(prediction.survival_at(torch.tensor(times)), expected)
     assert prediction.survival_at([]).shape == (1, 0)
+
+
+def test_survival_is_not_told_beyond_the_last_cut() -> None:
+    prediction = TASK.predict(torch.zeros(2, 4))
+    assert prediction.horizon == 4.0
+    curve = prediction.survival_at([4.0, math.nextafter(4.0, 9.0), 4.001, 99.0])  # the second is 4 in float32
+    torch.testing.assert_close(curve[:, :2], torch.full((2, 2), 0.125))
+    assert bool(curve[:, 2:].isnan().all())
+
+
+def test_certain_and_impossible_events() -> None:
+    """Hazards of 0 and 1, which leave a survival of 1 and of 0, from which nothing can be divided."""
+    prediction = TASK.predict(torch.tensor([[-999.0, 999.0, 0.0, 0.0], [999.0, 999.0, 0.0, 0.0]]))
+    expected = torch.tensor([[1.0, 1.0, 1.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    torch.testing.assert_close(prediction.survival_at([0.0, 0.5, 1.0, 1.5, 2.0, 4.0]), expected)
+    torch.testing.assert_close(prediction.median(), torch.tensor([1.0, 0.0]))
+
+
+@quick
+@given(LOGITS)
+def test_half_have_had_the_event_at_the_median(logits: np.ndarray) -> None:
+    prediction = TASK.predict(torch.tensor(logits / 10))
+    for median, curve, end in zip(
+        prediction.median(), prediction.survival_at(torch.linspace(0, 4, 4001)), prediction.survival[:, 2], strict=True
+    ):
+        assert bool(median.isnan()) == (float(end) > 0.5)
+        if not median.isnan():
+            at = round(float(median) * 1000)
+            assert curve[max(at - 2, 0)] >= 0.5 >= curve[min(at + 2, 4000)]
+
+
+def test_median_by_hand() -> None:
+    curves = torch.tensor([[0.5, 0.0, 0.0, 0.0], [0.2, 0.75, 0.0, 0.0], [0.1, 0.1, 0.1, 0.9]])
+    # at the first cut; where 0.8 · 0.25^f is ½; and after the last cut
+    expected = torch.tensor([1.0, 1 + math.log(0.5 / 0.8) / math.log(0.25), math.nan])
+    torch.testing.assert_close(TASK.predict(curves.logit().clamp(-99, 99)).median(), expected, equal_nan=True)
 
 
 def test_cuts_and_times_compare_in_the_same_precision() -> None:
@@ -90,8 +128,8 @@ def test_survival_never_increases(logits: np.ndarray) -> None:
     prediction = TASK.predict(torch.tensor(logits))
     assert bool((prediction.survival.diff(dim=1) <= 0).all())
     assert bool(((prediction.survival >= 0) & (prediction.survival <= 1)).all())
-    curve = prediction.survival_at(torch.linspace(0, 6, 30))
-    assert bool((curve.diff(dim=1) <= 0).all())
+    curve = prediction.survival_at(torch.linspace(0, 4, 30))
+    assert bool((curve.diff(dim=1) <= 1e-12).all())
     assert bool((curve[:, 0] == 1).all())
 
 
@@ -186,31 +224,66 @@ def test_target_from_columns_of_a_table() -> None:
 def test_time_zero_is_in_the_first_bin() -> None:
     target = Survival.target([1, 0], [0.0, 0.0])
     losses = TASK.sample_loss(torch.tensor([[1.0, 9.0, 9.0, 9.0]]).expand(2, 4), target)
-    torch.testing.assert_close(losses, torch.nn.functional.softplus(torch.tensor([-1.0, 1.0])))
+    torch.testing.assert_close(losses, torch.tensor([math.log1p(math.exp(-1.0)), 0.0]))  # who left at once says nothing
 
 
 # ---- bins from data
 
 
-def test_cuts_are_quantiles_of_the_uncensored_times() -> None:
-    event = np.array([1, 0, 1, 0, 1, 1, 0, 1], dtype=bool)
-    time = np.array([3.0, 100.0, 1.0, 0.5, 7.0, 9.0, 200.0, 4.0])
-    task = Survival.from_data(event, time, bins=4)
-    np.testing.assert_allclose(task.cuts, np.quantile(time[event], [0.25, 0.5, 0.75]))
-    assert task.outputs == 4
+def test_cuts_by_hand() -> None:
+    """Ten patients: one is left at 50, a tenth, but nobody after it; so 40. Thirds of the events, at 1, 3, 4, 7 and 9."""
+    event = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 0], dtype=bool)
+    time = np.array([3.0, 20.0, 1.0, 0.5, 7.0, 9.0, 30.0, 4.0, 40.0, 50.0])
+    np.testing.assert_allclose(Survival.from_data(event, time, bins=4).cuts, [3 + 1 / 3, 6.0, 40.0])
+    late = np.r_[time, [60.0] * 3]  # of thirteen two are a tenth
+    cuts = Survival.from_data(np.r_[event, [False] * 3], late, bins=2).cuts
+    assert cuts == (60.0,)
+
+
+@quick
+@given(
+    st.lists(st.tuples(st.integers(0, 1), st.integers(0, 30)), min_size=2, max_size=60),
+    st.one_of(st.none(), st.integers(2, 20)),
+)
+def test_cuts_cover_the_follow_up(patients: list[tuple[int, int]], bins: int | None) -> None:
+    """Whatever the ties: a tenth is at risk at the last cut, more than the default are never made, no bin is nobody's.
+
+    Only the last may be: all that were left are censored at the same time.
+    """
+    event, time = np.array(patients).T
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LegoWarning)
+        try:
+            cuts = np.array(Survival.from_data(event, time, bins=bins).cuts)
+        except InputError:
+            assert len(set(time)) == 1 or (time > 0).sum() < max(1, math.ceil(len(time) / 10))
+            return
+    assert 10 * (time >= cuts[-1]).sum() >= len(time)
+    assert 10 * (time > cuts[-1]).sum() < len(time) or (time == time.max()).sum() == 1
+    assert len(cuts) < (15 if bins is None else bins)
+    assert all(((time > a) & (time <= b)).any() or b != cuts[-1] for a, b in zip([0, *cuts], cuts, strict=False))
 
 
 def test_bins_hold_about_the_same_number_of_events() -> None:
     time = np.random.default_rng(0).exponential(5.0, size=1000)
     task = Survival.from_data(np.ones(1000), time, bins=5)
     counts = np.bincount(np.searchsorted(task.cuts, time.astype(np.float32)))
-    assert counts.tolist() == [200] * 5
+    assert counts.tolist() == [226, 225, 225, 225, 99]  # 901 events up to where a hundred patients are left
+    assert Survival.from_data(np.ones(1000), time).outputs == 15
+
+
+def test_few_events_make_few_bins() -> None:
+    event = np.r_[np.ones(12), np.zeros(48)]
+    time = np.random.default_rng(0).permutation(60) + 1.0
+    task = Survival.from_data(event, time)
+    assert task.outputs == int((event[time <= task.cuts[-1]]).sum()) // 3 + 1
+    assert Survival.from_data([1, 0, 0], [1.0, 2.0, 3.0]).cuts == (2.0,)
 
 
 def test_all_censored_is_a_warning_and_quantiles_of_all_times() -> None:
     with pytest.warns(LegoWarning, match="All patients are censored"):
         task = Survival.from_data([0, 0, 0, 0, 0], [1.0, 2.0, 3.0, 4.0, 5.0], bins=2)
-    assert task.cuts == (3.0,)
+    assert task.cuts == (4.0,)
     with pytest.warns(LegoWarning, match="c_index is undefined: all patients are censored"):
         scores = task.metrics(torch.zeros(2, 2), Survival.target([0, 0], [1.0, 2.0]))
     assert math.isnan(scores["c_index"])
@@ -221,12 +294,13 @@ def test_tied_times_leave_fewer_bins_with_a_warning() -> None:
     with pytest.warns(LegoWarning, match="Tied times leave 2 bins of the 4 asked for"):
         task = Survival.from_data([1, 1, 1, 1, 0], [2.0, 2.0, 2.0, 2.0, 9.0], bins=4)
     assert task.cuts == (2.0,)
+    assert Survival.from_data([1, 1, 1, 1, 0], [2.0, 2.0, 2.0, 2.0, 9.0]).cuts == (2.0,)  # not asked for: no warning
 
 
-def test_no_bin_is_empty_above_the_last_time() -> None:
-    with pytest.warns(LegoWarning, match="Tied times"):
-        task = Survival.from_data([1, 1, 1, 1], [1.0, 5.0, 5.0, 5.0], bins=4)
-    assert max(task.cuts) < 5.0
+def test_follow_up_that_ends_for_all_at_once_is_covered() -> None:
+    """A trial of five years: nobody is followed longer, half are at risk until its end, which can be asked for."""
+    task = Survival.from_data([1, 1, 1, 0, 0, 0], [1.0, 2.0, 3.0, 5.0, 5.0, 5.0], bins=3)
+    assert task.cuts[-1] == 5.0
 
 
 def test_equal_times_leave_nothing_to_cut() -> None:

@@ -85,23 +85,25 @@ def test_scores_with_a_reference(seed: int, censored: float, ties: bool) -> None
     scores = TASK.metrics(logits, target, reference=reference)
     prediction = TASK.predict(logits)
     horizon = float(reference[:, 1].max())
-    at = evaluation_times(target[:, 0] == 1, target[:, 1].double(), horizon)
+    event, time = target[:, 0] == 1, target[:, 1].double()
+    at = evaluation_times(event, time, horizon)
+    known = evaluation_times(event, time, horizon, known_until=TASK.cuts[-1])  # nothing is predicted for later
     moved = [censored_later(part) if ties else part for part in (reference, target)]
     expected = sksurv_metrics.concordance_index_ipcw(
         surv(moved[0]), surv(moved[1]), prediction.risk.numpy(), tau=horizon
     )[0]
     assert scores["c_index_ipcw"] == pytest.approx(expected, abs=1e-9)
     if ties:
-        weights = censoring_weights(reference, target[:, 1], before=True), censoring_weights(reference, at)
+        weights = censoring_weights(reference, target[:, 1], before=True), censoring_weights(reference, known)
         assert scores["auc"] == pytest.approx(auc_by_hand(prediction.risk, target, at, weights[0]), abs=1e-5)
-        brier = brier_by_hand(prediction.survival_at(at), target, at, weights)
-        assert scores["ibs"] == pytest.approx(float(torch.trapezoid(brier, at) / (at[-1] - at[0])), abs=1e-5)
+        brier = brier_by_hand(prediction.survival_at(known), target, known, weights)
+        assert scores["ibs"] == pytest.approx(float(torch.trapezoid(brier, known) / (known[-1] - known[0])), abs=1e-5)
         return
     ended = surv(follow_up_ends(target, horizon))
     _, expected = sksurv_metrics.cumulative_dynamic_auc(surv(reference), ended, prediction.risk.numpy(), at.numpy())
     assert scores["auc"] == pytest.approx(expected, abs=1e-5)
     expected = sksurv_metrics.integrated_brier_score(
-        surv(reference), ended, prediction.survival_at(at).numpy(), at.numpy()
+        surv(reference), ended, prediction.survival_at(known).numpy(), known.numpy()
     )
     assert scores["ibs"] == pytest.approx(expected, abs=1e-5)
 
@@ -265,6 +267,20 @@ def test_no_event_before_the_horizon() -> None:
     with pytest.warns(LegoWarning, match="c_index_ipcw, auc, ibs undefined: no comparable event before"):
         scores = TASK.metrics(logits, target, reference=reference)
     assert all(math.isnan(scores[key]) for key in ("c_index_ipcw", "auc", "ibs"))
+
+
+def test_nothing_is_scored_after_the_last_cut() -> None:
+    """Events at 2 and 7, cuts up to 5: the Brier score is that at 2; ranks go on to the end of the reference."""
+    target = Survival.target([1, 1, 0], [2.0, 7.0, 8.0])
+    logits = torch.tensor([[1.0] * 5, [0.0] * 5, [-1.0] * 5])
+    scores = TASK.metrics(logits, target, reference=Survival.target([1, 1], [1.0, 9.0]))
+    survival = torch.sigmoid(torch.tensor([-1.0, 0.0, 1.0])).square()  # the second cut is 2
+    assert scores["ibs"] == pytest.approx(float((survival - torch.tensor([0.0, 1.0, 1.0])).square().mean()), abs=1e-6)
+    assert scores["auc"] == 1.0
+    with pytest.warns(LegoWarning, match=r"ibs is undefined: no event up to the last cut, 1\."):
+        late = Survival([1.0]).metrics(logits[:, :2], target, reference=Survival.target([1, 1], [1.0, 9.0]))
+    assert math.isnan(late["ibs"])
+    assert late["auc"] == 1.0
 
 
 def test_one_evaluation_time_gives_the_brier_score_there() -> None:

@@ -113,6 +113,7 @@ def evaluate(
     from mmlego.job import data_of
     from mmlego.job.predicting import completed, wanted_of
     from mmlego.job.scoring import score_models
+    from mmlego.tasks import Survival
 
     with plain_warnings():
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
@@ -138,6 +139,10 @@ def evaluate(
         scores = {name.removeprefix(f"{short(models[0])}/"): row for name, row in scores.items()}
     show = console()
     show.print(metrics_table(title, "model", scores, show.width))
+    for model in loaded.values():
+        if isinstance(model.task, Survival) and any("ibs" in row for row in scores.values()):
+            say(f"ibs: up to {model.task.horizon:g}, the last cut; later nothing is predicted.")
+            break
 
 
 def inspect(

@@ -28,7 +28,6 @@ MANIFEST: Mapping[str, object] = MappingProxyType(
             "time": "years",
             "event": "metastasis",
             "event_when": 1,
-            "bins": 4,
         },
         "modalities": {
             "genes": {"kind": "table", "file": "genes.csv"},

@@ -16,9 +16,11 @@ from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_numbers, check_logits
 from mmlego.tasks.registry import register_task
+from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
 from mmlego.tasks.survival_scores import survival_scores
 from mmlego.tasks.survival_target import check_values, split_structured
+from mmlego.wording import counted
 
 
 @register_task
@@ -27,8 +29,8 @@ class Survival(Task):
     """Right-censored survival with one hazard for each of k time bins.
 
     The cuts c₁ < … < c_{k−1} divide time into the bins [0, c₁], (c₁, c₂], …, (c_{k−1}, ∞). A bin holds its
-    right end, so that Sⱼ is exactly P(T > cⱼ). Time 0 is in the first bin: an event there is an event of the
-    first bin, a patient censored there counts as event-free through the first bin.
+    right end, so that Sⱼ is exactly P(T > cⱼ). Inside a bin the hazard is constant. The last cut is the *horizon*:
+    up to there the survival is known, beyond it there is no answer.
 
     Higher risk = earlier event, always. The event indicator is 1 where the event was *observed* and 0 where
     the patient was censored; data with a ``censorship`` column have it the other way round.
@@ -47,8 +49,8 @@ class Survival(Task):
     --------
     >>> task = Survival([1.0, 2.0])
     >>> target = Survival.target(event=[1, 0], time=[0.5, 1.5])
-    >>> task.loss(torch.zeros(2, 3), target)  # one bin at risk, then two, each − log ½
-    tensor(1.0397)
+    >>> task.loss(torch.zeros(2, 3), target)  # a bin, and then one and a half, each − log ½
+    tensor(0.8664)
     """
 
     name: ClassVar[str] = "survival"
@@ -71,8 +73,11 @@ class Survival(Task):
         object.__setattr__(self, "cuts", values)
 
     @classmethod
-    def from_data(cls, event: object, time: object = None, bins: int = 4) -> Self:
-        """Cut time at quantiles of the uncensored times of the training part.
+    def from_data(cls, event: object, time: object = None, bins: int | None = None) -> Self:
+        """Cut time at quantiles of the event times of the training part, up to where it was followed.
+
+        The last cut is the latest time at which a tenth of the patients was still at risk: later the survival cannot be
+        told from so few. The others divide the events before it evenly.
 
         Parameters
         ----------
@@ -81,12 +86,12 @@ class Survival(Task):
         time : (n,)
             Time of the event or of censoring.
         bins
-            How many bins to make, at least 2.
+            How many bins to make, at least 2; None: 15, fewer where there are not three events for each.
 
         Returns
         -------
         Survival
-            A task with up to ``bins`` bins, each with about the same number of events.
+            A task with up to ``bins`` bins, all but the last, which is open, with about the same number of events.
 
         Raises
         ------
@@ -101,35 +106,29 @@ class Survival(Task):
 
         Examples
         --------
-        >>> Survival.from_data(event=[1, 1, 1, 1, 0], time=[1, 2, 3, 4, 9], bins=2)
-        Survival(cuts=(2.5,))
+        >>> Survival.from_data(event=[1, 1, 1, 1, 0], time=[1, 2, 3, 4, 9], bins=3)
+        Survival(cuts=(2.5, 4.0))
         """
-        if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2:
+        if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2):
             raise InputError("bins is not a number of bins", expected="an int ≥ 2", got=repr(bins))
         events, times = cls.target(event, time).unbind(1)  # (n,), (n,)
         if len(times) == 0:
             raise ShapeError("no patients to cut time by", expected="at least two", got=0)
-        of_events = times[events == 1]
-        if len(of_events) == 0:
+        if not bool((events == 1).any()):
             warnings.warn(
                 "All patients are censored: the bins are cut at quantiles of all times.",
                 LegoWarning,
                 stacklevel=2,
             )
-            of_events = times
-        # NumPy's quantile has no limit on the length, torch's has
-        inner = np.linspace(0, 1, int(bins) + 1)[1:-1]
-        quantiles = np.quantile(of_events.cpu().double().numpy(), inner).astype(np.float32)
-        # a cut at 0 or at the last time would leave a bin with nobody in it
-        cuts = sorted({float(q) for q in quantiles if 0 < q < float(times.max())})
+        cuts = cuts_of_data(events.cpu().double().numpy(), times.cpu().double().numpy(), bins)
         if not cuts:
             raise InputError(
                 "the times leave nothing to cut",
-                expected=f"times that differ, for {bins} bins",
-                got=f"{len(set(of_events.tolist()))} different times up to {float(times.max()):g}",
+                expected="times that differ" if bins is None else f"times that differ, for {bins} bins",
+                got=f"{counted(len(times.unique()), 'different time')} up to {float(times.max()):g}",
                 remedy="Give the cuts yourself: Survival(cuts=[...]).",
             )
-        if len(cuts) + 1 < bins:
+        if bins is not None and len(cuts) + 1 < bins:
             warnings.warn(f"Tied times leave {len(cuts) + 1} bins of the {bins} asked for.", LegoWarning, stacklevel=2)
         return cls(cuts)
 
@@ -177,6 +176,11 @@ class Survival(Task):
         """The number k of bins, one more than cuts."""
         return len(self.cuts) + 1
 
+    @property
+    def horizon(self) -> float:
+        """The last cut: the time up to which survival is known, in the unit of the cuts."""
+        return self.cuts[-1]
+
     def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
         """Check a target (n, 2) of events and times; a structured array will do as well.
 
@@ -215,12 +219,15 @@ class Survival(Task):
         return values.float() if shape_only else check_values(values.float())
 
     def sample_loss(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Compute the negative log-likelihood of discrete hazards, a sum of cross-entropies.
+        """Compute the negative log-likelihood of discrete hazards, a sum of weighted cross-entropies.
 
         With y the bin of the time and hⱼ = σ(logitⱼ): a patient with an event contributes
-        −log h_y − Σ_{j<y} log(1 − hⱼ); a censored one −Σ_{j≤y} log(1 − hⱼ), that is, it counts as
-        event-free through the end of the bin it was censored in. Bins after y contribute nothing.
-        (Singer and Willett 1993; as the loss of a network: Zadeh and Schmid 2020.)
+        −log h_y − Σ_{j<y} log(1 − hⱼ), for the event is known by its bin; one censored at t contributes
+        −Σ_{j<y} log(1 − hⱼ) − f log(1 − h_y), which is −log S(t): f is the share of the bin that had passed, for the
+        hazard is constant there, and 1 in the last bin, which has no end. Bins after y contribute nothing.
+        (Singer and Willett 1993; as the loss of a network: Zadeh and Schmid 2020; constant hazards inside a bin:
+        Kvamme and Borgan 2021. With f = 1 throughout, as if who is censored stayed until the end of the bin, curves
+        are too high where many are.)
 
         Parameters
         ----------
@@ -236,15 +243,20 @@ class Survival(Task):
 
         Examples
         --------
-        >>> Survival([1.0]).sample_loss(torch.zeros(2, 2), torch.tensor([[1.0, 0.5], [1.0, 9.0]]))
-        tensor([0.6931, 1.3863])
+        >>> Survival([1.0]).sample_loss(torch.zeros(2, 2), torch.tensor([[1.0, 0.5], [0.0, 0.5]]))
+        tensor([0.6931, 0.3466])
         """
         event, time = target.unbind(1)  # (b,), (b,)
         cuts = in_single(self.cuts, time.device)  # (k - 1,)
         last = torch.bucketize(time.contiguous(), cuts)  # (b,), the bin of each time
+        start = torch.cat([cuts.new_zeros(1), cuts])[last]
+        width = torch.cat([cuts, cuts.new_zeros(1)])[last] - start
+        passed = torch.where(last < len(cuts), (time - start) / width, 1.0)  # (b,)
         bins = torch.arange(self.outputs, device=logits.device)  # (k,)
-        happens = ((bins == last[:, None]) * event[:, None]).to(logits.dtype)  # (b, k)
-        losses = F.binary_cross_entropy_with_logits(logits, happens, reduction="none")  # (b, k)
+        there = bins == last[:, None]  # (b, k)
+        happens = (there * event[:, None]).to(logits.dtype)
+        counts = torch.where(there & (event == 0)[:, None], passed[:, None], 1.0).to(logits.dtype)
+        losses = counts * F.binary_cross_entropy_with_logits(logits, happens, reduction="none")  # (b, k)
         return losses.masked_fill(bins > last[:, None], 0.0).sum(dim=1)
 
     def predict(self, logits: Tensor) -> SurvivalPrediction:
@@ -296,7 +308,8 @@ class Survival(Task):
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         prediction = self.predict(logits)
-        return survival_scores(_risk_order(logits), prediction.survival_at, target, reference)
+        known_until = float(in_single(self.cuts[-1:]))
+        return survival_scores(_risk_order(logits), prediction.survival_at, target, reference, known_until)
 
 
 def _risk_order(logits: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a survival task predicts: risks, hazards and step-shaped survival curves."""
+"""What a survival task predicts: risks, hazards, and survival curves that end at the last cut."""
 
 from __future__ import annotations
 
@@ -48,11 +48,18 @@ class SurvivalPrediction(Prediction):
     survival: Tensor
     cuts: tuple[float, ...]
 
-    def survival_at(self, times: float | Sequence[float] | Tensor) -> Tensor:
-        """Read the survival curves, right-continuous step functions S(t) = P(T > t), at given times.
+    @property
+    def horizon(self) -> float:
+        """The last cut: the time up to which the curves are known."""
+        return self.cuts[-1]
 
-        A curve is 1 before the first cut, steps down at each cut to the survival at the end of the bin that
-        ends there, and stays level after the last cut.
+    def survival_at(self, times: float | Sequence[float] | Tensor) -> Tensor:
+        """Read the survival curves S(t) = P(T > t) at given times; beyond the horizon there is no answer.
+
+        At a cut the curve is the survival at the end of the bin that ends there, at 0 it is 1. Inside a bin the hazard
+        is constant, so that the curve falls from Sⱼ₋₁ to Sⱼ as Sⱼ₋₁ (1 − hⱼ)^f, f the share of the bin that has passed
+        (Kvamme and Borgan 2021, "Continuous and discrete-time survival prediction with neural networks"). A curve of
+        steps would be too high at all times but the cuts.
 
         Parameters
         ----------
@@ -62,7 +69,8 @@ class SurvivalPrediction(Prediction):
         Returns
         -------
         Tensor : (b, t)
-            Probability to be free of the event at each time.
+            Probability to be free of the event at each time; NaN at times after the last cut, of which the bins know
+            nothing.
 
         Raises
         ------
@@ -74,14 +82,44 @@ class SurvivalPrediction(Prediction):
         >>> from mmlego.tasks import Survival
         >>> prediction = Survival([1.0, 2.0]).predict(torch.zeros(1, 3))
         >>> prediction.survival_at([0.5, 1.0, 1.9, 2.0, 99.0])
-        tensor([[1.0000, 0.5000, 0.5000, 0.2500, 0.2500]])
+        tensor([[0.7071, 0.5000, 0.2679, 0.2500,    nan]])
         """
         at = in_single(as_floats(times, "times"), self.survival.device)  # (t,)
         if bool((at < 0).any()):
             raise InputError("times hold a negative one", expected="times ≥ 0", got=float(at.min()))
         cuts = in_single(self.cuts, at.device)  # (k - 1,)
+        place = torch.bucketize(at, cuts, right=True)  # (t,), how many cuts have passed
+        start = torch.cat([cuts.new_zeros(1), cuts])[place]
+        width = torch.cat([cuts, cuts.new_full((1,), torch.inf)])[place] - start
+        passed = ((at - start) / width).to(self.survival)  # (t,), 0 at a cut
         steps = torch.cat([torch.ones_like(self.survival[:, :1]), self.survival], dim=1)  # (b, k + 1)
-        return steps[:, torch.bucketize(at, cuts, right=True)]
+        before, after = steps[:, place], steps[:, place + 1]  # (b, t)
+        stay = torch.where(before > 0, after / before, 0.0)
+        return (before * stay**passed).masked_fill(at > cuts[-1], torch.nan)
+
+    def median(self) -> Tensor:
+        """Return the time at which half of the patients like this one have had the event.
+
+        Returns
+        -------
+        Tensor : (b,)
+            The first time at which :meth:`survival_at` is at most ½, in the unit of the cuts; NaN where the curve
+            does not fall so far by the horizon.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Survival
+        >>> Survival([10.0, 30.0]).predict(torch.tensor([[0.2, 0.75, 0.0], [0.1, 0.1, 0.9]]).logit()).median()
+        tensor([16.7807,     nan])
+        """
+        cuts = in_single(self.cuts, self.survival.device).to(self.survival)  # (k - 1,)
+        curve = self.survival[:, :-1]  # (b, k - 1), at the cuts
+        place = (curve > 0.5).sum(dim=1, keepdim=True)  # (b, 1), the bin in which the curve crosses ½
+        inside = place.clamp(max=len(cuts) - 1)
+        before = torch.cat([torch.ones_like(curve[:, :1]), curve], dim=1).gather(1, inside)
+        start, end = torch.cat([cuts.new_zeros(1), cuts])[inside], cuts[inside]
+        passed = torch.log(0.5 / before) / torch.log(curve.gather(1, inside) / before)
+        return (start + (end - start) * passed).masked_fill(place == len(cuts), torch.nan).squeeze(1)
 
     def columns(self) -> dict[str, np.ndarray]:
         """Name the columns of the table: the risk, then the survival at each cut.

@@ -32,7 +32,11 @@ SurvivalAt = Callable[[Tensor], Tensor]
 
 
 def survival_scores(
-    risk: Tensor, survival_at: SurvivalAt, target: Tensor, reference: Tensor | None
+    risk: Tensor,
+    survival_at: SurvivalAt,
+    target: Tensor,
+    reference: Tensor | None,
+    known_until: float = math.inf,
 ) -> tuple[dict[str, float], list[str]]:
     """Compute all scores of survival predictions.
 
@@ -45,8 +49,8 @@ def survival_scores(
     ``auc``                   cumulative/dynamic AUC(t) with weights 1 / G(Tᵢ−) (Uno 2007), averaged over the
                               evaluation times by the fall of the Kaplan–Meier curve (Lambert, Chevret 2014)
     ``ibs``                   integrated Brier score with weights 1 / G(Tᵢ−) of events until t and 1 / G(t) of who
-                              is still there, trapezoidal rule over the evaluation times, divided by their
-                              range; lower is better (Graf 1999; Gerds, Schumacher 2006)
+                              is still there, trapezoidal rule over the evaluation times up to the last
+                              cut, divided by their range; lower is better (Graf 1999; Gerds, Schumacher 2006)
     ========================  =============================================================================
 
     Parameters
@@ -59,6 +63,8 @@ def survival_scores(
         Events and times of the same patients.
     reference : (n_train, 2), optional
         Events and times of the training part. Without it only ``c_index`` is computed.
+    known_until
+        The last time at which ``survival_at`` has an answer: ``ibs`` is taken up to there.
 
     Returns
     -------
@@ -90,10 +96,15 @@ def survival_scores(
     scores["c_index_ipcw"] = concordance(risk, event, time, weight, horizon)
     at = evaluation_times(event, time, horizon)  # (t,)
     if len(at):
-        weight_at = censoring_weights(reference, at)  # (t,)
-        scores["auc"] = mean_auc(risk, event, time, weight, at, weight_at)
-        scores["ibs"] = integrated_brier(survival_at(at), event, time, weight, at, weight_at)
-    undefined = [key for key in ("c_index_ipcw", "auc", "ibs") if math.isnan(scores[key])]
+        scores["auc"] = mean_auc(risk, event, time, weight, at, censoring_weights(reference, at))
+    known = evaluation_times(event, time, horizon, known_until=known_until)  # (t,)
+    if len(known):
+        weight_at = censoring_weights(reference, known)
+        scores["ibs"] = integrated_brier(survival_at(known), event, time, weight, known, weight_at)
+    elif len(at):
+        reasons.append(f"ibs is undefined: no event up to the last cut, {known_until:g}.")
+    named = ("c_index_ipcw", "auc") if len(at) else ("c_index_ipcw", "auc", "ibs")
+    undefined = [key for key in named if math.isnan(scores[key])]
     if undefined:
         reasons.append(
             f"{', '.join(undefined)} undefined: no comparable event before the last time of the reference, {horizon:g}."
@@ -180,7 +191,9 @@ def censoring_weights(reference: Tensor, time: Tensor, *, before: bool = False) 
     return torch.where(known > 0, 1 / known, 0.0)
 
 
-def evaluation_times(event: Tensor, time: Tensor, horizon: float, at_most: int = 100) -> Tensor:
+def evaluation_times(
+    event: Tensor, time: Tensor, horizon: float, at_most: int = 100, known_until: float = math.inf
+) -> Tensor:
     """Choose the times at which curves are evaluated: the different event times before all end.
 
     Parameters
@@ -194,6 +207,8 @@ def evaluation_times(event: Tensor, time: Tensor, horizon: float, at_most: int =
         there are controls and the censoring distribution is known.
     at_most
         More times than this are thinned evenly by rank; the first and the last stay. It bounds the memory.
+    known_until
+        The last time at which there is an answer.
 
     Returns
     -------
@@ -206,7 +221,8 @@ def evaluation_times(event: Tensor, time: Tensor, horizon: float, at_most: int =
     >>> evaluation_times(event, torch.tensor([2.0, 1.0, 2.0, 5.0]), horizon=4.0)
     tensor([1., 2.])
     """
-    times: Tensor = torch.unique(time[event & (time < min(horizon, float(time.max())))])  # sorted
+    chosen = event & (time < min(horizon, float(time.max()))) & (time <= known_until)
+    times: Tensor = torch.unique(time[chosen])  # sorted
     if len(times) <= at_most:
         return times
     keep = torch.linspace(0, len(times) - 1, at_most, dtype=torch.float64).round().long()

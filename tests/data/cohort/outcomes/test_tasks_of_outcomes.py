@@ -42,15 +42,29 @@ def test_the_polarity_of_events(codes: list[object], event_when: object, expecte
 
 
 def test_survival_by_hand() -> None:
-    spec = survival(bins=2)
+    spec = survival(bins=3)
     outcome, notes = spec.known(frame(t=[1, 2, 3, 4, 9, NAN, 7], e=[1, 1, 1, 1, 0, 1, None]))
     assert outcome.index.tolist() == list("abcde")
     assert [str(note) for note in notes] == ["outcome: 2 patients whose outcome is missing (f, g)"]
     task = spec.fit_task(outcome)
-    assert task == Survival([2.5])  # the median of the event times
+    assert task == Survival([2.5, 4])  # the median of the event times, and where a fifth is left
     assert spec.target(outcome, task).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4], [0, 9]]
     assert spec.strata(outcome).tolist() == [1, 1, 1, 1, 0]
     assert spec.describe(outcome) == "survival: 4 events, 1 censored, time up to 9"
+
+
+def test_cuts_of_the_section() -> None:
+    spec = survival(cuts=[2, 4])
+    outcome, _ = spec.known(frame(t=[1, 2, 3, 4, 9], e=[1, 1, 1, 1, 0]))
+    assert spec.fit_task(outcome) == Survival([2, 4])
+    with pytest.raises(
+        InputError, match=r"followed as far as 4: expected cuts up to 3, got 2, 4\. Leave these out of c"
+    ):
+        spec.fit_task(outcome[:3])
+    with pytest.raises(InputError, match=r"bins: and cuts: both say how time is divided"):
+        survival(cuts=[2, 4], bins=3)
+    with pytest.raises(InputError, match="cuts do not divide time into bins"):
+        survival(cuts=[4, 2])
 
 
 def test_several_codes_for_censored_are_told() -> None:

@@ -51,7 +51,10 @@ class SurvivalOutcome(Outcome):
     censored_when
         The value, or values, that mean that it did not come; all others if not given.
     bins
-        How many time bins.
+        How many time bins to cut the follow-up into; by default as many as its events allow, up to 15.
+    cuts
+        The times between the bins, as ``[12, 24, 60]``, in place of ``bins``; the last one is the horizon, beyond which
+        nothing is predicted.
     decimal
         What stands before the decimals of times: ``.`` or ``,``.
 
@@ -74,7 +77,8 @@ class SurvivalOutcome(Outcome):
     event: str
     event_when: Scalars
     censored_when: Scalars | None = None
-    bins: int = Field(default=4, ge=2)
+    bins: int | None = Field(default=None, ge=2)
+    cuts: list[float] | None = None
     decimal: Decimal = "."
 
     @model_validator(mode="after")
@@ -90,6 +94,10 @@ class SurvivalOutcome(Outcome):
             raise ValueError("format: says which stands first, the day or the month: leave day_first: out")
         if self.time is None and self.decimal != ".":
             raise ValueError("decimal: is for time:, a column of numbers")
+        if self.cuts is not None:
+            if self.bins is not None:
+                raise ValueError("bins: and cuts: both say how time is divided: leave out one of both")
+            Survival(self.cuts)
         return self
 
     def named(self) -> list[str]:
@@ -170,8 +178,25 @@ class SurvivalOutcome(Outcome):
         return {word: word in events for word in found}
 
     def fit_task(self, outcome: pd.DataFrame) -> Survival:
-        """Return the task with bins cut at quantiles of the event times of these patients."""
-        return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), bins=self.bins)
+        """Return the task with the cuts of the section, or with bins cut by the event times of these patients.
+
+        Raises
+        ------
+        InputError
+            If nobody was followed as far as a cut of the section.
+        """
+        if self.cuts is None:
+            return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), bins=self.bins)
+        task, longest = Survival(self.cuts), float(outcome["time"].max())
+        beyond = [cut for cut in task.cuts if cut > longest]
+        if beyond:
+            raise InputError(
+                f"outcome: nobody who is trained on was followed as far as {listed(f'{cut:g}' for cut in beyond)}",
+                expected=f"cuts up to {longest:g}",
+                got=listed(f"{cut:g}" for cut in task.cuts),
+                remedy="Leave these out of cuts:, or mend them if they are in another unit than the times.",
+            )
+        return task
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
         """Return the columns event and time, ``(n, 2)``."""
