@@ -70,6 +70,7 @@ def test_files_become_a_manifest_that_can_be_read(files: Path) -> None:
         "# - surname  # doubtful: 30 different texts in 30 rows",
         "#   task: survival",
         "#   time: os_months",
+        "#   unit: months",
         "#   event: os_status  # categories: ",
         "#   event_when:  # fill in",
         "unit: hours  # doubtful",

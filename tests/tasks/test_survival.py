@@ -231,7 +231,7 @@ def test_time_zero_is_in_the_first_bin() -> None:
 
 
 def test_cuts_by_hand() -> None:
-    """Ten patients: one is left at 50, a tenth, but nobody after it; so 40. Thirds of the events, at 1, 3, 4, 7 and 9."""
+    """Ten patients: one is left at 50, but nobody after it, so 40; and thirds of the events, at 1, 3, 4, 7 and 9."""
     event = np.array([1, 0, 1, 0, 1, 1, 0, 1, 0, 0], dtype=bool)
     time = np.array([3.0, 20.0, 1.0, 0.5, 7.0, 9.0, 30.0, 4.0, 40.0, 50.0])
     np.testing.assert_allclose(Survival.from_data(event, time, bins=4).cuts, [3 + 1 / 3, 6.0, 40.0])

@@ -166,6 +166,7 @@ def draw_kaplan_meier(results: Results, file: Path) -> Path:
     from matplotlib import pyplot as plt
 
     first, models = _first_repeat(results, "risk")
+    outcome = results.experiment["outcome"]
     figure, axes = plt.subplots(1, len(models), figsize=(5.2 * len(models), 4.6), sharey=True, squeeze=False)
     for axis, model in zip(axes[0], models, strict=True):
         groups: dict[str, list[list[float]]] = {"lower risk": [], "higher risk": []}
@@ -174,7 +175,7 @@ def draw_kaplan_meier(results: Results, file: Path) -> Path:
                 name = "higher risk" if risk > split["cut"][model] else "lower risk"
                 groups[name].append(results.outcome[patient])
         _draw_groups(axis, groups)
-        axis.set_xlabel(results.experiment["outcome"]["time"])
+        axis.set_xlabel(outcome.get("unit") or outcome.get("time") or "time")
         axis.set_title(f"{model}  (c-index {_spread(results, model, 2)})", fontsize=11)
     axes[0][0].set_ylabel("survival without the event")
     figure.suptitle(f"{results.experiment['cohort']}: predicted risk groups of held-out patients", fontsize=12)

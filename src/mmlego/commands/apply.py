@@ -141,7 +141,8 @@ def evaluate(
     show.print(metrics_table(title, "model", scores, show.width))
     for model in loaded.values():
         if isinstance(model.task, Survival) and any("ibs" in row for row in scores.values()):
-            say(f"ibs: up to {model.task.horizon:g}, the last cut; later nothing is predicted.")
+            unit = "" if model.task.unit is None else f" {model.task.unit}"
+            say(f"ibs: up to {model.task.horizon:g}{unit}, the last cut; later nothing is predicted.")
             break
 
 

@@ -26,6 +26,7 @@ MANIFEST: Mapping[str, object] = MappingProxyType(
             "task": "survival",
             "file": "outcome.csv",
             "time": "years",
+            "unit": "years",
             "event": "metastasis",
             "event_when": 1,
         },

@@ -28,7 +28,7 @@ def with_task(name: str, frames: Mapping[str, Any], outcome: Any, task: Followed
     """
     unit = outcome.columns[0]
     if task == "survival":
-        spec: dict[str, object] = {"task": "survival", "time": unit, "event": "event", "event_when": 1}
+        spec: dict[str, object] = {"task": "survival", "time": unit, "unit": unit, "event": "event", "event_when": 1}
         return Cohort.from_frames(frames, outcome=outcome, task=spec, name=name)
     known = outcome[(outcome["event"] == 1) | (outcome[unit] >= horizon)]
     early = ((known["event"] == 1) & (known[unit] < horizon)).astype(int).to_frame("event_by_horizon")

@@ -156,7 +156,7 @@ def predict_cohort(model: Model, cohort: Cohort, patients: Sequence[str] | None 
     import pandas as pd
 
     wanted = list(cohort.patients if patients is None else patients)
-    data = data_of(model, cohort, wanted)
+    data = data_of(model, replace(cohort, outcome=None, outcome_spec=None), wanted)  # the outcome is not asked for
     made = predict(model, data).frame(data.patients)
     notes = dict.fromkeys([patient for patient in wanted if patient not in made.index], "has no modality of the model")
     if patients is None:

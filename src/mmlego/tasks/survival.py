@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.errors import InputError, LegoWarning, ShapeError
+from mmlego.scalars import as_number
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_numbers, check_logits
 from mmlego.tasks.registry import register_task
@@ -20,6 +22,7 @@ from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
 from mmlego.tasks.survival_scores import survival_scores
 from mmlego.tasks.survival_target import check_values, split_structured
+from mmlego.tasks.survival_unit import check_unit
 from mmlego.wording import counted
 
 
@@ -39,11 +42,15 @@ class Survival(Task):
     ----------
     cuts : (k − 1,)
         At least one cut; finite, positive, increasing, in the unit of the times.
+    unit
+        Of the cuts and of all times: ``days``, ``weeks``, ``months`` or ``years``; None: not known.
+    typical_time
+        The median time of the patients that the cuts were made from, by which times of another scale are told.
 
     Raises
     ------
     InputError
-        If the cuts cannot be used.
+        If the cuts cannot be used, or the unit is unknown.
 
     Examples
     --------
@@ -59,8 +66,10 @@ class Survival(Task):
     calibrated_adds: ClassVar[bool] = True
 
     cuts: tuple[float, ...]
+    unit: str | None = None
+    typical_time: float | None = None
 
-    def __init__(self, cuts: Sequence[float]) -> None:
+    def __init__(self, cuts: Sequence[float], unit: str | None = None, typical_time: float | None = None) -> None:
         values = as_floats(cuts, "cuts")
         single = in_single(values)  # times are kept in float32, so the cuts must differ there
         if not values or bool((single <= 0).any() | (single.diff() <= 0).any() | single.isinf().any()):
@@ -70,10 +79,33 @@ class Survival(Task):
                 got=values,
                 remedy="Sort them and drop repeats, or use Survival.from_data(event, time, bins=4).",
             )
+        if typical_time is not None and not 0 < as_number(typical_time) < math.inf:
+            raise InputError("typical_time of Survival", expected="a time > 0, or None", got=repr(typical_time))
         object.__setattr__(self, "cuts", values)
+        object.__setattr__(self, "unit", check_unit(unit))
+        object.__setattr__(self, "typical_time", None if typical_time is None else as_number(typical_time))
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
+        return f"Survival({said})"
+
+    def config(self) -> dict[str, object]:
+        """Describe the task in plain values, ready for JSON; what is not known is left out, as before there was a unit.
+
+        Returns
+        -------
+        dict
+            The name under ``"name"``, and the arguments.
+
+        Examples
+        --------
+        >>> Survival([1, 2], unit="years").config()
+        {'name': 'survival', 'cuts': [1.0, 2.0], 'unit': 'years'}
+        """
+        return {key: value for key, value in super().config().items() if value is not None}
 
     @classmethod
-    def from_data(cls, event: object, time: object = None, bins: int | None = None) -> Self:
+    def from_data(cls, event: object, time: object = None, bins: int | None = None, unit: str | None = None) -> Self:
         """Cut time at quantiles of the event times of the training part, up to where it was followed.
 
         The last cut is the latest time at which a tenth of the patients was still at risk: later the survival cannot be
@@ -87,6 +119,8 @@ class Survival(Task):
             Time of the event or of censoring.
         bins
             How many bins to make, at least 2; None: 15, fewer where there are not three events for each.
+        unit
+            Of the times.
 
         Returns
         -------
@@ -106,8 +140,8 @@ class Survival(Task):
 
         Examples
         --------
-        >>> Survival.from_data(event=[1, 1, 1, 1, 0], time=[1, 2, 3, 4, 9], bins=3)
-        Survival(cuts=(2.5, 4.0))
+        >>> Survival.from_data(event=[1, 1, 1, 1, 0], time=[1, 2, 3, 4, 9], bins=3, unit="months")
+        Survival(cuts=(2.5, 4.0), unit='months', typical_time=3.0)
         """
         if bins is not None and (isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 2):
             raise InputError("bins is not a number of bins", expected="an int ≥ 2", got=repr(bins))
@@ -130,7 +164,7 @@ class Survival(Task):
             )
         if bins is not None and len(cuts) + 1 < bins:
             warnings.warn(f"Tied times leave {len(cuts) + 1} bins of the {bins} asked for.", LegoWarning, stacklevel=2)
-        return cls(cuts)
+        return cls(cuts, unit, float(np.median(times.cpu().numpy())) or None)
 
     @staticmethod
     def target(event: object, time: object = None) -> Tensor:
@@ -284,7 +318,7 @@ class Survival(Task):
         """
         logits = check_logits(logits, self.outputs, finite=True)
         survival = torch.sigmoid(-logits).cumprod(dim=1)  # (b, k); 1 - h without cancellation
-        return SurvivalPrediction(-survival.sum(dim=1), torch.sigmoid(logits), survival, self.cuts)
+        return SurvivalPrediction(-survival.sum(dim=1), torch.sigmoid(logits), survival, self.cuts, self.unit)
 
     def strata(self, target: object) -> Tensor:
         """Group patients by whether the event was observed.

@@ -32,6 +32,8 @@ class SurvivalPrediction(Prediction):
         has no end: its column counts in the risk, and no curve reaches it.
     cuts : tuple of k − 1 floats
         The times between the bins, in the unit of the target.
+    unit : str, optional
+        That unit: ``days``, ``weeks``, ``months`` or ``years``; None: not known.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class SurvivalPrediction(Prediction):
     hazards: Tensor
     survival: Tensor
     cuts: tuple[float, ...]
+    unit: str | None = None
 
     @property
     def horizon(self) -> float:
@@ -109,7 +112,7 @@ class SurvivalPrediction(Prediction):
         Examples
         --------
         >>> from mmlego.tasks import Survival
-        >>> Survival([10.0, 30.0]).predict(torch.tensor([[0.2, 0.75, 0.0], [0.1, 0.1, 0.9]]).logit()).median()
+        >>> Survival([10.0, 30.0]).predict(torch.tensor([[0.2, 0.75, 0.5], [0.1, 0.1, 0.9]]).logit()).median()
         tensor([16.7807,     nan])
         """
         cuts = in_single(self.cuts, self.survival.device).to(self.survival)  # (k - 1,)
@@ -121,25 +124,34 @@ class SurvivalPrediction(Prediction):
         passed = torch.log(0.5 / before) / torch.log(curve.gather(1, inside) / before)
         return (start + (end - start) * passed).masked_fill(place == len(cuts), torch.nan).squeeze(1)
 
-    def columns(self) -> dict[str, np.ndarray]:
-        """Name the columns of the table: the risk, then the survival at each cut.
+    def columns(self, times: Sequence[float] | None = None) -> dict[str, np.ndarray]:
+        """Name the columns of the table: the risk, then the survival at some times.
+
+        Parameters
+        ----------
+        times
+            Times ≥ 0; None: the cuts.
 
         Returns
         -------
         dict of str to array (b,)
-            ``risk`` and ``survival_at_<cut>``.
+            ``risk`` and ``survival_at_<time>``, with ``_<unit>`` where that is known; NaN beyond the horizon.
 
         Examples
         --------
         >>> from mmlego.tasks import Survival
         >>> list(Survival([1.0, 2.5]).predict(torch.zeros(1, 3)).columns())
         ['risk', 'survival_at_1', 'survival_at_2.5']
+        >>> list(Survival([12, 60], unit="months").predict(torch.zeros(1, 3)).columns([24]))
+        ['risk', 'survival_at_24_months']
         """
-        labels = [f"{cut:.6g}" for cut in self.cuts]
+        at = self.cuts if times is None else as_floats(times, "times")
+        labels = [f"{time:.6g}" for time in at]
         if len(set(labels)) < len(labels):
-            labels = [repr(cut) for cut in self.cuts]
-        survival = self.survival.detach().cpu().numpy()  # (b, k)
-        curves = {f"survival_at_{label}": survival[:, j] for j, label in enumerate(labels)}
+            labels = [repr(time) for time in at]
+        after = "" if self.unit is None else f"_{self.unit}"
+        survival = self.survival_at(at).detach().cpu().numpy()  # (b, t)
+        curves = {f"survival_at_{label}{after}": survival[:, j] for j, label in enumerate(labels)}
         return {"risk": self.risk.detach().cpu().numpy(), **curves}
 
 

@@ -22,6 +22,7 @@ from mmlego.data.cohort.looks import (
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.registry import KINDS
 from mmlego.errors import InputError
+from mmlego.tasks.survival_unit import DAYS
 from mmlego.wording import counted, listed, meant
 
 KEY = "patient"  # where nothing says what patient ids are called
@@ -210,6 +211,7 @@ def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
                 "#   task: survival",
                 f"#   file: {file}",
                 f"#   time: {scalar(roles['time'][0])}  # {column_note(one.frame[roles['time'][0]])}",
+                f"#   unit:{_unit_in(roles['time'][0])}",
                 f"#   event: {scalar(event)}  # {column_note(one.frame[event])}",
                 "#   event_when:  # fill in: the word that means that it happened",
             ]
@@ -223,6 +225,13 @@ def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
         others = [name for names in roles.values() for name in names]
         return [*lines, f"# may be or tell the outcome, and are no features below: {listed(others, 12)}"]
     return ["# outcome: no column looks like one. Add it to train: see docs/manifest.md"]
+
+
+def _unit_in(name: str) -> str:
+    """Return the unit that a column of times has by its name, or that it is to be filled in."""
+    words = re.findall("[a-z]+", name.casefold().replace("_", " "))
+    found = [unit for unit in DAYS if unit in words or unit.removesuffix("s") in words]
+    return f" {found[0]}" if len(found) == 1 else f"  # fill in that of time: {', '.join(DAYS)}"
 
 
 def _sections(

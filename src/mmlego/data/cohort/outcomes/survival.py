@@ -18,13 +18,11 @@ from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import InputError, LegoWarning, fault
 from mmlego.tasks import Survival, Task
+from mmlego.tasks.survival_unit import DAYS, times_for
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
-
-# Days a unit: months and years are those of the mean calendar.
-DAYS = {"days": 1.0, "months": 365.25 / 12, "years": 365.25}
 
 
 class SurvivalOutcome(Outcome):
@@ -33,12 +31,13 @@ class SurvivalOutcome(Outcome):
     Parameters
     ----------
     time
-        The column of times, in any unit; or, in its place, two dates:
+        The column of times; or, in its place, two dates:
     start, end
         The columns of the dates between which the time lies; of several ends the first that is there counts, as in
         ``[died, last_seen]``.
     unit
-        Of the time between two dates: ``days``, ``months`` or ``years``.
+        Of the times: ``days``, ``weeks``, ``months`` or ``years``. It becomes that of the models, and times in another
+        one are converted to theirs. Between two dates it has to be said.
     day_first
         Whether ``03/04/2020`` is in April; asked for where no date of these columns says it.
     format
@@ -71,7 +70,7 @@ class SurvivalOutcome(Outcome):
     time: str | None = None
     start: str | None = None
     end: str | list[str] | None = None
-    unit: Literal["days", "months", "years"] | None = None
+    unit: Literal["days", "weeks", "months", "years"] | None = None
     day_first: bool | None = None
     format: str | None = None
     event: str
@@ -83,8 +82,8 @@ class SurvivalOutcome(Outcome):
 
     @model_validator(mode="after")
     def _check_time(self) -> Self:
-        of_dates = {"start": self.start, "end": self.end, "unit": self.unit}
-        if self.time is None and None in of_dates.values():
+        of_dates = {"start": self.start, "end": self.end}
+        if self.time is None and None in (*of_dates.values(), self.unit):
             raise ValueError("name time:, a column of numbers; or two columns of dates, as start:, end: and unit:")
         others = {"day_first": self.day_first, "format": self.format}
         said = [name for name, value in (of_dates | others).items() if value is not None]
@@ -186,8 +185,8 @@ class SurvivalOutcome(Outcome):
             If nobody was followed as far as a cut of the section.
         """
         if self.cuts is None:
-            return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), bins=self.bins)
-        task, longest = Survival(self.cuts), float(outcome["time"].max())
+            return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), self.bins, self.unit)
+        task, longest = Survival(self.cuts, self.unit), float(outcome["time"].max())
         beyond = [cut for cut in task.cuts if cut > longest]
         if beyond:
             raise InputError(
@@ -199,9 +198,15 @@ class SurvivalOutcome(Outcome):
         return task
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
-        """Return the columns event and time, ``(n, 2)``."""
-        of_kind(task, Survival)
-        return Survival.target(outcome["event"].to_numpy(), outcome["time"].to_numpy())
+        """Return the columns event and time, ``(n, 2)``, in the unit of the task.
+
+        Raises
+        ------
+        MismatchError
+            If the task has a unit and the section none, or if the times are of another scale than the task's.
+        """
+        times = times_for(of_kind(task, Survival), outcome["time"].to_numpy(), self.unit)
+        return Survival.target(outcome["event"].to_numpy(), times)
 
     def strata(self, outcome: pd.DataFrame) -> Tensor:
         """Return 1 where the event came, 0 where it did not, ``(n,)``; needs no bins."""
@@ -210,7 +215,7 @@ class SurvivalOutcome(Outcome):
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the numbers of events and censored, how many have no time at all, and the longest time."""
         events = int(outcome["event"].sum())
-        longest = f"time up to {outcome['time'].max():g}"
+        longest = f"time up to {outcome['time'].max():g}" + (f" {self.unit}" if self.unit else "")
         none = outcome.index[outcome["time"] == 0]
         zero = f", of 0 in {counted(len(none), 'patient')} ({listed(none, 3)})" if len(none) else ""
         return f"survival: {events} events, {len(outcome) - events} censored, {longest}{zero}"

@@ -1,0 +1,110 @@
+"""In which unit times are, and whether those of a cohort can be in that of a model."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mmlego.errors import InputError, LegoWarning, MismatchError
+from mmlego.wording import counted
+
+if TYPE_CHECKING:
+    from mmlego.tasks.survival import Survival
+
+# Days a unit: months and years are those of the mean calendar.
+DAYS = {"days": 1.0, "weeks": 7.0, "months": 365.25 / 12, "years": 365.25}
+FAR, IMPOSSIBLE = 6.0, 20.0  # how often longer or shorter; a year is 12 months, a month 30 days
+FEWEST = 20  # patients by whose times a scale is judged
+
+
+def check_unit(unit: object) -> str | None:
+    """Return a unit of time, or None.
+
+    Raises
+    ------
+    InputError
+        If it is none of ``days``, ``weeks``, ``months`` and ``years``.
+
+    Examples
+    --------
+    >>> check_unit("weeks")
+    'weeks'
+    """
+    if unit is None or (isinstance(unit, str) and unit in DAYS):
+        return unit
+    raise InputError("unit of time", expected=f"one of {', '.join(DAYS)}, or None", got=repr(unit))
+
+
+def times_for(task: Survival, times: np.ndarray, unit: str | None) -> np.ndarray:
+    """Return times of a cohort in the unit of a task.
+
+    Parameters
+    ----------
+    task
+        Of the model or the baseplate.
+    times : (n,)
+        Of the cohort's patients.
+    unit
+        Theirs, as the manifest declares it.
+
+    Returns
+    -------
+    array (n,)
+        Converted if both units are known and differ, else as they are.
+
+    Raises
+    ------
+    MismatchError
+        If the task has a unit and the times have none; or if half of twenty or more patients have times so long, or so
+        short, that they cannot be in the unit of those that the task was made for.
+
+    Warns
+    -----
+    LegoWarning
+        If both units are known and the times are far longer or shorter all the same.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Survival
+    >>> times_for(Survival([1, 2], unit="years"), np.array([6.0, 18.0]), "months")
+    array([0.5, 1.5])
+    """
+    if task.unit is not None and unit is None:
+        raise MismatchError(
+            f"the times of the cohort have no unit, those of the model are {task.unit}",
+            expected=f"unit: in the outcome section, one of {', '.join(DAYS)}",
+            got="none",
+            remedy=f"Add there the unit that its times have; others than {task.unit} are converted.",
+        )
+    if task.unit is not None and unit is not None and unit != task.unit:
+        times = np.asarray(times * (DAYS[unit] / DAYS[task.unit]))
+    _check_scale(task, times, declared=task.unit is not None)
+    return times
+
+
+def _check_scale(task: Survival, times: np.ndarray, *, declared: bool) -> None:
+    """Refuse times of another order than those of the task, or warn where units were declared and it may be so."""
+    if len(times) < FEWEST:
+        return
+    low, high = (task.cuts[0], task.cuts[-1]) if task.typical_time is None else (task.typical_time,) * 2
+    middle = float(np.median(times))
+    off = max(middle / high, low / max(middle, 1e-30))
+    if off <= FAR:
+        return
+    unit = "" if task.unit is None else f" {task.unit}"
+    usual = f"cuts at {low:g} to {high:g}{unit}" if low < high else f"a median of {low:g}{unit} in its training"
+    where = "longer" if middle > high else "shorter"
+    if declared and off <= IMPOSSIBLE:
+        text = f"The times of this cohort are far {where} than those of the model, which has {usual}"
+        warnings.warn(f"{text}: is unit: of the outcome section right?", LegoWarning, stacklevel=3)
+        return
+    raise MismatchError(
+        f"the times of the cohort are of another scale than those of the model, far {where}",
+        expected=f"times in the unit of the model, which has {usual}",
+        got=f"a median of {middle:g}{unit} of {counted(len(times), 'patient')}",
+        remedy="Mend unit: of the outcome section, or the times."
+        if declared
+        else "Give the times in the unit that the model was trained in.",
+    )

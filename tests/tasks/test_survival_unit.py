@@ -1,0 +1,101 @@
+"""Times of a cohort meet those of a model: the same unit, another that is declared, or a refusal."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mmlego import Baseplate, load, save
+from mmlego.data.cohort.manifest import parse_outcome
+from mmlego.errors import InputError, LegoWarning, MismatchError
+from mmlego.tasks import Survival, task_from_config
+from mmlego.tasks.survival_unit import times_for
+
+MONTHS = np.arange(1.0, 61.0)  # a median of 30.5
+TASK = Survival.from_data(np.ones(60), MONTHS, unit="months")
+
+
+def section(**more: object) -> object:
+    return parse_outcome({"task": "survival", "time": "t", "event": "e", "event_when": 1, **more})
+
+
+def outcome(times: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"event": 1.0, "time": times}, index=[f"p{i}" for i in range(len(times))])
+
+
+@pytest.mark.parametrize(
+    ("unit", "in_months"), [("days", 12 / 365.25), ("weeks", 7 * 12 / 365.25), ("months", 1), ("years", 12)]
+)
+def test_declared_times_are_converted(unit: str, in_months: float) -> None:
+    times = MONTHS / in_months
+    torch.testing.assert_close(
+        section(unit=unit).target(outcome(times), TASK), Survival.target(np.ones(60), MONTHS), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_times_without_a_unit_are_refused_where_the_model_has_one() -> None:
+    with pytest.raises(MismatchError, match=r"times of the cohort have no unit, those of the model are months: .*Add"):
+        section().target(outcome(MONTHS), TASK)
+
+
+def test_times_of_a_model_without_a_unit_are_taken_as_they_are() -> None:
+    task = Survival.from_data(np.ones(60), MONTHS)
+    for spec in (section(), section(unit="months")):
+        assert spec.target(outcome(MONTHS), task)[:, 1].tolist() == MONTHS.tolist()
+
+
+@pytest.mark.parametrize("task", [Survival.from_data(np.ones(60), MONTHS), Survival([12, 24, 60])])
+@pytest.mark.parametrize(
+    ("factor", "where"), [(1.0, ""), (365.25 / 12, "longer"), (3.0, ""), (1 / 3, ""), (1 / 100, "shorter")]
+)
+def test_times_of_another_scale_are_refused(task: Survival, factor: float, where: str) -> None:
+    if not where:
+        times_for(task, MONTHS * factor, None)
+        return
+    with pytest.raises(MismatchError, match=f"of another scale than those of the model, far {where}: .*Give the times"):
+        times_for(task, MONTHS * factor, None)
+    times_for(task, MONTHS[:19] * factor, None)  # by a few patients no scale is judged
+
+
+def test_years_for_months() -> None:
+    with pytest.raises(
+        MismatchError, match=r"expected times in the unit of the model, which has a median of 30\.5 in "
+    ):
+        times_for(Survival.from_data(np.ones(60), MONTHS), MONTHS / 12, None)
+
+
+def test_declared_times_that_are_far_off_are_told_and_impossible_ones_refused() -> None:
+    with pytest.warns(LegoWarning, match=r"far shorter than those of the model, which has a median of 30\.5 months in"):
+        times_for(TASK, MONTHS / 12, "months")
+    with pytest.raises(MismatchError, match=r"far longer: .*Mend unit: of the outcome section, or the times"):
+        times_for(TASK, MONTHS * 365.25 / 12, "months")
+
+
+def test_the_unit_is_part_of_the_task() -> None:
+    task = Survival([12, 24], unit="months")
+    assert task_from_config(task.config()) == task
+    assert task != Survival([12, 24])
+    assert Survival([12, 24]).differences(task) == ["unit: None ≠ months"]
+    assert list(task.predict(torch.zeros(1, 3)).frame().columns) == [
+        "risk",
+        "survival_at_12_months",
+        "survival_at_24_months",
+    ]
+    assert task.predict(torch.zeros(1, 3)).columns([6, 36])["survival_at_36_months"].tolist() == pytest.approx(
+        [np.nan], nan_ok=True
+    )
+    with pytest.raises(InputError, match=r"unit of time: expected one of days, weeks, months, years, or None, got 'h'"):
+        Survival([1.0], unit="h")
+
+
+def test_the_unit_is_kept_with_the_plate_and_old_plates_have_none(tmp_path: object) -> None:
+    plates = {unit: Baseplate(Survival([12, 24], unit=unit), channels=4, width=8) for unit in (None, "months")}
+    for unit, plate in plates.items():
+        save(plate, f"{tmp_path}/{unit}")
+        assert load(f"{tmp_path}/{unit}").task == plate.task
+    # As written before there were units, so that fingerprints of old files hold.
+    assert plates[None].config()["task"] == {"name": "survival", "cuts": [12.0, 24.0]}
+    assert plates[None].fingerprint != plates["months"].fingerprint
+    assert plates[None].differences(plates["months"]) == ["task.unit: None ≠ months"]
