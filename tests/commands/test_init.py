@@ -87,7 +87,7 @@ def test_the_suggested_outcome_is_right_once_it_is_filled_in(files: Path) -> Non
     text = out.read_text().replace("event_when:  #", "event_when: dead  #")
     lines = text.splitlines()
     start = next(i for i, line in enumerate(lines) if line.startswith("# outcome:"))
-    lines[start : start + 6] = [line.removeprefix("# ").replace("#   ", "  ") for line in lines[start : start + 6]]
+    lines[start : start + 7] = [line.removeprefix("# ").replace("#   ", "  ") for line in lines[start : start + 7]]
     out.write_text("\n".join(lines))
     cohort = Cohort.from_manifest(out)
     assert cohort.outcome is not None

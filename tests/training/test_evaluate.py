@@ -9,6 +9,7 @@ import torch
 
 from mmlego import LegoBlock, LegoFuse, LegoMerge, evaluate, predict
 from mmlego.data import PatientData
+from mmlego.errors import InputError
 from mmlego.tasks import Classification, Survival
 from tests.bricks import assert_same, plate, snapshot
 from tests.training.cases import bags, block, fuse, gapped, patients, series, table, two_classes
@@ -115,6 +116,20 @@ def test_the_reference_brings_the_survival_scores_that_need_it() -> None:
     model, data = block(on=plate(task)), (table(30)[0], target)
     assert set(evaluate(model, data)) == {"loss", "c_index"}
     assert {"ibs", "auc", "c_index_ipcw"} <= set(evaluate(model, data, reference=target))
+
+
+def test_calibration_at_the_times_asked_for() -> None:
+    task = Survival([1.0, 2.0], unit="years")
+    target = torch.stack([(torch.arange(30) % 3 > 0).float(), torch.rand(30) * 3 + 0.1], 1)
+    model, x = block(on=plate(task)), table(30)[0]
+    scores = evaluate(model, (x, target), times=[1, 2.5])
+    curves = predict(model, (x, target)).survival_at([1, 2.5])
+    assert scores["predicted_at_1_years"] == pytest.approx(float(curves[:, 0].mean()))
+    assert scores["low_at_1_years"] < scores["km_at_1_years"] < scores["high_at_1_years"]
+    assert scores["e50_at_1_years"] <= scores["e90_at_1_years"]
+    assert scores["predicted_at_2.5_years"] != scores["predicted_at_2.5_years"]  # beyond the last cut
+    with pytest.raises(InputError, match="times are asked of survival: expected a model of survival, got classif"):
+        evaluate(block(), patients(6), times=[1])
 
 
 def test_scores_that_are_not_defined_are_nan_with_a_warning() -> None:

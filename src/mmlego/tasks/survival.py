@@ -16,8 +16,9 @@ from torch import Tensor
 from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.scalars import as_number
 from mmlego.tasks.base import Task
-from mmlego.tasks.checks import as_floats, as_numbers, check_logits
+from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
 from mmlego.tasks.registry import register_task
+from mmlego.tasks.survival_calibration import CalibrationAt, calibration_at
 from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
 from mmlego.tasks.survival_scores import survival_scores
@@ -339,6 +340,43 @@ class Survival(Task):
         tensor([1, 0])
         """
         return self.check_target(target)[:, 0].long()
+
+    def calibration(self, logits: Tensor, target: object, times: Sequence[float]) -> list[CalibrationAt]:
+        """Compare predicted survival with what was observed.
+
+        Parameters
+        ----------
+        logits : (n, k)
+            Of patients whom the model was not trained on.
+        target : (n, 2)
+            Their events and times.
+        times
+            When; the answer is NaN beyond the horizon, and where nobody is at risk any more.
+
+        Returns
+        -------
+        list of CalibrationAt
+            One for each time.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`metrics`, or if a time is negative.
+
+        Examples
+        --------
+        >>> target = Survival.target(event=[1, 1, 0, 0], time=[1, 2, 3, 4])
+        >>> found = Survival([2.0, 3.0]).calibration(torch.zeros(4, 3), target, [2])[0]
+        >>> found.predicted, found.km
+        (0.5, 0.5)
+        """
+        target = self.check_target(target).detach().cpu()
+        logits = check_logits(logits, self.outputs, finite=True).detach().cpu().double()
+        check_rows(target, len(logits))
+        at = as_floats(times, "times")
+        survival = self.predict(logits).survival_at(at)  # (n, t)
+        single = in_single(at).double().tolist()
+        return [calibration_at(survival[:, j], target, time) for j, time in enumerate(single)]
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         prediction = self.predict(logits)

@@ -146,13 +146,30 @@ class SurvivalPrediction(Prediction):
         ['risk', 'survival_at_24_months']
         """
         at = self.cuts if times is None else as_floats(times, "times")
-        labels = [f"{time:.6g}" for time in at]
-        if len(set(labels)) < len(labels):
-            labels = [repr(time) for time in at]
-        after = "" if self.unit is None else f"_{self.unit}"
         survival = self.survival_at(at).detach().cpu().numpy()  # (b, t)
-        curves = {f"survival_at_{label}{after}": survival[:, j] for j, label in enumerate(labels)}
+        curves = {f"survival_at_{label}": survival[:, j] for j, label in enumerate(time_labels(at, self.unit))}
         return {"risk": self.risk.detach().cpu().numpy(), **curves}
+
+
+def time_labels(times: Sequence[float], unit: str | None) -> list[str]:
+    """Return times as they stand in names of columns and scores.
+
+    Parameters
+    ----------
+    times
+        In the unit.
+    unit
+        None: not known.
+
+    Examples
+    --------
+    >>> time_labels([12.0, 2.5], "months"), time_labels([12.0], None)
+    (['12_months', '2.5_months'], ['12'])
+    """
+    labels = [f"{time:.6g}" for time in times]
+    if len(set(labels)) < len(set(times)):
+        labels = [repr(time) for time in times]
+    return labels if unit is None else [f"{label}_{unit}" for label in labels]
 
 
 def in_single(times: Sequence[float], device: torch.device | None = None) -> Tensor:

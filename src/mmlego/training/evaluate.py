@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
 import torch
@@ -17,7 +18,8 @@ from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
-from mmlego.tasks import Task
+from mmlego.tasks import Survival, Task
+from mmlego.tasks.survival_prediction import time_labels
 from mmlego.wording import counted, listed
 
 Model: TypeAlias = Brick | LegoMerge | LegoFuse
@@ -194,6 +196,7 @@ def evaluate(
     batch_size: int = 64,
     reference: Tensor | None = None,
     out_of_fold: bool = True,
+    times: Sequence[float] | None = None,
 ) -> dict[str, float]:
     """Return the loss and the task's metrics over a data set, as ``mmlego evaluate`` does.
 
@@ -209,11 +212,20 @@ def evaluate(
         Targets of the training patients, which some survival metrics need for their censoring weights.
     out_of_fold
         Let fitted bricks answer for patients whom they were fitted on as they did without them.
+    times
+        Of survival, when to compare predictions with Kaplan–Meier, in the unit of the task.
 
     Returns
     -------
     dict of str to float
-        ``loss`` and the metrics by name.
+        ``loss`` and the metrics by name; of each of ``times`` what
+        :class:`~mmlego.tasks.survival_calibration.CalibrationAt` holds, as ``predicted_at_12_months``,
+        ``km_at_12_months``, ``ici_at_12_months``.
+
+    Raises
+    ------
+    InputError
+        If ``times`` are asked of another task than survival, or hold a negative one.
 
     Warns
     -----
@@ -238,7 +250,16 @@ def evaluate(
             LegoWarning,
             stacklevel=2,
         )
-    return scored(model, patients, batch_size=batch_size, reference=reference, out_of_fold=out_of_fold)
+    logits = all_logits(model, patients, batch_size, out_of_fold=out_of_fold)
+    scores = scores_of(model.task, logits, patients.target, reference)
+    if times is None:
+        return scores
+    if not isinstance(model.task, Survival):
+        raise InputError("times are asked of survival", expected="a model of survival", got=model.task.name)
+    found = model.task.calibration(logits, patients.target, times)
+    labels = time_labels(times, model.task.unit)
+    rows = [(label, vars(row)) for label, row in zip(labels, found, strict=True)]
+    return scores | {f"{name}_at_{label}": row[name] for label, row in rows for name in row if name != "time"}
 
 
 def _fitted_on(model: Model, patients: PatientData) -> int:

@@ -35,7 +35,7 @@ def test_tables_are_joined_by_patient(frames, followed) -> None:
 
 def test_prepared_by_hand(frames, followed) -> None:
     prepared = cohort(frames, followed).prepare(["a", "c", "b"])
-    assert prepared.task == Survival([3.5])  # between the two event times of the training patients, 2 and 5
+    assert prepared.task == Survival([5.0], typical_time=5.0)  # of 2, 5 and 9 the latest that is not the last
     rna, clinical = prepared.preprocessing.values()
     assert rna.columns == ("TP53",)  # EGFR is constant in a and c
     assert (rna.centre, rna.scale) == ((2.0,), (1.0,))

@@ -47,7 +47,7 @@ def test_survival_by_hand() -> None:
     assert outcome.index.tolist() == list("abcde")
     assert [str(note) for note in notes] == ["outcome: 2 patients whose outcome is missing (f, g)"]
     task = spec.fit_task(outcome)
-    assert task == Survival([2.5, 4])  # the median of the event times, and where a fifth is left
+    assert task == Survival([2.5, 4], typical_time=3)  # the median of the event times, and where a fifth is left
     assert spec.target(outcome, task).tolist() == [[1, 1], [1, 2], [1, 3], [1, 4], [0, 9]]
     assert spec.strata(outcome).tolist() == [1, 1, 1, 1, 0]
     assert spec.describe(outcome) == "survival: 4 events, 1 censored, time up to 9"
