@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mmlego.bundle import Bundle
     from mmlego.card import Card
     from mmlego.checkpoint import load, save
+    from mmlego.explaining.explain import explain
     from mmlego.fitted import FittedBlock
     from mmlego.fuse import LegoFuse
     from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
@@ -43,6 +44,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "bundle": ["Bundle"],
             "card": ["Card"],
             "checkpoint": ["load", "save"],
+            "explaining.explain": ["explain"],
             "fitted": ["FittedBlock"],
             "fuse": ["LegoFuse"],
             "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
@@ -52,8 +54,8 @@ else:  # the command line shows its help without torch, which takes longer to im
             "training.evaluate": ["evaluate", "predict"],
             "training.fit": ["fit"],
         },
-        "baseplate block card checkpoint data datasets encoders encoding estimators fingerprint fuse interop job "
-        "learners merge multimodal nn settings tasks training".split(),
+        "baseplate block card checkpoint data datasets encoders encoding estimators explaining fingerprint fuse "
+        "interop job learners merge multimodal nn settings tasks training".split(),
     )
 
 __all__ = [
@@ -85,6 +87,7 @@ __all__ = [
     "encoders",
     "estimators",
     "evaluate",
+    "explain",
     "fit",
     "interop",
     "learners",

@@ -103,7 +103,6 @@ class FittedBlock(Brick):
         spectrum = row[:, None, :].expand(-1, self.plate.channels, -1)
         return BlockOutput(torch.complex(spectrum, torch.zeros_like(spectrum)), logits)
 
-    @torch.no_grad()
     def logits(self, x: Tensor | Ragged, mask: Tensor | None = None, known: Tensor | None = None) -> Tensor:
         """Return logits ``(b, k)``: the answers out of fold where there are some, else the learner's."""
         check_kind(x, mask, self.modality)
@@ -138,6 +137,7 @@ class FittedBlock(Brick):
             )
         return found
 
+    @torch.no_grad()
     def _answer(self, x: Tensor | Ragged, mask: Tensor | None) -> Tensor:
         rows = self.rows(x, mask)
         missing_allowed = getattr(self.encoder, "accepts_missing", False)

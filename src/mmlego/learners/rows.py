@@ -78,7 +78,7 @@ class Rows:
             raise InputError(
                 f"terms of rows that are {form!r}", expected=wanted, got="none" if terms is None else "some"
             )
-        self._terms: Runs | Subtrees | None = None if kind is None else kind(**(terms or {}))
+        self.terms: Runs | Subtrees | None = None if kind is None else kind(**(terms or {}))
 
     @classmethod
     def of(
@@ -136,14 +136,14 @@ class Rows:
     @property
     def columns(self) -> int:
         """``p``, the numbers a row has."""
-        counted = 0 if self._terms is None else len(self._terms.terms)
+        counted = 0 if self.terms is None else len(self.terms.terms)
         if self.form in ("pooled", "subtrees"):
             return self.width * (4 + 2 * self.ordered + self.gaps) + 1 + counted
         return counted or self.width
 
     def config(self) -> dict[str, Any]:
         """Return the arguments."""
-        told = {} if self._terms is None else {"terms": self._terms.config()}
+        told = {} if self.terms is None else {"terms": self.terms.config()}
         return {"form": self.form, "width": self.width, "ordered": self.ordered, "gaps": self.gaps, **told}
 
     def __repr__(self) -> str:
@@ -157,13 +157,13 @@ class Rows:
         ShapeError
             If the features are of another width, or graphs are asked for.
         """
-        if isinstance(self._terms, Runs):
-            return self._terms(x, mask)
-        if isinstance(self._terms, Subtrees) and not isinstance(x, Graphs):
+        if isinstance(self.terms, Runs):
+            return self.terms(x, mask)
+        if isinstance(self.terms, Subtrees) and not isinstance(x, Graphs):
             raise ShapeError("features of the wrong shape", expected="Graphs", got=type(x).__name__)
-        if isinstance(self._terms, Subtrees) and isinstance(x, Graphs):
+        if isinstance(self.terms, Subtrees) and isinstance(x, Graphs):
             pooled = torch.stack([self._pooled(nodes) for nodes in x.unbind()])
-            return torch.cat([pooled, self._terms(x)], 1)
+            return torch.cat([pooled, self.terms(x)], 1)
         if self.form == "counts":
             return torch.stack([self._counts(codes) for codes in _bags(x, mask)])
         if self.form == "flat":

@@ -177,12 +177,12 @@ class Trees(Learner):
         """Return link(base + Σ values), ``(b, m)``."""
         x = x.float().double() if self.single else x
         parts = x.split(max(1, _AT_ONCE // max(len(self.root), 1)))
-        total = torch.cat([self._sums(part) for part in parts]) + self.base
+        total = torch.cat([self.sums(part) for part in parts]) + self.base
         if self.link == "log":
             return total.clamp(min=_BOUND).log()
         return total.clamp(_BOUND, 1 - _BOUND).logit() if self.link == "log_odds" else total
 
-    def _sums(self, x: Tensor) -> Tensor:
+    def sums(self, x: Tensor) -> Tensor:
         """Return the sums of values ``(b, m)``."""
         feature, left = self.feature.long(), self.left.long()
         node = self.root.long().expand(len(x), -1)  # (b, t)

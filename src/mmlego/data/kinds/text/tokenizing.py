@@ -64,6 +64,11 @@ class LocalTokenizer:
         encoded = tokenizer.encode_batch(list(texts))
         return [part.ids for part in encoded], sum(bool(part.overflowing) for part in encoded)
 
+    def words(self, ids: Sequence[int]) -> list[str]:
+        """Return the piece of text that each id stands for."""
+        tokenizer = self._built
+        return [str(tokenizer.id_to_token(number)) for number in ids]
+
 
 def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, int]:
     """Return the tokenizer of a folder, and how many ids its model takes.

@@ -1,0 +1,226 @@
+"""One patient's prediction as a function of one modality alone: of its features, and of what fitted parts answer."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from mmlego.brick import Brick
+from mmlego.bundle import Bundle
+from mmlego.data import Batch
+from mmlego.explaining.outputs import Explained, scalars
+from mmlego.fitted import FittedBlock
+from mmlego.fuse import LegoFuse
+from mmlego.learners.rows import Rows
+from mmlego.multimodal import Gaps
+from mmlego.nn.ragged import Ragged
+from mmlego.training.evaluate import Model, logits_of
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted part of a model, which answers to rows.
+
+    Attributes
+    ----------
+    brick
+        The part.
+    rows
+        How the modality becomes its rows.
+    before
+        How many columns stand before those of the modality.
+    """
+
+    brick: FittedBlock
+    rows: Rows
+    before: int = 0
+
+
+class Question:
+    """What moves a prediction within one modality of one patient, all else being as it is.
+
+    Parameters
+    ----------
+    model
+        Any.
+    batch
+        One patient, who has the modality.
+    modality
+        Its name.
+    """
+
+    def __init__(self, model: Model, batch: Batch, modality: str) -> None:
+        self.model, self.batch, self.modality = model, batch, modality
+        self.brick = model if isinstance(model, Brick) else model.block(modality)
+        value = batch.inputs[modality]
+        x, mask = value if isinstance(value, tuple) else (value, None)
+        if x is None:
+            raise TypeError("the patient lacks the modality")
+        self.x: Tensor | Ragged = x
+        self.mask: Tensor | None = mask
+        self.members: list[Brick] = (
+            [member for _, member in self.brick.each()] if isinstance(self.brick, Bundle) else [self.brick]
+        )
+        self.fitted = [Fitted(member, member.rows) for member in self.members if isinstance(member, FittedBlock)]
+        self.neural = [member for member in self.members if not isinstance(member, FittedBlock)]
+        self._gaps: Gaps | None = None
+        across = model.across if isinstance(model, LegoFuse) else None
+        self.crosses = across is not None and all(batch.inputs.get(name) is not None for name in across.rows)
+        if across is not None and self.crosses:
+            names = list(across.rows)
+            before = sum(across.rows[name].columns for name in names[: names.index(modality)])
+            self.fitted.append(Fitted(across.brick, across.rows[modality], before))
+        if not isinstance(model, Brick):
+            self._gaps = self._listened(model, batch)
+
+    def _listened(self, model: Model, batch: Batch) -> Gaps:
+        """Return the batch with what all other blocks say of it, where these do not hear each other."""
+        if isinstance(model, Brick):
+            raise TypeError("a brick has no other blocks")
+        gaps = model.read(batch.inputs, batch.present)
+        if isinstance(model, LegoFuse) and model.mode != "parallel":
+            return gaps
+        told = {
+            name: part if name == self.modality else replace(part, told=model.spectrum_of(name, gaps))
+            for name, part in gaps.parts.items()
+        }
+        return replace(gaps, parts=told)
+
+    def own_row(self, part: Fitted) -> Tensor:
+        """Return the row that a fitted part sees of the modality, ``(p,)``."""
+        return part.rows(self.x, self.mask)[0]
+
+    def whole_row(self, part: Fitted) -> Tensor:
+        """Return the whole row that a fitted part sees, ``(p,)``."""
+        if not (self.crosses and part is self.fitted[-1]):
+            return self.own_row(part)
+        rows = []
+        across = self.model.across if isinstance(self.model, LegoFuse) else None
+        for name, one in (across.rows if across is not None else {}).items():
+            value = self.batch.inputs[name]
+            x, mask = value if isinstance(value, tuple) else (value, None)
+            rows.append(one(x, mask)[0])  # type: ignore[arg-type]  # who has all
+        return torch.cat(rows)
+
+    def answer(self, chosen: Explained, values: Tensor, told: list[Tensor]) -> Tensor:
+        """Return the explained number.
+
+        Parameters
+        ----------
+        chosen
+            Which.
+        values
+            The features, as those of :attr:`x`.
+        told
+            Of each of :attr:`fitted` its logits, ``(1, k)``.
+        """
+        x = with_values(self.x, values)
+        k = self.model.task.outputs
+        across = told[-1] if self.crosses else None
+        mine = iter(told)
+        known = [
+            next(mine).float()
+            if isinstance(member, FittedBlock)
+            else torch.full((1, k), torch.nan, device=values.device)
+            for member in self.members
+        ]
+        answers = torch.cat(known, dim=1) if any(isinstance(m, FittedBlock) for m in self.members) else None
+        if isinstance(self.model, Brick):
+            logits = self.model.logits(x, self.mask, answers)
+        else:
+            gaps = self._whole()
+            part = replace(gaps.parts[self.modality], x=x, mask=self.mask, known=answers)
+            logits = self.model.answer(replace(gaps, parts={**gaps.parts, self.modality: part}), across)
+        return chosen.pick(scalars(self.model.task, logits))[0]
+
+    def _whole(self) -> Gaps:
+        if self._gaps is None:
+            raise TypeError("a brick has no other blocks")
+        return self._gaps
+
+    def logits(self) -> Tensor:
+        """Return the logits of the prediction, ``(1, k)``."""
+        return logits_of(self.model, self.batch)
+
+
+def with_values(x: Tensor | Ragged, values: Tensor) -> Tensor | Ragged:
+    """Return features of the same form with other values; graphs keep their edges."""
+    if not isinstance(x, Ragged):
+        return values
+    made = copy.copy(x)
+    made.values = values
+    return made
+
+
+class Given(nn.Module):
+    """In place of an encoder: what it gave, or what stands in its place.
+
+    Parameters
+    ----------
+    tokens
+        What it gives.
+    tokenwise
+        Whether each token is of one of the input's.
+    """
+
+    def __init__(self, tokens: Tensor, *, tokenwise: bool) -> None:
+        super().__init__()
+        self.tokens, self.tokenwise = tokens, tokenwise
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the tokens, whatever comes in."""
+        return self.tokens
+
+
+@contextmanager
+def in_place_of_encoders(blocks: list[Brick], given: list[Given]) -> Iterator[None]:
+    """Let blocks take their tokens from others than their encoders, for as long as this lasts."""
+    own = [block.encoder for block in blocks]
+    try:
+        for block, other in zip(blocks, given, strict=True):
+            block.encoder = other
+        yield
+    finally:
+        for block, encoder in zip(blocks, own, strict=True):
+            block.encoder = encoder
+
+
+@contextmanager
+def recorded(modules: list[nn.Module]) -> Iterator[dict[int, tuple[Tensor, Tensor]]]:
+    """Yield what first went into modules and came out of each, by their numbers, once they have been asked."""
+    seen: dict[int, tuple[Tensor, Tensor]] = {}
+
+    def keep(number: int) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def hook(_: nn.Module, inputs: tuple[Any, ...], made: Any) -> None:
+            if number not in seen and inputs and isinstance(inputs[0], Tensor) and isinstance(made, Tensor):
+                seen[number] = (inputs[0].detach(), made.detach())
+
+        return hook
+
+    handles = [module.register_forward_hook(keep(number)) for number, module in enumerate(modules)]
+    try:
+        yield seen
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def given_outputs(modules: list[nn.Module], held: list[Tensor]) -> Iterator[None]:
+    """Let modules give what stands in a list, which may change, for as long as this lasts."""
+
+    def put(number: int) -> Callable[[nn.Module, tuple[Any, ...], Any], Tensor]:
+        return lambda _module, _inputs, made: held[number].reshape(made.shape)
+
+    handles = [module.register_forward_hook(put(number)) for number, module in enumerate(modules)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()

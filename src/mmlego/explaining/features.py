@@ -1,0 +1,186 @@
+"""What moved the prediction for each patient, feature by feature of one modality, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from mmlego.data import Cohort, OmicsPreprocessor, PatientData, SeriesPreprocessor
+from mmlego.errors import InputError, UnknownNameError
+from mmlego.explaining.asking import Question
+from mmlego.explaining.naming import Line, lines_of
+from mmlego.explaining.outputs import explained
+from mmlego.explaining.reference import Reference
+from mmlego.explaining.subsets import prior_of
+from mmlego.explaining.within import found_within
+from mmlego.job.data import data_of
+from mmlego.nn.modes import modes_kept
+from mmlego.nn.ragged import Ragged
+from mmlego.training.evaluate import Data, Model, bricks_of, data_for
+from mmlego.wording import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureValues:
+    """What moved the prediction within one modality.
+
+    Attributes
+    ----------
+    per_feature
+        A line a patient and feature: ``patient``, ``feature``, ``value``, ``attribution``; of patches ``slide``, ``x``,
+        ``y``, of series ``hour``.
+    sums
+        A row a patient: ``base``, the explained number with the modality at its base and all else as it is;
+        ``prediction``; ``attributions``, their sum; ``error``, what they lack of the difference; ``exact``, False where
+        shares of a model that can only be asked are estimates.
+    sets
+        Where the modality has gene sets, the sum over the genes of each: ``patient``, ``feature``, ``attribution``.
+    maps
+        By patient the shares of all pixels ``(h, w)`` or ``(d, h, w)``, where the modality is images.
+    """
+
+    per_feature: pd.DataFrame
+    sums: pd.DataFrame
+    sets: pd.DataFrame | None = None
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def summary(self) -> pd.DataFrame:
+        """Return the mean size of the attribution of each feature over the patients, largest first; and its mean.
+
+        The features of a series are its variables, of which a patient's cells are summed.
+        """
+        each = self.per_feature.groupby(["feature", "patient"], sort=False)["attribution"].sum().reset_index()
+        count = len(self.sums)
+        by_name = each.groupby("feature", sort=False)["attribution"]
+        made = by_name.agg(lambda part: part.abs().sum() / count).to_frame("mean_size")
+        made["mean"] = by_name.sum() / count
+        made["patients"] = by_name.size()
+        return made.sort_values("mean_size", ascending=False, kind="stable")
+
+
+def feature_values(
+    model: Model,
+    data: Data | Cohort,
+    modality: str,
+    *,
+    patients: Sequence[str] | None = None,
+    output: str | None = None,
+) -> FeatureValues:
+    r"""Return what moved the prediction for each patient within one modality, all other modalities being as they are.
+
+    Beside what is explained: standardised numbers at 0, the mean of training, and categories at none; patches at the
+    mean patch of ``data``, statistics of tokens at their mean; what was not measured stays so. Linear models get
+    ``w (x − base)``, trees exact Shapley values against that one base, neural blocks integrated gradients on their
+    inputs (of texts and sequences, on the embeddings; of bags, on the tokens of their patches), never on what is
+    complex inside. The scale is that of :func:`mmlego.explaining.modality_values`. How much the sum lacks is told.
+
+    Parameters
+    ----------
+    model
+        A LegoBlock, LegoMerge or LegoFuse.
+    data
+        All patients beside whom some are explained: a Cohort, or as :func:`mmlego.predict` takes them. With a Cohort,
+        values are as in its files.
+    modality
+        Which.
+    patients
+        Whom to explain, by id; None: all who have the modality.
+    output
+        As :func:`mmlego.explaining.modality_values` takes it.
+
+    Raises
+    ------
+    UnknownNameError
+        If the modality or the output is unknown.
+    InputError
+        If nobody has the modality, or a base needs more patients.
+
+    Examples
+    --------
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Regression
+    >>> block = LegoBlock(SNN(2), Baseplate(Regression(), channels=4, width=8), "labs")
+    >>> values = feature_values(block, (torch.randn(6, 2), None), "labs", patients=["3"])
+    >>> values.per_feature["feature"].tolist(), bool(values.sums["error"].abs().max() < 0.1)
+    (['column 0', 'column 1'], True)
+    """
+    import pandas as pd
+
+    if modality not in model.modalities:
+        raise UnknownNameError("unknown modality", expected=f"one of {', '.join(model.modalities)}", got=repr(modality))
+    everyone, frame = patients_of(model, data), data.frames.get(modality) if isinstance(data, Cohort) else None
+    if modality not in everyone.modalities or not bool(everyone.present[modality].any()):
+        raise InputError(f"nobody has {modality}", expected="patients who have it", got="none")
+    rows = _rows(everyone, modality, patients)
+    brick = next(brick for brick in bricks_of(model) if brick.modality == modality)
+    fitted = brick.preprocessing
+    reference, base = Reference(everyone, modality), prior_of(model)
+    lines: list[Line] = []
+    sums: dict[str, tuple[float, float, float, float, bool]] = {}
+    maps: dict[str, np.ndarray] = {}
+    with modes_kept(model), torch.backends.cudnn.flags(enabled=False):
+        model.eval()
+        for row in rows:
+            patient = everyone.patients[row]
+            batch = everyone.subset([row]).with_any().batch()
+            batch.inputs = {name: value for name, value in batch.inputs.items() if value is not None}
+            batch.present = {name: batch.present[name] for name in batch.inputs}
+            question = Question(model, batch, modality)
+            with torch.no_grad():
+                logits = question.logits()
+            chosen = explained(model.task, logits, base, output)
+            found = found_within(question, chosen, reference, timed=isinstance(fitted, SeriesPreprocessor))
+            x = question.x.values if isinstance(question.x, Ragged) else question.x[0]
+            raw = None if frame is None else frame.loc[patient].to_dict()
+            lines += [{"patient": patient, **line} for line in lines_of(fitted, x, found.cells, raw)]
+            total = float(found.cells.values.sum()) + sum(found.cells.rest.values())
+            sums[patient] = (found.start, found.end, total, found.error, found.exact)
+            if found.cells.values.ndim > 2:
+                maps[patient] = found.cells.values.sum(0).numpy()
+    table = pd.DataFrame(lines)
+    columns = ["base", "prediction", "attributions", "error", "exact"]
+    told = pd.DataFrame.from_dict(sums, orient="index", columns=columns)
+    told.index.name = "patient"
+    return FeatureValues(table, told, _sets(fitted, table), maps)
+
+
+def patients_of(model: Model, data: Data | Cohort) -> PatientData:
+    """Return the patients of a cohort, or of other data, that a model can be asked about."""
+    return data_for(model, data_of(model, data) if isinstance(data, Cohort) else data, with_target=False)
+
+
+def _rows(data: PatientData, modality: str, patients: Sequence[str] | None) -> list[int]:
+    having = {data.patients[row]: row for row in data.present[modality].nonzero().squeeze(1).tolist()}
+    if patients is None:
+        return list(having.values())
+    lacking = [patient for patient in patients if patient not in having]
+    if lacking:
+        raise InputError(
+            f"patients who cannot be explained by {modality}",
+            expected="patients who have it",
+            got=listed(lacking),
+            remedy="Leave them out of patients=.",
+        )
+    return [having[patient] for patient in patients]
+
+
+def _sets(fitted: Any, table: pd.DataFrame) -> pd.DataFrame | None:
+    """Return the sums over gene sets, where the kind has them."""
+    import pandas as pd
+
+    if not isinstance(fitted, OmicsPreprocessor) or not fitted.sets:
+        return None
+    wide = table.pivot(index="patient", columns="feature", values="attribution")
+    wide = wide.loc[table["patient"].drop_duplicates(), list(fitted.columns)]
+    made = {name: wide.iloc[:, list(genes)].sum(axis=1) for name, genes in fitted.sets.items()}
+    long = pd.DataFrame(made).rename_axis("patient").reset_index()
+    return long.melt(id_vars="patient", var_name="feature", value_name="attribution")
