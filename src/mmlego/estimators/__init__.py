@@ -6,6 +6,7 @@ ids of patients of a cohort that the estimator holds.
 """
 
 from mmlego.estimators.classifier import LegoClassifier
+from mmlego.estimators.folds import SurvivalStratifiedKFold
 from mmlego.estimators.modalities import Modalities
 from mmlego.estimators.multilabel import LegoMultiLabelClassifier
 from mmlego.estimators.regressor import LegoRegressor
@@ -19,4 +20,5 @@ __all__ = [
     "LegoSurvival",
     "Modalities",
     "StepFunction",
+    "SurvivalStratifiedKFold",
 ]

@@ -15,6 +15,7 @@ from mmlego.data import Cohort
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, MismatchError, TooFewError
+from mmlego.estimators.cells import holds_cells
 from mmlego.estimators.guard import Seen
 from mmlego.estimators.inputs import Columns, Kinds, Reading, Rows, bare, columns_of, is_container
 from mmlego.estimators.modalities import Modalities
@@ -154,10 +155,11 @@ class LegoEstimator(BaseEstimator):  # type: ignore[misc]
         if whole:
             return x
         if isinstance(x, pd.DataFrame):
-            if isinstance(x.columns, pd.MultiIndex):
+            if isinstance(x.columns, pd.MultiIndex) or holds_cells(x):
                 if reset:
                     self.n_features_in_ = x.shape[1]
-                    self.feature_names_in_ = np.array(["__".join(map(str, name)) for name in x.columns], dtype=object)
+                    names = ["__".join(map(str, one)) if isinstance(one, tuple) else str(one) for one in x.columns]
+                    self.feature_names_in_ = np.array(names, dtype=object)
                 return x
             validate_data(self, x, skip_check_array=True, reset=reset)
             if x.shape[1] == 0 or len(x) == 0:

@@ -13,7 +13,8 @@ from mmlego.wording import counted, listed
 if TYPE_CHECKING:
     import pandas as pd
 
-BAG = {"kind": "bag"}
+# What cells are, where nothing is said of them.
+USUAL: dict[str, Mapping[str, object]] = {"matrices": {"kind": "bag"}, "tables": {"kind": "series"}}
 
 
 def holds_cells(frame: pd.DataFrame) -> bool:
@@ -50,7 +51,7 @@ def frame_of_cells(
     index
         The patients.
     section
-        The section that was asked for; None: vectors are a table, ``(n_i, f)`` are bags.
+        The section that was asked for; None: vectors are a table, ``(n_i, f)`` are bags, DataFrames are series.
 
     Raises
     ------
@@ -69,13 +70,14 @@ def frame_of_cells(
     whose = index[here]
     if sorts == ["vectors"] and section is None:
         return _table(name, found, whose), None
-    if sorts == ["vectors"] or sorts == ["matrices"]:
-        section = BAG if section is None else section
-    elif section is None or sorts == ["others"]:
-        kind = {"texts": "text (or sequence, graph, fingerprint)", "tables": "series"}.get(sorts[0])
-        remedy = f"Say so by kinds={{{name!r}: ...}}." if kind else "Describe their files in a manifest: cohort=."
-        expected = f"a kind, as {kind}" if kind else "vectors (f,), bags (n, f), DataFrames or texts"
+    section = section or USUAL.get(sorts[0])
+    if section is None or sorts == ["others"]:
+        texts = sorts == ["texts"]
+        remedy = f"Say so by kinds={{{name!r}: ...}}." if texts else "Describe their files in a manifest: cohort=."
+        expected = "a kind: text, sequence, graph, fingerprint" if texts else "vectors (f,), bags (n, f), DataFrames"
         raise InputError(f"modality {name!r} has cells of {_described(found[0])}", expected=expected, remedy=remedy)
+    if sorts == ["texts"]:
+        section = {"column": name, **section}
     column = section.get("column", name)
     made = np.empty(len(found), dtype=object)
     for row, cell in enumerate(found):

@@ -299,6 +299,8 @@ def parse_source(content: object, where: str = "modality", *, files: bool = Fals
     for name in source.needs if files else ():
         if getattr(source, name) is None:
             raise InputError(f"{where} names no {name}", remedy=f"Add {name}: to the section.")
+    if files and (told := source.unplaced()):
+        raise InputError(f"{where}: {told}")
     return source
 
 

@@ -47,6 +47,7 @@ class FileSource(Source):
     needs: ClassVar[tuple[str, ...]] = ()
     cells: ClassVar[str]  # the one column of the frame
     folders: ClassVar[bool] = False  # whether a table may name folders
+    in_memory: ClassVar[bool] = False  # whether :meth:`choose` makes it of arrays in a table
     ways: ClassVar[Mapping[str, str]] = {"first": "the first of each counts"}  # what rows: may say of several files
 
     file: str | None = None
@@ -57,11 +58,17 @@ class FileSource(Source):
 
     @model_validator(mode="after")
     def _check_places(self) -> Self:
-        if self.file is None and self.pattern is None:
-            raise ValueError("name the files, by file: (a table with a column of paths) or by pattern:")
+        if not self.in_memory and (told := self.unplaced()):
+            raise ValueError(told)
         if self.pattern is not None:
             NamePattern(self.pattern, alone=self.file is None)
         return self
+
+    def unplaced(self) -> str | None:
+        """Return that nothing says where the files are; None if something does."""
+        if self.file is None and self.pattern is None:
+            return "name the files, by file: (a table with a column of paths) or by pattern:"
+        return None
 
     def unheeded(self) -> tuple[str, Sequence[str]]:
         """Return that no column is looked at where a pattern names the files."""

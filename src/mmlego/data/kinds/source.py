@@ -205,6 +205,10 @@ class Source(BaseModel, ABC):
         """
         return list(cls.drafted)
 
+    def unplaced(self) -> str | None:
+        """Return what a manifest has to say of where the files are, beside what the kind needs; or None."""
+        return None
+
     def lacks(self) -> str | None:
         """Return what has to be filled in before anything is trained, though patients can be read without; or None."""
         return None

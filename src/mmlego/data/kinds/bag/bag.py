@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.data.kinds.bag.arrays import BagArray
 from mmlego.data.kinds.bag.files import BagFile, Numbers
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Bag:
     Parameters
     ----------
     files
-        The file of each slide.
+        The file of each slide, or its features in memory.
 
     Examples
     --------
@@ -41,7 +42,7 @@ class Bag:
     (10, torch.Size([2, 3]), [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
 
-    files: tuple[BagFile, ...]
+    files: tuple[BagFile | BagArray, ...]
 
     @property
     def tokens(self) -> int:

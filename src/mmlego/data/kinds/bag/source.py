@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from mmlego.data.kinds.bag.arrays import BagArray, choose_bags
 from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag
 from mmlego.data.kinds.bag.files import BagFile
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
 from mmlego.data.kinds.file_sources import FileSource, files_of
+from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -43,6 +45,7 @@ class BagSource(FileSource):
     cells: ClassVar[str] = COLUMN
     endings: ClassVar[tuple[str, ...]] = (".h5", ".pt")  # .npy may be anything
     folders: ClassVar[bool] = True  # .zarr is one
+    in_memory: ClassVar[bool] = True
     ways: ClassVar[Mapping[str, str]] = {"concat": "one bag of all", **FileSource.ways}
 
     kind: Literal["bag"] = "bag"
@@ -50,23 +53,42 @@ class BagSource(FileSource):
     features: str | None = None
     sample: int | None = Field(default=SAMPLE, ge=1)
 
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the bags of a table in memory, whose one column holds arrays ``(n, f)``, or None.
+
+        Raises
+        ------
+        InputError
+            If a cell is no bag, or a patient has several under ``rows: error``.
+        """
+        import pandas as pd
+
+        found, notes = choose_bags(frame, key, modality, taken, self.rows)
+        cells = [self.together(bags) for bags in found.values()]
+        index = pd.Index(list(found), name="patient", dtype=object)
+        return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN), notes
+
     def open(self, path: Path) -> BagFile:
         """Return a file, its header read and checked."""
         return BagFile.open(path, self.features)
 
-    def look(self, part: BagFile) -> None:
+    def look(self, part: BagFile | BagArray) -> None:
         """Read all features of a file."""
-        part.look_through()
+        if isinstance(part, BagFile):
+            part.look_through()
 
-    def parts(self, cell: Bag) -> Sequence[BagFile]:
+    def parts(self, cell: Bag) -> Sequence[BagFile | BagArray]:
         """Return the slides of a patient."""
         return cell.files
 
-    def together(self, parts: Sequence[BagFile]) -> Bag:
+    def together(self, parts: Sequence[BagFile | BagArray]) -> Bag:
         """Return the slides of one patient as one bag."""
         widths = {part.width for part in parts}
         if len(widths) > 1:
-            names = listed(f"{part.path.name} {part.width}" for part in parts)
+            files = [part for part in parts if isinstance(part, BagFile)]
+            names = listed([f"{part.path.name} {part.width}" for part in files] or sorted(widths))
             raise InputError("slides of one patient differ in width", expected="one width", got=names)
         return Bag(tuple(parts))
 

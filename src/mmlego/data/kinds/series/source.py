@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
 
 from mmlego.data.kinds.series.binning import Rule
+from mmlego.data.kinds.series.cells import stays_of_cells
 from mmlego.data.kinds.series.choices import check_patterns, fits
 from mmlego.data.kinds.series.meds import EVENT
 from mmlego.data.kinds.series.physionet import DESCRIPTORS
@@ -90,6 +91,27 @@ class SeriesSource(StaySource):
             who = tuple(frame.index[empty])
             notes.append(Dropped(modality, f"{counted(len(who), 'patient')} without any measurement", who))
         return frame[~empty], notes
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the series of a table in memory, whose one column holds tables or arrays, rows in order of time.
+
+        A table's index says when its rows were measured, in ``unit`` since the start; the ``i``-th row of an array
+        ``(t, v)`` is of the ``i``-th bin, its variables are called ``v0``, ``v1``, …. NaN was not measured.
+
+        Raises
+        ------
+        InputError
+            If a cell is no series, or a patient has several.
+        """
+        found, notes = stays_of_cells(frame, key, modality, bin_hours=self.bin_hours, unit=self.unit)
+        names, hidden = self.chosen(found, "wide", modality, lenient=not taken)
+        notes += hidden
+        _refuse_outcome(names, taken, modality)
+        found, outside = self.narrowed(found, names, modality)
+        table = found.frame()
+        return table[np.asarray(found.sizes) > 0], [*notes, *outside]
 
     def width(self, frame: pd.DataFrame) -> int:
         """Return how many variables there are."""
