@@ -113,7 +113,7 @@ def _plain(cell: Any) -> Any:
     if isinstance(cell, str | pd.DataFrame):
         return cell
     if hasattr(cell, "detach"):
-        cell = cell.detach().cpu()
+        cell = cell.detach().cpu().double().numpy()
     return np.asarray(cell)
 
 

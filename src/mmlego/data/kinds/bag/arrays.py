@@ -54,7 +54,7 @@ class BagArray:
         InputError
             If it is of another shape, empty, or not finite.
         """
-        detached = values.detach().cpu() if hasattr(values, "detach") else values
+        detached = values.detach().cpu().double().numpy() if hasattr(values, "detach") else values
         array = np.asarray(detached)
         array = array[None] if array.ndim == 1 else array
         if array.ndim != 2 or array.size == 0 or array.dtype.kind not in "biuf":

@@ -89,7 +89,7 @@ def _part(cell: Any, modality: str, patient: str, bin_hours: float, unit: Unit) 
 
     where = f"{modality}: patient {patient}"
     if hasattr(cell, "detach"):
-        cell = cell.detach().cpu()
+        cell = cell.detach().cpu().double().numpy()
     try:
         values = np.array(cell, dtype=np.float64)
         if isinstance(cell, pd.DataFrame):
