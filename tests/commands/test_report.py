@@ -179,3 +179,23 @@ def test_no_patient_is_named(reported: Path, site: Path) -> None:
 def test_what_is_nothing_to_report_on(site: Path, tmp_path: Path) -> None:
     assert "nothing to report on" in refused("report", site, "-o", tmp_path / "a.html")
     assert "not found" in refused("report", tmp_path / "nowhere", "-o", tmp_path / "a.html")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "heading"),
+    [
+        ({"task": "classification", "label": "relapse"}, "relapse = yes"),
+        ({"task": "classification", "label": "grade"}, "Telling patients apart"),
+        ({"task": "regression", "target": "il6"}, "Predicted and observed"),
+        ({"task": "multilabel", "labels": ["tox_liver", "tox_skin"]}, "Telling patients apart"),
+    ],
+    ids=["two", "classes", "numbers", "labels"],
+)
+def test_every_task_has_its_page(train: object, tmp_path: Path, outcome: dict[str, object], heading: str) -> None:
+    data = write_cohort(tmp_path / "data", ("rna", "clinical"), n=120, outcome=outcome)
+    run = train(tmp_path / "run", data=data)  # type: ignore[operator]
+    done("merge", run)
+    done("report", run, "-o", tmp_path / "report.html")
+    read = check(tmp_path / "report.html")
+    assert heading in read.text
+    assert len(read.pictures) >= 4

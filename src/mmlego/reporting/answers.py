@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from mmlego.errors import LegoWarning
 from mmlego.job import data_of
 from mmlego.job.data import having
 from mmlego.job.scoring import BATCH, reference_of
+from mmlego.reporting.outcomes import label_of
 from mmlego.reporting.subject import MERGE, Subject
 from mmlego.tasks import Task
 from mmlego.training.evaluate import Model, all_logits, warn_of_memory
@@ -42,6 +43,8 @@ class Answers:
         What it says of them.
     target : (n, …)
         What happened.
+    column
+        Of the classes, in the file.
     """
 
     label: str
@@ -49,13 +52,14 @@ class Answers:
     patients: tuple[str, ...]
     logits: Tensor
     target: Tensor
+    column: str = ""
 
     def of(self, patients: Sequence[str]) -> Answers:
         """Return those for some patients, in their order; patients without an answer are left out."""
         place = {patient: row for row, patient in enumerate(self.patients)}
         chosen = [patient for patient in patients if patient in place]
         rows = torch.tensor([place[patient] for patient in chosen], dtype=torch.int64)
-        return Answers(self.label, self.task, tuple(chosen), self.logits[rows], self.target[rows])
+        return replace(self, patients=tuple(chosen), logits=self.logits[rows], target=self.target[rows])
 
     @property
     def prediction(self) -> Any:
@@ -125,7 +129,7 @@ def hear(subject: Subject) -> Heard | None:
         data = data_of(subject.models[MERGE], cohort, subject.held_out)
         logits = ensemble_logits(blocks, data).double()
         merged = found[MERGE]
-        found[ENSEMBLE] = Answers(ENSEMBLE, merged.task, merged.patients, logits, merged.target)
+        found[ENSEMBLE] = replace(merged, label=ENSEMBLE, logits=logits)
     names = tuple(name for name in cohort.modalities)
     have = [set(cohort.frames[name].index) for name in names]
     present = np.array([[patient in who for who in have] for patient in subject.held_out], dtype=bool)
@@ -158,4 +162,5 @@ def _ask(label: str, model: Model, cohort: Cohort, patients: Sequence[str]) -> A
     warn_of_memory(model, data, stacklevel=4)
     logits = all_logits(model, data, BATCH, out_of_fold=True).double()
     target = data.target if data.target is not None else torch.full((len(data),), math.nan)
-    return Answers(label, model.task, tuple(data.patients), logits, target)
+    column = label_of(cohort.outcome_spec)
+    return Answers(label, model.task, tuple(data.patients), logits, target, column)

@@ -6,14 +6,17 @@ import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mmlego.reporting.answers import hear
+from mmlego.reporting.answers import Heard, hear
 from mmlego.reporting.experiment import experiment
+from mmlego.reporting.numeric import numeric_sections
 from mmlego.reporting.parts import Page, Section
 from mmlego.reporting.people import people
+from mmlego.reporting.ranked import ranked_sections
 from mmlego.reporting.scored import scored
 from mmlego.reporting.subgroups import subgroups
 from mmlego.reporting.subject import Part, Subject, open_subject
 from mmlego.reporting.summary import summary
+from mmlego.reporting.survival import survival_sections
 from mmlego.reporting.trained import trained
 from mmlego.reporting.worth import worth
 from mmlego.reporting.writing import check_place, write_page
@@ -104,7 +107,7 @@ def compose(subject: Subject, *, by: str | None = None, links: bool = False, day
     heard = hear(subject)
     sections: list[Section | None] = [summary(subject, heard), people(subject), trained(subject)]
     if subject.models:
-        sections += [scored(subject, heard, groups, by), worth(subject, heard)]
+        sections += [scored(subject, heard, groups, by), worth(subject, heard), *_of_task(subject, heard)]
     if subject.bench is not None:
         sections.append(experiment(subject.bench))
     name = _name(subject)
@@ -115,6 +118,15 @@ def compose(subject: Subject, *, by: str | None = None, links: bool = False, day
         sections=tuple(one for one in sections if one is not None),
         about=("A higher risk means that the event comes earlier, or that an outcome is likelier.",),
     )
+
+
+def _of_task(subject: Subject, heard: Heard | None) -> list[Section]:
+    """Return the sections that only this task has."""
+    if heard is None or subject.main is None or subject.main not in heard.answers:
+        return []
+    name = heard.answers[subject.main].task.name
+    made = {"survival": survival_sections, "regression": numeric_sections}.get(name, ranked_sections)
+    return made(subject, heard)
 
 
 def _name(subject: Subject) -> str:

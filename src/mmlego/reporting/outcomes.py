@@ -18,8 +18,17 @@ _UNITS = ("months", "days", "weeks", "years")
 FEW = 10  # patients or events below which a score is not told
 
 
-def happened(task: Task, target: Tensor) -> str:
-    """Return how many had the outcome, in words.
+def happened(task: Task, target: Tensor, label: str = "") -> str:
+    """Return how many had the outcome, in words; nothing of numbers.
+
+    Parameters
+    ----------
+    task
+        The task.
+    target : (n, …)
+        What happened.
+    label
+        The column of classes.
 
     Examples
     --------
@@ -27,8 +36,8 @@ def happened(task: Task, target: Tensor) -> str:
     >>> import torch
     >>> happened(Survival([1.0]), torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
     '1 event'
-    >>> happened(Classification(["no", "yes"]), torch.tensor([0, 1, 1]))
-    '2 yes'
+    >>> happened(Classification(["no", "yes"]), torch.tensor([0, 1, 1]), "relapse")
+    '2 with relapse = yes'
     """
     counts = counts_of(task, target)
     if not counts:
@@ -36,9 +45,62 @@ def happened(task: Task, target: Tensor) -> str:
     if task.name == "survival":
         return counted(counts["event"], "event")
     if task.name == "classification" and len(counts) == 2:
-        name = list(counts)[1]
-        return f"{counts[name]} {name}"
+        return f"{list(counts.values())[1]} with {yes_of(task, label)}"
     return listed((f"{count} {name}" for name, count in counts.items()), 6)
+
+
+def yes_of(task: Task, label: str) -> str:
+    """Return what the second of two classes is called, with the column that it stands in."""
+    name = str(task.classes[1])  # type: ignore[attr-defined]
+    return f"{label} = {name}" if label else name
+
+
+def had(task: Task, target: Tensor, label: str = "") -> str:
+    """Return how many of some patients had the outcome, as a clause; nothing of numbers.
+
+    Parameters
+    ----------
+    task, target, label
+        As :func:`happened` takes them.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import Survival
+    >>> import torch
+    >>> had(Survival([1.0]), torch.tensor([[1.0, 2.0], [0.0, 3.0]]))
+    '1 of whom had the event'
+    """
+    counts = counts_of(task, target)
+    if not counts:
+        return ""
+    if task.name == "survival":
+        return f"{counts['event']} of whom had the event"
+    if task.name == "classification" and len(counts) == 2:
+        return f"{list(counts.values())[1]} of whom had {yes_of(task, label)}"
+    return f"among them {happened(task, target, label)}"
+
+
+def column_of(task: Task, label: str = "") -> str:
+    """Return the heading of a column of counts of the outcome."""
+    if task.name == "survival":
+        return "events"
+    if task.name == "classification" and task.outputs == 2:
+        return yes_of(task, label)
+    return "outcome"
+
+
+def cell_of(task: Task, target: Tensor) -> str:
+    """Return a cell of that column."""
+    counts = counts_of(task, target)
+    if task.name == "survival" or (task.name == "classification" and len(counts) == 2):
+        return str(list(counts.values())[-1])
+    return happened(task, target) or "–"
+
+
+def label_of(spec: Any) -> str:
+    """Return the column of classes that an outcome section names; nothing where there is none."""
+    found = getattr(spec, "label", None)
+    return str(found) if found else ""
 
 
 def counts_of(task: Task, target: Tensor) -> dict[str, int]:
@@ -87,12 +149,7 @@ def outcome_named(task: Task, spec: Outcome | None) -> str:
         return f"{label} ({classes})" if label else classes
     if task.name == "multilabel":
         return listed(task.labels, 6)  # type: ignore[attr-defined]
-    return listed(getattr(task, "names", None) or _targets(said) or ["a number"], 6)
-
-
-def _targets(spec: Any) -> list[str]:
-    found = getattr(spec, "target_columns", None)
-    return [found] if isinstance(found, str) else list(found or [])
+    return listed(task.targets, 6)  # type: ignore[attr-defined]
 
 
 def _words(value: Any) -> str:

@@ -13,7 +13,7 @@ from mmlego.data.cohort.summary import overlap
 from mmlego.data.reading.remarks import Noted
 from mmlego.reporting.drawing.cohort import draw_patterns
 from mmlego.reporting.numbers import share, significant
-from mmlego.reporting.outcomes import happened, target_of, time_label
+from mmlego.reporting.outcomes import happened, label_of, target_of, time_label
 from mmlego.reporting.parts import Flow, Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.subject import Subject
@@ -85,7 +85,7 @@ def flow(subject: Subject, cohort: Cohort, task: Task) -> Flow:
 
 
 def _told(cohort: Cohort, task: Task, ids: Sequence[str]) -> str:
-    text = happened(task, target_of(cohort, task, ids))
+    text = happened(task, target_of(cohort, task, ids), label_of(cohort.outcome_spec))
     return f", {text}" if text else ""
 
 

@@ -8,7 +8,7 @@ from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_intervals
 from mmlego.reporting.measures import OF_TASK, Measure, primary, score_of
 from mmlego.reporting.numbers import with_interval
-from mmlego.reporting.outcomes import FEW, happened, rarest
+from mmlego.reporting.outcomes import FEW, cell_of, column_of, happened, rarest
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.resampling import Estimate, estimate, resamples
 from mmlego.reporting.subject import Subject
@@ -42,9 +42,9 @@ def scored(
     task = subject.models[subject.main].task
     measure = primary(task.name)
     main = heard.answers[subject.main]
-    items: list[Item | None] = [Text(_whom(subject, heard)), _all_scores(heard)]
+    items: list[Item | None] = [Text(_whom(subject, heard))]
     lines = [
-        Line(label, _one(measure, answers), len(answers), happened(task, answers.target))
+        Line(label, _one(measure, answers), len(answers), cell_of(task, answers.target))
         for label, answers in heard.answers.items()
     ]
     items.append(
@@ -56,6 +56,7 @@ def scored(
             f"Bars are 95 % intervals. {measure.label}: {measure.meaning}.",
         )
     )
+    items.append(_all_scores(heard))
     items.append(_parts("By pattern of modalities", "patients with", _patterns(heard), main, measure))
     if groups and by:
         items.append(_parts(f"By {by}", by, groups, main, measure))
@@ -73,7 +74,7 @@ def _whom(subject: Subject, heard: Heard) -> str:
     task = subject.models[subject.main or ""].task
     whole = next(iter(heard.answers.values())).task
     answers = max(heard.answers.values(), key=len)
-    told = happened(whole, answers.target)
+    told = happened(whole, answers.target, answers.column)
     who = f"{counted(len(heard.patients), 'patient')} held out" + (f" with {told}" if told else "")
     if subject.by_word:
         return f"{who}. That no model was trained on any of them is the word of who made this page: no run says so."
@@ -94,8 +95,8 @@ def _all_scores(heard: Heard) -> Table:
     for label, answers in heard.answers.items():
         weights = resamples(len(answers))
         cells = [with_interval(estimate(score_of(one, answers), weights)) for one in measures]
-        rows.append((label, str(len(answers)), happened(answers.task, answers.target) or "–", *cells))
-    head = ("model", "patients", "outcome", *(f"{one.label}" for one in measures))
+        rows.append((label, str(len(answers)), cell_of(answers.task, answers.target), *cells))
+    head = ("model", "patients", column_of(first.task, first.column), *(f"{one.label}" for one in measures))
     note = " ".join(f"{one.label}: {one.meaning}; {one.better} is better." for one in measures)
     return Table("Scores on patients held out, with 95 % intervals", head, tuple(rows), note)
 
@@ -113,14 +114,15 @@ def _parts(
     rows = []
     for name, ids in groups.items():
         some = answers.of(ids)
-        told = happened(answers.task, some.target) if len(some) else ""
+        told = cell_of(answers.task, some.target) if len(some) else "–"
         if len(some) < FEW or rarest(answers.task, some.target) < FEW // 2:
             score = "too few to tell"
         else:
             score = with_interval(_one(measure, some))
-        rows.append((name, str(len(some)), told or "–", score))
+        rows.append((name, str(len(some)), told, score))
     note = (
         f"Of {answers.label}. A part with fewer than {FEW} patients, or {FEW // 2} of the rarer outcome, has no score. "
         "Intervals that overlap say nothing against equality, and many parts make one that stands out by chance."
     )
-    return Table(caption, (first, "patients", "outcome", measure.label), tuple(rows), note)
+    head = (first, "patients", column_of(answers.task, answers.column), measure.label)
+    return Table(caption, head, tuple(rows), note)

@@ -8,7 +8,7 @@ from mmlego.reporting.answers import Heard
 from mmlego.reporting.experiment import in_words as measured
 from mmlego.reporting.measures import primary, score_of
 from mmlego.reporting.numbers import plain
-from mmlego.reporting.outcomes import happened
+from mmlego.reporting.outcomes import had
 from mmlego.reporting.parts import Item, Section, Text, section
 from mmlego.reporting.statistics.resampling import estimate, resamples
 from mmlego.reporting.subject import Subject
@@ -65,13 +65,13 @@ def _what(subject: Subject, heard: Heard | None) -> str:
     if heard is None or subject.main not in heard.answers:
         return told + "."
     answers = heard.answers[subject.main]
-    happening = happened(answers.task, answers.target)
+    happening = had(answers.task, answers.target, answers.column)
     told += (
         f" and tried on {counted(len(answers), 'other')}"
         if subject.fitting
         else f"; it was tried on {counted(len(answers), 'patient')} of {cohort.name}"
     )
-    return told + (f", of whom there were {happening}." if happening else ".")
+    return told + (f", {happening}." if happening else ".")
 
 
 def _how_well(subject: Subject, heard: Heard) -> str:

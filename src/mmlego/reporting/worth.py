@@ -8,8 +8,8 @@ from mmlego.bench.results import ENSEMBLE
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_differences
 from mmlego.reporting.measures import Measure, primary, score_of
-from mmlego.reporting.numbers import with_interval
-from mmlego.reporting.outcomes import happened
+from mmlego.reporting.numbers import signed, with_interval
+from mmlego.reporting.outcomes import cell_of, column_of
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.resampling import Estimate, difference, estimate, resamples
 from mmlego.reporting.subject import FUSE, MERGE, Subject
@@ -42,7 +42,9 @@ class Duel:
 
     @property
     def verdict(self) -> str:
-        """``better`` or ``worse`` where the interval leaves out 0, else ``not told apart``."""
+        """``better`` or ``worse`` where the interval leaves out 0, ``the same`` of twins, else ``not told apart``."""
+        if self.gain.value == self.gain.low == self.gain.high == 0:
+            return "the same"
         if not self.gain.known:
             return "not told apart"
         return "better" if self.gain.low > 0 else "worse" if self.gain.high < 0 else "not told apart"
@@ -69,7 +71,7 @@ def duel(first: Answers, second: Answers) -> Duel:
     gain = difference(*scores, weights)
     if measure.better == "lower":
         gain = Estimate(-gain.value, -gain.high, -gain.low)
-    told = happened(first.task, one.target)
+    told = cell_of(first.task, one.target)
     found = estimate(scores[0], weights), estimate(scores[1], weights)
     return Duel(first.label, second.label, found, gain, len(both), told)
 
@@ -104,7 +106,8 @@ def worth(subject: Subject, heard: Heard | None) -> Section | None:
     rows = tuple(
         (
             f"{one.first} against {_named(one.second, chosen)}",
-            f"{one.patients}, {one.told}" if one.told else str(one.patients),
+            str(one.patients),
+            one.told,
             f"{one.scores[0].value:.2f} and {one.scores[1].value:.2f}",
             with_interval(one.gain, 3, sign=True),
             one.verdict,
@@ -112,10 +115,12 @@ def worth(subject: Subject, heard: Heard | None) -> Section | None:
         for one in found
     )
     lines = [Line(f"{one.first} − {one.second}", one.gain, one.patients) for one in found]
-    head = ("who", "patients", measure.label, "gain (95 % interval)", "the first is")
+    first = next(iter(heard.answers.values()))
+    told = column_of(first.task, first.column)
+    head = ("who", "patients", told, measure.label, "gain (95 % interval)", "the first is")
     note = (
         f"Differences of {measure.label} on the same patients, by resampling them. “Not told apart” is not “equal”: "
-        "these patients are too few to say."
+        "the interval holds 0, and what else it holds may be true, too."
     )
     items: list[Item | None] = [
         Text(in_words(subject, heard)),
@@ -146,7 +151,7 @@ def in_words(subject: Subject, heard: Heard) -> str:
         if other is None or other not in heard.answers:
             continue
         one = duel(heard.answers[main], heard.answers[other])
-        told.append(f"{_against(one)} {named} ({with_interval(one.gain, sign=True)})")
+        told.append(f"{_against(one)} {named} ({_gained(one.gain)})")
     if not told:
         return f"{main} has no block beside it to be compared with."
     measure = primary(heard.answers[main].task.name)
@@ -154,4 +159,11 @@ def in_words(subject: Subject, heard: Heard) -> str:
 
 
 def _against(one: Duel) -> str:
-    return {"better": "better than", "worse": "worse than"}.get(one.verdict, "not told apart from")
+    said = {"better": "better than", "worse": "worse than", "the same": "the same as"}
+    return said.get(one.verdict, "not told apart from")
+
+
+def _gained(found: Estimate) -> str:
+    if not found.known:
+        return "no interval"
+    return f"{signed(found.value)}, 95 % interval {signed(found.low)} to {signed(found.high)}"
