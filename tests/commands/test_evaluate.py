@@ -45,6 +45,29 @@ def test_a_run_folder_is_scored_on_its_test_part(finished: Path, site: Path, tmp
     assert found["scores"][str(finished / "blocks/labs")]["patients"] < 12
 
 
+def test_survival_is_compared_with_kaplan_meier(finished: Path, site: Path, tmp_path: Path) -> None:
+    file = tmp_path / "scores.json"
+    given = ("evaluate", finished, "-d", site / "cohort.yaml", "--json", file)
+    said = done(*given, "--times", "3,999")
+    found = json.loads(file.read_text())["calibration"]
+    assert list(found) == [str(finished / name) for name in MODELS]
+    merge = mmlego.load(finished / "merge")
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    split = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    data = data_of(merge, cohort, split["test"])
+    early, late = found[str(finished / "merge")]
+    expected = mmlego.evaluate(merge, data, times=[3])
+    assert {f"{name}_at_3": value for name, value in early.items() if name != "time"}.items() <= expected.items()
+    assert (late["time"], late["predicted"], late["km"], late["at_risk"]) == (999, None, None, 0)
+    assert f"Nothing is predicted beyond {merge.task.horizon:.4g}, the last cut" in said.text
+    assert f" 3 {early['predicted']:.3f} {early['km']:.3f} {early['low']:.2f}-" in said.text
+    done(*given)
+    assert [row["time"] for row in json.loads(file.read_text())["calibration"][str(finished / "merge")]] == list(
+        merge.task.cuts
+    )
+    assert refused(*given, "--times", "3,x").startswith("times are not numbers: expected times ≥ 0 with commas")
+
+
 @pytest.mark.parametrize("place", [".", "blocks", "blocks/rna"])
 def test_the_split_is_found_from_wherever_one_stands(finished: Path, site: Path, place: str) -> None:
     with inside(finished / place):

@@ -104,17 +104,23 @@ def evaluate(
     ] = None,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
+    times: Annotated[
+        str | None,
+        typer.Option(metavar="T,T", help="Of survival: when to compare with Kaplan-Meier, as 12,24,60; default: cuts."),
+    ] = None,
 ) -> None:
     """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
 
-    Each model is scored on those patients who have a modality of it. Censoring is weighed by the training patients.
+    Each model is scored on those patients who have a modality of it. Censoring is weighed by the training patients. Of
+    survival, what is predicted is compared with Kaplan-Meier.
     """
+    from mmlego.commands.horizons import calibration_of, calibration_table, times_of
     from mmlego.files import write_atomically
     from mmlego.job import data_of
     from mmlego.job.predicting import completed, wanted_of
     from mmlego.job.scoring import score_models
-    from mmlego.tasks import Survival
 
+    at = times_of(times)
     with plain_warnings():
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         reading = wanted_of(loaded.values(), aliases=aliases_of(alias), everybody=False)
@@ -125,25 +131,35 @@ def evaluate(
             cohort = completed(model, cohort, missing_columns=missing_columns)
         for model in loaded.values() if len(loaded) == 1 else ():
             data_of(model, cohort, ids)  # an error where one of several models has a line that says so
-        found = score_models({short(place): model for place, model in loaded.items()}, cohort, ids, trained_on)
+        named = {short(place): model for place, model in loaded.items()}
+        found = score_models(named, cohort, ids, trained_on)
         scores = {name: {"patients": 0} if one is None else one.row() for name, one in found.items()}
+        curves = calibration_of(named, found, at)
         said = "all patients" if split is None else f"{Part.test if part is Part.auto else part} part"
         if json_file is not None:
-            plain = {m: {k: None if v != v else v for k, v in row.items()} for m, row in scores.items()}
-            write_atomically(
-                json_file, json.dumps({"cohort": cohort.name, "part": said, "scores": plain}, indent=2) + "\n"
-            )
+            made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores)}
+            if curves:
+                made["calibration"] = {name: [_plain(vars(row)) for row in rows] for name, rows in curves.items()}
+            write_atomically(json_file, json.dumps(made, indent=2) + "\n")
     title = f"{cohort.name}, {said}: {len(ids)} patients"
     if len(models) == 1 and list(loaded) != models:  # a run folder: its name once, for lines of 80 columns
         title = f"{short(models[0])} on {title}"
-        scores = {name.removeprefix(f"{short(models[0])}/"): row for name, row in scores.items()}
+        within = f"{short(models[0])}/"
+        scores = {name.removeprefix(within): row for name, row in scores.items()}
+        named = {name.removeprefix(within): model for name, model in named.items()}
+        curves = {name.removeprefix(within): rows for name, rows in curves.items()}
     show = console()
     show.print(metrics_table(title, "model", scores, show.width))
-    for model in loaded.values():
-        if isinstance(model.task, Survival) and any("ibs" in row for row in scores.values()):
-            unit = "" if model.task.unit is None else f" {model.task.unit}"
-            say(f"ibs: up to {model.task.horizon:g}{unit}, the last cut; later nothing is predicted.")
-            break
+    if curves:
+        show.print("")
+        show.print(calibration_table(curves, named))
+
+
+def _plain(value: Any) -> Any:
+    """Return what JSON can hold: for what is not defined, nothing."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return None if isinstance(value, float) and value != value else value
 
 
 def inspect(

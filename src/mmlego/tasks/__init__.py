@@ -9,9 +9,11 @@ from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task, task_class, task_from_config, task_names
 from mmlego.tasks.regression import Regression, RegressionPrediction
 from mmlego.tasks.survival import Survival
+from mmlego.tasks.survival_calibration import CalibrationAt
 from mmlego.tasks.survival_prediction import SurvivalPrediction
 
 __all__ = [
+    "CalibrationAt",
     "Classification",
     "ClassificationPrediction",
     "MultiLabel",
