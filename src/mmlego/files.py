@@ -112,7 +112,7 @@ def folder_atomically(path: Path, *, overwrite: bool, ours: Callable[[Path], boo
     fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new-"))
     try:
         yield fresh
-        for file in fresh.iterdir():
+        for file in (place for place in fresh.rglob("*") if place.is_file()):
             _flush(file)
         fresh.chmod(0o755)
         _swap(fresh, path)

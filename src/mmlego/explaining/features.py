@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from mmlego.data import Cohort, OmicsPreprocessor, PatientData, SeriesPreprocessor
+from mmlego.data import (
+    Cohort,
+    FingerprintPreprocessor,
+    GraphPreprocessor,
+    OmicsPreprocessor,
+    PatientData,
+    SeriesPreprocessor,
+)
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.explaining.asking import Question
+from mmlego.explaining.molecules import atom_shares
 from mmlego.explaining.naming import Line, lines_of
 from mmlego.explaining.outputs import explained
 from mmlego.explaining.reference import Reference
+from mmlego.explaining.spreading import Cells
 from mmlego.explaining.subsets import prior_of
 from mmlego.explaining.within import found_within
 from mmlego.job.data import data_of
@@ -44,13 +53,16 @@ class FeatureValues:
     sets
         Where the modality has gene sets, the sum over the genes of each: ``patient``, ``feature``, ``attribution``.
     maps
-        By patient the shares of all pixels ``(h, w)`` or ``(d, h, w)``, where the modality is images.
+        By patient an image as the model sees it and the shares of its pixels, ``(h, w)`` or ``(d, h, w)`` each.
+    molecules
+        By patient a SMILES and the shares of its atoms, in its order; of fingerprints those of their bits.
     """
 
     per_feature: pd.DataFrame
     sums: pd.DataFrame
     sets: pd.DataFrame | None = None
-    maps: dict[str, np.ndarray] = field(default_factory=dict)
+    maps: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    molecules: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)
 
     def summary(self) -> pd.DataFrame:
         """Return the mean size of the attribution of each feature over the patients, largest first; and its mean.
@@ -126,7 +138,8 @@ def feature_values(
     reference, base = Reference(everyone, modality), prior_of(model)
     lines: list[Line] = []
     sums: dict[str, tuple[float, float, float, float, bool]] = {}
-    maps: dict[str, np.ndarray] = {}
+    maps: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    molecules: dict[str, tuple[str, np.ndarray]] = {}
     with modes_kept(model), torch.backends.cudnn.flags(enabled=False):
         model.eval()
         for row in rows:
@@ -145,12 +158,15 @@ def feature_values(
             total = float(found.cells.values.sum()) + sum(found.cells.rest.values())
             sums[patient] = (found.start, found.end, total, found.error, found.exact)
             if found.cells.values.ndim > 2:
-                maps[patient] = found.cells.values.sum(0).numpy()
+                maps[patient] = (x.double().mean(0).numpy(), found.cells.values.sum(0).numpy())
+            molecule = _molecule(fitted, raw, found.cells)
+            if molecule is not None:
+                molecules[patient] = molecule
     table = pd.DataFrame(lines)
     columns = ["base", "prediction", "attributions", "error", "exact"]
     told = pd.DataFrame.from_dict(sums, orient="index", columns=columns)
     told.index.name = "patient"
-    return FeatureValues(table, told, _sets(fitted, table), maps)
+    return FeatureValues(table, told, _sets(fitted, table), maps, molecules)
 
 
 def patients_of(model: Model, data: Data | Cohort) -> PatientData:
@@ -171,6 +187,18 @@ def _rows(data: PatientData, modality: str, patients: Sequence[str] | None) -> l
             remedy="Leave them out of patients=.",
         )
     return [having[patient] for patient in patients]
+
+
+def _molecule(fitted: Any, raw: Any, cells: Cells) -> tuple[str, np.ndarray] | None:
+    """Return a molecule and the shares of its atoms, where the modality is molecules and the cohort at hand."""
+    if raw is None:
+        return None
+    cell = next(iter(raw.values()))
+    if isinstance(fitted, FingerprintPreprocessor):
+        return str(cell), atom_shares(str(cell), fitted, cells.values[: fitted.bits].tolist())
+    if isinstance(fitted, GraphPreprocessor) and getattr(cell, "molecule", None) is not None:
+        return str(cell.molecule), cells.values.sum(1).numpy()
+    return None
 
 
 def _sets(fitted: Any, table: pd.DataFrame) -> pd.DataFrame | None:

@@ -201,5 +201,5 @@ def _short(value: float) -> float:
 def _element(number: str) -> str:
     from mmlego.extras import import_extra
 
-    table = import_extra("rdkit.Chem", "the names of atoms", "'mmlego[molecules]'").GetPeriodicTable()
+    table = import_extra("rdkit.Chem", "the names of atoms", "'mmlego[graphs]'").GetPeriodicTable()
     return str(table.GetElementSymbol(int(number))) if number.isdigit() else number
