@@ -191,3 +191,10 @@ def test_the_head_reads_the_mean_over_the_channels() -> None:
     mean: Tensor = torch.randn(2, 8)
     expected = head.linear(torch.nn.functional.layer_norm(mean, (8,), head.norm.weight, head.norm.bias))
     assert torch.equal(head(mean), expected)
+
+
+def test_heads_of_many_time_bins_start_at_small_hazards() -> None:
+    """An event in one of k bins: hazards of about 1 / (k + 1), log-odds of −log k; of classes nothing is known."""
+    hazards = Baseplate(Survival(range(1, 30)), channels=4, width=64).initial["head.linear.bias"].sigmoid()
+    assert hazards.mean() == pytest.approx(1 / 31, rel=0.1)
+    assert Baseplate(Classification(30), channels=4, width=64).initial["head.linear.bias"].mean().abs() < 0.1

@@ -230,6 +230,7 @@ class Baseplate:
                 step = Step(self, token_width=1).state_dict(prefix=f"steps.{s}.")
                 values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
             values |= Head(self.width, self.task.outputs).state_dict(prefix="head.")
+            values["head.linear.bias"] = values["head.linear.bias"] + self.task.start
         return {name: value.detach().clone() for name, value in values.items()}
 
     def _checked(self, initial: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -152,6 +152,7 @@ def _cell(text: str) -> str:
 
 _MEANINGS = {
     "survival": "logits of discrete hazards, one a time bin; a higher risk means an earlier event",
+    "competing_risks": "log-odds of each cause against none, one a time bin and cause; a higher risk means earlier",
     "classification": "logits of the classes; probabilities by softmax",
     "multilabel": "one logit a label; probabilities by sigmoid",
     "regression": "standardised values; predictions in the units of the target",

@@ -19,6 +19,7 @@ from torch import Tensor
 from mmlego.errors import InputError, ShapeError
 from mmlego.tasks import (
     Classification,
+    CompetingRisks,
     MultiLabel,
     Regression,
     Survival,
@@ -51,6 +52,12 @@ def _labels(rng: np.random.Generator, n: int) -> np.ndarray:
 
 EXAMPLES = {
     "survival": Example(Survival([1.0, 2.0]), Survival([1.0, 3.0]), "cuts: (1.0, 2.0) ≠ (1.0, 3.0)", _survival),
+    "competing_risks": Example(
+        CompetingRisks([1.0, 2.0], ["a", "b"]),
+        CompetingRisks([1.0, 2.0], ["b", "a"]),
+        "causes: ('a', 'b') ≠ ('b', 'a')",
+        lambda rng, n: np.stack([np.arange(n) % 3, rng.exponential(2.0, size=n)], axis=1).astype(np.float32),
+    ),
     "classification": Example(
         Classification(["no", "yes"]),
         Classification(2),

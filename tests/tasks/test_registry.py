@@ -63,7 +63,7 @@ def test_a_task_of_ones_own() -> None:
 def test_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(
         UnknownNameError,
-        match="unknown task 'surival': expected one of classification, multilabel, regression, survival",
+        match="unknown task 'surival': expected one of classification, competing_risks, multilabel, regression, s",
     ):
         task_from_config({"name": "surival"})
 

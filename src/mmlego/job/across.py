@@ -15,6 +15,7 @@ from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.job.fitting import rows_of
 from mmlego.job.pooling import MOST
+from mmlego.learners import learners_for
 from mmlego.learners.rows import Rows
 from mmlego.settings import AUTO
 from mmlego.training.evaluate import all_logits
@@ -54,6 +55,8 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     if narrow or len(set(whole.patients)) < FEWEST:
         return False
     chosen = BOOSTING.get(task.name, "boosting") if name == AUTO else name
+    if name == AUTO and chosen not in learners_for(task):
+        return False
     make = maker_of(chosen, task, {}, MOST if name == AUTO else None)
     parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
     x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)

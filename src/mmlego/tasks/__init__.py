@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mmlego.tasks.base import Task
 from mmlego.tasks.classification import Classification, ClassificationPrediction
+from mmlego.tasks.competing import CompetingRisks
+from mmlego.tasks.competing_prediction import CompetingPrediction
 from mmlego.tasks.multilabel import MultiLabel, MultiLabelPrediction
 from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task, task_class, task_from_config, task_names
@@ -16,6 +18,8 @@ __all__ = [
     "CalibrationAt",
     "Classification",
     "ClassificationPrediction",
+    "CompetingPrediction",
+    "CompetingRisks",
     "MultiLabel",
     "MultiLabelPrediction",
     "Prediction",

@@ -56,6 +56,11 @@ class Task(ABC):
     def outputs(self) -> int:
         """The width k of the logits."""
 
+    @property
+    def start(self) -> float:
+        """What a new head adds to all logits, so that training need not begin with the frequency of the outcome."""
+        return 0.0
+
     @abstractmethod
     def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
         """Bring a target into the canonical form of the task, or say what is wrong with it.

@@ -7,6 +7,7 @@ import math
 from torch import Tensor
 
 from mmlego.tasks.base import Task
+from mmlego.tasks.competing import CompetingRisks
 
 
 def standard_error(task: Task, score: float, target: Tensor) -> float:
@@ -51,6 +52,9 @@ def _yes_and_no(task: Task, target: Tensor) -> list[tuple[int, int]]:
     if task.name == "survival":
         events = int((target[:, 0] > 0).sum())
         return [(events, max(events, len(target) - events))]  # events are compared with each other, too
+    if isinstance(task, CompetingRisks):
+        causes = [int((target[:, 0] == number).sum()) for number in range(1, len(task.causes) + 1)]
+        return [(events, max(events, len(target) - events)) for events in causes]
     if task.name == "multilabel":
         return [(int((label == 1).sum()), int((label == 0).sum())) for label in target.unbind(1)]
     return [(count, len(target) - count) for count in target.bincount(minlength=task.outputs).tolist()]

@@ -71,7 +71,7 @@ def task_names() -> tuple[str, ...]:
     Examples
     --------
     >>> task_names()
-    ('classification', 'multilabel', 'regression', 'survival')
+    ('classification', 'competing_risks', 'multilabel', 'regression', 'survival')
     """
     return tuple(sorted(_TASKS))
 

@@ -212,6 +212,11 @@ class Survival(Task):
         return len(self.cuts) + 1
 
     @property
+    def start(self) -> float:
+        """−log k, the log-odds of a hazard of 1 / (k + 1): with many bins each hazard is small."""
+        return -math.log(self.outputs)
+
+    @property
     def horizon(self) -> float:
         """The last cut: the time up to which survival is known, in the unit of the cuts."""
         return self.cuts[-1]

@@ -11,6 +11,7 @@ from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.wording import counted
 
 if TYPE_CHECKING:
+    from mmlego.tasks.competing import CompetingRisks
     from mmlego.tasks.survival import Survival
 
 # Days a unit: months and years are those of the mean calendar.
@@ -37,7 +38,7 @@ def check_unit(unit: object) -> str | None:
     raise InputError("unit of time", expected=f"one of {', '.join(DAYS)}, or None", got=repr(unit))
 
 
-def times_for(task: Survival, times: np.ndarray, unit: str | None) -> np.ndarray:
+def times_for(task: Survival | CompetingRisks, times: np.ndarray, unit: str | None) -> np.ndarray:
     """Return times of a cohort in the unit of a task.
 
     Parameters
@@ -84,7 +85,7 @@ def times_for(task: Survival, times: np.ndarray, unit: str | None) -> np.ndarray
     return times
 
 
-def _check_scale(task: Survival, times: np.ndarray, *, declared: bool) -> None:
+def _check_scale(task: Survival | CompetingRisks, times: np.ndarray, *, declared: bool) -> None:
     """Refuse times of another order than those of the task, or warn where units were declared and it may be so."""
     if len(times) < FEWEST:
         return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Self
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import torch
@@ -16,13 +16,18 @@ from mmlego.data.cohort.outcomes.dates import days_of
 from mmlego.data.cohort.outcomes.numbers import Decimal, numbers, refuse
 from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
-from mmlego.errors import InputError, LegoWarning, fault
-from mmlego.tasks import Survival, Task
+from mmlego.errors import InputError, LegoWarning, MismatchError, fault
+from mmlego.tasks import CompetingRisks, Survival, Task
 from mmlego.tasks.survival_unit import DAYS, times_for
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _values(causes: Mapping[str, Any]) -> list[Any]:
+    """Return the values of all causes."""
+    return [value for said in causes.values() for value in (said if isinstance(said, list) else [said])]
 
 
 class SurvivalOutcome(Outcome):
@@ -49,6 +54,9 @@ class SurvivalOutcome(Outcome):
         have it the other way round.
     censored_when
         The value, or values, that mean that it did not come; all others if not given.
+    causes
+        In place of ``event_when``, of competing risks: by cause the value, or values, that mean that it came, as
+        ``{relapse: 1, death: 2}``.
     bins
         How many time bins to cut the follow-up into; by default as many as its events allow, up to 15.
     cuts
@@ -76,9 +84,19 @@ class SurvivalOutcome(Outcome):
     event: str
     event_when: Scalars
     censored_when: Scalars | None = None
+    causes: dict[str, Scalars] | None = None
     bins: int | None = Field(default=None, ge=2)
     cuts: list[float] | None = None
     decimal: Decimal = "."
+
+    @model_validator(mode="before")
+    @classmethod
+    def _events_of_causes(cls, given: Any) -> Any:
+        """Take as an event what any cause says."""
+        causes = given.get("causes") if isinstance(given, dict) else None
+        return (
+            given if not isinstance(causes, dict) or "event_when" in given else given | {"event_when": _values(causes)}
+        )
 
     @model_validator(mode="after")
     def _check_time(self) -> Self:
@@ -93,6 +111,10 @@ class SurvivalOutcome(Outcome):
             raise ValueError("format: says which stands first, the day or the month: leave day_first: out")
         if self.time is None and self.decimal != ".":
             raise ValueError("decimal: is for time:, a column of numbers")
+        if self.causes is not None and listed_words(self.event_when) != listed_words(_values(self.causes)):
+            raise ValueError("causes: says which values mean an event: leave event_when: out")
+        if self.causes is not None and len(self.causes) < 2:
+            raise ValueError("causes: are two or more; of one kind of event event_when: says the value")
         if self.cuts is not None:
             if self.bins is not None:
                 raise ValueError("bins: and cuts: both say how time is divided: leave out one of both")
@@ -113,7 +135,8 @@ class SurvivalOutcome(Outcome):
         """Return the words for an event, and for its absence."""
         if column != self.event:
             return []
-        return [*listed_words(self.event_when), *listed_words(self.censored_when)]
+        events = [word for words in self._meant().values() for word in words]
+        return [*events, *listed_words(self.censored_when)]
 
     def doubtful(self, column: str, word: str) -> str | None:
         """Return, of ``None``, that it is to be named as censored: it may mean that there was no event."""
@@ -122,7 +145,7 @@ class SurvivalOutcome(Outcome):
         return f"say censored_when: [{word!r}, ...] if there was no event"
 
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """Return the columns ``event`` (1 or 0) and ``time``, NaN where missing."""
+        """Return the columns ``event`` (1, of competing ones the number, or 0) and ``time``, NaN where missing."""
         import pandas as pd
 
         time = self._between(frame) if self.time is None else numbers(frame, self.time, self.decimal)
@@ -146,10 +169,25 @@ class SurvivalOutcome(Outcome):
         time: pd.Series = (end - days[self.start or ""]) / DAYS[self.unit or "days"]
         return time
 
-    def _events(self, given: list[str]) -> dict[str, bool]:
-        """Return of each word of the column of events whether it means one."""
+    def _meant(self) -> dict[int, list[str]]:
+        """Return by the number of the cause, 1 where there is one kind of event, the words that mean it."""
+        said = [self.event_when] if self.causes is None else list(self.causes.values())
+        return {number: listed_words(words) for number, words in enumerate(said, start=1)}
+
+    def _unseen(self, seen: set[int]) -> list[str]:
+        """Return the causes whose numbers nobody has."""
+        return [cause for number, cause in enumerate(self.causes or (), start=1) if number not in seen]
+
+    def _events(self, given: list[str]) -> dict[str, int]:
+        """Return of each word of the column of events which it means, 0 for none."""
         found = sorted(set(given))
-        yes, no = listed_words(self.event_when), listed_words(self.censored_when)
+        number_of: dict[str, int] = {}
+        for number, words_of in self._meant().items():
+            for word in words_of:
+                if word in number_of:
+                    raise InputError(f"outcome: {word!r} stands for two causes", expected="one cause for each value")
+                number_of[word] = number
+        yes, no = list(number_of), listed_words(self.censored_when)
         both = [word for word in yes if word in no]
         if both:
             raise InputError(f"outcome: {listed(map(repr, both))} stands in event_when and in censored_when")
@@ -163,6 +201,14 @@ class SurvivalOutcome(Outcome):
                 got=listed(found),
                 remedy="Say which value means an event; put text in quotes in YAML.",
             )
+        unseen = [] if self.causes is None else self._unseen({number_of[meanings[word]] for word in events})
+        if found and unseen:
+            raise InputError(
+                f"outcome: no value of column {self.event!r} means {listed(unseen)}",
+                expected=f"{listed(sorted(yes))} among the values",
+                got=listed(found),
+                remedy="Say in causes: which value means which, or leave out a cause that nobody had.",
+            )
         twice = [word for word in rest if truth(word) is not None and truth(word) in {truth(event) for event in events}]
         if twice or (rest and no):
             raise InputError(
@@ -174,9 +220,9 @@ class SurvivalOutcome(Outcome):
         if len(rest) > 1:
             text = f"Column {self.event!r} has several values that are no event, all taken as censored"
             warnings.warn(f"{text}: {listed(rest)}.", LegoWarning, stacklevel=2)
-        return {word: word in events for word in found}
+        return {word: number_of[meanings[word]] if word in events else 0 for word in found}
 
-    def fit_task(self, outcome: pd.DataFrame) -> Survival:
+    def fit_task(self, outcome: pd.DataFrame) -> Survival | CompetingRisks:
         """Return the task with the cuts of the section, or with bins cut by the event times of these patients.
 
         Raises
@@ -184,9 +230,14 @@ class SurvivalOutcome(Outcome):
         InputError
             If nobody was followed as far as a cut of the section.
         """
+        causes = None if self.causes is None else list(self.causes)
         if self.cuts is None:
-            return Survival.from_data(outcome["event"].to_numpy(), outcome["time"].to_numpy(), self.bins, self.unit)
-        task, longest = Survival(self.cuts, self.unit), float(outcome["time"].max())
+            event, time = outcome["event"].to_numpy(), outcome["time"].to_numpy()
+            if causes is not None:
+                return CompetingRisks.from_data(event, time, causes, self.bins, self.unit)
+            return Survival.from_data(event, time, self.bins, self.unit)
+        task = Survival(self.cuts, self.unit) if causes is None else CompetingRisks(self.cuts, causes, self.unit)
+        longest = float(outcome["time"].max())
         beyond = [cut for cut in task.cuts if cut > longest]
         if beyond:
             raise InputError(
@@ -205,17 +256,33 @@ class SurvivalOutcome(Outcome):
         MismatchError
             If the task has a unit and the section none, or if the times are of another scale than the task's.
         """
-        times = times_for(of_kind(task, Survival), outcome["time"].to_numpy(), self.unit)
-        return Survival.target(outcome["event"].to_numpy(), times)
+        if self.causes is None:
+            times = times_for(of_kind(task, Survival), outcome["time"].to_numpy(), self.unit)
+            return Survival.target(outcome["event"].to_numpy(), times)
+        known = of_kind(task, CompetingRisks)
+        if known.causes != tuple(self.causes):
+            raise MismatchError(
+                "the causes of the outcome are not those of the model",
+                expected=listed(known.causes),
+                got=listed(self.causes),
+                remedy="Name them in causes: alike, and in this order.",
+            )
+        times = times_for(known, outcome["time"].to_numpy(), self.unit)
+        return known.check_target(np.stack([outcome["event"].to_numpy(dtype=np.float64), times], axis=1))
 
     def strata(self, outcome: pd.DataFrame) -> Tensor:
-        """Return 1 where the event came, 0 where it did not, ``(n,)``; needs no bins."""
+        """Return 1 where the event came, of competing ones its number, else 0, ``(n,)``; needs no bins."""
         return torch.tensor(outcome["event"].to_numpy(), dtype=torch.int64)
 
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the numbers of events and censored, how many have no time at all, and the longest time."""
-        events = int(outcome["event"].sum())
+        events = int((outcome["event"] > 0).sum())
         longest = f"time up to {outcome['time'].max():g}" + (f" {self.unit}" if self.unit else "")
         none = outcome.index[outcome["time"] == 0]
         zero = f", of 0 in {counted(len(none), 'patient')} ({listed(none, 3)})" if len(none) else ""
+        if self.causes is not None:
+            each = listed(
+                f"{cause} {int((outcome['event'] == number).sum())}" for number, cause in enumerate(self.causes, 1)
+            )
+            return f"competing risks: {each}, {len(outcome) - events} censored, {longest}{zero}"
         return f"survival: {events} events, {len(outcome) - events} censored, {longest}{zero}"

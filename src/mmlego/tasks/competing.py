@@ -1,0 +1,266 @@
+"""Competing risks with discrete hazards: which event will come first, and when."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from mmlego.errors import InputError, ShapeError
+from mmlego.tasks.base import Task
+from mmlego.tasks.checks import as_names, as_numbers, check_logits
+from mmlego.tasks.competing_prediction import CompetingPrediction
+from mmlego.tasks.competing_scores import cause_concordance
+from mmlego.tasks.registry import register_task
+from mmlego.tasks.scores import mean_of_defined
+from mmlego.tasks.survival import Survival
+from mmlego.tasks.survival_prediction import in_single
+from mmlego.tasks.survival_target import check_values
+
+
+@register_task
+@dataclass(frozen=True, init=False)
+class CompetingRisks(Task):
+    """Right-censored survival with several causes, of which the first that comes ends the observation.
+
+    Time is cut into k bins as by :class:`Survival`. In each bin a softmax over the m causes and "none" says which event
+    comes, for those who reach the bin (discrete cause-specific hazards: Tutz and Schmid 2016, chapter 8). Of one cause
+    it would be :class:`Survival`.
+
+    Logits are the log-odds of each cause against none, bin by bin: logit j·m + c is of bin j and cause c.
+
+    Parameters
+    ----------
+    cuts : (k − 1,)
+        As :class:`Survival` takes them.
+    causes : (m,)
+        Names of at least two causes; the event of a patient is the number of one, from 1, or 0 where it was censored.
+    unit, typical_time
+        As :class:`Survival` takes them.
+
+    Raises
+    ------
+    InputError
+        If cuts, names or unit cannot be used.
+
+    Examples
+    --------
+    >>> task = CompetingRisks([1.0, 2.0], ["relapse", "death"])
+    >>> target = task.check_target([[1, 0.5], [2, 1.5], [0, 1.0]])
+    >>> task.loss(torch.zeros(3, 6), target)  # one, two and one bin, each − log ⅓
+    tensor(1.4648)
+    """
+
+    name: ClassVar[str] = "competing_risks"
+    primary_metric: ClassVar[str] = "c_index"
+    chance: ClassVar[float] = 0.5
+    calibrated_adds: ClassVar[bool] = True
+
+    cuts: tuple[float, ...]
+    causes: tuple[str, ...]
+    unit: str | None = None
+    typical_time: float | None = None
+
+    def __init__(
+        self,
+        cuts: Sequence[float],
+        causes: Sequence[str],
+        unit: str | None = None,
+        typical_time: float | None = None,
+    ) -> None:
+        whole = Survival(cuts, unit, typical_time)
+        names = as_names(causes, "causes", "cause_", 2)
+        for field, value in (*whole._fields().items(), ("causes", names)):
+            object.__setattr__(self, field, value)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
+        return f"CompetingRisks({said})"
+
+    def config(self) -> dict[str, object]:
+        """Describe the task in plain values, ready for JSON; what is not known is left out.
+
+        Returns
+        -------
+        dict
+            The name under ``"name"``, and the arguments.
+        """
+        return {key: value for key, value in super().config().items() if value is not None}
+
+    @classmethod
+    def from_data(
+        cls, event: object, time: object, causes: Sequence[str], bins: int | None = None, unit: str | None = None
+    ) -> Self:
+        """Cut time at quantiles of the event times, of whatever cause, as :meth:`Survival.from_data` does.
+
+        Parameters
+        ----------
+        event : (n,)
+            0 where the patient was censored, else the number of the cause, from 1.
+        time : (n,)
+            Of the event or of censoring.
+        causes
+            Their names, in the order of the numbers.
+        bins, unit
+            As there.
+
+        Raises
+        ------
+        InputError
+            If the times leave nothing to cut, or an event is no number of a cause.
+
+        Examples
+        --------
+        >>> CompetingRisks.from_data([1, 2, 1, 2, 0], [1, 2, 3, 4, 9], ["relapse", "death"], bins=3).cuts
+        (2.5, 4.0)
+        """
+        values = torch.stack([as_numbers(event, "event").float(), as_numbers(time, "time").float()], dim=1)
+        events, times = cls([1.0], causes).check_target(values).unbind(1)
+        whole = Survival.from_data((events > 0).float(), times, bins, unit)
+        return cls(whole.cuts, causes, whole.unit, whole.typical_time)
+
+    @property
+    def outputs(self) -> int:
+        """The number k · m of bins times causes."""
+        return (len(self.cuts) + 1) * len(self.causes)
+
+    @property
+    def start(self) -> float:
+        """−log(k · m): with many bins and causes each hazard is small."""
+        return -math.log(self.outputs)
+
+    @property
+    def horizon(self) -> float:
+        """The last cut: the time up to which incidences are known, in the unit of the cuts."""
+        return self.cuts[-1]
+
+    def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
+        """Check a target (n, 2) of causes and times.
+
+        Parameters
+        ----------
+        target : (n, 2)
+            The columns event (0 censored, else the number of the cause) and time (≥ 0).
+        shape_only
+            Leave the values unread, for a target that was checked before and is on an accelerator.
+
+        Returns
+        -------
+        Tensor : (n, 2) float32
+            The same.
+
+        Raises
+        ------
+        InputError
+            If an event is no number of a cause, or a time is missing, negative or infinite.
+        """
+        values = as_numbers(target, "target")
+        if values.ndim != 2 or values.shape[1] != 2:
+            raise ShapeError(
+                "the target is not one of competing risks",
+                expected="(n, 2) with the columns event and time",
+                got=tuple(values.shape),
+                remedy="Put both beside each other, as torch.stack([event, time], 1).",
+            )
+        values = values.float()
+        if not shape_only:
+            event = values.detach()[:, 0]
+            odd = (event != event.round()) | (event < 0) | (event > len(self.causes)) | event.isnan()
+            if bool(odd.any()):
+                row = int(odd.nonzero()[0])
+                numbers = ", ".join(f"{number} {cause}" for number, cause in enumerate(self.causes, start=1))
+                raise InputError(
+                    f"event is no number of a cause in row {row}",
+                    expected=f"0 censored, {numbers}",
+                    got=f"{float(event[row]):g}",
+                )
+            check_values(torch.stack([(event > 0).float(), values[:, 1]], dim=1))
+        return values
+
+    def sample_loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compute the negative log-likelihood of discrete cause-specific hazards.
+
+        With y the bin of the time, h the hazard of a cause and n = 1 − Σ h that of none: an event of cause c
+        contributes −log h_{y,c} − Σ_{j<y} log nⱼ; who was censored −Σ_{j<y} log nⱼ − f log n_y, f the share of the bin
+        that had passed, 1 in the last (Tutz and Schmid 2016, section 8.2; f as in :class:`Survival`).
+
+        Parameters
+        ----------
+        logits : (b, k · m)
+            Log-odds of each cause against none.
+        target : (b, 2)
+            Numbers of causes and times.
+
+        Returns
+        -------
+        Tensor : (b,)
+            The loss of each patient.
+        """
+        event, time = target.unbind(1)  # (b,), (b,)
+        cuts = in_single(self.cuts, time.device)  # (k - 1,)
+        last = torch.bucketize(time.contiguous(), cuts)  # (b,), the bin of each time
+        start = torch.cat([cuts.new_zeros(1), cuts])[last]
+        width = torch.cat([cuts, cuts.new_zeros(1)])[last] - start
+        passed = torch.where(last < len(cuts), (time - start) / width, 1.0).to(logits.dtype)  # (b,)
+        log = self._log_hazards(logits)  # (b, k, 1 + m), none first
+        bins = torch.arange(log.shape[1], device=logits.device)  # (k,)
+        free = (log[:, :, 0] * (bins < last[:, None])).sum(dim=1)  # (b,)
+        rows = torch.arange(len(logits), device=logits.device)
+        own = log[rows, last, event.long()]  # of the cause, or of none where censored
+        return -free - own * torch.where(event == 0, passed, 1.0)
+
+    def predict(self, logits: Tensor) -> CompetingPrediction:
+        """Turn logits into hazards, survival and cumulative incidences.
+
+        Parameters
+        ----------
+        logits : (b, k · m)
+            Finite logits.
+
+        Returns
+        -------
+        CompetingPrediction
+            Risks (b, m), hazards (b, k, m), survival (b, k), incidence (b, k, m).
+
+        Raises
+        ------
+        InputError
+            If the logits are not finite or not (b, k · m).
+        """
+        log = self._log_hazards(check_logits(logits, self.outputs, finite=True))
+        survival = log[:, :, 0].exp().cumprod(dim=1)  # (b, k)
+        before = torch.cat([torch.ones_like(survival[:, :1]), survival[:, :-1]], dim=1)
+        hazards = log[:, :, 1:].exp()
+        incidence = (before[:, :, None] * hazards).cumsum(dim=1)  # (b, k, m)
+        return CompetingPrediction(
+            incidence.sum(dim=1), hazards, survival, incidence, self.cuts, self.causes, self.unit
+        )
+
+    def strata(self, target: object) -> Tensor:
+        """Group patients by what came: 0 censored, else the number of the cause, ``(n,)``.
+
+        Parameters
+        ----------
+        target : (n, 2)
+            Numbers of causes and times.
+        """
+        return self.check_target(target)[:, 0].long()
+
+    def _log_hazards(self, logits: Tensor) -> Tensor:
+        """Return log-probabilities (b, k, 1 + m) of none and of each cause."""
+        odds = logits.reshape(len(logits), -1, len(self.causes))  # (b, k, m)
+        return torch.log_softmax(torch.cat([torch.zeros_like(odds[:, :, :1]), odds], dim=2), dim=2)
+
+    def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
+        risks, event, time = self.predict(logits).risks, target[:, 0], target[:, 1].double()
+        each = {
+            f"c_index/{cause}": cause_concordance(risks[:, c], event, time, c + 1)
+            for c, cause in enumerate(self.causes)
+        }
+        undefined = [name for name, value in each.items() if math.isnan(value)]
+        reasons = [f"{', '.join(undefined)} undefined: no event, or nobody to compare it with."] if undefined else []
+        return {"c_index": mean_of_defined(list(each.values())), **each}, reasons
