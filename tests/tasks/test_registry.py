@@ -75,7 +75,7 @@ def test_config_without_a_name(config: object) -> None:
 
 
 def test_config_without_its_arguments() -> None:
-    with pytest.raises(InputError, match=r"expected the arguments cuts, got missing \['cuts'\]"):
+    with pytest.raises(InputError, match=r"expected the arguments cuts, unit, typical_time, got missing \['cuts'\]"):
         task_from_config({"name": "survival"})
 
 

@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.errors import InputError
 from mmlego.reporting.answers import Answers
 from mmlego.reporting.statistics.pair_scores import (
     area_of,
@@ -73,7 +74,16 @@ OF_TASK: dict[str, tuple[Measure, ...]] = {
 
 
 def primary(task_name: str) -> Measure:
-    """Return the score by which models of a task are compared."""
+    """Return the score by which models of a task are compared.
+
+    Raises
+    ------
+    InputError
+        If nothing is reported of it.
+    """
+    if task_name not in OF_TASK:
+        known, remedy = ", ".join(OF_TASK), "mmlego evaluate scores models of it."
+        raise InputError("no report of this task", expected=f"one of {known}", got=task_name, remedy=remedy)
     return OF_TASK[task_name][0]
 
 
