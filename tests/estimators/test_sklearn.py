@@ -16,6 +16,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 
+import mmlego
 from mmlego.data import Cohort
 from mmlego.errors import InputError, MismatchError
 from mmlego.estimators import LegoClassifier, LegoMultiLabelClassifier, LegoRegressor, LegoSurvival
@@ -86,6 +87,32 @@ def test_a_pipeline_keeps_modalities_by_their_names() -> None:
     assert model.fit(x, y)[-1].modalities_ == ("rna", "clinical")
     model.set_output(transform="pandas")
     assert model.fit(x, y).predict(x).shape == (len(x),)
+
+
+def test_what_each_modality_says_is_a_table() -> None:
+    x, risk = two_levels()
+    y = survival(risk)
+    model = LegoSurvival("coxnet", **ASKED).set_output(transform="pandas").fit(x, y)
+    table = model.transform(x)
+    assert table.columns.tolist() == ["rna", "clinical"]
+    np.testing.assert_array_equal(table.isna(), [[row < 12, row >= 50] for row in range(60)])
+    alone = x.copy()
+    alone["clinical"] = np.nan
+    rows = np.r_[20:30]
+    single = LegoSurvival("coxnet", **ASKED).fit(x, y)
+    found = single.transform(x.iloc[rows])
+    block = mmlego.predict(single.blocks_["rna"], mmlego.data_of(single.blocks_["rna"], cohort_of(x)))
+    np.testing.assert_allclose(found[:, 0], block.risk.numpy()[rows - 12], atol=1e-6)
+    np.testing.assert_array_equal(single.transform(alone.iloc[rows])[:, 0], found[:, 0])
+    classes = LegoClassifier("logistic", **ASKED).fit(x, np.digitize(risk, [-0.5, 0.5]))
+    assert classes.get_feature_names_out().tolist() == [
+        f"{name}__{one}" for name in ("rna", "clinical") for one in range(3)
+    ]
+
+
+def cohort_of(x: pd.DataFrame) -> Cohort:
+    ids = [f"{row:02d}" for row in range(len(x))]
+    return Cohort.from_frames({name: x[name].set_axis(ids, axis=0).dropna(how="all") for name in ("rna", "clinical")})
 
 
 def test_scores_are_those_of_scikit_learn() -> None:

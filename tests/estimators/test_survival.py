@@ -76,6 +76,14 @@ def test_bins_and_cuts() -> None:
     x, risk = two_levels()
     y = survival(risk)
     assert len(LegoSurvival("coxnet", fuse=False, bins=3).fit(x, y).model_.task.cuts) == 2
+    model = LegoSurvival("coxnet", fuse=False, cuts=[6, 12.0, 24], unit="months").fit(x, y)
+    assert model.model_.task.cuts == (6.0, 12.0, 24.0)
+    assert model.model_.task.unit == "months"
+    assert model.predict_survival_function(x[:1])[0].domain == (0.0, 24.0)
+    with pytest.raises(InputError, match="leave out one of both"):
+        LegoSurvival("coxnet", bins=3, cuts=[6, 12]).fit(x, y)
+    with pytest.raises(InputError, match="'unit' is wrong"):
+        LegoSurvival("coxnet", unit="fortnights").fit(x, y)
 
 
 def test_bad_outcomes() -> None:

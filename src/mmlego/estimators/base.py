@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_feature_names_in, check_consistent_length, check_is_fitted, validate_data
 from torch import Tensor
 
 from mmlego.data import Cohort
@@ -22,6 +22,7 @@ from mmlego.estimators.modalities import Modalities
 from mmlego.estimators.training import run_job
 from mmlego.estimators.wishes import Blocks, Overrides, Weights, settings_of
 from mmlego.job import data_of
+from mmlego.job.data import having
 from mmlego.training.evaluate import all_logits
 from mmlego.wording import counted, listed
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 BATCH = 64  # patients at a time: whole bags of that many still fit
 
 
-class LegoEstimator(BaseEstimator):  # type: ignore[misc]
+class LegoEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """A block a modality, trained apart, merged, and fused on those who have everything, as ``mmlego.train`` does.
 
     It is the base of :class:`LegoClassifier`, :class:`LegoRegressor`, :class:`LegoMultiLabelClassifier` and
@@ -106,6 +107,50 @@ class LegoEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _finish(self) -> None:
         """Keep in attributes what is known when all is trained."""
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Return what each modality alone says of each patient, NaN where a patient does not have it.
+
+        Of patients who were trained on it is in part what the models have learnt by heart: another model that is
+        stacked on it has to be fitted to other patients.
+
+        Parameters
+        ----------
+        X
+            ``n`` patients.
+
+        Returns
+        -------
+        array (n, m · j)
+            By modality: the log-odds of the second of two classes, else of each class or label the logit; numbers in
+            their units; the risk. :meth:`get_feature_names_out` names the columns, ``set_output`` makes a table of it.
+        """
+        check_is_fitted(self)
+        rows = self._asked(X)
+        wanted = list(dict.fromkeys(rows.ids))
+        place = {one: row for row, one in enumerate(wanted)}
+        parts = []
+        for name, block in self.blocks_.items():
+            found = np.full((len(wanted), len(self._answer_names())), np.nan)
+            if having(rows.cohort, [name], wanted):
+                data = data_of(block, bare(rows.cohort), wanted)
+                found[[place[one] for one in data.patients]] = self._answers(all_logits(block, data, BATCH).double())
+            parts.append(found)
+        return np.concatenate(parts, axis=1)[[place[one] for one in rows.ids]]
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Return the names of the columns of :meth:`transform`: ``modality``, or ``modality__answer``.
+
+        Parameters
+        ----------
+        input_features
+            Compared with those of training; nothing else is made of them.
+        """
+        check_is_fitted(self)
+        if hasattr(self, "feature_names_in_") or input_features is not None:
+            _check_feature_names_in(self, input_features)
+        names = [f"{name}__{one}" if one else name for name in self.modalities_ for one in self._answer_names()]
+        return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -188,8 +233,7 @@ class LegoEstimator(BaseEstimator):  # type: ignore[misc]
                     got=cohort.outcome_spec.task,  # type: ignore[attr-defined]
                 )
             found = cohort.outcome.loc[list(rows.ids)]
-            self._learn(found, cohort.outcome_spec)
-            return found, cohort.outcome_spec
+            return found, self._learn(found, cohort.outcome_spec)
         if hasattr(y, "__len__"):
             check_consistent_length(rows.ids, y)
         values, spec = self._read(y)
@@ -199,12 +243,17 @@ class LegoEstimator(BaseEstimator):  # type: ignore[misc]
         """Return y in canonical columns, and what reads it as a task; what is learnt of it is kept in attributes."""
         raise NotImplementedError
 
-    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
-        """Keep in attributes what is learnt of an outcome that the cohort has."""
-
-    def _target(self, X: Any, y: Any) -> Any:
-        """Return y; where it is None, as the cohort has it that X is, or names patients of."""
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
+        """Keep in attributes what is learnt of an outcome; return what reads it as the parameters ask."""
         raise NotImplementedError
+
+    def _answers(self, logits: Tensor) -> np.ndarray:
+        """Return what logits ``(n, k)`` say in the units of :meth:`transform`, ``(n, j)``."""
+        raise NotImplementedError
+
+    def _answer_names(self) -> list[str]:
+        """Return the names of the ``j`` answers of a modality; one alone needs none."""
+        return [""]
 
     def _cohort_outcome(self, X: Any) -> pd.DataFrame:
         """Return the outcome of a cohort that X is, or names patients of."""

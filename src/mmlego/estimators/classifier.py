@@ -9,6 +9,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
+from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.classes import ClassificationOutcome
@@ -126,8 +127,8 @@ class LegoClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[misc]
         X
             Patients.
         """
-        logits = as_array(self._logits(X))
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        answers = self._answers(self._logits(X))
+        return answers[:, 0] if answers.shape[1] == 1 else answers
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class ``(n, k)``, in the order of ``classes_``.
@@ -203,6 +204,14 @@ class LegoClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[misc]
         spec = ClassificationOutcome(task="classification", label="label", classes=list(self._names))
         return pd.DataFrame({"label": labels}), spec
 
-    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
         self._names = tuple(outcome["label"].cat.categories)
         self.classes_ = np.array(self._names, dtype=object)
+        return spec
+
+    def _answers(self, logits: Tensor) -> np.ndarray:
+        found = as_array(logits)
+        return found[:, 1:] - found[:, :1] if found.shape[1] == 2 else found
+
+    def _answer_names(self) -> list[str]:
+        return [""] if len(self.classes_) == 2 else list(self._names)

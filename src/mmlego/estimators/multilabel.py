@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_array
+from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.classes import MultiLabelOutcome
@@ -186,8 +187,15 @@ class LegoMultiLabelClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[
         columns = [f"label_{i}" for i in range(table.shape[1])] if names is None else list(self.classes_)
         return pd.DataFrame(table, columns=columns), MultiLabelOutcome(task="multilabel", labels=columns)
 
-    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
         self.classes_ = np.array([str(name) for name in outcome.columns], dtype=object)
+        return spec
+
+    def _answers(self, logits: Tensor) -> np.ndarray:
+        return as_array(logits)
+
+    def _answer_names(self) -> list[str]:
+        return [str(name) for name in self.classes_]
 
 
 def _labels(y: Any) -> np.ndarray:

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array
+from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.regression import RegressionOutcome
@@ -99,8 +100,7 @@ class LegoRegressor(RegressorMixin, LegoEstimator):  # type: ignore[misc]
         X
             Patients.
         """
-        logits = self._logits(X)
-        values = as_array(cast(Regression, self.model_.task).predict(logits).values)
+        values = self._answers(self._logits(X))
         return values[:, 0] if self._flat else values
 
     def score(self, X: Any, y: Any = None, sample_weight: Any = None, *, patients: Any = None) -> float:
@@ -144,5 +144,13 @@ class LegoRegressor(RegressorMixin, LegoEstimator):  # type: ignore[misc]
             columns = [str(getattr(y, "name", None) or "y")]
         return pd.DataFrame(table, columns=columns), RegressionOutcome(task="regression", target=columns)
 
-    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
         self._flat = outcome.shape[1] == 1
+        return spec
+
+    def _answers(self, logits: Tensor) -> np.ndarray:
+        return as_array(cast(Regression, self.model_.task).predict(logits).values)
+
+    def _answer_names(self) -> list[str]:
+        targets = cast(Regression, self.model_.task).targets
+        return [""] if len(targets) == 1 else list(targets)

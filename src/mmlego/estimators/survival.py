@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from mmlego.data.cohort.manifest import check_section
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.survival import SurvivalOutcome
 from mmlego.data.cohort.splitting import Duplicates
-from mmlego.errors import InputError
+from mmlego.errors import InputError, MismatchError
 from mmlego.estimators.base import LegoEstimator, as_array
 from mmlego.estimators.inputs import Columns, Kinds
 from mmlego.estimators.steps import StepFunction
 from mmlego.estimators.wishes import Blocks, Overrides, Weights
-from mmlego.tasks import Survival, SurvivalPrediction
+from mmlego.tasks import Survival
 from mmlego.tasks.survival_scores import concordance
 from mmlego.tasks.survival_target import split_structured
 
@@ -51,7 +53,9 @@ class LegoSurvival(LegoEstimator):
     bins
         How many bins time is cut into, where ``cuts`` are not given; None: as the main job does.
     cuts
-        Where to cut time, in its unit.
+        Where to cut time, in its unit; beyond the last cut nothing is predicted.
+    unit
+        Of the times, ``days``, ``weeks``, ``months`` or ``years``: models keep it; None: not known.
     modalities, kinds, cohort, duplicates, settings, random_state
         As :class:`LegoClassifier` takes them.
 
@@ -91,6 +95,7 @@ class LegoSurvival(LegoEstimator):
         partial_modalities: bool = True,
         bins: int | None = None,
         cuts: Sequence[float] | None = None,
+        unit: str | None = None,
         modalities: Columns | None = None,
         kinds: Kinds | None = None,
         cohort: Cohort | None = None,
@@ -106,6 +111,7 @@ class LegoSurvival(LegoEstimator):
         self.partial_modalities = partial_modalities
         self.bins = bins
         self.cuts = cuts
+        self.unit = unit
         self.modalities = modalities
         self.kinds = kinds
         self.cohort = cohort
@@ -121,7 +127,7 @@ class LegoSurvival(LegoEstimator):
         X
             Patients.
         """
-        return as_array(self._prediction(X).risk)
+        return self._answers(self._logits(X))[:, 0]
 
     def predict_survival_function(self, X: Any, return_array: bool = False) -> np.ndarray:
         """Return the survival curve of each patient.
@@ -187,12 +193,12 @@ class LegoSurvival(LegoEstimator):
             raise InputError("no two patients can be compared", expected="an event before another time")
         return found
 
-    def _prediction(self, X: Any) -> SurvivalPrediction:
-        logits = self._logits(X)
-        return cast(Survival, self.model_.task).predict(logits)
+    def _answers(self, logits: Tensor) -> np.ndarray:
+        return as_array(cast(Survival, self.model_.task).predict(logits).risk)[:, None]
 
     def _survival(self, X: Any) -> np.ndarray:
-        prediction = self._prediction(X)
+        logits = self._logits(X)
+        prediction = cast(Survival, self.model_.task).predict(logits)
         return as_array(prediction.survival_at(self.unique_times_.tolist()))
 
     def _curves(self, values: np.ndarray, start: float, *, return_array: bool) -> np.ndarray:
@@ -209,18 +215,23 @@ class LegoSurvival(LegoEstimator):
 
         if not bool((Survival.target(y)[:, 0] == 1).any()):
             raise InputError("y of a survival estimator", expected="an observed event", got="all patients are censored")
-        given = {"bins": self.bins} | ({} if self.cuts is None else {"cuts": list(self.cuts)})
-        asked = {name: value for name, value in given.items() if value is not None}
-        said = {"task": "survival", "time": "time", "event": "event", "event_when": 1}
-        spec = SurvivalOutcome.model_validate(said | asked)
+        spec = SurvivalOutcome(task="survival", time="time", event="event", event_when=1)
         events, times = split_structured(y)
         frame = pd.DataFrame({"event": events.astype(np.float64), "time": times.astype(np.float64)})
-        self._learn(frame, spec)
-        return frame, spec
+        return frame, self._learn(frame, spec)
 
-    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> None:
+    def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
+        given = {"bins": self.bins, "cuts": None if self.cuts is None else list(self.cuts), "unit": self.unit}
+        asked = {name: value for name, value in given.items() if value is not None}
+        said = spec.model_dump(exclude_unset=True)
+        if self.unit is not None and said.get("unit") not in (None, self.unit):
+            raise MismatchError("the unit of the cohort's times", expected=said["unit"], got=self.unit)
+        if "bins" in asked or "cuts" in asked:
+            said = {name: value for name, value in said.items() if name not in ("bins", "cuts")}
+        made = check_section(SurvivalOutcome, said | asked, "LegoSurvival")
         self.event_times_ = np.unique(outcome["time"].to_numpy()[outcome["event"].to_numpy() == 1])
         self._times = outcome["time"].to_numpy()
+        return made
 
     def _finish(self) -> None:
         cuts = np.array(cast(Survival, self.model_.task).cuts)
