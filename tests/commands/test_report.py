@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import re
 import shutil
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -80,7 +82,7 @@ def check(page: Path) -> Read:
 @pytest.fixture(scope="session")
 def reported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = tmp_path_factory.mktemp("reports") / "report.html"
-    done("report", finished, "-o", page)
+    done("report", finished, "-o", page, "--features", 1)
     return page
 
 
@@ -110,7 +112,7 @@ def test_nothing_is_replaced_unasked(finished: Path, reported: Path, tmp_path: P
     before = page.read_bytes()
     assert "Choose another place with --out, or pass --overwrite." in refused("report", finished, "-o", page)
     assert page.read_bytes() == before
-    done("report", finished, "-o", page, "--overwrite")
+    done("report", finished, "-o", page, "--overwrite", "--features", 1)
     assert page.read_bytes() == before  # the same run makes the same page
     (tmp_path / "report_figures" / "mine.txt").write_text("mine")
     assert "other files than pictures" in refused("report", finished, "-o", page, "--overwrite")
@@ -118,11 +120,11 @@ def test_nothing_is_replaced_unasked(finished: Path, reported: Path, tmp_path: P
 
 
 def test_a_model_is_told_by_itself(finished: Path, site: Path, tmp_path: Path) -> None:
-    done("report", finished / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "merge.html")
+    done("report", finished / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "merge.html", "--features", 0)
     read = check(tmp_path / "merge.html")
     assert "LegoMerge predicts" in read.text
     assert "LegoFuse" not in read.text
-    done("report", finished / "blocks" / "rna", "-o", tmp_path / "rna.html")
+    done("report", finished / "blocks" / "rna", "-o", tmp_path / "rna.html", "--features", 0)
     assert "From rna, rna predicts" in check(tmp_path / "rna.html").text
 
 
@@ -133,7 +135,7 @@ def test_performance_is_on_patients_held_out_alone(finished: Path, site: Path, t
     assert "--data MANIFEST" in refused("report", elsewhere, "-o", tmp_path / "a.html")
     other = write_cohort(tmp_path / "other", ("rna", "clinical", "labs"), n=50, first=500, seed=3, name="elsewhere")
     assert "--part all" in refused("report", finished, "-d", other, "-o", tmp_path / "b.html")
-    done("report", elsewhere, "-d", other, "-o", tmp_path / "a.html", "--part", "all")
+    done("report", elsewhere, "-d", other, "-o", tmp_path / "a.html", "--part", "all", "--features", 0)
     read = check(tmp_path / "a.html")
     assert "it was tried on 50 patients of elsewhere" in read.text
     assert "is the word of who made this page" in read.text
@@ -143,16 +145,18 @@ def test_nobody_held_out_no_performance(site: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ("-c", site / "quick.yaml", "--no-progress", "--test", "0", "-m", "rna")
     done("train", "-d", site / "cohort.yaml", "-o", run, *options)
-    done("report", run, "-o", tmp_path / "report.html")
+    done("report", run, "-o", tmp_path / "report.html", "--features", 0)
     read = check(tmp_path / "report.html")
     assert "Nobody was held out" in read.text
     assert "interval" not in read.text
 
 
 def test_scores_by_a_column_of_any_table(finished: Path, site: Path, tmp_path: Path) -> None:
-    done("report", finished, "-o", tmp_path / "sex.html", "--by", "sex")
+    done("report", finished, "-o", tmp_path / "sex.html", "--by", "sex", "--features", 0)
     assert "By sex" in check(tmp_path / "sex.html").text
-    done("report", finished, "-o", tmp_path / "grade.html", "--by", "grade")  # which only the table of outcomes has
+    done(
+        "report", finished, "-o", tmp_path / "grade.html", "--by", "grade", "--features", 0
+    )  # which only the table of outcomes has
     assert re.search(r"By grade .*high .*low .*middle", check(tmp_path / "grade.html").text)
     said = refused("report", finished, "-o", tmp_path / "no.html", "--by", "sx")
     assert said == "no table of the cohort has a column 'sx'. Did you mean 'sex'?"
@@ -164,7 +168,7 @@ def test_a_run_may_be_moved_with_its_cohort_and_not_without(site: Path, train: o
     (tmp_path / "one").rename(tmp_path / "two")
     run = tmp_path / "two" / "run"
     with inside(tmp_path):
-        done("report", run, "-o", "moved.html")
+        done("report", run, "-o", "moved.html", "--features", 0)
     assert str(tmp_path) not in (run / "trained_on.json").read_text()
     (tmp_path / "two" / "data").rename(tmp_path / "gone")
     assert "Pass --data MANIFEST." in refused("report", run, "-o", tmp_path / "again.html")
@@ -195,7 +199,67 @@ def test_every_task_has_its_page(train: object, tmp_path: Path, outcome: dict[st
     data = write_cohort(tmp_path / "data", ("rna", "clinical"), n=120, outcome=outcome)
     run = train(tmp_path / "run", data=data)  # type: ignore[operator]
     done("merge", run)
-    done("report", run, "-o", tmp_path / "report.html")
+    done("report", run, "-o", tmp_path / "report.html", "--features", 0)
     read = check(tmp_path / "report.html")
     assert heading in read.text
     assert len(read.pictures) >= 4
+
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+)
+LOOKED = """<iframe id="f{width}" style="width:{width}px;height:900px;border:0" srcdoc="{page}"></iframe>"""
+ASKED = """<script>addEventListener("load", () => {
+document.title = [...document.querySelectorAll("iframe")].map(f =>
+  f.contentWindow.innerWidth + " " + f.contentDocument.documentElement.scrollWidth + " " +
+  [...f.contentDocument.querySelectorAll("svg")].filter(s => s.getBoundingClientRect().width < 100).length).join(",");
+})</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed to open the page in")
+def test_the_page_fits_wide_and_narrow_screens_and_prints(reported: Path, tmp_path: Path) -> None:
+    page = html.escape(reported.read_text(encoding="utf-8"))
+    frames = "".join(LOOKED.format(width=width, page=page) for width in (1280, 400))
+    (tmp_path / "both.html").write_text(f"<body>{frames}{ASKED}", encoding="utf-8")
+
+    def run(*options: str) -> str:
+        command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'user'}"]
+        done = subprocess.run([*command, *options], capture_output=True, text=True, timeout=240, check=True)
+        return done.stdout
+
+    titles = re.search("<title>(.*?)</title>", run("--dump-dom", (tmp_path / "both.html").as_uri()))
+    assert titles is not None
+    for told, width in zip(titles.group(1).split(","), (1280, 400), strict=True):
+        inner, scrolled, thin = map(int, told.split())
+        assert inner == width
+        assert scrolled <= inner
+        assert thin == 0
+    run(f"--print-to-pdf={tmp_path / 'report.pdf'}", reported.as_uri())
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_patients_who_are_asked_for_are_told_of_and_nobody_else(finished: Path, tmp_path: Path) -> None:
+    done("report", finished, "-o", tmp_path / "report.html", "--patients", "003,050", "--features", 0)
+    read = check(tmp_path / "report.html")
+    for patient in ("003", "050"):
+        assert f"Patient {patient}" in read.text
+    assert "The chance to be free of the event is predicted as" in read.text
+    assert "What moved this prediction" in read.text
+    named = set(re.findall(r"Patient (\d{3})", read.text))
+    assert named == {"003", "050"}
+    said = refused("report", finished, "-o", tmp_path / "no.html", "--patients", "3")
+    assert said.startswith("no patient '3' in trial")
+
+
+def test_what_tripod_asks_for_stands_or_is_said_to_be_missing(reported: Path) -> None:
+    read = check(reported)
+    assert "What TRIPOD+AI asks for" in read.text
+    rows = re.findall(r'<th scope="row">(\d{1,2}[a-g]?)</th>', read.source)
+    assert len(rows) == len(set(rows)) == 52
+    assert "to be written by the author" in read.text
+
+
+def test_what_moved_predictions_is_told_of_patients_held_out(reported: Path) -> None:
+    text = check(reported).text
+    assert "What moved predictions" in text
+    assert "What each modality moved in LegoFuse, patients held out" in text

@@ -123,7 +123,7 @@ def test_acting_on_true_chances_does_good_and_on_noise_does_not() -> None:
 
 def test_over_time_tells_the_scores_of_the_task() -> None:
     held, reference = survival(300, 9), survival(300, 10).target
-    items = over_time(heard(held, reference), held, 60.0, [0.0, 12.0, 24.0], [12.0, 24.0], "time (months)")
+    items = over_time(heard(held, reference), held, 60.0, "months", [12.0, 24.0], "time (months)")
     (table,) = tables(items)
     assert [row[0] for row in table.rows] == ["12", "24"]
     metrics = pytest.importorskip("sksurv.metrics")
@@ -135,7 +135,7 @@ def test_over_time_tells_the_scores_of_the_task() -> None:
         train, test[inside.numpy()], held.prediction.risk.numpy()[inside.numpy()], [12.0, 24.0]
     )
     assert [float(row[1].split()[0]) for row in table.rows] == pytest.approx(area.tolist(), abs=0.01)
-    assert over_time(heard(held, None), held, 60.0, [0.0], [12.0], "time") == []
+    assert over_time(heard(held, None), held, 60.0, None, [12.0], "time") == []
 
 
 def test_ten_thousand_patients_are_not_ten_thousand_marks() -> None:

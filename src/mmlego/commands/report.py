@@ -39,6 +39,15 @@ def report(
     part: Annotated[
         Whom, typer.Option(metavar="PART", help="auto (held back by the run), or all: models of other patients.")
     ] = Whom.auto,
+    patients: Annotated[
+        str | None, typer.Option(metavar="IDS", help="Sections on these patients, as a,b; nobody else is named.")
+    ] = None,
+    features: Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="Tell which features moved N patients held out (40; 10 if slow; 0: none)."
+        ),
+    ] = None,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
     overwrite: Annotated[
@@ -65,6 +74,8 @@ def report(
             bench=bench,
             part=part.value,
             by=by,
+            patients=[one.strip() for one in (patients or "").split(",") if one.strip()],
+            features=features,
             missing_columns=missing_columns,
             aliases=aliases_of(alias),
             overwrite=overwrite,

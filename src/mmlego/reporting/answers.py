@@ -123,7 +123,7 @@ def hear(subject: Subject) -> Heard | None:
     found: dict[str, Answers] = {}
     for label, model in subject.models.items():
         if having(cohort, model.modalities, subject.held_out):
-            found[label] = _ask(label, model, cohort, subject.held_out)
+            found[label] = ask(label, model, cohort, subject.held_out)
     blocks = {label: model for label, model in subject.models.items() if isinstance(model, Brick)}
     if len(blocks) > 1 and MERGE in found:
         data = data_of(subject.models[MERGE], cohort, subject.held_out)
@@ -154,10 +154,19 @@ def of_fitting(subject: Subject, label: str) -> Answers | None:
     cohort, ids = subject.cohort, subject.fitting
     if cohort is None or not ids or not having(cohort, subject.models[label].modalities, ids):
         return None
-    return _ask(label, subject.models[label], cohort, ids)
+    return ask(label, subject.models[label], cohort, ids)
 
 
-def _ask(label: str, model: Model, cohort: Cohort, patients: Sequence[str]) -> Answers:
+def ask(label: str, model: Model, cohort: Cohort, patients: Sequence[str]) -> Answers:
+    """Return what a model says of patients; fitted bricks answer as if they had not been fitted on them.
+
+    Parameters
+    ----------
+    label
+        Of the model.
+    model, cohort, patients
+        Who is asked, and about whom.
+    """
     data = data_of(model, cohort, patients)
     warn_of_memory(model, data, stacklevel=4)
     logits = all_logits(model, data, BATCH, out_of_fold=True).double()

@@ -56,7 +56,8 @@ def calibrated(answers: Answers, horizons: list[float], spec: Any) -> list[Item 
         seen = f"{_percent(1 - survival)} ({_percent(1 - high)} to {_percent(1 - low)})"
         gap = float(chance.mean()) - (1 - survival)
         named = when(horizon, answers.task, spec)
-        rows.append((f"by {named}", _percent(float(chance.mean())), seen, f"{100 * gap:+.0f} points".replace("-", "−")))
+        gaps = f"{100 * gap:+.0f} points".replace("-", "−")
+        rows.append((f"by {named}", _percent(float(chance.mean())), seen, gaps, _away(answers, horizon)))
         panels[f"by {named}"] = reliability_by(chance, event, time, horizon, bins)
     told = "; ".join(f"{row[0]}: predicted {row[1]}, seen {row[2]}" for row in rows)
     return [
@@ -73,10 +74,18 @@ def calibrated(answers: Answers, horizons: list[float], spec: Any) -> list[Item 
         ),
         Table(
             "On average",
-            ("event", "predicted, mean", "seen, 1 − Kaplan–Meier (95 % interval)", "predicted − seen"),
+            ("event", "predicted, mean", "seen (95 % interval)", "predicted − seen", "ICI, E50, E90"),
             tuple(rows),
+            "Seen: 1 − Kaplan–Meier. ICI, E50, E90: mean, median and 90th percentile of what predictions are away from "
+            "a smooth curve of what was seen (Austin, Harrell and van Klaveren 2020).",
         ),
     ]
+
+
+def _away(answers: Answers, horizon: float) -> str:
+    (found,) = answers.task.calibration(answers.logits, answers.target, [horizon])  # type: ignore[attr-defined]
+    values = (found.ici, found.e50, found.e90)
+    return ", ".join(_percent(one) for one in values) if np.isfinite(values).all() else "not known"
 
 
 def _percent(share: float) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from mmlego.reporting.answers import Heard, hear
 from mmlego.reporting.experiment import experiment
+from mmlego.reporting.explained import explained
 from mmlego.reporting.numeric import numeric_sections
 from mmlego.reporting.parts import Page, Section
+from mmlego.reporting.patients import patient_sections
 from mmlego.reporting.people import people
 from mmlego.reporting.ranked import ranked_sections
 from mmlego.reporting.scored import scored
@@ -18,6 +20,8 @@ from mmlego.reporting.subject import Part, Subject, open_subject
 from mmlego.reporting.summary import summary
 from mmlego.reporting.survival import survival_sections
 from mmlego.reporting.trained import trained
+from mmlego.reporting.trials import trial_sections
+from mmlego.reporting.tripod import tripod
 from mmlego.reporting.worth import worth
 from mmlego.reporting.writing import check_place, write_page
 from mmlego.version import __version__
@@ -33,6 +37,8 @@ def make_report(
     bench: str | Path | None = None,
     part: Part = "auto",
     by: str | None = None,
+    patients: Sequence[str] = (),
+    features: int | None = None,
     missing_columns: float = 0.05,
     aliases: Mapping[str, str] | None = None,
     overwrite: bool = False,
@@ -57,6 +63,11 @@ def make_report(
         ``"auto"``: those whom the run held back; ``"all"``: everybody, where the models were trained on others.
     by
         A column by which scores are told apart, as a site.
+    patients
+        Ids of patients who have a section of their own; nobody else is named.
+    features
+        Of how many patients held out it is told which features moved them; None: 40, or 10 where neural blocks make it
+        slow; 0: of none.
     missing_columns, aliases
         As ``mmlego predict`` takes them.
     overwrite
@@ -85,11 +96,19 @@ def make_report(
         missing_columns=missing_columns,
         aliases=aliases,
     )
-    page = compose(subject, by=by, links=links)
+    page = compose(subject, by=by, patients=patients, features=features, links=links)
     return write_page(page, place, overwrite=overwrite)
 
 
-def compose(subject: Subject, *, by: str | None = None, links: bool = False, day: datetime.date | None = None) -> Page:
+def compose(
+    subject: Subject,
+    *,
+    by: str | None = None,
+    patients: Sequence[str] = (),
+    features: int | None = None,
+    links: bool = False,
+    day: datetime.date | None = None,
+) -> Page:
     """Return the page on a subject.
 
     Parameters
@@ -98,6 +117,10 @@ def compose(subject: Subject, *, by: str | None = None, links: bool = False, day
         From :func:`mmlego.reporting.subject.open_subject`.
     by
         A column by which scores are told apart.
+    patients
+        Who have a section of their own.
+    features
+        Of how many patients features are told.
     links
         As :func:`make_report` takes it.
     day
@@ -108,8 +131,11 @@ def compose(subject: Subject, *, by: str | None = None, links: bool = False, day
     sections: list[Section | None] = [summary(subject, heard), people(subject), trained(subject)]
     if subject.models:
         sections += [scored(subject, heard, groups, by), worth(subject, heard), *_of_task(subject, heard)]
+        sections.append(explained(subject, heard, features))
+        sections += patient_sections(subject, patients)
     if subject.bench is not None:
-        sections.append(experiment(subject.bench))
+        sections += [experiment(subject.bench), *([] if subject.models else trial_sections(subject.bench))]
+    sections.append(tripod(_told(sections)))
     name = _name(subject)
     today = day or datetime.date.today()
     return Page(
@@ -127,6 +153,10 @@ def _of_task(subject: Subject, heard: Heard | None) -> list[Section]:
     name = heard.answers[subject.main].task.name
     made = {"survival": survival_sections, "regression": numeric_sections}.get(name, ranked_sections)
     return made(subject, heard)
+
+
+def _told(sections: list[Section | None]) -> dict[str, str]:
+    return {one.name: one.title for one in sections if one is not None} | {"about": "How this page was made"}
 
 
 def _name(subject: Subject) -> str:

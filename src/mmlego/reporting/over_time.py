@@ -17,10 +17,11 @@ from mmlego.reporting.outcomes import FEW
 from mmlego.reporting.parts import Item, Picture, Table
 from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
+from mmlego.reporting.statistics.ticks import round_times
 
 
 def over_time(
-    heard: Heard, answers: Answers, last: float, marks: list[float], horizons: list[float], label: str
+    heard: Heard, answers: Answers, last: float, unit: str | None, horizons: list[float], label: str
 ) -> list[Item | None]:
     """Return AUC and Brier score over time; nothing where no split tells how patients are lost.
 
@@ -28,8 +29,8 @@ def over_time(
     ----------
     heard, answers
         For patients held out.
-    last, marks, label
-        Of the axis of time.
+    last, unit, label
+        Of the axis of time: where it ends, in which steps it is marked, what it is called.
     horizons
         Round times at which scores are told.
     """
@@ -65,7 +66,9 @@ def over_time(
             "over_time",
             "Telling patients apart (AUC) and chances (Brier score) over time",
             f"Of {answers.label}, {told}.",
-            draw_over_time({"AUC(t)": areas, "Brier score(t)": briers}, times, marks, label),
+            draw_over_time(
+                {"AUC(t)": areas, "Brier score(t)": briers}, times, round_times(float(times[-1]), unit), label
+            ),
             "AUC: of a patient with the event by then and one without, how often the former has the higher risk (Uno "
             "2007). Brier score: squared distance between chance and outcome, lower is better (Graf 1999); worth "
             "something where it is below that of Kaplan–Meier, which gives all patients the same chance. Weighed by "

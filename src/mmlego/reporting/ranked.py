@@ -92,14 +92,23 @@ def ranked_sections(subject: Subject, heard: Heard) -> list[Section]:
     others = [] if other is None or len(asked) > 1 else [one for one in questions(other) if one.can_be_asked]
     lines = [(answers.label if len(asked) == 1 else one.name, one) for one in asked[:MOST]]
     lines += [(other.label, one) for one in others if other is not None]
-    found = [section("ranking", "Telling patients apart", _ranking(lines, asked))]
-    found.append(section("calibration", "Are predicted chances right?", _calibration(answers, asked)))
+    found = [section("ranking", "Telling patients apart", ranked(lines, asked))]
+    found.append(section("calibration", "Are predicted chances right?", calibrated(asked, answers.label)))
     if len(asked) == 1:
         found.append(section("decision", "Would acting on it do good?", _decision(answers, asked[0], other, others)))
     return found
 
 
-def _ranking(lines: Sequence[tuple[str, Question]], asked: Sequence[Question]) -> list[Item | None]:
+def ranked(lines: Sequence[tuple[str, Question]], asked: Sequence[Question]) -> list[Item | None]:
+    """Return ROC and precision-recall curves with their areas.
+
+    Parameters
+    ----------
+    lines
+        What is drawn, by its name in the picture.
+    asked
+        All questions.
+    """
     roc = [Ranked(label, *roc_curve(one.log_odds, one.truth)) for label, one in lines]
     precision = [Ranked(label, *precision_curve(one.log_odds, one.truth)) for label, one in lines]
     rows = []
@@ -178,7 +187,16 @@ def _thinned(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return x[keep], y[keep]
 
 
-def _calibration(answers: Answers, asked: Sequence[Question]) -> list[Item | None]:
+def calibrated(asked: Sequence[Question], label: str) -> list[Item | None]:
+    """Return predicted against seen chances of questions.
+
+    Parameters
+    ----------
+    asked
+        The questions.
+    label
+        Of the model.
+    """
     panels, rows = {}, []
     for one in asked[:4]:
         bins = int(np.clip(min(one.truth.sum(), (~one.truth).sum()) // (FEW // 2), 2, 10))
@@ -203,7 +221,7 @@ def _calibration(answers: Answers, asked: Sequence[Question]) -> list[Item | Non
             "Calibration",
             ("of", "predicted, mean", "seen", "intercept (0 is right)", "slope (1 is right)"),
             tuple(rows),
-            f"Of {answers.label}. A slope below 1 means that predictions are too sure, an intercept above 0 that they "
+            f"Of {label}. A slope below 1 means that predictions are too sure, an intercept above 0 that they "
             "are too low (Cox 1958; 95 % intervals).",
         ),
     ]

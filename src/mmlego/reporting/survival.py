@@ -87,19 +87,19 @@ def survival_sections(subject: Subject, heard: Heard) -> list[Section]:
             section("calibration", "Are predicted chances right?", calibrated(answers, horizons, spec)),
             section("decision", "Would acting on it do good?", decided(heard, answers, horizons, spec)),
         ]
-    over = over_time(heard, answers, axis.last, axis.marks, horizons, axis.label)
+    over = over_time(heard, answers, axis.last, rhythm_of(answers.task, spec), horizons, axis.label)
     if over:
         found.append(section("time", "How well over time", over))
     return found
 
 
-def axis_of(time: Floats, task: Any, spec: Any) -> Axis:
-    """Return the axis of time: up to where a tenth of the patients is still at risk."""
-    last = float(np.quantile(time, 0.9))
+def axis_of(time: Floats, task: Any, spec: Any, last: float | None = None) -> Axis:
+    """Return the axis of time: up to where a tenth of the patients is still at risk, or to a time given."""
+    last = float(np.quantile(time, 0.9)) if last is None else last
     return Axis(last, round_times(last, rhythm_of(task, spec)), time_label(task, spec))
 
 
-def risk_groups(answers: Answers, fitting: Answers | None) -> Groups:
+def risk_groups(answers: Answers, fitting: Answers | None, *, count: int | None = None) -> Groups:
     """Cut patients held out at risks of those whom the model was made from, never at their own where it can be helped.
 
     Three groups of thirds where at least 30 events allow them, else two at the median.
@@ -110,9 +110,11 @@ def risk_groups(answers: Answers, fitting: Answers | None) -> Groups:
         For patients held out.
     fitting
         For training and validation patients, fitted bricks out of fold; None where no split is known.
+    count
+        How many groups, in place of that.
     """
     events = int((answers.target[:, 0] == 1).sum())
-    count = 3 if events >= 3 * FEW else 2
+    count = (3 if events >= 3 * FEW else 2) if count is None else count
     others = answers if fitting is None else fitting
     cuts = np.quantile(others.prediction.risk.numpy(), np.linspace(0, 1, count + 1)[1:-1])
     where = (
