@@ -82,7 +82,7 @@ def check(page: Path) -> Read:
 @pytest.fixture(scope="session")
 def reported(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page = tmp_path_factory.mktemp("reports") / "report.html"
-    done("report", finished, "-o", page, "--features", 1)
+    done("report", finished, "-o", page, "--features", 0)
     return page
 
 
@@ -112,7 +112,7 @@ def test_nothing_is_replaced_unasked(finished: Path, reported: Path, tmp_path: P
     before = page.read_bytes()
     assert "Choose another place with --out, or pass --overwrite." in refused("report", finished, "-o", page)
     assert page.read_bytes() == before
-    done("report", finished, "-o", page, "--overwrite", "--features", 1)
+    done("report", finished, "-o", page, "--overwrite", "--features", 0)
     assert page.read_bytes() == before  # the same run makes the same page
     (tmp_path / "report_figures" / "mine.txt").write_text("mine")
     assert "other files than pictures" in refused("report", finished, "-o", page, "--overwrite")
@@ -239,12 +239,14 @@ def test_the_page_fits_wide_and_narrow_screens_and_prints(reported: Path, tmp_pa
 
 
 def test_patients_who_are_asked_for_are_told_of_and_nobody_else(finished: Path, tmp_path: Path) -> None:
-    done("report", finished, "-o", tmp_path / "report.html", "--patients", "003,050", "--features", 0)
+    options = ("--patients", "003,050", "--features", 2)
+    done("report", finished / "blocks" / "clinical", "-o", tmp_path / "report.html", *options)
     read = check(tmp_path / "report.html")
     for patient in ("003", "050"):
         assert f"Patient {patient}" in read.text
     assert "The chance to be free of the event is predicted as" in read.text
     assert "What moved this prediction" in read.text
+    assert "Features that moved clinical most, 2 patients held out, drawn at random" in read.text
     named = set(re.findall(r"Patient (\d{3})", read.text))
     assert named == {"003", "050"}
     said = refused("report", finished, "-o", tmp_path / "no.html", "--patients", "3")
