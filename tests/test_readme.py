@@ -133,6 +133,7 @@ MODULES = (
     ".estimators",
     ".explaining",
     ".interop",
+    ".reporting",
 )
 
 
