@@ -90,13 +90,12 @@ def in_words(results: Results) -> str:
     scores = results.scores(ours)
     gain = _against(results, ours)
     mean = plain(float(np.nanmean(scores)))
-    told = f"Over {counted(len(results.splits), 'split')}, {ours} had a {measure.label} of {mean}"
+    told = f"Over {counted(len(results.splits), 'split')}, the {measure.label} of {ours} was {mean} on average"
     if gain is None or not gain.known:
         return told + "."
     verdict = "better than" if gain.low > 0 else "worse than" if gain.high < 0 else "not told apart from"
-    return (
-        f"{told}, {verdict} the mean of its blocks ({signed(gain.value)}, {signed(gain.low)} to {signed(gain.high)})."
-    )
+    ends = f"{signed(gain.value)}, {signed(gain.low)} to {signed(gain.high)}"
+    return f"{told}, {verdict} that of the mean of its blocks ({ends})."
 
 
 def _against(results: Results, name: str) -> Estimate | None:

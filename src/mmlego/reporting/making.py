@@ -11,7 +11,7 @@ from mmlego.reporting.experiment import experiment
 from mmlego.reporting.explained import explained
 from mmlego.reporting.numeric import numeric_sections
 from mmlego.reporting.parts import Page, Section
-from mmlego.reporting.patients import patient_sections
+from mmlego.reporting.patients import check_patients, patient_sections
 from mmlego.reporting.people import people
 from mmlego.reporting.ranked import ranked_sections
 from mmlego.reporting.scored import scored
@@ -126,6 +126,7 @@ def compose(
     day
         The date on the page; None: today.
     """
+    check_patients(subject, patients)
     groups = None if by is None else subgroups(subject, by, links=links)
     heard = hear(subject)
     sections: list[Section | None] = [summary(subject, heard), people(subject), trained(subject)]

@@ -54,8 +54,8 @@ class Known:
     fitting: Answers | None
 
 
-def patient_sections(subject: Subject, patients: Sequence[str]) -> list[Section]:
-    """Return a section a patient.
+def check_patients(subject: Subject, patients: Sequence[str]) -> None:
+    """Refuse patients of whom nothing can be told, before anything is computed.
 
     Parameters
     ----------
@@ -72,6 +72,8 @@ def patient_sections(subject: Subject, patients: Sequence[str]) -> list[Section]
         If there is no model, or one has no modality of it.
     """
     cohort, label = subject.cohort, subject.main
+    if not patients:
+        return
     if cohort is None or label is None:
         raise InputError("patients need a model and a cohort", remedy="Name a run folder in place of an experiment.")
     known = set(cohort.patients)
@@ -85,7 +87,22 @@ def patient_sections(subject: Subject, patients: Sequence[str]) -> list[Section]
     without = [patient for patient in patients if not having(cohort, model.modalities, [patient])]
     if without:
         raise InputError(f"{listed(without)} have no modality of {label}", remedy="Leave them out of --patients.")
-    about = Known(model, label, of_fitting(subject, label))
+
+
+def patient_sections(subject: Subject, patients: Sequence[str]) -> list[Section]:
+    """Return a section a patient.
+
+    Parameters
+    ----------
+    subject
+        With models and a cohort.
+    patients
+        Whom to tell of, as :func:`check_patients` accepts them.
+    """
+    cohort, label = subject.cohort, subject.main
+    if cohort is None or label is None or not patients:
+        return []
+    about = Known(subject.models[label], label, of_fitting(subject, label))
     return [_section(subject, cohort, about, patient, place) for place, patient in enumerate(patients, start=1)]
 
 

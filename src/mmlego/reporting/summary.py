@@ -89,12 +89,14 @@ def _how_well(subject: Subject, heard: Heard) -> str:
 def _of_experiment(results: Results) -> str:
     e = results.experiment
     outcome = e.get("outcome") or {}
-    named = outcome.get("label") or outcome.get("event") or outcome.get("target") or "the outcome"
+    named = outcome.get("label") or outcome.get("target") or "the outcome"
     task = outcome.get("task", "")
+    if task == "survival":
+        named = f"the time to the event ({outcome.get('event')} = {outcome.get('event_when')})"
     events = ""
     if task == "survival":
         events = f", of whom {sum(int(one[0] == 1) for one in results.outcome.values())} had the event"
     return (
-        f"From {listed(e.get('columns', {}), 8)}, {named} was predicted ({task}) for "
+        f"From {listed(e.get('columns', {}), 8)}, {named} was predicted for "
         f"{counted(e['patients'], 'patient')} of {e['cohort']}{events}, each by models that had not seen them."
     )
