@@ -137,6 +137,20 @@ def test_scales_by_hand() -> None:
     )
 
 
+class Causes(Survival):
+    """Survival whose logits are of two causes."""
+
+    @property
+    def outputs(self) -> int:
+        return 2 * (len(self.cuts) + 1)
+
+
+def test_logits_of_several_causes_are_not_taken_for_hazards() -> None:
+    task = Causes([1.0])
+    assert output_names(task) == ("logit_0", "logit_1", "logit_2", "logit_3")
+    assert scalars(task, torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1.0, 2.0, 3.0, 4.0]]
+
+
 def outcome(task: Task) -> Tensor:
     make = torch.Generator().manual_seed(5)
     if isinstance(task, Survival):

@@ -20,7 +20,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.learners.rows import Rows
 from mmlego.multimodal import Gaps
 from mmlego.nn.ragged import Ragged
-from mmlego.training.evaluate import Model, logits_of
+from mmlego.training.evaluate import Model
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,8 @@ class Question:
         self.fitted = [Fitted(member, member.rows) for member in self.members if isinstance(member, FittedBlock)]
         self.neural = [member for member in self.members if not isinstance(member, FittedBlock)]
         self._gaps: Gaps | None = None
+        self._rows: dict[str, Tensor] = {}
+        self.seen: dict[int, tuple[Tensor, Tensor]] = {}  # of the encoders of neural parts, what came in and out
         across = model.across if isinstance(model, LegoFuse) else None
         self.crosses = across is not None and all(batch.inputs.get(name) is not None for name in across.rows)
         if across is not None and self.crosses:
@@ -94,19 +96,29 @@ class Question:
 
     def own_row(self, part: Fitted) -> Tensor:
         """Return the row that a fitted part sees of the modality, ``(p,)``."""
-        return part.rows(self.x, self.mask)[0]
+        return self._row(self.modality, part.rows)
+
+    def _row(self, name: str, rows: Rows) -> Tensor:
+        """Return the row of a modality, which parts that read it alike share."""
+        key = f"{name}: {sorted(rows.config().items(), key=str)}"
+        if key not in self._rows:
+            value = self.batch.inputs[name]
+            x, mask = value if isinstance(value, tuple) else (value, None)
+            self._rows[key] = rows(x, mask)[0]  # type: ignore[arg-type]  # who has it
+        return self._rows[key]
 
     def whole_row(self, part: Fitted) -> Tensor:
         """Return the whole row that a fitted part sees, ``(p,)``."""
         if not (self.crosses and part is self.fitted[-1]):
             return self.own_row(part)
-        rows = []
         across = self.model.across if isinstance(self.model, LegoFuse) else None
-        for name, one in (across.rows if across is not None else {}).items():
-            value = self.batch.inputs[name]
-            x, mask = value if isinstance(value, tuple) else (value, None)
-            rows.append(one(x, mask)[0])  # type: ignore[arg-type]  # who has all
-        return torch.cat(rows)
+        return torch.cat([self._row(name, one) for name, one in (across.rows if across is not None else {}).items()])
+
+    @torch.no_grad()
+    def told(self, part: Fitted, row: Tensor) -> Tensor:
+        """Return the logits ``(1, k)`` of a fitted part to a row, in double precision."""
+        raw: Tensor = part.brick.encoder(row[None].double())
+        return raw.double() @ part.brick.slope.mT + part.brick.offset
 
     def answer(self, chosen: Explained, values: Tensor, told: list[Tensor]) -> Tensor:
         """Return the explained number.
@@ -120,6 +132,9 @@ class Question:
         told
             Of each of :attr:`fitted` its logits, ``(1, k)``.
         """
+        return chosen.pick(scalars(self.model.task, self._logits(values, told)))[0]
+
+    def _logits(self, values: Tensor, told: list[Tensor]) -> Tensor:
         x = with_values(self.x, values)
         k = self.model.task.outputs
         across = told[-1] if self.crosses else None
@@ -132,12 +147,10 @@ class Question:
         ]
         answers = torch.cat(known, dim=1) if any(isinstance(m, FittedBlock) for m in self.members) else None
         if isinstance(self.model, Brick):
-            logits = self.model.logits(x, self.mask, answers)
-        else:
-            gaps = self._whole()
-            part = replace(gaps.parts[self.modality], x=x, mask=self.mask, known=answers)
-            logits = self.model.answer(replace(gaps, parts={**gaps.parts, self.modality: part}), across)
-        return chosen.pick(scalars(self.model.task, logits))[0]
+            return self.model.logits(x, self.mask, answers)
+        gaps = self._whole()
+        part = replace(gaps.parts[self.modality], x=x, mask=self.mask, known=answers)
+        return self.model.answer(replace(gaps, parts={**gaps.parts, self.modality: part}), across)
 
     def _whole(self) -> Gaps:
         if self._gaps is None:
@@ -145,8 +158,11 @@ class Question:
         return self._gaps
 
     def logits(self) -> Tensor:
-        """Return the logits of the prediction, ``(1, k)``."""
-        return logits_of(self.model, self.batch)
+        """Return the logits of the prediction, ``(1, k)``; and remember what the encoders gave."""
+        values = self.x.values if isinstance(self.x, Ragged) else self.x
+        told = [self.told(part, self.whole_row(part)) for part in self.fitted]
+        with torch.no_grad(), recorded([block.encoder for block in self.neural]) as self.seen:
+            return self._logits(values, told)
 
 
 def with_values(x: Tensor | Ragged, values: Tensor) -> Tensor | Ragged:

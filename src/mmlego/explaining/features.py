@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,7 @@ def feature_values(
 
     if modality not in model.modalities:
         raise UnknownNameError("unknown modality", expected=f"one of {', '.join(model.modalities)}", got=repr(modality))
+    model = _on_cpu(model)
     everyone, frame = patients_of(model, data), data.frames.get(modality) if isinstance(data, Cohort) else None
     if modality not in everyone.modalities or not bool(everyone.present[modality].any()):
         raise InputError(f"nobody has {modality}", expected="patients who have it", got="none")
@@ -172,6 +174,12 @@ def feature_values(
 def patients_of(model: Model, data: Data | Cohort) -> PatientData:
     """Return the patients of a cohort, or of other data, that a model can be asked about."""
     return data_for(model, data_of(model, data) if isinstance(data, Cohort) else data, with_target=False)
+
+
+def _on_cpu(model: Model) -> Model:
+    """Return a model on the CPU, where rows of fitted models and averages of patients are; else a copy."""
+    device = next(part.device for part in (*model.parameters(), *model.buffers()))
+    return model if device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
 def _rows(data: PatientData, modality: str, patients: Sequence[str] | None) -> list[int]:

@@ -48,6 +48,11 @@ class Explained:
         return values.gather(-1, index).squeeze(-1)
 
 
+def _one_event(task: Task) -> bool:
+    """Return whether logits are hazards of one kind of event; of several causes each logit is explained by itself."""
+    return isinstance(task, Survival) and task.outputs == len(task.cuts) + 1
+
+
 def output_names(task: Task) -> tuple[str, ...]:
     """Return the names of what can be explained: classes, labels, targets; of survival the risk.
 
@@ -56,7 +61,7 @@ def output_names(task: Task) -> tuple[str, ...]:
     >>> output_names(Classification(["alive", "dead"])), output_names(Survival([1.0]))
     (('alive', 'dead'), ('risk',))
     """
-    if isinstance(task, Survival):
+    if _one_event(task):
         return (RISK,)
     if isinstance(task, Classification):
         return tuple(task.classes)
@@ -69,7 +74,7 @@ def output_names(task: Task) -> tuple[str, ...]:
 
 def scale_of(task: Task) -> str:
     """Return in words the scale of :func:`scalars`."""
-    if isinstance(task, Survival):
+    if _one_event(task):
         return "log-odds of time lost to time survived"
     if isinstance(task, Classification):
         return "log-odds of the class"
@@ -100,7 +105,7 @@ def scalars(task: Task, logits: Tensor) -> Tensor:
     tensor([[1.6667]], dtype=torch.float64)
     """
     logits = logits.double()
-    if isinstance(task, Survival):
+    if _one_event(task):
         alive = F.logsigmoid(-logits).cumsum(-1)  # log S
         lost = (-torch.expm1(alive)).sum(-1).log()
         return (lost - alive.logsumexp(-1))[..., None]

@@ -64,7 +64,9 @@ def found_within(question: Question, chosen: Explained, reference: Reference, *,
     """
     ends = [question.whole_row(part).double() for part in question.fitted]
     starts = [_base_row(part, row, reference) for part, row in zip(question.fitted, ends, strict=True)]
-    told = [[_told(part, row) for part, row in zip(question.fitted, rows, strict=True)] for rows in (starts, ends)]
+    told = [
+        [question.told(part, row) for part, row in zip(question.fitted, rows, strict=True)] for rows in (starts, ends)
+    ]
     shares, values = _along(question, chosen, reference, told[0], told[1], timed=timed)
     cells, exact = Cells(values), True
     for place, part in enumerate(question.fitted):
@@ -81,13 +83,6 @@ def _base_row(part: Fitted, row: Tensor, reference: Reference) -> Tensor:
     base = row.clone()
     base[part.before : part.before + part.rows.columns] = reference.row(part.rows)
     return base
-
-
-@torch.no_grad()
-def _told(part: Fitted, row: Tensor) -> Tensor:
-    """Return the logits ``(1, k)`` of a fitted part, in double precision."""
-    raw: Tensor = part.brick.encoder(row[None])
-    return raw.double() @ part.brick.slope.mT + part.brick.offset
 
 
 def _along(
@@ -125,9 +120,9 @@ def _of_tokens(
     """Return the shares where encoders treat each token by itself: these are asked once."""
     first, values = features
     encoders = [block.encoder for block in question.neural]
-    with torch.no_grad(), recorded(encoders) as seen:
-        question.answer(chosen, values, ends)
-    made = [seen[number] for number in range(len(encoders))]
+    if len(question.seen) < len(encoders):
+        question.logits()
+    made = [question.seen[number] for number in range(len(encoders))]
     real = made[0][0]  # what encoders were given, (1, n, f)
     there = None if question.mask is None else question.mask[0]
     begin = first.reshape(-1, first.shape[-1])
