@@ -299,6 +299,7 @@ def as_array(values: Tensor) -> np.ndarray:
 
     Examples
     --------
+    >>> import torch
     >>> as_array(torch.tensor([1.0])).dtype
     dtype('float64')
     """
