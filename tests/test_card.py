@@ -124,7 +124,17 @@ def test_a_card_begins_empty_and_is_not_shared() -> None:
     first.validation["auroc"] = 1.0
     first.parents.append("x")
     assert second == Card()
-    assert set(second.config()) == {"data", "licence", "validation", "errors", "prior", "patients", "recipe", "parents"}
+    assert set(second.config()) == {
+        "data",
+        "licence",
+        "validation",
+        "errors",
+        "held_out",
+        "prior",
+        "patients",
+        "recipe",
+        "parents",
+    }
 
 
 def test_a_calibration_is_told_in_words(tmp_path: Path) -> None:

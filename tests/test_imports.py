@@ -23,7 +23,7 @@ LAYERS = (
     ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder", "sections"),
     ("encoders", "tasks", "encoding"),
     ("learners",),
-    ("baseplate",),
+    ("baseplate", "held_out"),
     ("readout",),
     ("brick",),
     ("bundle", "encoder_checks", "fitted"),

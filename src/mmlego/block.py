@@ -261,6 +261,7 @@ class LegoBlock(Brick):
         """Replace logits ``z`` by ``a + s (z − a)``, in place."""
         linear = self.head.linear
         prior = prior.to(linear.bias.device, linear.bias.dtype)
+        self.card.held_out = {}
         linear.weight.mul_(scale)
         linear.bias.copy_(prior + scale * (linear.bias - prior))
 

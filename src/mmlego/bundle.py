@@ -161,6 +161,7 @@ class Bundle(Brick):
         here = prior.detach().float().cpu()
         self.card.prior = (here + scale * (self.prior() - here)).tolist()
         self.weights.mul_(scale)
+        self.card.held_out = {}
         if "spread" in self.card.recipe:
             self.card.recipe["spread"] *= scale
 

@@ -26,6 +26,9 @@ class Card:
         Metrics on the validation part, by name; ``fit`` writes them, evidence weights read the primary one.
     errors
         Standard error of the primary metric on the validation part, by name.
+    held_out
+        What new predictions are compared with: how wrong the model was on patients whom it was not trained on, as
+        ``Task.summary`` has it, how many they were, and who.
     prior
         What the block answers to who knows nothing: the logits that fit the training outcomes best, ``k`` numbers.
     patients
@@ -50,6 +53,7 @@ class Card:
     licence: str = ""
     validation: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    held_out: dict[str, Any] = field(default_factory=dict)
     prior: list[float] = field(default_factory=list)
     patients: dict[str, int] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
@@ -85,7 +89,7 @@ class Card:
 
 _KINDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("data", "licence"), (str,)),
-    **dict.fromkeys(("validation", "errors", "patients", "recipe"), (dict,)),
+    **dict.fromkeys(("validation", "errors", "held_out", "patients", "recipe"), (dict,)),
     **dict.fromkeys(("prior", "parents"), (list, tuple)),
 }
 

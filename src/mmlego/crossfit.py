@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from mmlego.brick import check_place
 from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
+from mmlego.held_out import OUT_OF_FOLD, VALIDATION, tell_held_out
 from mmlego.learners.base import serves
 from mmlego.learners.calibration import Scale, calibrated_map, identity_map
 from mmlego.learners.copies import fit_copy
@@ -28,7 +28,6 @@ from mmlego.learners.selected import Selected
 from mmlego.nn.ragged import Ragged
 from mmlego.sections import PlateSettings
 from mmlego.tasks import Task
-from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 
 FEW = 10  # patients of a fold, below which their mean says little
@@ -105,7 +104,7 @@ def fit_block(
     brick.check_room()
     logits = (scores @ matrix.mT + shift).float()
     brick.out_of_fold = None if patients is None else OutOfFold(tuple(names), logits, marks_of(x))
-    describe(brick, task, logits, target, len(set(names)))
+    describe(brick, task, logits, target, len(set(names)), OUT_OF_FOLD)
     brick.card.recipe = {"scores": "out of fold", "spread": spread_of(logits, prior)}
     return brick
 
@@ -209,7 +208,7 @@ def _as_it_is(
     brick.check_room()
     logits = (raw @ slope.mT + offset).float()
     honest = _by_others(task, scale.apply(raw), target)
-    describe(brick, task, logits if honest is None else honest, target, len(x))
+    describe(brick, task, logits if honest is None else honest, target, len(x), VALIDATION)
     brick.card.patients = {"validation": len(x)}
     how = "held out" if honest is not None else "held out; but calibrated on these patients"
     said = {"scores": how, "spread": spread_of(logits, prior)}
@@ -299,7 +298,7 @@ def _columns_of(estimator: Any) -> int:
     return int(found)
 
 
-def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, patients: int) -> None:
+def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, patients: int, who: str) -> None:
     """Write into the card of a brick how good it was on patients whom it had not seen.
 
     Parameters
@@ -312,11 +311,9 @@ def describe(brick: FittedBlock, task: Task, logits: Tensor, target: Tensor, pat
         Its answers on these patients, and what happened.
     patients
         How many it was fitted on.
+    who
+        They are, as :func:`tell_held_out` takes it.
     """
-    scores = task.metrics(logits, target, reference=target)
-    brick.card.validation = {name: value for name, value in scores.items() if math.isfinite(value)}
-    metric = task.primary_metric
-    if metric in brick.card.validation:
-        brick.card.errors = {metric: standard_error(task, brick.card.validation[metric], target)}
+    tell_held_out(brick.card, task, logits, target, reference=target, who=who)
     brick.card.prior = brick.base.tolist()
     brick.card.patients = {"training": patients}

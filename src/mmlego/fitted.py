@@ -173,6 +173,7 @@ class FittedBlock(Brick):
         """Replace logits ``z`` by ``a + s (z − a)``, in place, those out of fold as well."""
         here = prior.to(self.offset.device, self.offset.dtype)
         self.slope.mul_(scale)
+        self.card.held_out = {}
         if "spread" in self.card.recipe:
             self.card.recipe["spread"] *= scale
         self.offset.copy_(here + scale * (self.offset - here))

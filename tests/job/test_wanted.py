@@ -207,7 +207,9 @@ def test_whoever_has_features_is_predicted_for(tmp_path: Path, trained: Callable
     # The same numbers as without an outcome in the manifest.
     bare = predict_cohort(model, Cohort.from_frames({"rna": pd.read_csv(data.parent / "rna.csv", index_col=0)}))
     first = told.columns[0]
-    np.testing.assert_allclose(told.loc[["q1", "q2", "q3"], first], bare.loc[["q1", "q2", "q3"], first], rtol=1e-5)
+    np.testing.assert_allclose(
+        told.loc[["q1", "q2", "q3"], first], bare.loc[["q1", "q2", "q3"], first], rtol=6e-4
+    )  # four digits
     # Where the file of outcomes is not there, it is told, and nobody is lost.
     (data.parent / "outcome.csv").unlink()
     said = done("predict", tmp_path / "model", "-d", data, "-o", tmp_path / "again.csv")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,11 +16,15 @@ from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColu
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
-from mmlego.run_folder import runs_of
+from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import counted, listed, made_of
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
+    from mmlego.merge import LegoMerge
+
+
+DIGITS = 4  # of predictions in files
 
 
 class Part(StrEnum):
@@ -43,26 +48,38 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A checkpoint, as RUN/merge or RUN/blocks/rna.")],
     data: Data,
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write: .csv, .parquet or .xlsx.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The file to write: .csv, .json, .parquet or .xlsx.")
     ],
     data_dir: DataDir = None,
     links: Links = False,
     part: Annotated[
         Part, typer.Option(metavar="PART", help="all, or of the run's split: train, validation, test.")
     ] = Part.all,
+    times: Annotated[
+        str | None, typer.Option(metavar="T,…", help="When survival is asked for, in the model's unit: 12,24,60.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Of intervals of classes and numbers: 0.5, 0.8, 0.9 or 0.95.")] = 0.9,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the predictions here as JSON, too.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier file there.")] = False,
 ) -> None:
     """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has.
 
-    Everybody has a row: who cannot be predicted for has a note that says why, and odd values are marked.
+    Everybody has a row: who cannot be predicted for has a note that says why; odd values are marked, and who was
+    trained on. Intervals and percentiles compare with patients who were held out when the model was made.
     """
-    from mmlego.commands.tables import check_place, write_table
+    from mmlego.commands.tables import brief_table, check_place, write_table
     from mmlego.data import Cohort
-    from mmlego.job.predicting import completed, predict_cohort, wanted_of
+    from mmlego.job.memory import trained_on
+    from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
+    from mmlego.merge import LegoMerge
 
-    check_place(out, overwrite=overwrite)
+    for place in (out, *([json_file] if json_file else ())):
+        check_place(place, overwrite=overwrite)
+    asked = None if times is None else _times_of(times)
     with plain_warnings():
         loaded = load_model(model)
         # Whoever has features is predicted for; of the parts of a run the patients with an outcome are those it split.
@@ -70,8 +87,15 @@ def predict(
         cohort = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=reading)
         wanted, split = _patients(cohort, [model], part)
         cohort = completed(loaded, cohort, missing_columns=missing_columns)
-        frame = predict_cohort(loaded, cohort, None if split is None else wanted)
-        write_table(frame, out)
+        runs = runs_of([model])
+        known = trained_on(loaded, runs, cohort)
+        if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
+            known_only = replace(reading, everybody=False)
+            _compare(loaded, runs, Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only))
+        chosen = None if split is None else wanted
+        frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
+        for place in (out, *([json_file] if json_file else ())):
+            write_table(frame, place, digits=DIGITS)
         lost = frame.index[frame["note"] != ""].tolist()
         if lost:
             why = Counter(frame.loc[lost, "note"]).most_common()
@@ -85,8 +109,14 @@ def predict(
             odd = int((frame[name] != "").sum())
             if odd:
                 warnings.warn(f"{counted(odd, 'patient')} with {what}: column {name}.", LegoWarning, stacklevel=2)
-    modalities = [name for name in frame.columns if name.startswith("has_")]
-    console().print(_head(frame[frame["note"] == ""].drop(columns=[*modalities, "outside", "unknown", "note"])))
+        mine = frame.index[frame["trained_on"] == "yes"]
+        if len(mine) and part is not Part.train:
+            told = f"The model was trained on {len(mine)} of {len(frame)} patients: what it says of them looks better "
+            warnings.warn(f"{told}than it is (column trained_on).", LegoWarning, stacklevel=2)
+        if not loaded.card.held_out:
+            say("No intervals: the card tells of no held-out patients (mmlego merge --data).")
+    answers = [name for name in frame.columns if name not in MARKS and not name.startswith("has_")]
+    console().print(brief_table(frame.loc[frame["note"] == "", answers]))
     for note in cohort.dropped:
         if not note.patients:
             say(f"left out: {note}")
@@ -202,16 +232,21 @@ def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
     return [f"task.{line}" for line in lines] + [f"{n}: {mine[n]} ≠ {theirs[n]}" for n in fields] or ["initial values"]
 
 
-def _head(frame: Any) -> Any:
-    """Return the first lines of a frame as a table."""
-    from rich.table import Table
+def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort) -> None:
+    """Let the card of a merge tell of the held-out patients of its run, if this is the run's cohort."""
+    from mmlego.job.held_out import tell_of_merge
 
-    table = Table()
-    for name in (frame.index.name or "patient", *frame.columns):
-        table.add_column(str(name), justify="right", overflow="fold")
-    for patient, values in frame.head(5).iterrows():
-        table.add_row(str(patient), *(_brief(value) for value in values.tolist()))
-    return table
+    split = split_of(runs, cohort) if cohort.outcome is not None else None
+    if split is not None:
+        who = split.named(cohort.patients)
+        tell_of_merge(model, cohort, who["train"], who["validation"])
+
+
+def _times_of(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise InputError("--times", expected="numbers with commas between, as 12,24,60", got=repr(text)) from None
 
 
 def _described(config: dict[str, Any]) -> dict[str, str]:

@@ -26,6 +26,7 @@ from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
 
 if TYPE_CHECKING:
+    from mmlego.data import Cohort, Split
     from mmlego.merge import LegoMerge
 
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
@@ -131,16 +132,25 @@ def merge(
             "--calibrate", metavar="MANIFEST", help="Calibrate on the validation part of this cohort, split by the run."
         ),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="MANIFEST", help="Compare predictions with held-out patients of this cohort, split by the run."
+        ),
+    ] = None,
     data_dir: DataDir = None,
     links: Links = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge blocks into one model, without any training."""
     from mmlego.checkpoint import save
+    from mmlego.job.held_out import tell_of_merge
     from mmlego.merge import LegoMerge
 
     with plain_warnings():
         place = _place(sources, out, "merge", overwrite=overwrite)
+        if watched is not None and data is not None:
+            raise InputError("--data and --calibrate", expected="one of them", got="both: --calibrate compares, too")
         chosen: Any = phase  # checked by LegoMerge
         model = LegoMerge(
             load_blocks(sources),
@@ -153,6 +163,11 @@ def merge(
             allow_mismatch=allow_mismatch,
         )
         scale = None if watched is None else _calibrate(model, sources, watched, data_dir, links=links)
+        if data is not None:
+            cohort = read_cohort(data, data_dir, "comparison", links=links)
+            split = _split_by_runs(sources, cohort, "compare with")
+            who = split.named(cohort.patients)
+            tell_of_merge(model, cohort, who["train"], who["validation"])
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
     calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
@@ -162,10 +177,17 @@ def merge(
 def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: list[Path] | None, *, links: bool) -> float:
     """Calibrate a merge on the patients that early stopping watched, never on those who are held back."""
     from mmlego.job import data_of
-    from mmlego.job.begin import read_split
     from mmlego.training import calibrate
 
     cohort = read_cohort(data, folder, "calibration", links=links)
+    split = _split_by_runs(sources, cohort, "calibrate on")
+    return calibrate(model, data_of(model, cohort, [cohort.patients[row] for row in split.validation]))
+
+
+def _split_by_runs(sources: list[Path], cohort: Cohort, what: str) -> Split:
+    """Return the split of the runs that all blocks come from; an error if one may have trained on anybody."""
+    from mmlego.job.begin import read_split
+
     # Nobody knows whom a block was trained on that comes without a run, or from one on another list of patients.
     strange = [str(source) for source in sources if all(read_split(run, cohort) is None for run in runs_of([source]))]
     split = split_of(runs_of(sources), cohort)
@@ -173,17 +195,17 @@ def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: list[P
         raise InputError(
             f"{', '.join(strange)} come from no run on the patients of {cohort.name}",
             expected="blocks of runs that have split them",
-            got="blocks that may have been trained on those to calibrate on",
+            got=f"blocks that may have been trained on those to {what}",
             remedy=_BY_HAND,
         )
     if split is None or not len(split.validation):
         raise InputError(
-            "nobody to calibrate on",
+            f"nobody to {what}",
             expected=f"blocks of a run that has split {cohort.name}, with a validation part",
             got="none" if split is None else "a split without one",
             remedy=_BY_HAND,
         )
-    return calibrate(model, data_of(model, cohort, [cohort.patients[row] for row in split.validation]))
+    return split
 
 
 def fuse(

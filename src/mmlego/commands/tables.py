@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import io
+import json
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +16,9 @@ from mmlego.files import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.table import Table
 
-_NEEDS = {".csv": None, ".parquet": ("pyarrow", "parquet"), ".xlsx": ("openpyxl", "excel")}
+_NEEDS = {".csv": None, ".json": None, ".parquet": ("pyarrow", "parquet"), ".xlsx": ("openpyxl", "excel")}
 
 
 def check_place(path: Path, *, overwrite: bool) -> None:
@@ -50,8 +53,8 @@ def check_place(path: Path, *, overwrite: bool) -> None:
         raise InputError(f"{short(path)} is there already", remedy=remedy)
 
 
-def write_table(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table with its index, whole or not at all.
+def write_table(frame: pd.DataFrame, path: Path, *, digits: int | None = None) -> None:
+    """Write a table with its index, whole or not at all; as JSON a list with an object a row, null where nothing is.
 
     Parameters
     ----------
@@ -59,8 +62,17 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
         The table, indexed by patient.
     path
         Where, as :func:`check_place` allows it.
+    digits
+        Significant digits of numbers with decimals; None: all.
     """
     suffix = path.suffix.lower()
+    if digits is not None:
+        frame = _rounded(frame, digits)
+    if suffix == ".json":
+        rows = frame.reset_index().to_dict("records")
+        known = [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
+        write_atomically(path, json.dumps(known, ensure_ascii=False, indent=1) + "\n")
+        return
     if suffix == ".csv":
         write_atomically(path, frame.to_csv())
         return
@@ -71,3 +83,55 @@ def write_table(frame: pd.DataFrame, path: Path) -> None:
     else:
         plain.to_excel(buffer, index=False)
     write_atomically(path, buffer.getvalue())
+
+
+def brief_table(frame: pd.DataFrame, most: int = 5) -> Table:
+    """Return the first rows of predictions for a terminal, each interval in the column of what it belongs to.
+
+    Parameters
+    ----------
+    frame
+        Indexed by patient; of a column ``x`` the columns ``x_low_95`` and ``x_high_95`` may be the interval.
+    most
+        Rows at most.
+    """
+    from rich.table import Table
+
+    table = Table()
+    table.add_column(str(frame.index.name or "patient"), overflow="fold")
+    ends = {name: _interval_of(name, frame) for name in frame.columns}
+    bounds = {bound for pair in ends.values() for bound in pair}
+    shown = [name for name in frame.columns if name not in bounds]
+    for name in shown:
+        table.add_column(str(name).replace("_", " "), justify="right", overflow="fold")
+    for patient, row in frame.head(most).iterrows():
+        cells = []
+        for name in shown:
+            text = _brief(row[name])
+            if ends[name] and text:
+                text += f"\n{_brief(row[ends[name][0]])}–{_brief(row[ends[name][1]])}"
+            cells.append(text.replace(" (", "\n("))
+        table.add_row(str(patient), *cells)
+    return table
+
+
+def _interval_of(name: str, frame: pd.DataFrame) -> tuple[str, ...]:
+    low = next((other for other in frame.columns if str(other).startswith(f"{name}_low_")), None)
+    return () if low is None else (low, str(low).replace(f"{name}_low_", f"{name}_high_"))
+
+
+def _brief(value: object) -> str:
+    if isinstance(value, Real) and not isinstance(value, Integral | bool):
+        return "" if value != value else f"{value:.3g}"
+    return str(value)
+
+
+def _rounded(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    import numpy as np
+
+    made = frame.copy()
+    for name in frame.columns:
+        values = frame[name].to_numpy()
+        if values.dtype.kind == "f":
+            made[name] = np.array([float(f"{value:.{digits}g}") for value in values.astype(float).tolist()])
+    return made

@@ -20,6 +20,7 @@ from mmlego.fingerprint import fingerprint
 from mmlego.job.begin import claim, given_split, make_split, plate_of, settings_of
 from mmlego.job.blocks import fit_blocks, parts_by_modality
 from mmlego.job.bricks import Blocks, Bricks
+from mmlego.job.held_out import tell_of_merge
 from mmlego.job.tuning import tune_fuse
 from mmlego.merge import LegoMerge
 from mmlego.run_folder import RunFolder
@@ -124,6 +125,7 @@ def train(
     )
     blocks = list(made.blocks.values())
     merge = LegoMerge(blocks, **made.settings.merge.model_dump())
+    tell_of_merge(merge, cohort, made.train, made.validation)
     if run is not None:
         save(merge, run.merge, data=cohort.name, overwrite=True)
     tell("merge")

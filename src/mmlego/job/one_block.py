@@ -160,7 +160,8 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
             most = None if label in LINEAR else MOST
             members[label] = _learner(job, told, label, OPTIONS.get(label, {}), most)
     watched = having(job.cohort, [job.name], job.validation)
-    bundle = pool(members, prepared.data(watched).with_any() if watched else None)
+    everybody = having(job.cohort, [job.name], [*job.train, *job.validation])
+    bundle = pool(members, prepared.data(watched).with_any() if watched else None, prepared.data(everybody).with_any())
     bundle.preprocessing = table
     bundle.card.data = _described(job)
     if job.out is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,12 +10,12 @@ from mmlego.bundle import Bundle
 from mmlego.crossfit import spread_of
 from mmlego.data import PatientData
 from mmlego.errors import InputError
+from mmlego.held_out import OUT_OF_FOLD, compare_with, tell_held_out
 from mmlego.learners import learner_names, learners_for
 from mmlego.settings import NEURAL
 from mmlego.tasks import Task
-from mmlego.tasks.error import standard_error
 from mmlego.training.calibrate import calibrate, scaled_by_others
-from mmlego.training.evaluate import all_logits, scores_of
+from mmlego.training.evaluate import all_logits
 
 BATCH = 64
 STOPPED = "held out; but a neural member was stopped on these patients"  # what the recipe says of the scores
@@ -84,7 +83,7 @@ def _usual(task: Task, kind: str) -> tuple[str, ...]:
     return (NEURAL, *learners) if not learners or kind in ALSO_NEURAL else learners
 
 
-def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
+def pool(members: Mapping[str, Brick], watched: PatientData | None, everybody: PatientData | None = None) -> Bundle:
     """Return the members as one brick: the mean of what they have to say, each calibrated.
 
     Fitted ones are calibrated out of fold, a neural one on the validation patients, of whom the card tells how all do:
@@ -96,6 +95,8 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
         By label. Fitted ones answer out of fold.
     watched
         The validation patients; None: there are none.
+    everybody
+        Those and the training patients, whom new ones are compared with if all members answer out of fold.
     """
     others = None  # what the neural member answers to each, calibrated on the others
     if watched is not None and NEURAL in members and members[NEURAL].task.name != "regression":
@@ -115,9 +116,8 @@ def pool(members: Mapping[str, Brick], watched: PatientData | None) -> Bundle:
             card.recipe["scores"] = STOPPED
         if others is not None:
             logits = logits + shares[NEURAL] * (others - all_logits(members[NEURAL], watched, BATCH))
-        scores = scores_of(bundle.task, logits, watched.target, watched.target)
-        card.validation = {name: v for name, v in scores.items() if name != "loss" and math.isfinite(v)}
-        metric = bundle.task.primary_metric
-        if metric in card.validation:
-            card.errors = {metric: standard_error(bundle.task, card.validation[metric], watched.target)}
+        tell_held_out(card, bundle.task, logits, watched.target, reference=watched.target)
+    if everybody is not None and everybody.target is not None and NEURAL not in members:
+        logits = all_logits(bundle, everybody, BATCH, out_of_fold=True)
+        compare_with(card, bundle.task, logits, everybody.target, who=OUT_OF_FOLD)
     return bundle

@@ -6,23 +6,29 @@ import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError, LegoWarning
 from mmlego.job.data import data_of
-from mmlego.training import predict
-from mmlego.training.evaluate import bricks_of
+from mmlego.job.memory import trained_on_by
+from mmlego.job.scoring import BATCH
+from mmlego.tasks import SurvivalPrediction
+from mmlego.tasks.usual_times import usual_times
+from mmlego.training.evaluate import all_logits, bricks_of
 from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
+    from torch import Tensor
 
     from mmlego.training.evaluate import Model
 
 MISSING_COLUMNS = 0.05  # of the columns of a modality, the share that may be absent unasked
 _MOST = 5  # columns named in a cell
+MARKS = ("modalities", "trained_on", "imputed", "outside", "unknown", "note")
 
 
 def wanted_of(models: Iterable[Model], *, aliases: Mapping[str, str] | None = None, everybody: bool = True) -> Wanted:
@@ -129,8 +135,19 @@ def completed(
     return replace(cohort, frames=frames)
 
 
-def predict_cohort(model: Model, cohort: Cohort, patients: Sequence[str] | None = None) -> pd.DataFrame:
+def predict_cohort(
+    model: Model,
+    cohort: Cohort,
+    patients: Sequence[str] | None = None,
+    *,
+    times: Sequence[float] | None = None,
+    level: float = 0.9,
+    trained_on: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
     """Return the predictions of a model for a cohort, a row for everybody, also for those who cannot be predicted for.
+
+    Intervals and standings compare with the held-out patients of whom the model's card tells; those of a model whose
+    card tells none, as of blocks merged without patients, are left out.
 
     Parameters
     ----------
@@ -140,24 +157,34 @@ def predict_cohort(model: Model, cohort: Cohort, patients: Sequence[str] | None 
         The cohort, as :func:`completed` returns it where columns may be absent.
     patients
         Patient ids; None for the whole cohort and those whom it left out.
+    times
+        Of survival: when it is asked for, in the unit of the task; None: some round ones up to the last cut.
+    level
+        Of the intervals of classes and numbers: 0.5, 0.8, 0.9 or 0.95.
+    trained_on
+        By patient whether the model was trained on them, in words; None: what its fitted bricks remember.
 
     Returns
     -------
     pandas.DataFrame
-        Columns of the task; ``has_NAME``, whether the patient has a modality; ``outside``, the values that are far from
-        those of the training patients; ``unknown``, categories that these did not have; ``note``, why there is no
-        prediction.
+        Columns of the task, in its units, and where the patient stands among those held out; ``modalities``, which the
+        prediction rests on, and ``has_NAME`` for each; ``trained_on``: yes, no, validation or unknown; ``imputed``,
+        values that were missing; ``outside``, those that are far from those of the training patients; ``unknown``,
+        categories that these did not have; ``note``, why there is no prediction.
 
     Raises
     ------
     InputError
-        If no patient can be predicted for.
+        If no patient can be predicted for, times are asked of a task without, or the level is another.
     """
     import pandas as pd
 
+    if times is not None and model.task.name != "survival":
+        raise InputError("times", expected="a model of survival", got=model.task.name)
     wanted = list(cohort.patients if patients is None else patients)
     data = data_of(model, replace(cohort, outcome=None, outcome_spec=None), wanted)  # the outcome is not asked for
-    made = predict(model, data).frame(data.patients)
+    logits = all_logits(model, data, BATCH)
+    made = _table(model, logits, data.patients, times, level)
     notes = dict.fromkeys([patient for patient in wanted if patient not in made.index], "has no modality of the model")
     if patients is None:
         for dropped in cohort.dropped:
@@ -167,13 +194,59 @@ def predict_cohort(model: Model, cohort: Cohort, patients: Sequence[str] | None 
                     notes.setdefault(patient, reason)
     frame: pd.DataFrame = made.reindex([*wanted, *(patient for patient in notes if patient not in set(wanted))])
     frame.index.name = made.index.name
-    for name, here in data.present.items():
-        having = {patient for patient, has in zip(data.patients, here.tolist(), strict=True) if has}
-        frame[f"has_{name}"] = [patient in having for patient in frame.index]
+    having = {
+        name: {patient for patient, has in zip(data.patients, here.tolist(), strict=True) if has}
+        for name, here in data.present.items()
+    }
+    frame["modalities"] = [", ".join(name for name in having if patient in having[name]) for patient in frame.index]
+    for name, those in having.items():
+        frame[f"has_{name}"] = [patient in those for patient in frame.index]
+    known = trained_on_by(model, list(frame.index)) if trained_on is None else trained_on
+    frame["trained_on"] = [known.get(patient, "unknown") for patient in frame.index]
     outside, unknown = _marks(model, cohort, data.patients)
-    for name, marks in (("outside", outside), ("unknown", unknown), ("note", notes)):
+    imputed = _imputed(model, cohort, data.patients)
+    for name, marks in (("imputed", imputed), ("outside", outside), ("unknown", unknown), ("note", notes)):
         frame[name] = pd.Series([marks.get(patient, "") for patient in frame.index], frame.index, dtype=object)
     return frame
+
+
+def _table(
+    model: Model, logits: Tensor, patients: Sequence[str], times: Sequence[float] | None, level: float
+) -> pd.DataFrame:
+    """Return what the task predicts, and what that is compared with, a row a patient."""
+    import pandas as pd
+
+    task = model.task
+    prediction = task.predict(logits)
+    if isinstance(prediction, SurvivalPrediction):
+        times = usual_times(prediction.horizon, prediction.unit) if times is None else times
+        after = "" if prediction.unit is None else f"_{prediction.unit}"
+        columns = prediction.columns(times) | {f"median{after}": prediction.median().numpy()}
+    else:
+        columns = prediction.columns()
+    compared = task.compared(logits, model.card.held_out, level, times)
+    ordered: dict[str, NDArray[Any]] = {}
+    for name, values in columns.items():  # what belongs to a column stands beside it
+        ordered |= {name: values} | {one: found for one, found in compared.items() if one.startswith(f"{name}_")}
+    return pd.DataFrame(ordered | compared, index=pd.Index(list(patients), name="patient"))
+
+
+def _imputed(model: Model, cohort: Cohort, patients: Sequence[str]) -> dict[str, str]:
+    """Return by patient the columns whose value was missing, and filled as in training."""
+    found: dict[str, list[str]] = {}
+    wanted = set(patients)
+    for block in bricks_of(model):
+        frame = cohort.frames.get(block.modality)
+        names = [] if block.preprocessing is None else list(block.preprocessing.needed())
+        if frame is None or not names:
+            continue
+        frame = frame[frame.index.isin(wanted)]
+        missing = frame[[name for name in names if name in frame.columns]].isna()
+        for patient, row in missing[missing.any(axis=1)].iterrows():
+            cells = [str(name) for name, gap in zip(missing.columns, row.tolist(), strict=True) if gap]
+            more = f" and {len(cells) - _MOST} more" if len(cells) > _MOST else ""
+            found.setdefault(str(patient), []).append(f"{block.modality}: {', '.join(cells[:_MOST])}{more}")
+    return {patient: "; ".join(told) for patient, told in found.items()}
 
 
 def _marks(model: Model, cohort: Cohort, patients: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:

@@ -6,9 +6,9 @@ import dataclasses
 import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +16,9 @@ from torch import Tensor
 from mmlego.errors import InputError, LegoWarning
 from mmlego.tasks.checks import check_logits, check_rows, weighted_mean
 from mmlego.tasks.prediction import Prediction
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,54 @@ class Task(ABC):
         >>> Survival([2.0]).strata(Survival.target(event=[1, 0], time=[1.0, 3.0]))
         tensor([1, 0])
         """
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Sum up held-out patients, so that new predictions can be compared with them.
+
+        Parameters
+        ----------
+        logits : (n, k)
+            What a model answered to patients whom it was not trained on.
+        target : (n, ...)
+            What came true.
+
+        Returns
+        -------
+        dict
+            JSON-able, as :meth:`compared` takes it; empty where the task has no such comparison.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Regression
+        >>> Regression(["age"]).summary(torch.zeros(9, 1), torch.arange(1.0, 10.0)[:, None])["age"]["0.9"]
+        9.0
+        """
+        return {}
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Compare predictions with held-out patients: intervals, and where a patient stands, as columns of a table.
+
+        Parameters
+        ----------
+        logits : (b, k)
+            Of new patients.
+        summary
+            As :meth:`summary` gives it, perhaps read from a card.
+        level
+            Of intervals: 0.5, 0.8, 0.9 or 0.95; an InputError if it is another.
+        times
+            Of survival: when.
+
+        Examples
+        --------
+        >>> from mmlego.tasks import Regression
+        >>> found = Regression(["age"]).compared(torch.tensor([[50.0]]), {"age": {"0.9": 4.0}})
+        >>> {name: values.tolist() for name, values in found.items()}
+        {'age_low_90': [46.0], 'age_high_90': [54.0]}
+        """
+        return {}
 
     @abstractmethod
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +13,7 @@ from torch import Tensor
 from mmlego.errors import ShapeError
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_names, as_numbers, check_logits, refuse
+from mmlego.tasks.conformal import class_sets, class_summary
 from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.scores import calibration_error, mean_of_defined, ranking_scores
@@ -222,6 +223,25 @@ class Classification(Task):
         tensor([1, 0])
         """
         return self.check_target(target)
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Return by class what split conformal prediction needs, as :func:`class_summary` finds it."""
+        target = self.check_target(target).cpu()
+        return class_summary(self.predict(logits.cpu()).probabilities, target, self.classes)
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the classes that cannot be excluded, the most probable first, as the column ``not_excluded_90``.
+
+        Of all patients of a class it is among them for so many in a hundred. An empty summary has no such column.
+        """
+        import numpy as np
+
+        if not any(name in summary for name in self.classes):
+            return {}
+        sets = class_sets(self.predict(logits.cpu()).probabilities, summary, self.classes, level)
+        return {f"not_excluded_{100 * level:g}": np.array(sets, dtype=object)}
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         scores = classification_scores(logits, target)

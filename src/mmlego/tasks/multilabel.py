@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -14,12 +14,15 @@ from torch import Tensor
 from mmlego.errors import ShapeError
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_names, as_numbers, check_logits, refuse
+from mmlego.tasks.conformal import class_sets, class_summary
 from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.scores import mean_of_defined, ranking_scores
 
 if TYPE_CHECKING:
     import numpy as np
+
+ANSWERS = ("no", "yes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,6 +220,29 @@ class MultiLabel(Task):
         rarest_first = holds.sum(dim=0).argsort(stable=True)  # (k,)
         first = holds[:, rarest_first].byte().argmax(dim=1)  # (n,), the first that holds
         return torch.where(holds.any(dim=1), rarest_first[first] + 1, 0)
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Return by label, for its absence and its presence, what :func:`class_summary` finds where it is known."""
+        target = self.check_target(target).cpu()
+        found, probabilities = {}, self.predict(logits.cpu()).probabilities
+        for j, (label, p) in enumerate(zip(self.labels, probabilities.unbind(1), strict=True)):
+            known = ~target[:, j].isnan()
+            both = torch.stack([1 - p, p], dim=1)[known]
+            found[label] = class_summary(both, target[known, j].long(), ANSWERS)
+        return found
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return for each label whether it can be told, as the column ``<label>_not_excluded_90``: no, yes or both."""
+        import numpy as np
+
+        found = {}
+        for label, p in zip(self.labels, self.predict(logits.cpu()).probabilities.unbind(1), strict=True):
+            if isinstance(known := summary.get(label), dict):
+                sets = class_sets(torch.stack([1 - p, p], dim=1), known, ANSWERS, level)
+                found[f"{label}_not_excluded_{100 * level:g}"] = np.array(sets, dtype=object)
+        return found
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         scores = multilabel_scores(logits, target, self.labels)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from torch import Tensor
 from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_names, as_numbers, check_logits, refuse
+from mmlego.tasks.conformal import quantile_of, quantiles
 from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.regression_scores import is_constant, regression_scores
@@ -300,6 +302,29 @@ class Regression(Task):
         tensor([1., 1.])
         """
         return torch.ones_like(self.check_target(target)[:, 0])
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Return by target the quantiles of how far predictions lie from the truth, in the target's units."""
+        target = self.check_target(target).cpu()
+        far = (self.predict(logits.cpu()).values.double() - target.double()).abs()
+        return {name: quantiles(far[:, j]) for j, name in enumerate(self.targets)}
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return the ends of an interval around each prediction, ``<target>_low_90`` and ``<target>_high_90``.
+
+        The truth lies within for so many patients in a hundred; NaN where too few are known for that.
+        """
+        found = {}
+        for name, values in zip(self.targets, self.predict(logits.cpu()).values.double().unbind(1), strict=True):
+            if name not in summary:
+                continue
+            far = quantile_of(summary[name], level)
+            width = math.nan if far is None else far
+            for side, sign in (("low", -1), ("high", 1)):
+                found[f"{name}_{side}_{100 * level:g}"] = (values + sign * width).numpy()
+        return found
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         values = self.predict(logits).values  # (n, k)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from mmlego.scalars import as_number
 from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
 from mmlego.tasks.registry import register_task
+from mmlego.tasks.risk_groups import compared_survival, risk_summary
 from mmlego.tasks.survival_calibration import CalibrationAt, calibration_at
 from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
@@ -382,6 +383,20 @@ class Survival(Task):
         survival = self.predict(logits).survival_at(at)  # (n, t)
         single = in_single(at).double().tolist()
         return [calibration_at(survival[:, j], target, time) for j, time in enumerate(single)]
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Return quantiles of the risk, and what became of patients by group of risk, as :func:`risk_summary` does."""
+        return risk_summary(self.predict(logits.cpu()).risk, self.check_target(target).cpu(), self.cuts)
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return where each risk stands among those held out, and between what bounds the survival of such patients.
+
+        ``risk_percentile`` and ``risk_group`` are as :func:`risk_standing` gives them; ``survival_at_<time>_low_95``
+        and ``…_high_95`` the interval of the Kaplan–Meier estimate of that group, whatever the level.
+        """
+        return compared_survival(self.predict(logits.cpu()), summary, times)
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
         prediction = self.predict(logits)

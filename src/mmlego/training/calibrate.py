@@ -14,6 +14,7 @@ from mmlego.brick import Brick
 from mmlego.data import PatientData
 from mmlego.errors import InputError
 from mmlego.fuse import LegoFuse
+from mmlego.held_out import VALIDATION, compare_with
 from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
 from mmlego.merge.model import Merging
@@ -84,8 +85,10 @@ def calibrate(model: Model, data: Data, *, spread: float = SPREAD, batch_size: i
     if not bool(torch.isfinite(evidence).all()):
         raise InputError("the model answers NaN or infinity", expected="finite logits")
     before = _scale_so_far(model)
-    scale = _best_scale(model, prior, evidence, cast(Tensor, patients.target), width, before)
+    target = cast(Tensor, patients.target)
+    scale = _best_scale(model, prior, evidence, target, width, before)
     _rescale(model, scale)
+    compare_with(model.card, model.task, (prior + scale * evidence).float(), target, who=VALIDATION)
     model.card.recipe["calibration"] = {"scale": round(before * scale, 6), "patients": len(set(patients.patients))}
     kept = ("auroc", "auprc") if _ranks_stay(model) else (model.task.primary_metric,)
     model.card.validation = {name: value for name, value in model.card.validation.items() if name in kept}

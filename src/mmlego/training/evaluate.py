@@ -144,7 +144,7 @@ def warn_of_memory(model: Model, patients: PatientData | None = None, *, stackle
     stacklevel
         As ``warnings.warn`` takes it.
     """
-    fitted = {brick.modality: [part for part in _innermost(brick) if not part.learns] for brick in bricks_of(model)}
+    fitted = {brick.modality: [part for part in innermost(brick) if not part.learns] for brick in bricks_of(model)}
     if isinstance(model, LegoFuse) and model.across is not None:
         fitted["all modalities"] = [model.across.brick]
     silent = [name for name, parts in fitted.items() if any(part.out_of_fold is None for part in parts)]
@@ -161,7 +161,8 @@ def warn_of_memory(model: Model, patients: PatientData | None = None, *, stackle
         )
 
 
-def _innermost(brick: Brick) -> list[Brick]:
+def innermost(brick: Brick) -> list[Brick]:
+    """Return the bricks that a brick is made of, of a bundle its members; else itself."""
     inside = [part for part in brick.modules() if isinstance(part, Brick)]
     return [part for part in inside if len([deeper for deeper in part.modules() if isinstance(deeper, Brick)]) == 1]
 
@@ -264,7 +265,7 @@ def evaluate(
 
 def _fitted_on(model: Model, patients: PatientData) -> int:
     """Return how many patients are called as some that a brick was fitted on."""
-    parts = [part for brick in bricks_of(model) for part in _innermost(brick)]
+    parts = [part for brick in bricks_of(model) for part in innermost(brick)]
     if isinstance(model, LegoFuse) and model.across is not None:
         parts.append(model.across.brick)
     names = [] if patients.numbering is not None else patients.patients

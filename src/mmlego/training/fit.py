@@ -7,9 +7,10 @@ import warnings
 from collections.abc import Sequence
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from torch import Tensor
 
 from mmlego.bounds import bounds_of, within
 from mmlego.brick import Brick
@@ -18,13 +19,13 @@ from mmlego.data.memory.naming import shared_patients
 from mmlego.errors import InputError, LegoWarning
 from mmlego.files import check_writable
 from mmlego.fuse import LegoFuse
+from mmlego.held_out import tell_held_out
 from mmlego.merge import LegoMerge
 from mmlego.scalars import as_number, as_numbers
 from mmlego.settings import FitSettings, Settings, TuneSettings
-from mmlego.tasks.error import standard_error
 from mmlego.tasks.prior import prior_logits
 from mmlego.training import loop
-from mmlego.training.evaluate import Data, Model, data_for, scored, warn_of_memory
+from mmlego.training.evaluate import Data, Model, all_logits, data_for, scores_of, warn_of_memory
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
 
@@ -226,8 +227,9 @@ def _parts(
 
 
 def _evaluated(model: LegoMerge, data: PatientData, batch_size: int) -> pd.DataFrame:
-    scores = scored(model, data, batch_size=batch_size, out_of_fold=True)
-    model.card.validation = _finite(scores)
+    logits, target = all_logits(model, data, batch_size, out_of_fold=True), cast(Tensor, data.target)
+    scores = scores_of(model.task, logits, target, None)
+    tell_held_out(model.card, model.task, logits, target, reference=None)
     model.card.patients = {"validation": len(set(data.patients))}
     return history_frame([{"epoch": 0.0, **{f"validation_{name}": value for name, value in scores.items()}}])
 
@@ -290,17 +292,9 @@ def write_scores(model: Model, train: PatientData, valid: PatientData | None, ba
     batch_size
         Patients at a time.
     """
-    model.card.validation, model.card.errors = {}, {}
-    if valid is None:
+    model.card.validation, model.card.errors, model.card.held_out = {}, {}, {}
+    if valid is None or valid.target is None:
         return
     model.card.patients["validation"] = len(set(valid.patients))
-    scores = _finite(scored(model, valid, batch_size=batch_size, reference=train.target, out_of_fold=True))
-    model.card.validation = scores
-    metric = model.task.primary_metric
-    if metric in scores and valid.target is not None:
-        model.card.errors = {metric: standard_error(model.task, scores[metric], valid.target)}
-
-
-def _finite(scores: dict[str, float]) -> dict[str, float]:
-    """Return what a card tells: no loss, and nothing that is undefined, for which JSON has no word."""
-    return {name: value for name, value in scores.items() if name != "loss" and math.isfinite(value)}
+    logits = all_logits(model, valid, batch_size, out_of_fold=True)
+    tell_held_out(model.card, model.task, logits, valid.target, reference=train.target)

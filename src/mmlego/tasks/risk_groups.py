@@ -1,0 +1,185 @@
+"""Where a risk stands among those of held-out patients, and what became of patients with such risks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mmlego.tasks.checks import as_floats
+from mmlego.tasks.conformal import rounded
+from mmlego.tasks.kaplan_meier import kaplan_meier
+from mmlego.tasks.survival_prediction import SurvivalPrediction
+from mmlego.tasks.usual_times import usual_times
+
+STEPS = 21  # quantiles of the risk: from the least to the largest, 5 % of the patients apart
+FEWEST = 20  # patients a group has at least
+ERROR = 0.025  # on each side of an interval of 95 %
+NAMES = {2: ("low", "high"), 3: ("low", "intermediate", "high")}
+
+
+def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[str, Any]:
+    """Return quantiles of risks, and by group of risk how many survived each cut.
+
+    Groups are thirds of the patients, or halves where thirds have fewer than 20; fewer than 40 patients make none.
+
+    Parameters
+    ----------
+    risk : (n,)
+        Of patients whom the model was not trained on; higher = earlier event.
+    target : (n, 2)
+        Their events and times.
+    cuts
+        The times between the bins.
+
+    Returns
+    -------
+    dict
+        ``risk``, 21 quantiles; ``groups``, from the lowest risks on, with ``patients``, ``events`` and the
+        Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %, ``low`` and ``high`` (None where
+        nobody was observed for so long).
+
+    Examples
+    --------
+    >>> target = torch.tensor([[1.0, 3.0], [1.0, 1.0]] * 20)
+    >>> found = risk_summary(torch.tensor([-2.0, -1.0] * 20), target, [2.0])
+    >>> [group["survival"] for group in found["groups"]]
+    [[1.0], [0.0]]
+    """
+    values = risk.detach().cpu().double()
+    quantiles = torch.quantile(values, torch.linspace(0, 1, STEPS, dtype=torch.float64)).tolist()
+    number = next((n for n in (3, 2) if len(values) >= n * FEWEST), 1)
+    groups = []
+    if number > 1:
+        place = values.argsort(stable=True).argsort(stable=True)  # ties are dealt in the order of the file
+        group = place * number // len(values)
+        at = torch.tensor(list(cuts), dtype=torch.float64)
+        for index in range(number):
+            event, time = target[group == index].detach().cpu().unbind(1)
+            survival, low, high = kaplan_meier(event, time).at(at)
+            at_risk = (time[:, None] >= at).sum(0)
+            # where nobody has died the estimate knows no error: the bound is that of so many who all survived
+            low = torch.where(survival == 1, ERROR ** (1 / at_risk.clamp(min=1)), low)
+            found = (("survival", survival), ("low", low), ("high", high))
+            curves = {name: [_or_none(value) for value in one.tolist()] for name, one in found}
+            groups.append({"patients": len(time), "events": int(event.sum()), **curves})
+    return {"risk": [rounded(value) for value in quantiles], "groups": groups}
+
+
+def compared_survival(
+    prediction: SurvivalPrediction, summary: Mapping[str, Any], times: Sequence[float] | None
+) -> dict[str, NDArray[Any]]:
+    """Return :func:`risk_standing`, and the bounds of :func:`observed_survival` at each time, by name of a column.
+
+    Parameters
+    ----------
+    prediction
+        Of new patients.
+    summary
+        As :func:`risk_summary` gives it for the cuts of the prediction; without ``risk`` there is nothing to compare.
+    times
+        When; None: :func:`usual_times`.
+    """
+    if "risk" not in summary:
+        return {}
+    at = usual_times(prediction.horizon, prediction.unit) if times is None else as_floats(times, "times")
+    found = risk_standing(prediction.risk, summary)
+    low, high = observed_survival(prediction.risk, summary, prediction.cuts, at)
+    for j, name in enumerate(list(prediction.columns(at))[1:]):
+        found |= {f"{name}_low_95": low[:, j], f"{name}_high_95": high[:, j]}
+    return found
+
+
+def risk_standing(risk: Tensor, summary: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return the percentile of each risk among those of held-out patients, and its group with the group's bounds.
+
+    Parameters
+    ----------
+    risk : (b,)
+        Of new patients.
+    summary
+        As :func:`risk_summary` gives it.
+
+    Returns
+    -------
+    dict of str to array (b,)
+        ``risk_percentile``, 0 to 100, and, if there are groups, ``risk_group``: its name, and between which percentiles
+        it lies.
+
+    Examples
+    --------
+    >>> summary = {"risk": list(range(21)), "groups": [{}, {}]}
+    >>> found = risk_standing(torch.tensor([5.0, 30.0]), summary)
+    >>> found["risk_percentile"].tolist(), found["risk_group"].tolist()
+    ([25.0, 100.0], ['low (≤ P50)', 'high (> P50)'])
+    """
+    percentile = _percentiles(risk, summary)
+    found: dict[str, NDArray[Any]] = {"risk_percentile": percentile}
+    number = len(summary.get("groups", ()))
+    if number in NAMES:
+        bounds = [f"P{100 * step / number:.0f}" for step in range(number + 1)]
+        told = [f"{name} ({_between(bounds, index, number)})" for index, name in enumerate(NAMES[number])]
+        found["risk_group"] = np.array([told[index] for index in _groups(percentile, number)], dtype=object)
+    return found
+
+
+def observed_survival(
+    risk: Tensor, summary: Mapping[str, Any], cuts: Sequence[float], times: Sequence[float]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return between what bounds the survival lies of held-out patients in the same group of risk, ``(b, t)`` each.
+
+    They are the interval of 95 % of the Kaplan–Meier estimate of the group at the cuts, and between cuts on a straight
+    line; NaN beyond the last cut, and where there are no groups.
+
+    Parameters
+    ----------
+    risk : (b,)
+        Of new patients.
+    summary
+        As :func:`risk_summary` gives it for these cuts.
+    cuts, times
+        The times between the bins, and the ``t`` times asked for.
+
+    Examples
+    --------
+    >>> group = {"low": [0.6], "high": [0.8]}
+    >>> low, high = observed_survival(torch.tensor([0.0]), {"risk": [0.0] * 21, "groups": [group, group]}, [2.0], [1.0])
+    >>> low.tolist(), high.tolist()
+    ([[0.8]], [[0.9]])
+    """
+    groups = summary.get("groups", [])
+    if not groups:
+        nothing = np.full((len(risk), len(times)), np.nan)
+        return nothing, nothing
+    mine = _groups(_percentiles(risk, summary), len(groups))
+    bounds = []
+    for side in ("low", "high"):
+        each = np.array([group[side] for group in groups], dtype=float)  # None becomes NaN
+        curves = [np.interp(times, [0.0, *cuts], [1.0, *row], right=np.nan) for row in each]
+        bounds.append(np.stack(curves)[mine])
+    return bounds[0], bounds[1]
+
+
+def _percentiles(risk: Tensor, summary: Mapping[str, Any]) -> NDArray[np.float64]:
+    known = np.asarray(summary["risk"], dtype=float)
+    found: NDArray[np.float64] = np.interp(risk.detach().cpu().double().numpy(), known, np.linspace(0, 100, len(known)))
+    return found
+
+
+def _groups(percentile: NDArray[np.float64], number: int) -> NDArray[np.int64]:
+    found: NDArray[np.int64] = np.clip(np.ceil(percentile * number / 100 - 1e-9).astype(np.int64) - 1, 0, number - 1)
+    return found
+
+
+def _between(bounds: Sequence[str], index: int, number: int) -> str:
+    if index == 0:
+        return f"≤ {bounds[1]}"
+    return f"> {bounds[index]}" if index == number - 1 else f"{bounds[index]}–{bounds[index + 1]}"
+
+
+def _or_none(value: float) -> float | None:
+    return None if value != value else rounded(value)
