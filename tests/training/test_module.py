@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from lightning.pytorch.strategies import SingleDeviceStrategy
 from torch import Tensor, nn
 
-from mmlego import InputError, LegoBlock, evaluate, fit
+from mmlego import InputError, LegoBlock, LegoFuse, evaluate, fit
 from mmlego.data import PatientData
 from mmlego.data.memory.lazy import LazyColumn
+from mmlego.nn.ragged import Ragged
 from mmlego.tasks import Classification, Survival
 from mmlego.training.module import EpochBatches, seed_all
 from mmlego.training.on_lightning import _strategy
@@ -168,6 +169,23 @@ def test_what_is_sampled_of_a_bag_is_drawn_anew_each_epoch_and_not_at_all_in_val
     assert all(view == {i: list(range(10)) for i in range(6)} for view in (shown, *others))
     assert patches(1)[::2] == [first, second, *others[1::2]]
     assert patches(2)[0] != first
+
+
+def test_a_fitted_brick_knows_a_patient_of_whom_some_patches_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is learnt on top of it sees no answer in sample, whatever chance leaves of the features."""
+    ids, y = [str(i) for i in range(24)], torch.arange(24) % 2
+    whole = Ragged.from_list([Slide(i).load(None) for i in range(24)])
+    slide = LegoBlock.of("logistic", two_classes(), "slide", data=(whole, y), patients=ids)
+    column = LazyColumn([Slide(i) for i in range(24)], torch.zeros(0, 3), ragged=True)
+    labs = torch.randn(24, 4, generator=torch.Generator().manual_seed(0))
+    data = PatientData({"slide": column, "labs": labs}, y, Classification(2), ids)
+
+    def answer(*_: object) -> Tensor:
+        raise AssertionError("asked about a patient whom it was fitted on")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(slide), "_answer", answer)
+        fit(LegoFuse([slide, block("labs")]), data, validation=None, epochs=2, **QUICK)
 
 
 rows, sizes, worlds = st.integers(1, 60), st.integers(1, 20), st.integers(1, 4)

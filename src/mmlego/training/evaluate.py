@@ -58,10 +58,46 @@ def known_of(model: Model, batch: Batch) -> dict[str, Tensor | None]:
     batch
         Some patients.
     """
+    if batch.known is not None:
+        return dict(batch.known)
     told = {brick.modality: _known(brick, batch) for brick in bricks_of(model) if brick.modality in batch.inputs}
     if isinstance(model, LegoFuse) and model.across is not None:
         told[ACROSS] = model.across.known(batch.patients, batch.inputs, batch.present)
     return {name: answers for name, answers in told.items() if answers is not None}
+
+
+def known_of_all(model: Model, data: PatientData, batch_size: int) -> dict[str, Tensor] | None:
+    """Return :func:`known_of` for all patients, by their whole features; None where no fitted brick answers.
+
+    Parameters
+    ----------
+    model
+        Any.
+    data
+        The ``n`` patients, who have names.
+    batch_size
+        Patients at a time.
+
+    Returns
+    -------
+    dict of str to Tensor, optional
+        ``(n, q)`` each, NaN for patients whom a brick was not fitted on.
+    """
+    if all(part.out_of_fold is None for brick in bricks_of(model) for part in innermost(brick)):
+        return None
+    found: dict[str, list[tuple[int, Tensor]]] = {}
+    start = 0
+    for batch in data.loader(batch_size):
+        for name, answers in known_of(model, batch).items():
+            if answers is not None:
+                found.setdefault(name, []).append((start, answers.detach().cpu()))
+        start += len(batch)
+    made = {}
+    for name, parts in found.items():
+        made[name] = parts[0][1].new_full((len(data), parts[0][1].shape[1]), torch.nan)
+        for first, answers in parts:
+            made[name][first : first + len(answers)] = answers
+    return made
 
 
 def _known(brick: Brick, batch: Batch) -> Tensor | None:

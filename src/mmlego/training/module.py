@@ -17,7 +17,7 @@ from torch.utils.data import Sampler
 
 from mmlego.data import Batch, Draw, PatientData
 from mmlego.errors import InputError, LegoWarning
-from mmlego.training.evaluate import Model, logits_of
+from mmlego.training.evaluate import Model, known_of_all, logits_of
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,7 @@ class Training:
         self._batches: EpochBatches | None = None
         self._loss: Tensor = torch.zeros(())
         self._logits: list[Tensor] = []
+        self._known: dict[str, Tensor] | None = None
 
     def groups(self) -> list[dict[str, Any]]:
         """Return what is free to move, by whether it decays."""
@@ -128,12 +129,17 @@ class Training:
     def deal(self) -> EpochBatches:
         """Return this process's share of every batch, as rows; a resumed run starts after the epochs in its history."""
         size, seed = self.optimisation.batch_size, self.optimisation.seed
+        if self.data.numbering is None:  # asked by whole features, before chance decides which patches are seen
+            self._known = known_of_all(self.model, self.data, size)
         self._batches = EpochBatches(len(self.data), size, seed, self.global_rank, self.world, epoch=len(self.rows))
         return self._batches
 
     def made(self, rows: Sequence[int], epoch: int) -> Batch:
         """Return a batch as it is in an epoch."""
-        return self.data.batch(rows, Draw(self.optimisation.seed, epoch))
+        batch = self.data.batch(rows, Draw(self.optimisation.seed, epoch))
+        if self._known is not None:
+            batch.known = {name: told[rows] for name, told in self._known.items()}
+        return batch
 
     def val_dataloader(self) -> Any:
         """Return the whole validation part, in every process, so that metrics are exact."""

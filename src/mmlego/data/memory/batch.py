@@ -32,6 +32,9 @@ class Batch:
         The ``b`` patient ids.
     weights
         The weight of each patient in the loss, shape ``(b,)``, or None for equal weights.
+    known
+        By modality what fitted bricks answered out of fold, ``(b, q)``, NaN where they did not; None: ask them, by the
+        features. Of patients whose features are left to chance they would know nobody.
 
     Examples
     --------
@@ -45,6 +48,7 @@ class Batch:
     target: Tensor | None
     patients: list[str]
     weights: Tensor | None = None
+    known: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         return len(self.patients)
@@ -84,4 +88,5 @@ class Batch:
             target=None if self.target is None else on_tensor(self.target),
             patients=list(self.patients),
             weights=None if self.weights is None else on_tensor(self.weights),
+            known=None if self.known is None else {name: on_tensor(told) for name, told in self.known.items()},
         )
