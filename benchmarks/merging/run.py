@@ -32,7 +32,7 @@ BLOCKS = ("defaults", "neural")  # what mmlego makes if nobody says otherwise; n
 # What was measured by other code is measured again; whoever changes the library starts with an empty folder.
 PARTS = ("run", "methods", "dull", "cohorts")
 CODE = [__version__, *(Path(__file__).with_name(f"{part}.py").read_text() for part in PARTS)]
-SMOKE = ["plate.channels=4", "plate.width=8", "fit.epochs=1", "fuse.fit.epochs=1"]
+SMOKE = ["plate.channels=4", "plate.width=16", "fit.epochs=1", "fuse.fit.epochs=1"]
 
 
 def main() -> None:
