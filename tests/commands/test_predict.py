@@ -144,7 +144,7 @@ def test_classes(train: Train, tmp_path: Path) -> None:
     named = load_splits(run / "split.json", known.patients)[0].named(known.patients)
     told = {"train": "yes", "validation": "validation", "test": "no"}
     assert frame["trained_on"].to_dict() == {one: told[part] for part, ids in named.items() for one in ids}
-    assert f"was trained on {len(named['train'])} of {len(frame)} patients" in said.text
+    assert f"was trained on {len(named['train'])} of {len(frame)} patients" in said.err
 
 
 def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others: Path, tmp_path: Path) -> None:
@@ -161,8 +161,7 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     assert low.isna().all()  # twelve held-out patients make no groups of risk
     assert high.isna().all()
     assert frame.loc[here, "risk_percentile"].between(0, 100).all()
-    order = frame.loc[here, "risk"].rank()
-    assert frame.loc[here, "risk_percentile"].rank().corr(order) > 0.95
+    assert frame.loc[here].sort_values("risk")["risk_percentile"].diff().min() > -0.1  # equal risks, rounded
     message = refused("predict", model, "-d", others, "-o", tmp_path / "y.csv", "--times", "12;24")
     assert message == "--times: expected numbers with commas between, as 12,24,60, got '12;24'"
 

@@ -148,7 +148,7 @@ def test_nobody_held_out_no_performance(site: Path, tmp_path: Path) -> None:
     done("report", run, "-o", tmp_path / "report.html", "--features", 0)
     read = check(tmp_path / "report.html")
     assert "Nobody was held out" in read.text
-    assert "interval" not in read.text
+    assert "95 % interval" not in read.text
 
 
 def test_scores_by_a_column_of_any_table(finished: Path, site: Path, tmp_path: Path) -> None:

@@ -46,7 +46,17 @@ def everything_below(folder: Path) -> dict[str, bytes]:
 
 def test_what_a_run_holds(finished: Path) -> None:
     names = {path.name for path in finished.iterdir()}
-    assert names == {"plate", "blocks", "merge", "fuse", "split.json", "settings.yaml", "modalities.json", "fits"}
+    assert names == {
+        "plate",
+        "blocks",
+        "merge",
+        "fuse",
+        "split.json",
+        "settings.yaml",
+        "modalities.json",
+        "fits",
+        "trained_on.json",
+    }
     assert {path.name for path in (finished / "fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
     assert (finished / "fits" / "rna" / "history.csv").read_text().startswith("epoch,train_loss")
     plate = mmlego.load(finished / "plate")

@@ -87,6 +87,10 @@ class GraphSource(ColumnKeys, FileSource):
             NamePattern(self.pattern, alone=self.file is None)
         return self
 
+    def unplaced(self) -> str | None:
+        """Return that nothing says where the graphs are; tables of edges do."""
+        return None if self.edges is not None else super().unplaced()
+
     def names(self) -> Sequence[str]:
         """Return the column of SMILES, where there is one."""
         return (self.column,) if self.pattern is None and self.edges is None else ()
