@@ -88,8 +88,8 @@ class GraphSource(ColumnKeys, FileSource):
         return self
 
     def unplaced(self) -> str | None:
-        """Return that nothing says where the graphs are; tables of edges do."""
-        return None if self.edges is not None else super().unplaced()
+        """Return None: what is missing of three ways to give graphs is said when they are read."""
+        return None
 
     def names(self) -> Sequence[str]:
         """Return the column of SMILES, where there is one."""

@@ -73,6 +73,10 @@ class TextSource(FileSource):
             raise ValueError("rows: concat is for files")
         return self
 
+    def unplaced(self) -> str | None:
+        """Return None: what is missing is said when texts are read."""
+        return None
+
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         """Read the texts, one a patient.
 
