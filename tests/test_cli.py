@@ -32,6 +32,7 @@ VERBS = (
     "fuse",
     "predict",
     "evaluate",
+    "explain",
     "inspect",
     "bench",
     "report",

@@ -56,9 +56,11 @@ def predict(
         Part, typer.Option(metavar="PART", help="all, or of the run's split: train, validation, test.")
     ] = Part.all,
     times: Annotated[
-        str | None, typer.Option(metavar="T,…", help="When survival is asked for, in the model's unit: 12,24,60.")
+        str | None, typer.Option(metavar="TIMES", help="When survival is asked for, in the model's unit: 12,24,60.")
     ] = None,
-    level: Annotated[float, typer.Option(help="Of intervals of classes and numbers: 0.5, 0.8, 0.9 or 0.95.")] = 0.9,
+    level: Annotated[
+        float, typer.Option(metavar="SHARE", help="Of intervals of classes and numbers: 0.5, 0.8, 0.9 or 0.95.")
+    ] = 0.9,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
     json_file: Annotated[

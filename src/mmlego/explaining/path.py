@@ -62,7 +62,7 @@ def integrated(
     Examples
     --------
     >>> shares = integrated(lambda x: (x[0] ** 2).sum(), [torch.zeros(2)], [torch.tensor([1.0, 2.0])])
-    >>> [round(value, 5) for value in shares.parts[0].tolist()], round(shares.lacking, 5)
+    >>> [round(value, 5) for value in shares.parts[0].tolist()], round(abs(shares.lacking), 5)
     ([1.0, 4.0], 0.0)
     """
     gone = [point.isnan() for point in end]
