@@ -52,7 +52,7 @@ def default_times(cuts: Sequence[float]) -> list[float]:
     Examples
     --------
     >>> default_times(range(1, 15))
-    [3.0, 7.0, 11.0, 14.0]
+    [3.0, 7.0, 10.0, 14.0]
     """
     if len(cuts) <= MOST:
         return [float(cut) for cut in cuts]

@@ -57,8 +57,8 @@ def lines_of(preprocessing: Preprocessing | None, x: Tensor, cells: Cells, raw: 
     return name(preprocessing, x, cells, raw)
 
 
-def _line(feature: str, value: Any, attribution: float, **where: Any) -> Line:
-    return {"feature": feature, "value": value, "attribution": float(attribution), **where}
+def _line(feature: str, value: Any, attribution: float, where: Mapping[str, Any] | None = None) -> Line:
+    return {"feature": feature, "value": value, "attribution": float(attribution), **(where or {})}
 
 
 def _rest(cells: Cells, names: Mapping[str | int, str]) -> list[Line]:
@@ -110,7 +110,7 @@ def _series(series: SeriesPreprocessor, x: Tensor, cells: Cells, raw: Any) -> li
                 column = series.columns[j - 1]
                 value = column.centre + column.scale * value
                 value = math.expm1(value) if column.log else value
-            lines.append(_line(names[j], _short(value), share, hour=row[0]))
+            lines.append(_line(names[j], _short(value), share, {"hour": row[0]}))
     never: dict[str | int, str] = {j: f"{name} {NEVER}" for j, name in enumerate(names)}
     return lines + _rest(cells, {**never, LENGTH: "(number of steps)"})
 
@@ -125,7 +125,7 @@ def _patches(bags: BagPreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[L
     lines = []
     for i, share in enumerate(shares):
         where = {} if places is None else {"x": float(places[i, 0]), "y": float(places[i, 1])}
-        lines.append(_line(f"patch {i}", None, share, slide=files[slides[i]], **where))
+        lines.append(_line(f"patch {i}", None, share, {"slide": files[slides[i]], **where}))
     return lines + _rest(cells, {LENGTH: "(number of patches)"})
 
 
@@ -141,7 +141,7 @@ def _regions(images: ImagePreprocessor, x: Tensor, cells: Cells, raw: Any) -> li
     for at in np.ndindex(*whole.shape):
         named = " ".join(f"{axis}{i}" for axis, i in zip(axes, at, strict=True))
         where = {axis: i * full // min(full, REGIONS) for axis, i, full in zip(axes, at, x.shape[1:], strict=True)}
-        lines.append(_line(f"region {named}", None, float(whole[at]), **where))
+        lines.append(_line(f"region {named}", None, float(whole[at]), where))
     return lines + _rest(cells, {})
 
 
