@@ -109,7 +109,7 @@ def brief_table(frame: pd.DataFrame, most: int = 5) -> Table:
         for name in shown:
             text = _brief(row[name])
             if ends[name] and text:
-                text += f"\n{_brief(row[ends[name][0]])}–{_brief(row[ends[name][1]])}"
+                text += f"\n{_brief(row[ends[name][0]], 2)}–{_brief(row[ends[name][1]], 2)}"
             cells.append(text.replace(" (", "\n("))
         table.add_row(str(patient), *cells)
     return table
@@ -120,9 +120,9 @@ def _interval_of(name: str, frame: pd.DataFrame) -> tuple[str, ...]:
     return () if low is None else (low, str(low).replace(f"{name}_low_", f"{name}_high_"))
 
 
-def _brief(value: object) -> str:
+def _brief(value: object, digits: int = 3) -> str:
     if isinstance(value, Real) and not isinstance(value, Integral | bool):
-        return "" if value != value else f"{value:.3g}"
+        return "" if value != value else f"{value:.{digits}g}"
     return str(value)
 
 

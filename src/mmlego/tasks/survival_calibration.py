@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmlego.tasks.kaplan_meier import kaplan_meier
+
 _KNOTS = (0.1, 0.5, 0.9)  # quantiles, as Harrell (2015) places three
 _RIDGE = 1e-4  # in patients: keeps slopes finite where few events are ordered perfectly
 
@@ -119,14 +121,9 @@ def kaplan_meier_at(event: Tensor, times: Tensor, time: float) -> tuple[float, f
     """
     if time > float(times.max()):
         return math.nan, math.nan, math.nan
-    early = torch.unique(times[event & (times <= time)])
-    died = (event & (times == early[:, None])).sum(1).double()
-    there = (times >= early[:, None]).sum(1).double()
-    estimate = float((1 - died / there).prod())
-    if not 0 < estimate < 1:
-        return estimate, math.nan, math.nan
-    spread = 1.959964 * math.sqrt(float((died / (there * (there - died))).sum())) / abs(math.log(estimate))
-    return estimate, estimate ** math.exp(spread), estimate ** math.exp(-spread)
+    found = kaplan_meier(event, times).at(torch.tensor([time], dtype=torch.float64))
+    estimate, low, high = (float(value) for value in found)
+    return (estimate, low, high) if 0 < estimate < 1 else (estimate, math.nan, math.nan)
 
 
 def smooth_survival(survival: Tensor, event: Tensor, times: Tensor, time: float) -> Tensor:
