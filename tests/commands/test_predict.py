@@ -291,3 +291,20 @@ def test_nothing_is_replaced_unasked_and_other_formats_are_written(
         assert f"{table['risk'].dropna().iloc[0]:.4g}" == f"{csv['risk'].dropna().iloc[0]:.4g}"
     message = refused("predict", block, "-d", others, "-o", tmp_path / "out.xls")
     assert message == "'out.xls' is of a kind that is not written: expected one of .csv, .json, .parquet, .xlsx"
+
+
+def test_a_patient_without_an_outcome_hides_nobody_who_was_trained_on(train: Train, tmp_path: Path) -> None:
+    data = write_cohort(tmp_path / "c", outcome=CLASSES)
+    table = pd.read_csv(data.parent / "outcome.csv", dtype={KEY: str})
+    nobody = table[KEY][0]
+    table.iloc[1:].to_csv(data.parent / "outcome.csv", index=False)
+    run = train(tmp_path / "run", data=data)
+    done("merge", run)
+    said = done("predict", run / "merge", "-d", data, "-o", tmp_path / "out.csv")
+    known = read(tmp_path / "out.csv")["trained_on"]
+    assert known[nobody] == "no"
+    assert set(known) == {"yes", "no", "validation"}
+    assert f"was trained on {int((known == 'yes').sum())} of" in said.err
+    assert "level of intervals" in refused(
+        "predict", run / "merge", "-d", data, "-o", tmp_path / "x.csv", "--level", "0.7"
+    )

@@ -14,7 +14,7 @@ import torch
 import mmlego
 from mmlego import Baseplate, LegoBlock
 from mmlego.data import Cohort
-from mmlego.encoders import build_encoder
+from mmlego.encoders import SNN, build_encoder
 from mmlego.errors import InputError, LegoWarning
 from mmlego.job import completed, predict_cohort, wanted_of
 from mmlego.tasks import Regression
@@ -245,3 +245,13 @@ def test_evaluate_takes_both_too(tmp_path: Path, trained: Callable[[str], LegoBl
     assert "at most 5%" in refused("evaluate", tmp_path / "model", *options[:4], "--part", "all")
     done("predict", tmp_path / "model", *options, "-o", tmp_path / "p.csv")
     assert pd.read_csv(tmp_path / "p.csv").iloc[:, 1].notna().all()
+
+
+def test_a_target_called_as_a_mark_is_kept() -> None:
+    labs = pd.DataFrame({"crp": [1.0, 2.0, 6.0]}, index=["a", "b", "c"])
+    block = LegoBlock(SNN(1), Baseplate(Regression(["note"]), channels=4, width=8), "labs")
+    cohort = Cohort.from_frames({"labs": labs})
+    block.preprocessing = cohort.prepare(["a", "b", "c"]).preprocessing["labs"]
+    frame = predict_cohort(block, cohort)
+    assert frame["predicted_note"].notna().all()
+    assert (frame["note"] == "").all()

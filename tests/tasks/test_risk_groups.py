@@ -80,6 +80,9 @@ def test_a_survival_task_compares_with_all_of_that() -> None:
         "survival_at_5_months_low_95",
         "survival_at_5_months_high_95",
     ]
+    twice = task.compared(logits[:4], summary, times=[5.0, 5.0, 10.0])
+    once = task.compared(logits[:4], summary, times=[10.0])
+    assert twice["survival_at_10_months_low_95"].tolist() == once["survival_at_10_months_low_95"].tolist()
     order = risk[:4].argsort().tolist()
     assert found["risk_percentile"].argsort().tolist() == order
     assert task.compared(logits, {}) == {}

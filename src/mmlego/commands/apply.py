@@ -75,7 +75,8 @@ def predict(
     """
     from mmlego.commands.tables import brief_table, check_place, write_table
     from mmlego.data import Cohort
-    from mmlego.job.memory import trained_on
+    from mmlego.job.begin import read_split
+    from mmlego.job.memory import trained_on, trained_on_others
     from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
     from mmlego.merge import LegoMerge
 
@@ -90,9 +91,13 @@ def predict(
         wanted, split = _patients(cohort, [model], part)
         cohort = completed(loaded, cohort, missing_columns=missing_columns)
         runs = runs_of([model])
-        known = trained_on(loaded, runs, cohort)
+        known_only = replace(reading, everybody=False)
+        # the run has split those whose outcome is known; of others nobody was trained on
+        of_run = cohort
+        if part is Part.all and any(read_split(run, cohort) is None for run in runs):
+            of_run = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
+        known = trained_on(loaded, runs, of_run) | trained_on_others(loaded, runs, cohort, of_run)
         if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
-            known_only = replace(reading, everybody=False)
             _compare(loaded, runs, Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only))
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
@@ -117,7 +122,7 @@ def predict(
             warnings.warn(f"{told}than it is (column trained_on).", LegoWarning, stacklevel=2)
         if not loaded.card.held_out:
             say("No intervals: the card tells of no held-out patients (mmlego merge --data).")
-    answers = [name for name in frame.columns if name not in MARKS and not name.startswith("has_")]
+    answers = list(frame.columns)[: list(frame.columns).index(MARKS[0])]
     console().print(brief_table(frame.loc[frame["note"] == "", answers]))
     for note in cohort.dropped:
         if not note.patients:

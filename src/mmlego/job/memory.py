@@ -39,6 +39,25 @@ def trained_on(model: Model, runs: Iterable[RunFolder], cohort: Cohort) -> dict[
     return known
 
 
+def trained_on_others(model: Model, runs: Sequence[RunFolder], cohort: Cohort, of_run: Cohort) -> dict[str, str]:
+    """Return the same of those patients whom a run's cohort lacks, as they have no outcome.
+
+    Parameters
+    ----------
+    model, runs
+        As :func:`trained_on` takes them.
+    cohort
+        All who have features.
+    of_run
+        Those of them whose outcome is known.
+    """
+    left = [*cohort.patients, *(patient for dropped in cohort.dropped for patient in dropped.patients)]
+    left = [patient for patient in left if patient not in set(of_run.patients)]
+    if runs and all(run.split.is_file() and read_split(run, of_run) is not None for run in runs):
+        return dict.fromkeys(left, NO)  # the run has split this very cohort: without an outcome nobody is trained on
+    return trained_on_by(model, left)
+
+
 def trained_on_by(model: Model, patients: Sequence[str]) -> dict[str, str]:
     """Return by patient what the fitted bricks of a model remember: yes, no or unknown.
 

@@ -15,6 +15,7 @@ from mmlego.job.data import data_of
 from mmlego.job.memory import trained_on_by
 from mmlego.job.scoring import BATCH
 from mmlego.tasks import SurvivalPrediction
+from mmlego.tasks.conformal import LEVELS
 from mmlego.tasks.usual_times import usual_times
 from mmlego.training.evaluate import all_logits, bricks_of
 from mmlego.wording import counted, listed, meant
@@ -181,10 +182,14 @@ def predict_cohort(
 
     if times is not None and model.task.name != "survival":
         raise InputError("times", expected="a model of survival", got=model.task.name)
+    if level not in LEVELS:
+        raise InputError("level of intervals", expected=f"one of {', '.join(map(str, LEVELS))}", got=level)
     wanted = list(cohort.patients if patients is None else patients)
     data = data_of(model, replace(cohort, outcome=None, outcome_spec=None), wanted)  # the outcome is not asked for
     logits = all_logits(model, data, BATCH)
     made = _table(model, logits, data.patients, times, level)
+    taken = {*MARKS, *(f"has_{name}" for name in data.present)}
+    made = made.rename(columns={name: f"predicted_{name}" for name in made.columns if name in taken})
     notes = dict.fromkeys([patient for patient in wanted if patient not in made.index], "has no modality of the model")
     if patients is None:
         for dropped in cohort.dropped:
@@ -219,7 +224,8 @@ def _table(
     task = model.task
     prediction = task.predict(logits)
     if isinstance(prediction, SurvivalPrediction):
-        times = usual_times(prediction.horizon, prediction.unit) if times is None else times
+        asked = usual_times(prediction.horizon, prediction.unit) if times is None else times
+        times = list(dict.fromkeys(asked))
         after = "" if prediction.unit is None else f"_{prediction.unit}"
         columns = prediction.columns(times) | {f"median{after}": prediction.median().numpy()}
     else:

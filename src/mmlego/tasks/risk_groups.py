@@ -86,7 +86,8 @@ def compared_survival(
     """
     if "risk" not in summary:
         return {}
-    at = usual_times(prediction.horizon, prediction.unit) if times is None else as_floats(times, "times")
+    asked = usual_times(prediction.horizon, prediction.unit) if times is None else as_floats(times, "times")
+    at = list(dict.fromkeys(asked))  # a column each, however often a time is asked for
     found = risk_standing(prediction.risk, summary)
     low, high = observed_survival(prediction.risk, summary, prediction.cuts, at)
     for j, name in enumerate(list(prediction.columns(at))[1:]):
