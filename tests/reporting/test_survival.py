@@ -14,8 +14,8 @@ from mmlego.reporting.measures import events_of
 from mmlego.reporting.over_time import over_time
 from mmlego.reporting.page import inline_svg
 from mmlego.reporting.parts import Item, Picture, Table, Text
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.survival import axis_of, grouped, risk_groups
+from mmlego.tasks.kaplan_meier import kaplan_meier
 from tests.reporting.answered import survival
 
 MONTHS = {"time": "months"}

@@ -14,10 +14,10 @@ from mmlego.reporting.measures import events_of
 from mmlego.reporting.outcomes import FEW, rhythm_of, when
 from mmlego.reporting.parts import Item, Picture, Table, Text
 from mmlego.reporting.statistics.decision_curve import net_benefit_by, treat_all
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.statistics.reliability import reliability_by
 from mmlego.reporting.statistics.resampling import Floats
 from mmlego.reporting.statistics.ticks import round_horizons
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 
 def horizons_of(answers: Answers, spec: Any) -> list[float]:

@@ -15,9 +15,9 @@ from mmlego.reporting.measures import area_at, brier_at, events_of
 from mmlego.reporting.numbers import plain, with_interval
 from mmlego.reporting.outcomes import FEW
 from mmlego.reporting.parts import Item, Picture, Table
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
 from mmlego.reporting.statistics.ticks import round_times
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 
 def over_time(

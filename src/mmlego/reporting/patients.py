@@ -22,10 +22,10 @@ from mmlego.reporting.measures import events_of
 from mmlego.reporting.numbers import plain, significant
 from mmlego.reporting.outcomes import rhythm_of, when
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.statistics.ticks import round_horizons
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.survival import Axis, Groups, axis_of, risk_groups
+from mmlego.tasks.kaplan_meier import kaplan_meier
 from mmlego.training.evaluate import Model, bricks_of
 from mmlego.wording import listed, meant
 

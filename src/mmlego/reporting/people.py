@@ -15,9 +15,9 @@ from mmlego.reporting.drawing.cohort import draw_patterns
 from mmlego.reporting.numbers import share, significant
 from mmlego.reporting.outcomes import happened, label_of, target_of, time_label
 from mmlego.reporting.parts import Flow, Item, Picture, Section, Table, Text, section
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.subject import Subject
 from mmlego.tasks import Task
+from mmlego.tasks.kaplan_meier import kaplan_meier
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from mmlego.reporting.outcomes import FEW, rhythm_of, time_label
 from mmlego.reporting.over_time import over_time
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.hazard_ratio import HazardRatio, hazard_ratio
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
 from mmlego.reporting.statistics.log_rank import LogRank, log_rank
 from mmlego.reporting.statistics.resampling import Floats
 from mmlego.reporting.statistics.ticks import round_times
 from mmlego.reporting.subject import Subject
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 _NAMES = {2: ("lower risk", "higher risk"), 3: ("low risk", "middle risk", "high risk")}
 

@@ -1,94 +1,129 @@
-"""The Kaplan–Meier estimator, with intervals."""
+"""Kaplan–Meier curves with pointwise bands, and who is still at risk."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import warnings
+from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-NORMAL = 1.959963984540054  # the 97.5 % quantile
-
-
-class Curve(NamedTuple):
-    """A survival curve with pointwise intervals of 95 %.
-
-    Attributes
-    ----------
-    times : (m,)
-        The different times of events, increasing.
-    survival : (m,)
-        S(t) = P(T > t) from each time on; 1 before the first.
-    low, high : (m,)
-        Of the interval.
-    at_risk : (m,)
-        How many are observed just before each time.
-    last : float
-        The longest time that anybody was observed; beyond it the curve says nothing.
-    """
-
-    times: Tensor
-    survival: Tensor
-    low: Tensor
-    high: Tensor
-    at_risk: Tensor
-    last: float
-
-    def at(self, times: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return survival, low and high ``(t,)`` at times; NaN beyond the longest observation.
-
-        Parameters
-        ----------
-        times : (t,)
-            Times ≥ 0.
-        """
-        given = times.double()
-        place = torch.searchsorted(self.times, given, right=True)
-        found = []
-        for values in (self.survival, self.low, self.high):
-            steps = torch.cat([values.new_ones(1), values])
-            # as long as anybody is observed nothing is missing, and where all have died nothing more can come
-            beyond = (given > self.last) & (steps[-1] > 0)
-            found.append(torch.where(beyond, torch.nan, steps[place]))
-        return found[0], found[1], found[2]
+Floats = NDArray[np.float64]
 
 
-def kaplan_meier(event: Tensor, time: Tensor) -> Curve:
-    r"""Return the Kaplan–Meier curve of patients.
-
-    S(t) = Π (1 − dᵢ/nᵢ) over the times tᵢ ≤ t of events, with dᵢ events among nᵢ at risk; the interval is that of
-    log(−log S) with Greenwood's variance Σ dᵢ / (nᵢ (nᵢ − dᵢ)) (Kalbfleisch and Prentice 2002, section 1.4).
+@dataclass(frozen=True)
+class Curve:
+    """A step function of time, right-continuous, 1 before the first time.
 
     Parameters
     ----------
-    event : (n,)
-        1 where the event was observed, 0 where the patient was censored.
+    times : (t,)
+        All different times of events and censorings, increasing.
+    survival, low, high : (t,)
+        Its value from each time on, and its 95 % band; the band is NaN where nothing is known of it.
+    at_risk : (t,)
+        Who is still there just before each time.
+    """
+
+    times: Floats
+    survival: Floats
+    low: Floats
+    high: Floats
+    at_risk: NDArray[np.int64]
+
+    def at(self, when: Floats | list[float] | float) -> tuple[Floats, Floats, Floats]:
+        """Return value, low and high end at some times; NaN after the last time, of which nothing is known.
+
+        Where all have had the event nothing more can come: the curve stays at 0.
+
+        Parameters
+        ----------
+        when : (w,)
+            Times ≥ 0.
+        """
+        asked = np.atleast_1d(np.asarray(when, dtype=float))
+        place = np.searchsorted(self.times, asked, side="right")
+        ended = len(self.times) > 0 and self.survival[-1] == 0
+        beyond = (asked > (self.times[-1] if len(self.times) else 0.0)) & (not ended)
+        found = []
+        for values in (self.survival, self.low, self.high):
+            known = np.concatenate([[1.0], values])[place]
+            known[beyond] = np.nan
+            found.append(known)
+        return found[0], found[1], found[2]
+
+    def median(self) -> tuple[float, float, float]:
+        """Return the first time with half or fewer free of the event, and where the band says so; NaN if none.
+
+        The interval inverts the band (Brookmeyer and Crowley 1982).
+        """
+        return self._first(self.survival), self._first(self.low), self._first(self.high)
+
+    def _first(self, values: Floats) -> float:
+        below = np.flatnonzero(values <= 0.5)
+        return float(self.times[below[0]]) if len(below) else float("nan")
+
+
+def kaplan_meier(event: NDArray[np.bool_], time: Floats) -> Curve:
+    """Estimate the survival function, with Greenwood's variance on the scale of log(−log S).
+
+    Kaplan and Meier 1958; the band is that of Borgan and Liestøl 1990, at each time by itself. Estimate and band are
+    scipy's; before the first event, where nothing varies yet, the band is the value 1, and at 0 it is what it was.
+
+    Parameters
+    ----------
+    event : (n,) bool
+        Whether the event was observed.
     time : (n,)
-        Time of the event or of censoring; who is censored at the time of an event is at risk of it.
+        Time of the event or of censoring.
 
     Returns
     -------
     Curve
-        In float64.
+        Over all different times.
 
     Examples
     --------
-    >>> curve = kaplan_meier(torch.tensor([1, 0, 1, 1]), torch.tensor([1.0, 2.0, 3.0, 4.0]))
-    >>> curve.survival
-    tensor([0.7500, 0.3750, 0.0000], dtype=torch.float64)
+    >>> curve = kaplan_meier(np.array([True, False, True]), np.array([1.0, 2.0, 3.0]))
+    >>> curve.survival.round(3).tolist(), curve.at_risk.tolist()
+    ([0.667, 0.667, 0.0], [3, 2, 1])
     """
-    times = time.detach().cpu().double()
-    died = event.detach().cpu() == 1
-    at = times[died].unique()  # sorted, (m,)
-    ordered = times.sort().values
-    at_risk = (len(times) - torch.searchsorted(ordered, at)).double()
-    deaths = torch.bincount(torch.searchsorted(at, times[died]), minlength=len(at)).double()
-    survival = (1 - deaths / at_risk).cumprod(0)
-    variance = (deaths / (at_risk * (at_risk - deaths))).cumsum(0)  # infinite where all have died
-    log = survival.log()
-    width = NORMAL * variance.sqrt() / log.abs()
-    within = (survival > 0) & (survival < 1)
-    low = torch.where(within, survival ** width.exp(), survival)
-    high = torch.where(within, survival ** (-width).exp(), survival)
-    last = float(times.max()) if len(times) else 0.0
-    return Curve(at, survival, low, high, at_risk, last)
+    from scipy.stats import CensoredData, ecdf
+
+    event, time = np.asarray(event, dtype=bool), np.asarray(time, dtype=float)
+    if not len(time):
+        empty = np.empty(0)
+        return Curve(empty, empty, empty, empty, np.empty(0, dtype=np.int64))
+    found = ecdf(CensoredData(uncensored=time[event], right=time[~event])).sf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a curve at 1 or 0 no band is defined
+        with np.errstate(all="ignore"):
+            band = found.confidence_interval(confidence_level=0.95, method="log-log")
+    times, survival = found.quantiles, found.probabilities
+    low, high = band.low.probabilities.copy(), band.high.probabilities.copy()
+    whole = survival == 1
+    low[whole], high[whole] = 1.0, 1.0
+    ended = np.flatnonzero(survival == 0)
+    if len(ended):
+        before = ended[0] - 1
+        low[ended], high[ended] = 0.0, high[before] if before >= 0 else 1.0
+    at_risk = len(time) - np.searchsorted(np.sort(time), times, side="left")
+    return Curve(times, survival, low, high, at_risk)
+
+
+def number_at_risk(time: Floats, when: Floats | list[float]) -> list[int]:
+    """Return how many are still there, and free of the event, just before some times.
+
+    Parameters
+    ----------
+    time : (n,)
+        Time of the event or of censoring.
+    when : (w,)
+        The times.
+
+    Examples
+    --------
+    >>> number_at_risk(np.array([1.0, 2.0, 3.0]), [0.0, 2.0, 9.0])
+    [3, 2, 0]
+    """
+    return [int((np.asarray(time) >= one).sum()) for one in np.atleast_1d(np.asarray(when, dtype=float))]

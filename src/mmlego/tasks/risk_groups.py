@@ -57,13 +57,13 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     if number > 1:
         place = values.argsort(stable=True).argsort(stable=True)  # ties are dealt in the order of the file
         group = place * number // len(values)
-        at = torch.tensor(list(cuts), dtype=torch.float64)
         for index in range(number):
-            event, time = target[group == index].detach().cpu().unbind(1)
-            survival, low, high = kaplan_meier(event, time).at(at)
-            at_risk = (time[:, None] >= at).sum(0)
+            mine = target[group == index].detach().cpu().double().numpy()
+            event, time = mine[:, 0] == 1, mine[:, 1]
+            survival, low, high = kaplan_meier(event, time).at(list(cuts))
+            at_risk = (time[:, None] >= np.asarray(cuts)).sum(0)
             # where nobody has died the estimate knows no error: the bound is that of so many who all survived
-            low = torch.where(survival == 1, ERROR ** (1 / at_risk.clamp(min=1)), low)
+            low = np.where(survival == 1, ERROR ** (1 / at_risk.clip(min=1)), low)
             found = (("survival", survival), ("low", low), ("high", high))
             curves = {name: [_or_none(value) for value in one.tolist()] for name, one in found}
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})

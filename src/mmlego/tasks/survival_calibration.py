@@ -121,8 +121,8 @@ def kaplan_meier_at(event: Tensor, times: Tensor, time: float) -> tuple[float, f
     """
     if time > float(times.max()):
         return math.nan, math.nan, math.nan
-    found = kaplan_meier(event, times).at(torch.tensor([time], dtype=torch.float64))
-    estimate, low, high = (float(value) for value in found)
+    found = kaplan_meier(event.numpy(), times.numpy()).at(time)
+    estimate, low, high = (float(value[0]) for value in found)
     return (estimate, low, high) if 0 < estimate < 1 else (estimate, math.nan, math.nan)
 
 

@@ -10,8 +10,8 @@ from numpy.testing import assert_allclose
 from scipy.stats import CensoredData, logrank
 
 from mmlego.reporting.statistics.hazard_ratio import hazard_ratio
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier, number_at_risk
 from mmlego.reporting.statistics.log_rank import log_rank
+from mmlego.tasks.kaplan_meier import kaplan_meier, number_at_risk
 
 
 def drawn(seed: int, n: int = 80, *, tied: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -20,8 +20,8 @@ from mmlego.reporting.drawing.style import (
     new_figure,
     styled,
 )
-from mmlego.reporting.statistics.kaplan_meier import Curve, number_at_risk
 from mmlego.reporting.statistics.resampling import Floats
+from mmlego.tasks.kaplan_meier import Curve, number_at_risk
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

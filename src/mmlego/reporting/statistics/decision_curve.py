@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 Floats = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.reporting.statistics.kaplan_meier import kaplan_meier
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 Floats = NDArray[np.float64]
 _Z = 1.959963984540054
