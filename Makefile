@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-fast test-slow check format benchmark benchmark-loading benchmark-merging clean
+.PHONY: help setup demo docs test test-fast test-slow check format benchmark benchmark-loading benchmark-merging clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -49,6 +49,10 @@ test-slow: $(VENV)/.dev  ## the long tests alone
 format: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.dev  ## the documentation as a site, in build/site; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html, or: $(BIN)/mkdocs serve"
 
 benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 class GraphSource(ColumnKeys, FileSource):
     """A modality of kind ``graph``, in one of three forms.
 
+    What else may be said of the columns of tables of edges and nodes, see
+    :class:`~mmlego.data.kinds.tabular.keys.ColumnKeys`. A key that a form does not heed is refused.
+
     Parameters
     ----------
     file, column
@@ -52,9 +55,6 @@ class GraphSource(ColumnKeys, FileSource):
         Whether an edge of the table leads one way only; a GraphML file says so itself.
     rows
         What to do where a patient has several SMILES or files: ``error`` or ``first``.
-
-    What else may be said of the columns of tables of edges and nodes, see
-    :class:`~mmlego.data.kinds.tabular.keys.ColumnKeys`. A key that a form does not heed is refused.
 
     Examples
     --------
