@@ -16,7 +16,7 @@ from mmlego.bounds import within
 from mmlego.brick import Brick
 from mmlego.errors import InputError
 from mmlego.merge.heads import HeadTensors
-from mmlego.merge.model import Merging, Strength
+from mmlego.merge.merging import Merging, Strength
 from mmlego.merge.rules import Phase
 from mmlego.merge.weights import Weights
 from mmlego.multimodal import Gaps, Inputs, Presence

@@ -41,18 +41,34 @@ class LegoEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
     _task: ClassVar[str]
 
-    blocks: Blocks
-    fuse: bool
-    weights: Weights
-    calibrate: bool
-    validation: float
-    partial_modalities: bool
-    modalities: Columns | None
-    kinds: Kinds | None
-    cohort: Cohort | None
-    duplicates: Duplicates
-    settings: Overrides
-    random_state: int | np.random.RandomState | None
+    def __init__(
+        self,
+        blocks: Blocks = "auto",
+        *,
+        fuse: bool = True,
+        weights: Weights = "auto",
+        calibrate: bool = False,
+        validation: float = 0.2,
+        partial_modalities: bool = True,
+        modalities: Columns | None = None,
+        kinds: Kinds | None = None,
+        cohort: Cohort | None = None,
+        duplicates: Duplicates = "error",
+        settings: Overrides = None,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.blocks = blocks
+        self.fuse = fuse
+        self.weights = weights
+        self.calibrate = calibrate
+        self.validation = validation
+        self.partial_modalities = partial_modalities
+        self.modalities = modalities
+        self.kinds = kinds
+        self.cohort = cohort
+        self.duplicates = duplicates
+        self.settings = settings
+        self.random_state = random_state
 
     def fit(self, X: Any, y: Any = None, *, patients: Any = None) -> Self:
         """Train on all patients of X.
@@ -90,7 +106,7 @@ class LegoEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             cohort,
             settings,
             fuse=self.fuse,
-            calibrated=getattr(self, "calibrate", False),
+            calibrated=self.calibrate,
             validation=self.validation,
             duplicates=self.duplicates,
         )

@@ -13,17 +13,12 @@ from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.classes import ClassificationOutcome
-from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError
 from mmlego.estimators.base import LegoEstimator, as_array
-from mmlego.estimators.inputs import Columns, Kinds
-from mmlego.estimators.wishes import Blocks, Overrides, Weights
 from mmlego.wording import label
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mmlego.data import Cohort
 
 
 class LegoClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[misc]
@@ -89,35 +84,6 @@ class LegoClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[misc]
     """
 
     _task: ClassVar[str] = "classification"
-
-    def __init__(
-        self,
-        blocks: Blocks = "auto",
-        *,
-        fuse: bool = True,
-        weights: Weights = "auto",
-        calibrate: bool = False,
-        validation: float = 0.2,
-        partial_modalities: bool = True,
-        modalities: Columns | None = None,
-        kinds: Kinds | None = None,
-        cohort: Cohort | None = None,
-        duplicates: Duplicates = "error",
-        settings: Overrides = None,
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> None:
-        self.blocks = blocks
-        self.fuse = fuse
-        self.weights = weights
-        self.calibrate = calibrate
-        self.validation = validation
-        self.partial_modalities = partial_modalities
-        self.modalities = modalities
-        self.kinds = kinds
-        self.cohort = cohort
-        self.duplicates = duplicates
-        self.settings = settings
-        self.random_state = random_state
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits ``(n, k)``; of two classes the log-odds of the second, ``(n,)``.

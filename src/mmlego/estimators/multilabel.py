@@ -12,18 +12,13 @@ from torch import Tensor
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.classes import MultiLabelOutcome
-from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError
 from mmlego.estimators.base import LegoEstimator, as_array
-from mmlego.estimators.inputs import Columns, Kinds
-from mmlego.estimators.wishes import Blocks, Overrides, Weights
 from mmlego.tasks import MultiLabel
 from mmlego.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from mmlego.data import Cohort
 
 
 class LegoMultiLabelClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[misc]
@@ -31,20 +26,8 @@ class LegoMultiLabelClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[
 
     Parameters
     ----------
-    blocks
-        ``"auto"``, what has proved best for the kind of data; the name of an encoder or a learner for all modalities;
-        or one by modality, for the others ``"auto"``.
-    fuse
-        Whether to tune a fused model on those who have all modalities; else the merged one answers.
-    weights
-        How much each modality counts: ``"auto"``, ``"uniform"``, ``"evidence"``, or a number by modality.
-    calibrate
-        Whether to calibrate the model on the validation patients.
-    validation
-        The share of patients that early stopping watches; learners are fitted to these, too.
-    partial_modalities
-        Whether patients may lack modalities; every patient has at least one.
-    modalities, kinds, cohort, duplicates, settings, random_state
+    blocks, fuse, weights, calibrate, validation, partial_modalities, modalities, kinds, cohort, duplicates, settings, \
+    random_state
         As :class:`LegoClassifier` takes them.
 
     Attributes
@@ -66,35 +49,6 @@ class LegoMultiLabelClassifier(ClassifierMixin, LegoEstimator):  # type: ignore[
     """
 
     _task: ClassVar[str] = "multilabel"
-
-    def __init__(
-        self,
-        blocks: Blocks = "auto",
-        *,
-        fuse: bool = True,
-        weights: Weights = "auto",
-        calibrate: bool = False,
-        validation: float = 0.2,
-        partial_modalities: bool = True,
-        modalities: Columns | None = None,
-        kinds: Kinds | None = None,
-        cohort: Cohort | None = None,
-        duplicates: Duplicates = "error",
-        settings: Overrides = None,
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> None:
-        self.blocks = blocks
-        self.fuse = fuse
-        self.weights = weights
-        self.calibrate = calibrate
-        self.validation = validation
-        self.partial_modalities = partial_modalities
-        self.modalities = modalities
-        self.kinds = kinds
-        self.cohort = cohort
-        self.duplicates = duplicates
-        self.settings = settings
-        self.random_state = random_state
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

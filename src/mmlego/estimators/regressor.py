@@ -30,18 +30,7 @@ class LegoRegressor(RegressorMixin, LegoEstimator):  # type: ignore[misc]
 
     Parameters
     ----------
-    blocks
-        ``"auto"``, what has proved best for the kind of data; the name of an encoder or a learner for all modalities;
-        or one by modality, for the others ``"auto"``.
-    fuse
-        Whether to tune a fused model on those who have all modalities; else the merged one answers.
-    weights
-        How much each modality counts: ``"auto"``, ``"uniform"``, ``"evidence"``, or a number by modality.
-    validation
-        The share of patients that early stopping watches; learners are fitted to these, too.
-    partial_modalities
-        Whether patients may lack modalities; every patient has at least one.
-    modalities, kinds, cohort, duplicates, settings, random_state
+    blocks, fuse, weights, validation, partial_modalities, modalities, kinds, cohort, duplicates, settings, random_state
         As :class:`LegoClassifier` takes them.
 
     Attributes
@@ -75,17 +64,19 @@ class LegoRegressor(RegressorMixin, LegoEstimator):  # type: ignore[misc]
         settings: Overrides = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
-        self.blocks = blocks
-        self.fuse = fuse
-        self.weights = weights
-        self.validation = validation
-        self.partial_modalities = partial_modalities
-        self.modalities = modalities
-        self.kinds = kinds
-        self.cohort = cohort
-        self.duplicates = duplicates
-        self.settings = settings
-        self.random_state = random_state
+        super().__init__(
+            blocks,
+            fuse=fuse,
+            weights=weights,
+            validation=validation,
+            partial_modalities=partial_modalities,
+            modalities=modalities,
+            kinds=kinds,
+            cohort=cohort,
+            duplicates=duplicates,
+            settings=settings,
+            random_state=random_state,
+        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

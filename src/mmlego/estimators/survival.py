@@ -37,26 +37,14 @@ class LegoSurvival(LegoEstimator):
 
     Parameters
     ----------
-    blocks
-        ``"auto"``, what has proved best for the kind of data; the name of an encoder or a learner for all modalities;
-        or one by modality, for the others ``"auto"``.
-    fuse
-        Whether to tune a fused model on those who have all modalities; else the merged one answers.
-    weights
-        How much each modality counts: ``"auto"``, ``"uniform"``, ``"evidence"``, or a number by modality.
-    calibrate
-        Whether to calibrate the model on the validation patients.
-    validation
-        The share of patients that early stopping watches; learners are fitted to these, too.
-    partial_modalities
-        Whether patients may lack modalities; every patient has at least one.
     bins
         How many bins time is cut into, where ``cuts`` are not given; None: as the main job does.
     cuts
         Where to cut time, in its unit; beyond the last cut nothing is predicted.
     unit
         Of the times, ``days``, ``weeks``, ``months`` or ``years``: models keep it; None: not known.
-    modalities, kinds, cohort, duplicates, settings, random_state
+    blocks, fuse, weights, calibrate, validation, partial_modalities, modalities, kinds, cohort, duplicates, settings, \
+    random_state
         As :class:`LegoClassifier` takes them.
 
     Attributes
@@ -103,21 +91,23 @@ class LegoSurvival(LegoEstimator):
         settings: Overrides = None,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
-        self.blocks = blocks
-        self.fuse = fuse
-        self.weights = weights
-        self.calibrate = calibrate
-        self.validation = validation
-        self.partial_modalities = partial_modalities
+        super().__init__(
+            blocks,
+            fuse=fuse,
+            weights=weights,
+            calibrate=calibrate,
+            validation=validation,
+            partial_modalities=partial_modalities,
+            modalities=modalities,
+            kinds=kinds,
+            cohort=cohort,
+            duplicates=duplicates,
+            settings=settings,
+            random_state=random_state,
+        )
         self.bins = bins
         self.cuts = cuts
         self.unit = unit
-        self.modalities = modalities
-        self.kinds = kinds
-        self.cohort = cohort
-        self.duplicates = duplicates
-        self.settings = settings
-        self.random_state = random_state
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the risk of each patient ``(n,)``; higher = earlier event.

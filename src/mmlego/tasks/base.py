@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from mmlego.errors import InputError, LegoWarning
+from mmlego.errors import LegoWarning
 from mmlego.tasks.checks import check_logits, check_rows, weighted_mean
+from mmlego.tasks.configured import Configured
 from mmlego.tasks.prediction import Prediction
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Task(ABC):
+class Task(Configured, ABC):
     """The meaning of logits: loss, prediction, metrics and label space.
 
     A task is immutable; two tasks with the same configuration are equal. A new task is a frozen dataclass
@@ -319,89 +318,3 @@ class Task(ABC):
         _, group, count = torch.unique(groups, return_inverse=True, return_counts=True)
         weight: Tensor = len(groups) / (len(count) * count.float())  # (g,)
         return weight[group]
-
-    def config(self) -> dict[str, object]:
-        """Describe the task in plain values, ready for JSON.
-
-        Returns
-        -------
-        dict
-            The name under ``"name"``, and the arguments.
-
-        Examples
-        --------
-        >>> from mmlego.tasks import Survival
-        >>> Survival([1, 2]).config()
-        {'name': 'survival', 'cuts': [1.0, 2.0]}
-        """
-        return {"name": self.name, **{key: _plain(value) for key, value in self._fields().items()}}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, object]) -> Self:
-        """Rebuild the task from what :meth:`config` gave.
-
-        Parameters
-        ----------
-        config
-            The arguments, and the name of this task.
-
-        Returns
-        -------
-        Task
-            A task equal to the one described.
-
-        Raises
-        ------
-        InputError
-            If the name is another one, or if an argument is missing, unknown or wrong.
-
-        Examples
-        --------
-        >>> from mmlego.tasks import Survival
-        >>> Survival.from_config({"name": "survival", "cuts": [1.0]})
-        Survival(cuts=(1.0,))
-        """
-        arguments = {key: value for key, value in config.items() if key != "name"}
-        if config.get("name", cls.name) != cls.name:
-            raise InputError("the configuration is of another task", expected=cls.name, got=config["name"])
-        parameters = inspect.signature(cls).parameters
-        missing = [key for key, p in parameters.items() if p.default is p.empty and key not in arguments]
-        unknown = [key for key in arguments if key not in parameters]
-        if missing or unknown:
-            raise InputError(
-                f"the configuration of task {cls.name!r} does not fit",
-                expected=f"the arguments {', '.join(parameters)}",
-                got=f"missing {missing}, unknown {unknown}",
-            )
-        return cls(**arguments)
-
-    def differences(self, other: Task) -> list[str]:
-        """Name what differs between the label spaces of two tasks.
-
-        Parameters
-        ----------
-        other
-            Another task.
-
-        Returns
-        -------
-        list of str
-            One text for each field that differs; empty if the tasks are equal.
-
-        Examples
-        --------
-        >>> from mmlego.tasks import Survival
-        >>> Survival([1, 2]).differences(Survival([1, 3]))
-        ['cuts: (1.0, 2.0) ≠ (1.0, 3.0)']
-        """
-        if type(self) is not type(other):
-            return [f"task: {self.name} ≠ {other.name}"]
-        theirs = other._fields()
-        return [f"{key}: {value} ≠ {theirs[key]}" for key, value in self._fields().items() if value != theirs[key]]
-
-    def _fields(self) -> dict[str, object]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-
-
-def _plain(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value

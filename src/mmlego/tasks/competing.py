@@ -10,21 +10,20 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor
 
-from mmlego.errors import InputError, ShapeError
-from mmlego.tasks.base import Task
+from mmlego.errors import InputError
 from mmlego.tasks.checks import as_names, as_numbers, check_logits
 from mmlego.tasks.competing_prediction import CompetingPrediction
 from mmlego.tasks.competing_scores import cause_concordance
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.scores import mean_of_defined
 from mmlego.tasks.survival import Survival
-from mmlego.tasks.survival_prediction import in_single
 from mmlego.tasks.survival_target import check_values
+from mmlego.tasks.time_bins import BinnedTime, place_of, two_columns
 
 
 @register_task
-@dataclass(frozen=True, init=False)
-class CompetingRisks(Task):
+@dataclass(frozen=True, init=False, repr=False)
+class CompetingRisks(BinnedTime):
     """Right-censored survival with several causes, of which the first that comes ends the observation.
 
     Time is cut into k bins as by :class:`Survival`. In each bin a softmax over the m causes and "none" says which event
@@ -72,24 +71,8 @@ class CompetingRisks(Task):
         unit: str | None = None,
         typical_time: float | None = None,
     ) -> None:
-        whole = Survival(cuts, unit, typical_time)
-        names = as_names(causes, "causes", "cause_", 2)
-        for field, value in (*whole._fields().items(), ("causes", names)):
-            object.__setattr__(self, field, value)
-
-    def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
-        return f"CompetingRisks({said})"
-
-    def config(self) -> dict[str, object]:
-        """Describe the task in plain values, ready for JSON; what is not known is left out.
-
-        Returns
-        -------
-        dict
-            The name under ``"name"``, and the arguments.
-        """
-        return {key: value for key, value in super().config().items() if value is not None}
+        object.__setattr__(self, "causes", as_names(causes, "causes", "cause_", 2))
+        self._cut(cuts, unit, typical_time)
 
     @classmethod
     def from_data(
@@ -128,16 +111,6 @@ class CompetingRisks(Task):
         """The number k · m of bins times causes."""
         return (len(self.cuts) + 1) * len(self.causes)
 
-    @property
-    def start(self) -> float:
-        """−log(k · m): with many bins and causes each hazard is small."""
-        return -math.log(self.outputs)
-
-    @property
-    def horizon(self) -> float:
-        """The last cut: the time up to which incidences are known, in the unit of the cuts."""
-        return self.cuts[-1]
-
     def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
         """Check a target (n, 2) of causes and times.
 
@@ -158,15 +131,7 @@ class CompetingRisks(Task):
         InputError
             If an event is no number of a cause, or a time is missing, negative or infinite.
         """
-        values = as_numbers(target, "target")
-        if values.ndim != 2 or values.shape[1] != 2:
-            raise ShapeError(
-                "the target is not one of competing risks",
-                expected="(n, 2) with the columns event and time",
-                got=tuple(values.shape),
-                remedy="Put both beside each other, as torch.stack([event, time], 1).",
-            )
-        values = values.float()
+        values = two_columns(target, "competing risks", "Put both beside each other: torch.stack([event, time], 1).")
         if not shape_only:
             event = values.detach()[:, 0]
             odd = (event != event.round()) | (event < 0) | (event > len(self.causes)) | event.isnan()
@@ -201,17 +166,13 @@ class CompetingRisks(Task):
             The loss of each patient.
         """
         event, time = target.unbind(1)  # (b,), (b,)
-        cuts = in_single(self.cuts, time.device)  # (k - 1,)
-        last = torch.bucketize(time.contiguous(), cuts)  # (b,), the bin of each time
-        start = torch.cat([cuts.new_zeros(1), cuts])[last]
-        width = torch.cat([cuts, cuts.new_zeros(1)])[last] - start
-        passed = torch.where(last < len(cuts), (time - start) / width, 1.0).to(logits.dtype)  # (b,)
+        last, passed = place_of(time, self.cuts)  # (b,), (b,)
         log = self._log_hazards(logits)  # (b, k, 1 + m), none first
         bins = torch.arange(log.shape[1], device=logits.device)  # (k,)
         free = (log[:, :, 0] * (bins < last[:, None])).sum(dim=1)  # (b,)
         rows = torch.arange(len(logits), device=logits.device)
         own = log[rows, last, event.long()]  # of the cause, or of none where censored
-        return -free - own * torch.where(event == 0, passed, 1.0)
+        return -free - own * torch.where(event == 0, passed, 1.0).to(logits.dtype)
 
     def predict(self, logits: Tensor) -> CompetingPrediction:
         """Turn logits into hazards, survival and cumulative incidences.

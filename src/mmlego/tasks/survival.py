@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.errors import InputError, LegoWarning, ShapeError
-from mmlego.scalars import as_number
-from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.risk_groups import compared_survival, risk_summary
@@ -24,13 +21,13 @@ from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
 from mmlego.tasks.survival_scores import survival_scores
 from mmlego.tasks.survival_target import check_values, split_structured
-from mmlego.tasks.survival_unit import check_unit
+from mmlego.tasks.time_bins import BinnedTime, place_of, two_columns
 from mmlego.wording import counted
 
 
 @register_task
-@dataclass(frozen=True, init=False)
-class Survival(Task):
+@dataclass(frozen=True, init=False, repr=False)
+class Survival(BinnedTime):
     """Right-censored survival with one hazard for each of k time bins.
 
     The cuts c₁ < … < c_{k−1} divide time into the bins [0, c₁], (c₁, c₂], …, (c_{k−1}, ∞). A bin holds its
@@ -72,39 +69,7 @@ class Survival(Task):
     typical_time: float | None = None
 
     def __init__(self, cuts: Sequence[float], unit: str | None = None, typical_time: float | None = None) -> None:
-        values = as_floats(cuts, "cuts")
-        single = in_single(values)  # times are kept in float32, so the cuts must differ there
-        if not values or bool((single <= 0).any() | (single.diff() <= 0).any() | single.isinf().any()):
-            raise InputError(
-                "cuts do not divide time into bins",
-                expected="at least one positive time, increasing",
-                got=values,
-                remedy="Sort them and drop repeats, or use Survival.from_data(event, time, bins=4).",
-            )
-        if typical_time is not None and not 0 < as_number(typical_time) < math.inf:
-            raise InputError("typical_time of Survival", expected="a time > 0, or None", got=repr(typical_time))
-        object.__setattr__(self, "cuts", values)
-        object.__setattr__(self, "unit", check_unit(unit))
-        object.__setattr__(self, "typical_time", None if typical_time is None else as_number(typical_time))
-
-    def __repr__(self) -> str:
-        said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
-        return f"Survival({said})"
-
-    def config(self) -> dict[str, object]:
-        """Describe the task in plain values, ready for JSON; what is not known is left out, as before there was a unit.
-
-        Returns
-        -------
-        dict
-            The name under ``"name"``, and the arguments.
-
-        Examples
-        --------
-        >>> Survival([1, 2], unit="years").config()
-        {'name': 'survival', 'cuts': [1.0, 2.0], 'unit': 'years'}
-        """
-        return {key: value for key, value in super().config().items() if value is not None}
+        self._cut(cuts, unit, typical_time)
 
     @classmethod
     def from_data(cls, event: object, time: object = None, bins: int | None = None, unit: str | None = None) -> Self:
@@ -212,16 +177,6 @@ class Survival(Task):
         """The number k of bins, one more than cuts."""
         return len(self.cuts) + 1
 
-    @property
-    def start(self) -> float:
-        """−log k, the log-odds of a hazard of 1 / (k + 1): with many bins each hazard is small."""
-        return -math.log(self.outputs)
-
-    @property
-    def horizon(self) -> float:
-        """The last cut: the time up to which survival is known, in the unit of the cuts."""
-        return self.cuts[-1]
-
     def check_target(self, target: object, *, shape_only: bool = False) -> Tensor:
         """Check a target (n, 2) of events and times; a structured array will do as well.
 
@@ -249,15 +204,8 @@ class Survival(Task):
         """
         if getattr(getattr(target, "dtype", None), "names", None):
             return self.target(target)
-        values = as_numbers(target, "target")
-        if values.ndim != 2 or values.shape[1] != 2:
-            raise ShapeError(
-                "the target is not one of survival",
-                expected="(n, 2) with the columns event and time",
-                got=tuple(values.shape),
-                remedy="Use Survival.target(event, time).",
-            )
-        return values.float() if shape_only else check_values(values.float())
+        values = two_columns(target, "survival", "Use Survival.target(event, time).")
+        return values if shape_only else check_values(values)
 
     def sample_loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Compute the negative log-likelihood of discrete hazards, a sum of weighted cross-entropies.
@@ -288,11 +236,7 @@ class Survival(Task):
         tensor([0.6931, 0.3466])
         """
         event, time = target.unbind(1)  # (b,), (b,)
-        cuts = in_single(self.cuts, time.device)  # (k - 1,)
-        last = torch.bucketize(time.contiguous(), cuts)  # (b,), the bin of each time
-        start = torch.cat([cuts.new_zeros(1), cuts])[last]
-        width = torch.cat([cuts, cuts.new_zeros(1)])[last] - start
-        passed = torch.where(last < len(cuts), (time - start) / width, 1.0)  # (b,)
+        last, passed = place_of(time, self.cuts)  # (b,), (b,)
         bins = torch.arange(self.outputs, device=logits.device)  # (k,)
         there = bins == last[:, None]  # (b, k)
         happens = (there * event[:, None]).to(logits.dtype)

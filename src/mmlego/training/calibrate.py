@@ -17,7 +17,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.held_out import VALIDATION, compare_with
 from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
-from mmlego.merge.model import Merging
+from mmlego.merge.merging import Merging
 from mmlego.merge.weights import present_weights
 from mmlego.scalars import as_number
 from mmlego.training.evaluate import Data, Model, all_logits, bricks_of, data_for, warn_of_memory
