@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 import mmlego
+from mmlego.job import data_of
 from mmlego.tasks import CompetingRisks
+from mmlego.tasks.aalen_johansen import aalen_johansen
 from tests.cohorts import write_cohort, write_quick
 from tests.terminal import done, refused
 
@@ -49,8 +51,28 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     done("evaluate", run, *given, "--json", file)
     for row in json.loads(file.read_text())["scores"].values():
         assert row["c_index"] == pytest.approx((row["c_index/relapse"] + row["c_index/death"]) / 2)
-    done("predict", run / "merge", *given, "-o", tmp_path / "p.csv")
+        assert row["ibs"] == pytest.approx((row["ibs/relapse"] + row["ibs/death"]) / 2)
+    said = done("evaluate", run / "merge", *given, "--json", file, "--times", "6,18,99", "--part", "all")
+    rows = json.loads(file.read_text())["calibration"][str(run / "merge")]
+    assert [(row["cause"], row["time"]) for row in rows] == [
+        (cause, time) for cause in ("relapse", "death") for time in (6, 18, 99)
+    ]
+    merge, cohort = mmlego.load(run / "merge"), mmlego.data.Cohort.from_manifest(data)
+    expected = mmlego.evaluate(merge, data_of(merge, cohort, cohort.patients), times=[6, 18])
+    assert (rows[1]["aj"], rows[1]["ici"]) == (
+        pytest.approx(expected["aj_relapse_at_18_months"]),
+        pytest.approx(expected["ici_relapse_at_18_months"]),
+    )
+    seen = aalen_johansen(cohort.outcome["event"].to_numpy(), cohort.outcome["time"].to_numpy(), 2).at(18)[0]
+    assert [rows[1]["aj"], rows[4]["aj"]] == pytest.approx(seen[:, 0].tolist())
+    assert sum(group["patients"] for group in rows[4]["groups"]) == len(cohort)
+    assert (rows[2]["predicted"], rows[2]["groups"]) == (None, [])
+    assert "of " + str(run / "merge") + ": death, by what is predicted" in said.text
+    assert f" 18 {rows[4]['predicted']:.3f} {rows[4]['aj']:.3f} {rows[4]['low']:.2f}-" in said.text
+    assert "Nothing is predicted beyond 24 months" in said.text
+    done("predict", run / "merge", *given, "-o", tmp_path / "p.csv", "--times", "12,24,60")
     frame = pd.read_csv(tmp_path / "p.csv")
+    assert frame["relapse_by_60_months"].isna().all()
     by_two_years = frame["relapse_by_24_months"] + frame["death_by_24_months"]
     assert by_two_years.between(0, 1).all()
     assert (

@@ -12,20 +12,12 @@ import torch
 from mmlego.data.cohort.manifest import parse_outcome
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.tasks import CompetingRisks, Survival, task_from_config
-from mmlego.tasks.competing_scores import aalen_johansen_at, cause_concordance
+from mmlego.tasks.aalen_johansen import aalen_johansen
+from mmlego.tasks.competing_scores import cause_concordance, incidence_scores
 from mmlego.tasks.prior import prior_logits
+from tests.tasks.causes import competing_cohort
 
 TASK = CompetingRisks([1.0, 2.0, 4.0], ["relapse", "death"])
-
-
-def cohort(seed: int, n: int, *, ties: bool = False) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw events (n,) of two causes and times (n,)."""
-    rng = np.random.default_rng(seed)
-    each = np.stack([rng.exponential(6.0, n), rng.exponential(2.5, n), rng.exponential(4.0, n)])
-    event, time = each.argmin(0), each.min(0)
-    if ties:
-        time = np.ceil(time * 3) / 3
-    return torch.tensor(event), torch.tensor(time)
 
 
 def test_likelihood_by_hand() -> None:
@@ -83,40 +75,21 @@ def test_gradients_agree_with_finite_differences() -> None:
     assert torch.autograd.gradcheck(lambda x: TASK.loss(x, target), (logits,))
 
 
-@pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("seed", range(3))
-def test_aalen_johansen_against_scikit_survival(seed: int, ties: bool) -> None:
-    nonparametric = pytest.importorskip("sksurv.nonparametric")
-    event, time = cohort(seed, 90, ties=ties)
-    at, curves = nonparametric.cumulative_incidence_competing_risks(event.numpy(), time.numpy())
-    for t in np.quantile(time.numpy(), [0.1, 0.5, 0.9]):
-        place = np.searchsorted(at, t, side="right") - 1
-        assert aalen_johansen_at(event, time, float(t), 2) == pytest.approx(curves[1:, place].tolist(), abs=1e-12)
-
-
-def test_aalen_johansen_by_hand() -> None:
-    """Of five: relapse at 1; one leaves at 2; death at 3, of three who are there, when 4/5 are free."""
-    event, time = torch.tensor([1, 0, 2, 0, 1]), torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
-    assert aalen_johansen_at(event, time, 3.5, 2) == pytest.approx([1 / 5, 4 / 5 / 3])
-    assert aalen_johansen_at(event, time, 0.5, 2) == [0.0, 0.0]
-    assert all(math.isnan(value) for value in aalen_johansen_at(event, time, 5.1, 2))
-
-
 def test_what_is_fitted_without_features_is_aalen_johansen() -> None:
     """The constant logits of least loss, on many patients, where bins are narrow."""
-    event, time = cohort(0, 3000)
+    event, time = competing_cohort(0, 3000)
     target = torch.stack([event.float(), time.float()], 1)
     task = CompetingRisks.from_data(event.numpy(), time.numpy(), ["relapse", "death"])
     constant = prior_logits(task, target)
     curves = task.predict(constant[None]).incidence_at(task.cuts)[0]
-    for j, cut in enumerate(task.cuts):
-        assert curves[j].tolist() == pytest.approx(aalen_johansen_at(event, time, cut, 2), abs=0.01)
+    seen = aalen_johansen(event.numpy(), time.numpy(), 2).at(list(task.cuts))[0]
+    np.testing.assert_allclose(curves.numpy(), seen.T, atol=0.01)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_concordance_of_a_cause_counts_pairs(seed: int) -> None:
     """Wolbers 2009: i had the cause, and j was seen to be free of it then, or had another before or after."""
-    event, time = cohort(seed, 40, ties=True)
+    event, time = competing_cohort(seed, 40, ties=True)
     risk = torch.tensor(np.random.default_rng(seed).normal(size=40)).round(decimals=1)
     for cause in (1, 2):
         right = pairs = 0.0
@@ -129,6 +102,42 @@ def test_concordance_of_a_cause_counts_pairs(seed: int) -> None:
                 pairs += 1
                 right += 1.0 if risk[i] > risk[j] else 0.5 if risk[i] == risk[j] else 0.0
         assert cause_concordance(risk, event, time, cause) == pytest.approx(right / pairs, abs=1e-9)
+
+
+def test_the_brier_score_of_a_cause_by_hand() -> None:
+    """Relapse at 1, death at 2, one who leaves at 2.5, relapse at 3, of the four that are also the reference."""
+    target = torch.tensor([[1.0, 1.0], [2.0, 2.0], [0.0, 2.5], [1.0, 3.0]])
+    (found, other), _ = incidence_scores(lambda t: torch.full((4, len(t), 2), 0.4), target, target, 9.0)
+    # at 1 and 2 all weights are 1; at 1 relapse has come once, at 2 as well, and death never, then once
+    one, none = 0.6**2, 0.4**2
+    assert found == pytest.approx((one + 3 * none) / 4)
+    assert other == pytest.approx(((4 * none) / 4 + (one + 3 * none) / 4) / 2)
+
+
+def test_the_brier_score_of_one_cause_alone_is_that_of_survival() -> None:
+    event, time = competing_cohort(0, 80)
+    target = torch.stack([(event == 1).float(), time.float()], 1)
+    single = torch.randn(80, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    both = torch.stack([single, torch.full_like(single, -99.0)], dim=2).flatten(1)
+    with pytest.warns(LegoWarning, match="c_index/death undefined"):
+        scores = TASK.metrics(both, target, reference=target)
+    plain = Survival(TASK.cuts).metrics(single, target, reference=target)
+    assert scores["ibs/relapse"] == pytest.approx(plain["ibs"], abs=1e-6)
+    assert scores["ibs/death"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_truth_has_the_best_brier_score() -> None:
+    event, time = competing_cohort(0, 2000)
+    target = torch.stack([event.float(), time.float()], 1)
+
+    def known(factor: float) -> list[float]:
+        rates = torch.tensor([1 / 2.5, 1 / 4.0], dtype=torch.float64)
+        whole = rates.sum()
+        curve = lambda t: (factor * rates / whole * (1 - torch.exp(-whole * t.double()))[:, None]).expand(2000, -1, -1)  # noqa: E731
+        return incidence_scores(curve, target, target, 4.0)[0]
+
+    for cause in (0, 1):
+        assert known(1.0)[cause] < min(known(0.7)[cause], known(1.3)[cause])
 
 
 def test_the_task_is_rebuilt_from_its_configuration() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -149,7 +149,7 @@ def evaluate(
     """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
 
     Each model is scored on those patients who have a modality of it. Censoring is weighed by the training patients. Of
-    survival, what is predicted is compared with Kaplan-Meier.
+    survival, what is predicted is compared with Kaplan-Meier, of competing risks with Aalen-Johansen.
     """
     from mmlego.commands.horizons import calibration_of, calibration_table, times_of
     from mmlego.files import write_atomically
@@ -176,7 +176,7 @@ def evaluate(
         if json_file is not None:
             made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores)}
             if curves:
-                made["calibration"] = {name: [_plain(vars(row)) for row in rows] for name, rows in curves.items()}
+                made["calibration"] = {name: [_plain(asdict(row)) for row in rows] for name, rows in curves.items()}
             write_atomically(json_file, json.dumps(made, indent=2) + "\n")
     title = f"{cohort.name}, {said}: {len(ids)} patients"
     if len(models) == 1 and list(loaded) != models:  # a run folder: its name once, for lines of 80 columns
@@ -196,6 +196,8 @@ def _plain(value: Any) -> Any:
     """Return what JSON can hold: for what is not defined, nothing."""
     if isinstance(value, dict):
         return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in value]
     return None if isinstance(value, float) and value != value else value
 
 

@@ -14,8 +14,9 @@ from mmlego.errors import InputError, LegoWarning
 from mmlego.job.data import data_of
 from mmlego.job.memory import trained_on_by
 from mmlego.job.scoring import BATCH
-from mmlego.tasks import SurvivalPrediction
+from mmlego.tasks import CompetingPrediction, SurvivalPrediction
 from mmlego.tasks.conformal import LEVELS
+from mmlego.tasks.time_bins import BinnedTime
 from mmlego.tasks.usual_times import usual_times
 from mmlego.training.evaluate import all_logits, bricks_of
 from mmlego.wording import counted, listed, meant
@@ -180,7 +181,7 @@ def predict_cohort(
     """
     import pandas as pd
 
-    if times is not None and model.task.name != "survival":
+    if times is not None and not isinstance(model.task, BinnedTime):
         raise InputError("times", expected="a model of survival", got=model.task.name)
     if level not in LEVELS:
         raise InputError("level of intervals", expected=f"one of {', '.join(map(str, LEVELS))}", got=level)
@@ -228,6 +229,9 @@ def _table(
         times = list(dict.fromkeys(asked))
         after = "" if prediction.unit is None else f"_{prediction.unit}"
         columns = prediction.columns(times) | {f"median{after}": prediction.median().numpy()}
+    elif isinstance(prediction, CompetingPrediction):
+        asked = usual_times(prediction.horizon, prediction.unit) if times is None else times
+        columns = prediction.columns(list(dict.fromkeys(asked)))
     else:
         columns = prediction.columns()
     compared = task.compared(logits, model.card.held_out, level, times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mmlego.tasks.base import Task
 from mmlego.tasks.classification import Classification, ClassificationPrediction
 from mmlego.tasks.competing import CompetingRisks
+from mmlego.tasks.competing_calibration import IncidenceAt
 from mmlego.tasks.competing_prediction import CompetingPrediction
 from mmlego.tasks.multilabel import MultiLabel, MultiLabelPrediction
 from mmlego.tasks.prediction import Prediction
@@ -20,6 +21,7 @@ __all__ = [
     "ClassificationPrediction",
     "CompetingPrediction",
     "CompetingRisks",
+    "IncidenceAt",
     "MultiLabel",
     "MultiLabelPrediction",
     "Prediction",

@@ -12,11 +12,13 @@ from torch import Tensor
 
 from mmlego.errors import InputError
 from mmlego.tasks.checks import as_names, as_numbers, check_logits
+from mmlego.tasks.competing_calibration import IncidenceAt, incidence_calibration_at
 from mmlego.tasks.competing_prediction import CompetingPrediction
-from mmlego.tasks.competing_scores import cause_concordance
+from mmlego.tasks.competing_scores import cause_concordance, incidence_scores
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.scores import mean_of_defined
 from mmlego.tasks.survival import Survival
+from mmlego.tasks.survival_prediction import in_single
 from mmlego.tasks.survival_target import check_values
 from mmlego.tasks.time_bins import BinnedTime, place_of, two_columns
 
@@ -211,17 +213,61 @@ class CompetingRisks(BinnedTime):
         """
         return self.check_target(target)[:, 0].long()
 
+    def calibration(self, logits: Tensor, target: object, times: Sequence[float]) -> list[IncidenceAt]:
+        """Compare predicted incidences with what was observed.
+
+        Parameters
+        ----------
+        logits : (n, k · m)
+            Of patients whom the model was not trained on.
+        target : (n, 2)
+            Their numbers of causes and times.
+        times
+            When; the answer is NaN beyond the horizon, and where nobody is at risk any more.
+
+        Returns
+        -------
+        list of IncidenceAt
+            One for each cause and time, by cause.
+
+        Raises
+        ------
+        InputError
+            As in :meth:`metrics`, or if a time is negative.
+
+        Examples
+        --------
+        >>> task = CompetingRisks([2.0, 3.0], ["relapse", "death"])
+        >>> found = task.calibration(torch.zeros(4, 6), [[1, 1.0], [2, 2.0], [0, 3.0], [0, 4.0]], [2])
+        >>> [(one.cause, round(one.predicted, 3), one.aj) for one in found]
+        [('relapse', 0.333, 0.25), ('death', 0.333, 0.25)]
+        """
+        logits, known, at = self._compared(logits, target, times)
+        curves = self.predict(logits).incidence_at(at)  # (n, t, m)
+        return [
+            incidence_calibration_at(curves[:, j, c], known, time, c + 1, self.causes)
+            for c in range(len(self.causes))
+            for j, time in enumerate(at)
+        ]
+
     def _log_hazards(self, logits: Tensor) -> Tensor:
         """Return log-probabilities (b, k, 1 + m) of none and of each cause."""
         odds = logits.reshape(len(logits), -1, len(self.causes))  # (b, k, m)
         return torch.log_softmax(torch.cat([torch.zeros_like(odds[:, :, :1]), odds], dim=2), dim=2)
 
     def _scores(self, logits: Tensor, target: Tensor, reference: Tensor | None) -> tuple[dict[str, float], list[str]]:
-        risks, event, time = self.predict(logits).risks, target[:, 0], target[:, 1].double()
+        prediction = self.predict(logits)
+        risks, event, time = prediction.risks, target[:, 0], target[:, 1].double()
         each = {
             f"c_index/{cause}": cause_concordance(risks[:, c], event, time, c + 1)
             for c, cause in enumerate(self.causes)
         }
         undefined = [name for name, value in each.items() if math.isnan(value)]
         reasons = [f"{', '.join(undefined)} undefined: no event, or nobody to compare it with."] if undefined else []
-        return {"c_index": mean_of_defined(list(each.values())), **each}, reasons
+        known_until = float(in_single(self.cuts[-1:]))
+        brier, why = incidence_scores(prediction.incidence_at, target, reference, known_until)
+        scores = {"c_index": mean_of_defined(list(each.values())), **each}
+        if brier:
+            named = {f"ibs/{cause}": value for cause, value in zip(self.causes, brier, strict=True)}
+            scores |= {"ibs": mean_of_defined(brier), **named}
+        return scores, [*reasons, *why]

@@ -1,13 +1,14 @@
-"""What was observed of competing risks, and how well risks order it: pure functions on tensors."""
+"""How well predictions of competing risks order and foresee what came: pure functions on tensors."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from mmlego.tasks.survival_scores import concordance
+from mmlego.tasks.survival_scores import censoring_weights, concordance, evaluation_times
 
 
 def cause_concordance(risk: Tensor, event: Tensor, time: Tensor, cause: int) -> float:
@@ -43,40 +44,52 @@ def cause_concordance(risk: Tensor, event: Tensor, time: Tensor, cause: int) -> 
     return concordance(risk, event == cause, never)
 
 
-def aalen_johansen_at(event: Tensor, time: Tensor, at: float, causes: int) -> list[float]:
-    """Estimate the cumulative incidence of each cause at a time (Aalen and Johansen 1978).
+def incidence_scores(
+    incidence_at: Callable[[Tensor], Tensor], target: Tensor, reference: Tensor | None, known_until: float
+) -> tuple[list[float], list[str]]:
+    """Compute the integrated Brier score of the predicted incidences of each cause.
 
-    F(t) = Σ S(s−) d_c(s) / n(s) over the times s ≤ t at which events came, with S the Kaplan–Meier estimate of being
-    free of all causes, d_c the events of the cause and n the patients at risk.
+    The Brier score of a cause at a time t is the mean square of what the predicted incidence is away from whether its
+    event has come by t, 0 also for whoever had another; patients count by 1 / G(T−) if they had any event until t and
+    by 1 / G(t) if they are still there, with G the Kaplan–Meier estimate of not being censored (Gerds and Schumacher
+    2006; for causes Schoop et al. 2011). It is integrated by the trapezoidal rule over the times of events of any
+    cause, up to the last cut and before the last time of the reference, and divided by their range, as the ``ibs`` of
+    survival is.
 
     Parameters
     ----------
-    event : (n,)
-        0 censored, else the number of the cause that came, from 1.
-    time : (n,)
-        Of that event, or of censoring.
-    at
-        When.
-    causes
-        ``m``, how many there are.
+    incidence_at
+        Gives the incidences (n, t, m) at times (t,).
+    target : (n, 2)
+        Numbers of causes and times of the same patients.
+    reference : (n_train, 2), optional
+        The same of the training part.
+    known_until
+        The last time at which there is an answer.
 
     Returns
     -------
-    list of float
-        ``m`` incidences; NaN after the last time, where nobody is at risk.
-
-    Examples
-    --------
-    >>> aalen_johansen_at(torch.tensor([1, 2, 0, 1]), torch.tensor([1.0, 2.0, 3.0, 4.0]), 2.5, 2)
-    [0.25, 0.25]
+    scores : list of m floats
+        Lower is better; empty without a reference, NaN where undefined.
+    reasons : list of str
+        Why something is NaN.
     """
-    if at > float(time.max()):
-        return [math.nan] * causes
-    early = torch.unique(time[(event != 0) & (time <= at)])  # (s,)
-    came = (event[:, None] == torch.arange(1, causes + 1, device=event.device)).double()  # (n, m)
-    now = (time == early[:, None]).double() @ came  # (s, m)
-    there = (time >= early[:, None]).sum(1).double()  # (s,)
-    alive = torch.cumprod(1 - now.sum(1) / there, 0)
-    before = torch.cat([alive.new_ones(1), alive])[: len(early)]
-    found: list[float] = ((before / there)[:, None] * now).sum(0).tolist()
-    return found
+    if reference is None:
+        return [], []
+    event, time = target[:, 0], target[:, 1].double()
+    follow = torch.stack([(reference[:, 0] > 0).to(reference), reference[:, 1]], 1)
+    at = evaluation_times(event > 0, time, float(reference[:, 1].max()), known_until=known_until)  # (t,)
+    if not len(at):
+        causes = incidence_at(at).shape[2]
+        return [math.nan] * causes, [f"ibs is undefined: no event up to the last cut, {known_until:g}."]
+    had = (event > 0)[:, None] & (time[:, None] <= at)  # (n, t)
+    weight = torch.where(had, censoring_weights(follow, time, before=True)[:, None], 0.0)
+    weight = torch.where(time[:, None] > at, censoring_weights(follow, at), weight)
+    predicted = incidence_at(at).double()  # (n, t, m)
+    found = []
+    for cause in range(predicted.shape[2]):
+        truth = (had & (event == cause + 1)[:, None]).double()
+        score = (weight * (truth - predicted[:, :, cause]).square()).mean(dim=0)  # (t,)
+        whole = score[0] if len(at) == 1 else torch.trapezoid(score, at) / (at[-1] - at[0])
+        found.append(float(whole))
+    return found, []

@@ -52,11 +52,9 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     """
     values = risk.detach().cpu().double()
     quantiles = torch.quantile(values, torch.linspace(0, 1, STEPS, dtype=torch.float64)).tolist()
-    number = next((n for n in (3, 2) if len(values) >= n * FEWEST), 1)
-    groups = []
+    group, groups = by_rank(values), []
+    number = int(group.max()) + 1
     if number > 1:
-        place = values.argsort(stable=True).argsort(stable=True)  # ties are dealt in the order of the file
-        group = place * number // len(values)
         for index in range(number):
             mine = target[group == index].detach().cpu().double().numpy()
             event, time = mine[:, 0] == 1, mine[:, 1]
@@ -68,6 +66,26 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             curves = {name: [_or_none(value) for value in one.tolist()] for name, one in found}
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
     return {"risk": [rounded(value) for value in quantiles], "groups": groups}
+
+
+def by_rank(values: Tensor) -> Tensor:
+    """Return the group of each patient, ``(n,)``: thirds by rising value, halves where thirds have fewer than 20.
+
+    Fewer than 40 patients are one group; ties are dealt in the order of the file.
+
+    Parameters
+    ----------
+    values : (n,)
+        As risks, or probabilities; at least one.
+
+    Examples
+    --------
+    >>> by_rank(torch.arange(60.0)).bincount().tolist(), by_rank(torch.arange(39.0)).unique().tolist()
+    ([20, 20, 20], [0])
+    """
+    number = next((n for n in (3, 2) if len(values) >= n * FEWEST), 1)
+    place = values.argsort(stable=True).argsort(stable=True)
+    return place * number // len(values)
 
 
 def compared_survival(

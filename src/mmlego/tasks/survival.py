@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.errors import InputError, LegoWarning, ShapeError
-from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
+from mmlego.tasks.checks import as_numbers, check_logits
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.risk_groups import compared_survival, risk_summary
 from mmlego.tasks.survival_calibration import CalibrationAt, calibration_at
@@ -320,13 +320,9 @@ class Survival(BinnedTime):
         >>> found.predicted, found.km
         (0.5, 0.5)
         """
-        target = self.check_target(target).detach().cpu()
-        logits = check_logits(logits, self.outputs, finite=True).detach().cpu().double()
-        check_rows(target, len(logits))
-        at = as_floats(times, "times")
+        logits, known, at = self._compared(logits, target, times)
         survival = self.predict(logits).survival_at(at)  # (n, t)
-        single = in_single(at).double().tolist()
-        return [calibration_at(survival[:, j], target, time) for j, time in enumerate(single)]
+        return [calibration_at(survival[:, j], known, time) for j, time in enumerate(at)]
 
     def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
         """Return quantiles of the risk, and what became of patients by group of risk, as :func:`risk_summary` does."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from mmlego.tasks.kaplan_meier import kaplan_meier
-
-_KNOTS = (0.1, 0.5, 0.9)  # quantiles, as Harrell (2015) places three
-_RIDGE = 1e-4  # in patients: keeps slopes finite where few events are ordered perfectly
+from mmlego.tasks.smooth_calibration import away_from, smooth_survival
 
 
 @dataclass(frozen=True)
@@ -83,14 +79,9 @@ def calibration_at(survival: Tensor, target: Tensor, time: float) -> Calibration
     """
     survival, event, times = survival.double(), target[:, 0] == 1, target[:, 1].double()
     km, low, high = kaplan_meier_at(event, times, time)
-    away = torch.full_like(survival, math.nan)
-    if not math.isnan(km) and not bool(survival.isnan().any()):
-        away = (survival - smooth_survival(survival, event, times, time)).abs()
-    e50, e90 = np.quantile(away.numpy(), [0.5, 0.9])
+    smooth = None if math.isnan(km) else smooth_survival(survival, event, times, time, alike=km)
     at_risk = int((times >= time).sum())
-    return CalibrationAt(
-        time, float(survival.mean()), km, low, high, at_risk, float(away.mean()), float(e50), float(e90)
-    )
+    return CalibrationAt(time, float(survival.mean()), km, low, high, at_risk, *away_from(survival, smooth))
 
 
 def kaplan_meier_at(event: Tensor, times: Tensor, time: float) -> tuple[float, float, float]:
@@ -124,64 +115,3 @@ def kaplan_meier_at(event: Tensor, times: Tensor, time: float) -> tuple[float, f
     found = kaplan_meier(event.numpy(), times.numpy()).at(time)
     estimate, low, high = (float(value[0]) for value in found)
     return (estimate, low, high) if 0 < estimate < 1 else (estimate, math.nan, math.nan)
-
-
-def smooth_survival(survival: Tensor, event: Tensor, times: Tensor, time: float) -> Tensor:
-    """Return the observed survival at a time as a smooth function of the predicted one, see :func:`calibration_at`.
-
-    Parameters
-    ----------
-    survival : (n,) float64
-        Predicted survival at the time.
-    event, times : (n,)
-        What was observed.
-    time
-        When.
-
-    Returns
-    -------
-    Tensor : (n,) float64
-        Of each patient.
-
-    Examples
-    --------
-    >>> event, times = torch.tensor([True, True, False, False]), torch.tensor([1.0, 2.0, 3.0, 4.0]).double()
-    >>> smooth_survival(torch.full((4,), 0.9).double(), event, times, 2.0)  # all alike: Kaplan–Meier
-    tensor([0.5000, 0.5000, 0.5000, 0.5000], dtype=torch.float64)
-    """
-    x = _spline(torch.log(-torch.log(survival.clamp(1e-6, 1 - 1e-6))))  # (n, p)
-    if not x.shape[1]:
-        return torch.full_like(survival, kaplan_meier_at(event, times, time)[0])
-    order = times.argsort(descending=True)
-    times_down, event_down, x = times[order], event[order], x[order]
-    # of patients with one time the last in order sees all who are at risk
-    last = torch.searchsorted(-times_down, -times_down, right=True) - 1
-    slope = torch.zeros(x.shape[1], dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([slope], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
-
-    def loss() -> Tensor:
-        search.zero_grad()
-        risk = x @ slope
-        value = (torch.logcumsumexp(risk, 0)[last] - risk)[event_down].sum() + _RIDGE / 2 * slope.square().sum()
-        value.backward()
-        return value
-
-    with torch.enable_grad():
-        search.step(loss)
-    risk = x @ slope.detach()
-    hazard = (event_down & (times_down <= time)) / torch.logcumsumexp(risk, 0)[last].exp()  # Breslow's steps
-    found = torch.exp(-hazard.sum() * risk.exp())
-    return found[order.argsort()]
-
-
-def _spline(values: Tensor) -> Tensor:
-    """Return the restricted cubic spline of three knots, ``(n, 2)`` (Stone and Koo 1985), less if all are alike."""
-    if float(values.max() - values.min()) < 1e-9:
-        return values.new_zeros(len(values), 0)
-    x = (values - values.mean()) / values.std(correction=0)
-    a, b, c = (float(knot) for knot in torch.quantile(x, torch.tensor(_KNOTS, dtype=x.dtype)))
-    if not a < b < c:
-        return x[:, None]
-    cube = [(x - knot).clamp(min=0) ** 3 for knot in (a, b, c)]
-    bend = cube[0] - cube[1] * (c - a) / (c - b) + cube[2] * (b - a) / (c - b)
-    return torch.stack([x, bend / (c - a) ** 2], 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from torch import Tensor
 from mmlego.errors import InputError, ShapeError
 from mmlego.scalars import as_number
 from mmlego.tasks.base import Task
-from mmlego.tasks.checks import as_floats, as_numbers
+from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
 from mmlego.tasks.survival_prediction import in_single
 from mmlego.tasks.survival_unit import check_unit
 
@@ -88,6 +90,17 @@ class BinnedTime(Task):
     def horizon(self) -> float:
         """The last cut: the time up to which predictions are known, in the unit of the cuts."""
         return self.cuts[-1]
+
+    @abstractmethod
+    def calibration(self, logits: Tensor, target: object, times: Sequence[float]) -> Sequence[Any]:
+        """Compare predictions at times with what was observed, a row a time, and a cause where there are several."""
+
+    def _compared(self, logits: Tensor, target: object, times: Sequence[float]) -> tuple[Tensor, Tensor, list[float]]:
+        """Return checked logits (n, k) in float64 and targets (n, 2) on the CPU, and times as they are in float32."""
+        known = self.check_target(target).detach().cpu()
+        checked = check_logits(logits, self.outputs, finite=True).detach().cpu().double()
+        check_rows(known, len(checked))
+        return checked, known, in_single(as_floats(times, "times")).double().tolist()
 
 
 def two_columns(target: object, what: str, remedy: str) -> Tensor:

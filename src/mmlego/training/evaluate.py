@@ -18,8 +18,9 @@ from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
-from mmlego.tasks import Survival, Task
+from mmlego.tasks import Task
 from mmlego.tasks.survival_prediction import time_labels
+from mmlego.tasks.time_bins import BinnedTime
 from mmlego.wording import counted, listed
 
 Model: TypeAlias = Brick | LegoMerge | LegoFuse
@@ -250,19 +251,21 @@ def evaluate(
     out_of_fold
         Let fitted bricks answer for patients whom they were fitted on as they did without them.
     times
-        Of survival, when to compare predictions with Kaplan–Meier, in the unit of the task.
+        Of survival, when to compare predictions with Kaplan–Meier, of competing risks with Aalen–Johansen, in the unit
+        of the task.
 
     Returns
     -------
     dict of str to float
         ``loss`` and the metrics by name; of each of ``times`` what
         :class:`~mmlego.tasks.survival_calibration.CalibrationAt` holds, as ``predicted_at_12_months``,
-        ``km_at_12_months``, ``ici_at_12_months``.
+        ``km_at_12_months``, ``ici_at_12_months``; of competing risks of each cause what
+        :class:`~mmlego.tasks.competing_calibration.IncidenceAt` holds, as ``aj_relapse_at_12_months``.
 
     Raises
     ------
     InputError
-        If ``times`` are asked of another task than survival, or hold a negative one.
+        If ``times`` are asked of a task without times, or hold a negative one.
 
     Warns
     -----
@@ -291,12 +294,21 @@ def evaluate(
     scores = scores_of(model.task, logits, patients.target, reference)
     if times is None:
         return scores
-    if not isinstance(model.task, Survival):
+    if not isinstance(model.task, BinnedTime):
         raise InputError("times are asked of survival", expected="a model of survival", got=model.task.name)
     found = model.task.calibration(logits, patients.target, times)
-    labels = time_labels(times, model.task.unit)
-    rows = [(label, vars(row)) for label, row in zip(labels, found, strict=True)]
-    return scores | {f"{name}_at_{label}": row[name] for label, row in rows for name in row if name != "time"}
+    return scores | _by_time(found, time_labels(times, model.task.unit))
+
+
+def _by_time(rows: Sequence[Any], labels: Sequence[str]) -> dict[str, float]:
+    """Return what a calibration found by name and time, of causes by their names, too; without its groups."""
+    found: dict[str, float] = {}
+    for place, row in enumerate(rows):
+        said, when = vars(row), labels[place % len(labels)]
+        cause = f"_{said['cause']}" if "cause" in said else ""
+        numbers = {name: value for name, value in said.items() if name not in ("time", "cause", "groups")}
+        found |= {f"{name}{cause}_at_{when}": value for name, value in numbers.items()}
+    return found
 
 
 def _fitted_on(model: Model, patients: PatientData) -> int:
