@@ -123,7 +123,8 @@ def predict(
         if not loaded.card.held_out:
             say("No intervals: the card tells of no held-out patients (mmlego merge --data).")
     answers = list(frame.columns)[: list(frame.columns).index(MARKS[0])]
-    console().print(brief_table(frame.loc[frame["note"] == "", answers]))
+    show = console()
+    show.print(brief_table(frame.loc[frame["note"] == "", answers], show.width))
     for note in cohort.dropped:
         if not note.patients:
             say(f"left out: {note}")

@@ -135,7 +135,10 @@ def merge(
     data: Annotated[
         Path | None,
         typer.Option(
-            metavar="MANIFEST", help="Compare predictions with held-out patients of this cohort, split by the run."
+            "--data",
+            "-d",
+            metavar="MANIFEST",
+            help="Compare predictions with held-out patients of this cohort, split by the run.",
         ),
     ] = None,
     data_dir: DataDir = None,

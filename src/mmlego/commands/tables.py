@@ -85,34 +85,46 @@ def write_table(frame: pd.DataFrame, path: Path, *, digits: int | None = None) -
     write_atomically(path, buffer.getvalue())
 
 
-def brief_table(frame: pd.DataFrame, most: int = 5) -> Table:
+def brief_table(frame: pd.DataFrame, width: int, most: int = 5) -> Table:
     """Return the first rows of predictions for a terminal, each interval in the column of what it belongs to.
 
     Parameters
     ----------
     frame
         Indexed by patient; of a column ``x`` the columns ``x_low_95`` and ``x_high_95`` may be the interval.
+    width
+        Columns of the terminal: where they suffice no word is cut in two.
     most
         Rows at most.
     """
+    from rich import box
     from rich.table import Table
 
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(str(frame.index.name or "patient"), overflow="fold")
     ends = {name: _interval_of(name, frame) for name in frame.columns}
     bounds = {bound for pair in ends.values() for bound in pair}
-    shown = [name for name in frame.columns if name not in bounds]
+    told = {"risk"} if "risk_percentile" in frame else set()  # has an order and no size
+    shown = [name for name in frame.columns if name not in bounds | told]
+    cells = {name: [_cell(row, name, ends[name]) for _, row in frame.head(most).iterrows()] for name in shown}
+    heads = {name: str(name).replace("_", " ") for name in shown}
+    words = {
+        name: max(len(word) for text in [heads[name], *cells[name]] for word in [*text.split(), ""]) for name in shown
+    }
+    first = max(map(len, [str(frame.index.name or "patient"), *map(str, frame.head(most).index)]), default=0)
+    fits = first + sum(words.values()) + 2 * len(shown) <= width
     for name in shown:
-        table.add_column(str(name).replace("_", " "), justify="right", overflow="fold")
-    for patient, row in frame.head(most).iterrows():
-        cells = []
-        for name in shown:
-            text = _brief(row[name])
-            if ends[name] and text:
-                text += f"\n{_brief(row[ends[name][0]], 2)}–{_brief(row[ends[name][1]], 2)}"
-            cells.append(text.replace(" (", "\n("))
-        table.add_row(str(patient), *cells)
+        table.add_column(heads[name], justify="right", overflow="fold", width=words[name] if fits else None)
+    for row, patient in enumerate(frame.head(most).index):
+        table.add_row(str(patient), *(cells[name][row] for name in shown))
     return table
+
+
+def _cell(row: pd.Series, name: str, ends: tuple[str, ...]) -> str:
+    text = _brief(row[name])
+    if ends and text and not row[list(ends)].isna().all():
+        text += f"\n{_brief(row[ends[0]], 2)}–{_brief(row[ends[1]], 2)}"
+    return text.replace(" (", "\n(")
 
 
 def _interval_of(name: str, frame: pd.DataFrame) -> tuple[str, ...]:
