@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mmlego.training.calibrate import calibrate
     from mmlego.training.evaluate import evaluate, predict
     from mmlego.training.fit import fit
+    from mmlego.training.stacking import stack
 else:  # the command line shows its help without torch, which takes longer to import than all the rest
     from mmlego.lazy import lazily
 
@@ -53,6 +54,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "training.calibrate": ["calibrate"],
             "training.evaluate": ["evaluate", "predict"],
             "training.fit": ["fit"],
+            "training.stacking": ["stack"],
         },
         "baseplate block card checkpoint data datasets encoders encoding estimators explaining fingerprint fuse "
         "interop job learners merge multimodal nn settings tasks training".split(),
@@ -95,6 +97,7 @@ __all__ = [
     "merge_rules",
     "predict",
     "save",
+    "stack",
     "tasks",
     "train",
     "train_blocks",

@@ -122,7 +122,7 @@ class MergeSettings(Section):
     rule: str = "residual"
     phase: Literal["mean", "circular"] = "circular"
     heads: str = COMMON
-    weights: Literal["auto", "uniform", "evidence"] | dict[str, float] = "auto"
+    weights: Literal["auto", "uniform", "evidence", "stacked"] | dict[str, float] = "auto"
     strength: Literal["auto"] | float = "auto"
 
     @field_validator("rule")

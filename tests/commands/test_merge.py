@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -131,9 +133,9 @@ def test_nothing_but_a_checkpoint_is_overwritten(run: Path, tmp_path: Path) -> N
         (["--phase", "odd"], "phase: expected 'mean' or 'circular', got 'odd'"),
         (["--heads", "median"], "unknown rule for heads: expected one of common, linear, ot, slerp, got 'median'"),
         (["--weights", "many"], "weights: expected 'auto', 'uniform', 'evidence', or one number a block, got 'many'"),
-        (["--weights", "rna=x"], "--weights: expected auto, uniform, evidence, or name=number,name=number, got rna=x"),
-        (["--weights", "rna=1=2"], "--weights: expected auto, uniform, evidence, or name=number,name=number"),
-        (["--weights", "rna=1,"], "--weights: expected auto, uniform, evidence, or name=number,name=number"),
+        (["--weights", "rna=x"], "--weights: expected auto, uniform, evidence, stacked, or name=number,name=number, got rna=x"),
+        (["--weights", "rna=1=2"], "--weights: expected auto, uniform, evidence, stacked, or name=number,name=number"),
+        (["--weights", "rna=1,"], "--weights: expected auto, uniform, evidence, stacked, or name=number,name=number"),
         (["--weights", "rna=-1,clinical=1,labs=1"], "weights: expected one number ≥ 0 for each of"),
         (["--weights", "rna=1"], "weights: expected one number ≥ 0 for each of"),
         (
@@ -228,3 +230,32 @@ def test_blocks_of_a_run_on_other_patients_may_have_seen_those_to_calibrate_on(
     sources[1] = copied
     said = refused("merge", *sources, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
     assert f"{copied} come from no run on the patients of trial" in said
+
+
+def test_stacked_weights_are_learnt_from_patients_who_have_several_modalities(tmp_path: Path) -> None:
+    """By a job and by the verb alike; a fuse starts from them; without patients there are none."""
+    rng = np.random.default_rng(0)
+    ids = [f"p{i:03d}" for i in range(150)]
+    died = np.arange(150) % 2
+    for name, strength in (("rna", 2.0), ("labs", 0.5)):
+        values = strength * died + rng.normal(size=150)
+        pd.DataFrame({"patient": ids, f"{name}_score": values}).to_csv(tmp_path / f"{name}.csv", index=False)
+    pd.DataFrame({"patient": ids, "died": died}).to_csv(tmp_path / "outcome.csv", index=False)
+    manifest = tmp_path / "cohort.yaml"
+    manifest.write_text(
+        "key: patient\nmodalities: {rna: {kind: table, file: rna.csv}, labs: {kind: table, file: labs.csv}}\n"
+        "outcome: {task: classification, file: outcome.csv, label: died}\n"
+    )
+    settings = {"encoder": {"name": "logistic"}, "merge": {"weights": "stacked"}, "fuse": {"across": None}}
+    cohort = Cohort.from_manifest(manifest)
+    made = mmlego.train(cohort, settings, out=tmp_path / "run", progress=False, disjoint=False)
+    assert made.merge.weights[0] > made.merge.weights[1]
+    assert made.merge.card.recipe["weights"] == "stacked on 120 patients with several modalities"
+    assert made.fuse is not None
+    torch.testing.assert_close(made.fuse.weights, made.merge.weights)
+    done("merge", tmp_path / "run", "-o", tmp_path / "again", "--weights", "stacked", "--data", manifest)
+    again = mmlego.load(tmp_path / "again")
+    torch.testing.assert_close(again.weights, made.merge.weights)
+    assert again.card.recipe["weights"] == made.merge.card.recipe["weights"]
+    said = refused("merge", tmp_path / "run", "-o", tmp_path / "other", "--weights", "stacked")
+    assert "expected --data MANIFEST, patients to learn them from" in said

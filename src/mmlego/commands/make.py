@@ -27,7 +27,6 @@ from mmlego.wording import listed
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
-    from mmlego.merge import LegoMerge
 
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
 _BY_HAND = "In Python, mmlego.calibrate takes any patients whom no block was trained on."
@@ -117,7 +116,10 @@ def merge(
         str, typer.Option(metavar="NAME", help="common (one read-out for all), slerp, linear or ot.")
     ] = "common",
     weights: Annotated[
-        str, typer.Option(metavar="TEXT", help="auto, uniform, evidence, or numbers: rna=0.7,clinical=0.3.")
+        str,
+        typer.Option(
+            metavar="TEXT", help="auto, uniform, evidence, stacked (with --data), or numbers: rna=0.7,clinical=0.3."
+        ),
     ] = "auto",
     strength: Annotated[str, typer.Option(metavar="NUMBER", help="Of residual: a number, or auto.")] = "auto",
     preset: Annotated[
@@ -147,44 +149,47 @@ def merge(
 ) -> None:
     """Merge blocks into one model, without any training."""
     from mmlego.checkpoint import save
+    from mmlego.job import data_of
     from mmlego.job.held_out import tell_of_merge
+    from mmlego.job.merging import learn_weights
     from mmlego.merge import LegoMerge
+    from mmlego.merge.weights import STACKED
+    from mmlego.training import calibrate
 
     with plain_warnings():
         place = _place(sources, out, "merge", overwrite=overwrite)
         if watched is not None and data is not None:
             raise InputError("--data and --calibrate", expected="one of them", got="both: --calibrate compares, too")
+        stacked = weights == STACKED
+        if stacked and watched is None and data is None:
+            raise InputError("--weights stacked", expected="--data MANIFEST, patients to learn them from", got="none")
         chosen: Any = phase  # checked by LegoMerge
         model = LegoMerge(
             load_blocks(sources),
             rule=rule,
             phase=chosen,
             heads=heads,
-            weights=_weights(weights),
+            weights="auto" if stacked else _weights(weights),
             strength=_strength(strength),
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )
-        scale = None if watched is None else _calibrate(model, sources, watched, data_dir, links=links)
-        if data is not None:
-            cohort = read_cohort(data, data_dir, "comparison", links=links)
-            split = _split_by_runs(sources, cohort, "compare with")
+        scale = None
+        manifest = data or watched
+        if manifest is not None:
+            cohort = read_cohort(manifest, data_dir, "calibration" if watched else "comparison", links=links)
+            split = _split_by_runs(sources, cohort, "calibrate on" if watched else "compare with")
             who = split.named(cohort.patients)
-            tell_of_merge(model, cohort, who["train"], who["validation"])
+            if stacked:
+                learn_weights(model, cohort, who["train"], who["validation"])
+            if watched is None:
+                tell_of_merge(model, cohort, who["train"], who["validation"])
+            else:
+                scale = calibrate(model, data_of(model, cohort, who["validation"]))
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
     calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
     say(f"Merged {shares}{calibrated}. Saved in {short(place)}.")
-
-
-def _calibrate(model: LegoMerge, sources: list[Path], data: Path, folder: list[Path] | None, *, links: bool) -> float:
-    """Calibrate a merge on the patients that early stopping watched, never on those who are held back."""
-    from mmlego.job import data_of
-    from mmlego.training import calibrate
-
-    cohort = read_cohort(data, folder, "calibration", links=links)
-    split = _split_by_runs(sources, cohort, "calibrate on")
-    return calibrate(model, data_of(model, cohort, [cohort.patients[row] for row in split.validation]))
 
 
 def _split_by_runs(sources: list[Path], cohort: Cohort, what: str) -> Split:
@@ -342,7 +347,7 @@ def _weights(text: str) -> Any:
         return {name.strip(): float(value) for name, value in (part.split("=") for part in text.split(","))}
     except ValueError as error:
         raise InputError(
-            "--weights", expected="auto, uniform, evidence, or name=number,name=number", got=text
+            "--weights", expected="auto, uniform, evidence, stacked, or name=number,name=number", got=text
         ) from error
 
 

@@ -13,6 +13,7 @@ from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, LegoWarning
 from mmlego.fuse import LegoFuse
 from mmlego.job import data_of, train, train_blocks
+from mmlego.job.merging import merge_blocks
 from mmlego.merge import LegoMerge
 from mmlego.sections import Shares
 from mmlego.settings import Settings
@@ -91,7 +92,7 @@ def run_job(
         found = Made(whole.blocks, whole.merge, whole.fuse, whole.train, whole.validation)
     else:
         made = train_blocks(cohort, settings, progress=False, **asked)
-        merge = LegoMerge(list(made.blocks.values()), **made.settings.merge.model_dump())
+        merge = merge_blocks(cohort, list(made.blocks.values()), made.train, made.validation, made.settings)
         found = Made(made.blocks, merge, None, made.train, made.validation)
     if calibrated:
         calibrate(found.model, data_of(found.model, cohort, found.validation))

@@ -28,9 +28,8 @@ def tell_of_merge(merge: LegoMerge, cohort: Cohort, train: Sequence[str], valida
     train, validation
         Whom blocks were trained on, and whom early stopping watched.
     """
-    parts = [part for brick in bricks_of(merge) for part in innermost(brick)]
-    honest = all(isinstance(part, FittedBlock) and part.out_of_fold is not None for part in parts)
-    wanted = having(cohort, merge.modalities, [*train, *validation] if honest else validation)
+    honest = _out_of_fold(merge)
+    wanted = having(cohort, merge.modalities, honest_of(merge, train, validation))
     if not wanted:
         return
     data = data_of(merge, cohort, wanted)
@@ -41,3 +40,20 @@ def tell_of_merge(merge: LegoMerge, cohort: Cohort, train: Sequence[str], valida
     who = OUT_OF_FOLD if honest else VALIDATION
     tell_held_out(merge.card, merge.task, logits, data.target, reference=reference, who=who)
     merge.card.patients["validation"] = len(set(data.patients))
+
+
+def honest_of(merge: LegoMerge, train: Sequence[str], validation: Sequence[str]) -> list[str]:
+    """Return the patients to whom no block answers as to one it was trained on.
+
+    Parameters
+    ----------
+    merge, train, validation
+        As :func:`tell_of_merge` takes them.
+    """
+    return [*train, *validation] if _out_of_fold(merge) else list(validation)
+
+
+def _out_of_fold(merge: LegoMerge) -> bool:
+    """Return whether all blocks are fitted models that answer out of fold."""
+    parts = [part for brick in bricks_of(merge) for part in innermost(brick)]
+    return all(isinstance(part, FittedBlock) and part.out_of_fold is not None for part in parts)

@@ -20,9 +20,8 @@ from mmlego.fingerprint import fingerprint
 from mmlego.job.begin import claim, given_split, make_split, plate_of, settings_of
 from mmlego.job.blocks import fit_blocks, parts_by_modality
 from mmlego.job.bricks import Blocks, Bricks
-from mmlego.job.held_out import tell_of_merge
+from mmlego.job.merging import merge_blocks
 from mmlego.job.tuning import tune_fuse
-from mmlego.merge import LegoMerge
 from mmlego.run_folder import RunFolder
 from mmlego.settings import Settings, as_settings, write_settings
 
@@ -124,8 +123,7 @@ def train(
         whole=True,
     )
     blocks = list(made.blocks.values())
-    merge = LegoMerge(blocks, **made.settings.merge.model_dump())
-    tell_of_merge(merge, cohort, made.train, made.validation)
+    merge = merge_blocks(cohort, blocks, made.train, made.validation, made.settings)
     if run is not None:
         save(merge, run.merge, data=cohort.name, overwrite=True)
     tell("merge")

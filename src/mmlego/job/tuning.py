@@ -11,7 +11,9 @@ from mmlego.data import Cohort
 from mmlego.fuse import LegoFuse
 from mmlego.job.across import add_across
 from mmlego.job.data import data_of, having_all
+from mmlego.job.merging import merge_blocks
 from mmlego.kept_answers import keep_answers
+from mmlego.merge.weights import STACKED
 from mmlego.settings import Settings
 from mmlego.training.fit import fit, write_scores
 from mmlego.turns import in_turn
@@ -50,13 +52,16 @@ def tune_fuse(
     pairs = [having_all(cohort, [block.modality for block in blocks], ids) for ids in (train, validation)]
     if not pairs[0]:
         return None
+    merging = settings.merge.model_dump()
+    if merging["weights"] == STACKED:
+        merging["weights"] = merge_blocks(cohort, blocks, train, validation, settings).weights.tolist()
     fuse = LegoFuse(
         blocks,
         mode=chosen.mode,
         order=chosen.order,
         freeze=chosen.freeze,
         modality_dropout=chosen.modality_dropout,
-        **settings.merge.model_dump(),
+        **merging,
     )
     data = data_of(fuse, cohort, pairs[0])
     valid = data_of(fuse, cohort, pairs[1]) if pairs[1] else None

@@ -169,7 +169,7 @@ class Merging(Multimodal):
             present,
             phase=self.phase,
             start=torch.zeros_like(start) if self.in_common else start,
-            strength=self._strength_of(shares),
+            strength=self.strength_of(shares),
         )
         return Spectrum(
             merged.real,
@@ -202,8 +202,11 @@ class Merging(Multimodal):
             return torch.ones_like(self.weights, dtype=torch.bool)[:, None], self.weights[:, None]
         return batch.present, present_weights(self.weights, batch.present)
 
-    def _strength_of(self, shares: Tensor) -> float | Tensor:
-        """Return λ; if it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1."""
+    def strength_of(self, shares: Tensor) -> float | Tensor:
+        """Return λ, a number or ``(b, 1, 1)``, by the shares ``(m, b)`` of what is present.
+
+        If it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1.
+        """
         if self.strength != "auto":
             return self.strength
         if self.spreads is not None:

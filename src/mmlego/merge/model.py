@@ -14,7 +14,7 @@ from mmlego.errors import InputError
 from mmlego.merge.heads import HeadTensors
 from mmlego.merge.merging import Merging, Strength
 from mmlego.merge.rules import Phase
-from mmlego.merge.weights import Weights
+from mmlego.merge.weights import Weights, why
 from mmlego.multimodal import Gaps, Inputs, Presence
 from mmlego.readout import COMMON
 
@@ -42,7 +42,8 @@ class LegoMerge(Merging):
         ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors (a score whose
         error the card does not tell counts as not measured);
         ``"uniform"``; one number a block; ``"auto"``: uniform if all blocks are calibrated (what is worth nothing says
-        nothing), else evidence if every card tells a score, else uniform.
+        nothing), else evidence if every card tells a score, else uniform; the card says which. Learnt from patients
+        who have several modalities: :func:`mmlego.stack`.
     strength
         λ of ``"residual"``, or ``"auto"``: √M for M modalities present (weighted: ``M = 1 / Σ w²``) where log-odds are
         merged, as sources that know different things add up; 1 for survival and regression. If all blocks are
@@ -98,6 +99,7 @@ class LegoMerge(Merging):
             strength=strength,
             allow_mismatch=allow_mismatch,
         )
+        self.card.recipe["weights"] = why(weights, {name: self.block(name) for name in self.modalities})
         self._complete = (True,) * len(self.blocks)
         if self.in_common:
             return

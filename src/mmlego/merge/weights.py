@@ -17,6 +17,7 @@ from mmlego.scalars import as_number, as_numbers
 TYPICAL, SPREAD = 0.15, 0.03
 VAST = 1e100  # an error whose square would overflow tells nothing
 
+STACKED = "stacked"  # learnt from patients who have several modalities, once the merge is made
 Weights = str | Mapping[str, float] | Sequence[float]
 
 
@@ -47,6 +48,13 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
             return _evidence(blocks, warn=weights == "evidence")
         if weights == "auto":
             return [1 / len(names)] * len(names)
+        if weights == STACKED:
+            raise InputError(
+                "weights='stacked' are learnt from patients",
+                expected="'auto', 'uniform', 'evidence', or one number a block",
+                got="no patients",
+                remedy="Leave them out, then mmlego.stack(merge, data); on the command line --weights stacked --data.",
+            )
         raise InputError("weights", expected="'auto', 'uniform', 'evidence', or one number a block", got=repr(weights))
     if isinstance(weights, Mapping):
         unknown = [name for name in weights if name not in blocks]
@@ -62,6 +70,25 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
     most = max(values)  # scaled by it first, no sum overflows
     total = sum(value / most for value in values)
     return [value / most / total for value in values]
+
+
+def why(weights: Weights, blocks: Mapping[str, Brick]) -> str:
+    """Return how the weights came about, in words for the card.
+
+    Parameters
+    ----------
+    weights, blocks
+        As :func:`resolve_weights` has taken them.
+    """
+    if not isinstance(weights, str):
+        return "given"
+    if weights != "auto":
+        return {"uniform": "uniform", "evidence": "evidence: by the blocks' own scores"}[weights]
+    if all(block.calibrated for block in blocks.values()):
+        return "uniform: all blocks are calibrated, so that what they say is worth what it says"
+    if all(_scored(block) for block in blocks.values()):
+        return "evidence: by the blocks' own scores, as not all are calibrated"
+    return "uniform: not all blocks tell a score"
 
 
 def _scored(block: Brick) -> bool:
@@ -174,6 +201,6 @@ def summed(shares: Tensor, spreads: Tensor) -> Tensor:
     """
     said = shares * spreads.to(shares)[:, None]  # (m, b)
     total, power = said.sum(0), said.square().sum(0)
-    rooted = torch.where(power > 0, power.sqrt() / total.clamp_min(1e-12), 1.0)
+    rooted = torch.where(power > 0, power.clamp_min(1e-24).sqrt() / total.clamp_min(1e-12), 1.0)
     made: Tensor = rooted / shares.square().sum(0)
     return made
