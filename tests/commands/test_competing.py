@@ -70,6 +70,20 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     assert "of " + str(run / "merge") + ": death, by what is predicted" in said.text
     assert f" 18 {rows[4]['predicted']:.3f} {rows[4]['aj']:.3f} {rows[4]['low']:.2f}-" in said.text
     assert "Nothing is predicted beyond 24 months" in said.text
+    page = tmp_path / "report.html"
+    done("report", run, "-o", page, "--patients", "003")
+    words = page.read_text(encoding="utf-8")
+    for told in (
+        "Cumulative incidence of death in groups by its risk",
+        "Chance of relapse: predicted and seen",
+        "Brier score of each cause",
+        "c-index of death",
+        "Predicted as what comes first: by 6 months relapse",
+    ):
+        assert told in words
+    assert {f"{name}.svg" for name in ("risk_groups_1", "risk_groups_2", "calibration_1", "calibration_2")} <= {
+        file.name for file in (tmp_path / "report_figures").iterdir()
+    }
     done("predict", run / "merge", *given, "-o", tmp_path / "p.csv", "--times", "12,24,60")
     frame = pd.read_csv(tmp_path / "p.csv")
     assert frame["relapse_by_60_months"].isna().all()

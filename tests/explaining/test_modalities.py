@@ -13,9 +13,9 @@ import mmlego
 from mmlego import InputError, LegoBlock, LegoFuse, LegoMerge, UnknownNameError
 from mmlego.data import PatientData
 from mmlego.explaining import modality_values, score_values
-from mmlego.explaining.outputs import output_names, scalars
+from mmlego.explaining.outputs import explained, output_names, scalars
 from mmlego.explaining.subsets import prior_of
-from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
+from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival, Task
 from tests.bricks import bag_block, plate, table_block
 
 NAN = float("nan")
@@ -149,6 +149,18 @@ def test_logits_of_several_causes_are_not_taken_for_hazards() -> None:
     task = Causes([1.0])
     assert output_names(task) == ("logit_0", "logit_1", "logit_2", "logit_3")
     assert scalars(task, torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1.0, 2.0, 3.0, 4.0]]
+
+
+def test_of_competing_risks_causes_are_explained() -> None:
+    """Of hazards ⅓ each: F = ⅓, 4⁄9, 13⁄27 for both causes."""
+    task = CompetingRisks([1.0, 2.0], ["relapse", "death"])
+    assert output_names(task) == ("relapse", "death")
+    lost = 1 / 3 + 4 / 9 + 13 / 27
+    assert scalars(task, torch.zeros(1, 6))[0].tolist() == pytest.approx([math.log(lost / (3 - lost))] * 2)
+    logits = torch.randn(20, 6, generator=torch.Generator().manual_seed(0))
+    found = explained(task, logits, torch.zeros(6), None)
+    assert found.which.tolist() == task.predict(logits).risks.argmax(1).tolist()
+    assert torch.equal(scalars(task, logits)[:, 1].argsort(), task.predict(logits.double()).risks[:, 1].argsort())
 
 
 def outcome(task: Task) -> Tensor:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mmlego.reporting.answers import Answers
-from mmlego.tasks import Classification, MultiLabel, Regression, Survival
+from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival
 
 
 def survival(n: int = 120, seed: int = 0, *, label: str = "LegoMerge", noise: float = 0.5) -> Answers:
@@ -21,6 +21,23 @@ def survival(n: int = 120, seed: int = 0, *, label: str = "LegoMerge", noise: fl
     stay = np.exp(-widths[None] * np.exp(said)[:, None] / 30)
     hazard = np.concatenate([1 - stay, 1 - stay[:, -1:]], axis=1).clip(1e-6, 1 - 1e-6)
     return Answers(label, Survival(cuts), ids(n), torch.tensor(np.log(hazard / (1 - hazard))), target)
+
+
+def causes(n: int = 150, seed: int = 0, *, noise: float = 0.5) -> Answers:
+    """Return answers whose hazards of two causes are those that times were drawn from, but for noise."""
+    rng = np.random.default_rng(seed)
+    risk = rng.normal(size=(n, 2))
+    each = np.column_stack([rng.uniform(6, 80, n), rng.exponential(np.array([40, 60]) * np.exp(-risk))])
+    target = torch.tensor(np.stack([each.argmin(1), each.min(1)], axis=1)).float()
+    cuts = [6.0, 12.0, 24.0, 36.0, 60.0]
+    said = risk + noise * np.random.default_rng(seed + 1000).normal(size=(n, 2))
+    rates = np.exp(said) / [40, 60]  # (n, 2)
+    widths = np.append(np.diff([0.0, *cuts]), 24.0)
+    stay = np.exp(-widths * rates.sum(1, keepdims=True))  # (n, k)
+    hazards = (1 - stay)[:, :, None] * (rates / rates.sum(1, keepdims=True))[:, None]
+    logits = torch.tensor(np.log(hazards / stay[:, :, None])).flatten(1)
+    task = CompetingRisks(cuts, ["relapse", "death"], unit="months")
+    return Answers("LegoMerge", task, ids(n), logits, target)
 
 
 def classes(n: int = 200, seed: int = 0, *, k: int = 2, label: str = "LegoMerge", noise: float = 1.0) -> Answers:

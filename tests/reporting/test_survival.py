@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mmlego.reporting.answers import Heard
-from mmlego.reporting.chances import calibrated, chance_at, decided, horizons_of
+from mmlego.reporting.chances import Whole, calibrated, chance_at, decided, horizons_of
 from mmlego.reporting.measures import events_of
 from mmlego.reporting.over_time import over_time
 from mmlego.reporting.page import inline_svg
@@ -93,7 +93,7 @@ def test_chances_on_average_against_kaplan_meier() -> None:
     held = survival(400, 5, noise=0.0)
     horizons = horizons_of(held, MONTHS)
     assert horizons == [6, 12, 24][-len(horizons) :] or max(horizons) <= 60
-    (table,) = tables(calibrated(held, horizons, MONTHS))
+    (table,) = tables(calibrated(Whole(held), held, horizons, MONTHS))
     event, time = events_of(held.target)
     for row, horizon in zip(table.rows, horizons, strict=True):
         seen = 1 - kaplan_meier(event, time).at(horizon)[0][0]
@@ -142,5 +142,6 @@ def test_ten_thousand_patients_are_not_ten_thousand_marks() -> None:
     held = survival(10_000, 11)
     _, time = events_of(held.target)
     axis = axis_of(time, held.task, MONTHS)
-    for item in pictures([*grouped(held, risk_groups(held, None), axis), *calibrated(held, [12.0, 24.0], MONTHS)]):
+    right = calibrated(Whole(held), held, [12.0, 24.0], MONTHS)
+    for item in pictures([*grouped(held, risk_groups(held, None), axis), *right]):
         assert len(inline_svg(item)) < 200_000

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mmlego.errors import UnknownNameError
-from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
+from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival, Task
 
 RISK = "risk"
 
@@ -49,12 +49,12 @@ class Explained:
 
 
 def _one_event(task: Task) -> bool:
-    """Return whether logits are hazards of one kind of event; of several causes each logit is explained by itself."""
+    """Return whether logits are hazards of one kind of event; of a kind of one's own each is explained by itself."""
     return isinstance(task, Survival) and task.outputs == len(task.cuts) + 1
 
 
 def output_names(task: Task) -> tuple[str, ...]:
-    """Return the names of what can be explained: classes, labels, targets; of survival the risk.
+    """Return the names of what can be explained: classes, labels, targets, causes; of survival the risk.
 
     Examples
     --------
@@ -63,6 +63,8 @@ def output_names(task: Task) -> tuple[str, ...]:
     """
     if _one_event(task):
         return (RISK,)
+    if isinstance(task, CompetingRisks):
+        return tuple(task.causes)
     if isinstance(task, Classification):
         return tuple(task.classes)
     if isinstance(task, MultiLabel):
@@ -76,6 +78,8 @@ def scale_of(task: Task) -> str:
     """Return in words the scale of :func:`scalars`."""
     if _one_event(task):
         return "log-odds of time lost to time survived"
+    if isinstance(task, CompetingRisks):
+        return "log-odds of time lost to the cause"
     if isinstance(task, Classification):
         return "log-odds of the class"
     if isinstance(task, MultiLabel):
@@ -88,7 +92,8 @@ def scalars(task: Task, logits: Tensor) -> Tensor:
 
     Classes: ``z_c − log Σ_{j ≠ c} exp z_j``, the log-odds of each against all others. Labels: the logit. Numbers: in
     their units. Survival: the log-odds of the bins lost to those survived, ``log Σ_j (1 − S_j) − log Σ_j S_j``, which
-    has the order of the risk and no bounds.
+    has the order of the risk and no bounds; of competing causes likewise with the bins since the event of the cause,
+    ``log Σ_j F_j − log Σ_j (1 − F_j)``.
 
     Parameters
     ----------
@@ -109,6 +114,9 @@ def scalars(task: Task, logits: Tensor) -> Tensor:
         alive = F.logsigmoid(-logits).cumsum(-1)  # log S
         lost = (-torch.expm1(alive)).sum(-1).log()
         return (lost - alive.logsumexp(-1))[..., None]
+    if isinstance(task, CompetingRisks):
+        lost = task.predict(logits.reshape(-1, task.outputs)).risks.reshape(*logits.shape[:-1], len(task.causes))
+        return lost.clamp_min(1e-12).log() - (task.outputs // len(task.causes) - lost).clamp_min(1e-12).log()
     if isinstance(task, Classification):
         alone = torch.eye(task.outputs, dtype=torch.bool, device=logits.device)
         others = logits[..., None, :].expand(*logits.shape, task.outputs).masked_fill(alone, -torch.inf)
@@ -131,8 +139,8 @@ def explained(task: Task, logits: Tensor, base: Tensor, output: str | None) -> E
     base
         Those of who knows nothing, ``(k,)``.
     output
-        Its name; None: the risk; of two classes the second, of more the most probable one; of several labels or numbers
-        the one that is furthest from who knows nothing, by logits.
+        Its name; None: the risk; of two classes the second, of more, and of causes, the most probable one; of several
+        labels or numbers the one that is furthest from who knows nothing, by logits.
 
     Raises
     ------
@@ -153,6 +161,8 @@ def explained(task: Task, logits: Tensor, base: Tensor, output: str | None) -> E
         which = torch.zeros(len(logits), dtype=torch.int64)
     elif isinstance(task, Classification):
         which = torch.ones(len(logits), dtype=torch.int64) if len(names) == 2 else logits.argmax(1)
+    elif isinstance(task, CompetingRisks):
+        which = scalars(task, logits).argmax(1)
     else:
         which = (logits - base).abs().argmax(1)
     return Explained(names, which.cpu(), scale_of(task))

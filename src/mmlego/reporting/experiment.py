@@ -10,7 +10,7 @@ from mmlego.bench import Results
 from mmlego.bench.report import against_rivals
 from mmlego.bench.results import ENSEMBLE
 from mmlego.reporting.drawing.intervals import Line, draw_differences
-from mmlego.reporting.measures import OF_TASK, Measure
+from mmlego.reporting.measures import OF_TASK, Measure, primary
 from mmlego.reporting.numbers import plain, signed, with_interval
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.resampling import Estimate
@@ -26,7 +26,9 @@ HOW = (
 
 def measure_of(results: Results) -> Measure:
     """Return the score by which an experiment compares."""
-    known = {one.name: one for measures in OF_TASK.values() for one in measures}
+    if (results.experiment.get("outcome") or {}).get("causes"):
+        return primary("competing_risks")
+    known = {one.name: one for task, measures in OF_TASK.items() if task != "competing_risks" for one in measures}
     return known.get(results.metric, Measure(results.metric, results.metric, "higher", "higher is better"))
 
 

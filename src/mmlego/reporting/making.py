@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mmlego.reporting.answers import Heard, hear
+from mmlego.reporting.competing import competing_sections
 from mmlego.reporting.experiment import experiment
 from mmlego.reporting.explained import explained
 from mmlego.reporting.numeric import numeric_sections
@@ -152,7 +153,12 @@ def _of_task(subject: Subject, heard: Heard | None) -> list[Section]:
     if heard is None or subject.main is None or subject.main not in heard.answers:
         return []
     name = heard.answers[subject.main].task.name
-    made = {"survival": survival_sections, "regression": numeric_sections}.get(name, ranked_sections)
+    known = {
+        "survival": survival_sections,
+        "competing_risks": competing_sections,
+        "regression": numeric_sections,
+    }
+    made = known.get(name, ranked_sections)
     return made(subject, heard)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from mmlego.reporting.statistics.pair_scores import (
     precision_of,
 )
 from mmlego.reporting.statistics.resampling import Floats, Score, divided, mean_of
+from mmlego.tasks import CompetingRisks, Task
 from mmlego.tasks.survival_scores import censoring_weights
 
 
@@ -65,11 +66,19 @@ R2 = Measure("r2", "R²", "higher", "the share of the variance that is explained
 MAE = Measure("mae", "mean error", "lower", "the mean absolute error, in units of the outcome")
 RMSE = Measure("rmse", "RMSE", "lower", "the root of the mean squared error, in units of the outcome")
 
+CAUSES_C_INDEX = Measure(
+    "c_index",
+    "mean c-index of the causes",
+    "higher",
+    "the mean over causes of the share of pairs of patients in which the one whose event of the cause came earlier, or "
+    "at all, has the higher risk of it; 0.5 is chance",
+)
 OF_TASK: dict[str, tuple[Measure, ...]] = {
     "survival": (C_INDEX,),
     "classification": (AUROC, AUPRC, BRIER, ACCURACY),
     "multilabel": (AUROC, AUPRC, BRIER),
     "regression": (R2, MAE, RMSE),
+    "competing_risks": (CAUSES_C_INDEX,),
 }
 
 
@@ -85,6 +94,15 @@ def primary(task_name: str) -> Measure:
         known, remedy = ", ".join(OF_TASK), "mmlego evaluate scores models of it."
         raise InputError("no report of this task", expected=f"one of {known}", got=task_name, remedy=remedy)
     return OF_TASK[task_name][0]
+
+
+def measures_of(task: Task) -> tuple[Measure, ...]:
+    """Return all scores that are told of a task, the primary one first; of several causes one of each, too."""
+    if not isinstance(task, CompetingRisks):
+        return OF_TASK[task.name]
+    one = "who had another event counts as free of this one for ever (Wolbers et al. 2009)"
+    each = [Measure(f"c_index/{cause}", f"c-index of {cause}", "higher", one) for cause in task.causes]
+    return (*OF_TASK[task.name], *each)
 
 
 def score_of(measure: Measure, answers: Answers) -> Score:
@@ -103,6 +121,18 @@ def score_of(measure: Measure, answers: Answers) -> Score:
 def _survival(name: str, answers: Answers) -> Score:
     event, time = events_of(answers.target)
     return concordance_of(answers.prediction.risk.numpy(), event, time)
+
+
+def _causes(name: str, answers: Answers) -> Score:
+    causes: Sequence[str] = answers.task.causes  # type: ignore[attr-defined]
+    risks, came = answers.prediction.risks.double().numpy(), answers.target[:, 0].long().numpy()
+    time = answers.target[:, 1].double().numpy()
+    found = []
+    for place, cause in enumerate(causes):
+        if name in ("c_index", f"c_index/{cause}"):
+            other = (came != 0) & (came != place + 1)
+            found.append(concordance_of(risks[:, place], came == place + 1, np.where(other, time.max() + 1, time)))
+    return mean_score(found)
 
 
 def _classes(name: str, answers: Answers) -> Score:
@@ -147,6 +177,7 @@ _MAKERS: dict[str, Callable[[str, Answers], Score]] = {
     "classification": _classes,
     "multilabel": _labels,
     "regression": _numbers,
+    "competing_risks": _causes,
 }
 
 
@@ -247,8 +278,28 @@ def brier_at(survival: Floats, target: Tensor, when: float, reference: Tensor) -
     reference : (n_train, 2)
         By which censoring is weighed.
     """
-    event, time = events_of(target)
-    before = censoring_weights(reference, target[:, 1].contiguous(), before=True).numpy()
-    there = float(censoring_weights(reference, torch.tensor([when]))[0])
-    had, free = event & (time <= when), time > when
-    return mean_of(np.where(had, before * survival**2, 0.0) + np.where(free, there * (1 - survival) ** 2, 0.0))
+    return brier_of_cause(1 - survival, target, 1, when, reference)
+
+
+def brier_of_cause(incidence: Floats, target: Tensor, cause: int, when: float, reference: Tensor) -> Score:
+    """Return the Brier score at a time of one of several causes (Schoop et al. 2011).
+
+    Parameters
+    ----------
+    incidence : (n,)
+        Predicted probabilities that its event has come by the time.
+    target : (n, 2)
+        Numbers of causes and times.
+    cause
+        The number of the cause; who had another event by the time is known not to have this one.
+    when
+        The time.
+    reference : (n_train, 2)
+        By which censoring is weighed.
+    """
+    came, time = target[:, 0].long().numpy(), target[:, 1].double().numpy()
+    follow = torch.stack([(reference[:, 0] > 0).to(reference), reference[:, 1]], 1)
+    before = censoring_weights(follow, target[:, 1].contiguous(), before=True).numpy()
+    there = float(censoring_weights(follow, torch.tensor([when]))[0])
+    weight = np.where(time > when, there, np.where(came > 0, before, 0.0))
+    return mean_of(weight * (((came == cause) & (time <= when)) - incidence) ** 2)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from mmlego.data import Cohort
-from mmlego.tasks import Task
+from mmlego.tasks import CompetingRisks, Task
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -75,6 +75,9 @@ def had(task: Task, target: Tensor, label: str = "") -> str:
         return ""
     if task.name == "survival":
         return f"{counts['event']} of whom had the event"
+    if isinstance(task, CompetingRisks):
+        first, *others = [f"{cause} {{}}in {count}" for cause, count in counts.items()]
+        return ", ".join([first.format("came first "), *(one.format("") for one in others)]) + " of them"
     if task.name == "classification" and len(counts) == 2:
         return f"{list(counts.values())[1]} of whom had {yes_of(task, label)}"
     return f"among them {happened(task, target, label)}"
@@ -83,6 +86,8 @@ def had(task: Task, target: Tensor, label: str = "") -> str:
 def column_of(task: Task, label: str = "") -> str:
     """Return the heading of a column of counts of the outcome."""
     if task.name == "survival":
+        return "events"
+    if isinstance(task, CompetingRisks):
         return "events"
     if task.name == "classification" and task.outputs == 2:
         return yes_of(task, label)
@@ -107,6 +112,8 @@ def counts_of(task: Task, target: Tensor) -> dict[str, int]:
     """Return how many had what: the event, each class, each label; nothing of numbers."""
     if task.name == "survival":
         return {"event": int((target[:, 0] == 1).sum())}
+    if isinstance(task, CompetingRisks):
+        return {name: int((target[:, 0] == number).sum()) for number, name in enumerate(task.causes, start=1)}
     if task.name == "classification":
         names: Sequence[str] = task.classes  # type: ignore[attr-defined]
         return {name: int((target == place).sum()) for place, name in enumerate(names)}
@@ -120,7 +127,7 @@ def rarest(task: Task, target: Tensor) -> int:
     """Return how many patients bear the weight of a score: of the rarer answer, or all of numbers."""
     if task.name == "survival":
         return int((target[:, 0] == 1).sum())
-    if task.name == "classification":
+    if task.name == "classification" or isinstance(task, CompetingRisks):
         return min(counts_of(task, target).values())
     if task.name == "multilabel":
         known = [target[:, place] for place in range(target.shape[1])]
@@ -143,6 +150,9 @@ def outcome_named(task: Task, spec: Outcome | None) -> str:
         event = getattr(said, "event", None)
         when = getattr(said, "event_when", None)
         return "the time to the event" + (f" ({event} = {_words(when)})" if event else "")
+    if isinstance(task, CompetingRisks):
+        event = getattr(said, "event", None)
+        return f"which of {listed(task.causes, 8)} comes first, and when" + (f" (column {event})" if event else "")
     if task.name == "classification":
         classes = " or ".join(map(str, task.classes))  # type: ignore[attr-defined]
         label = getattr(said, "label", None)

@@ -17,7 +17,7 @@ from mmlego.explaining.modalities import BASE, PREDICTION
 from mmlego.job.data import having
 from mmlego.reporting.answers import Answers, ask, of_fitting
 from mmlego.reporting.drawing.contributions import draw_waterfall
-from mmlego.reporting.drawing.survival import CurveBefore, draw_predicted
+from mmlego.reporting.drawing.survival import CurveBefore, draw_predicted, draw_predicted_causes
 from mmlego.reporting.measures import events_of
 from mmlego.reporting.numbers import plain, significant
 from mmlego.reporting.outcomes import rhythm_of, when
@@ -25,6 +25,7 @@ from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.ticks import round_horizons
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.survival import Axis, Groups, axis_of, risk_groups
+from mmlego.tasks import CompetingRisks
 from mmlego.tasks.kaplan_meier import kaplan_meier
 from mmlego.training.evaluate import Model, bricks_of
 from mmlego.wording import listed, meant
@@ -113,6 +114,8 @@ def _section(subject: Subject, cohort: Cohort, known: Known, patient: str, place
     items: list[Item | None] = []
     if answers.task.name == "survival":
         items += _survival(cohort, known, answers, place)
+    elif isinstance(answers.task, CompetingRisks):
+        items += _causes(cohort, answers, answers.task, place)
     else:
         items.append(Text(_in_words(answers), "lead"))
     items.append(Table("What it rests on", ("", ""), _rests_on(cohort, known.model, patient, seen)))
@@ -143,6 +146,31 @@ def _survival(cohort: Cohort, known: Known, answers: Answers, place: int) -> lis
     )
     others = _observed(fitting, risk_groups(fitting, fitting, count=2), last)
     return [Text(words, "lead"), _curve(answers, place, others, last, _axis(fitting, last, spec))]
+
+
+def _causes(cohort: Cohort, answers: Answers, task: CompetingRisks, place: int) -> list[Item | None]:
+    spec, last = cohort.outcome_spec, task.horizon
+    horizons = round_horizons(last, rhythm_of(task, spec))
+    by = answers.prediction.incidence_at(horizons)[0].tolist()
+    told = []
+    for time, chances in zip(horizons, by, strict=True):
+        each = [f"{cause} {100 * chance:.0f} %" for cause, chance in zip(task.causes, chances, strict=True)]
+        told.append(f"by {when(time, task, spec)} {listed([*each, f'none {100 * (1 - sum(chances)):.0f} %'])}")
+    at = np.linspace(0, last, 200)
+    curves = answers.prediction.incidence_at(torch.tensor(at).float())[0].double().numpy()  # (t, m)
+    lines = [CurveBefore(cause, at, curves[:, c]) for c, cause in enumerate(task.causes)]
+    axis = _axis(answers, last, spec)
+    words = f"Predicted as what comes first: {'; '.join(told)}."
+    return [
+        Text(words, "lead"),
+        Picture(
+            f"patient_{place}_curve",
+            "Predicted chance that each has come first",
+            words,
+            draw_predicted_causes(lines, axis.marks, last, axis.label),
+            "The curves end where the model's knowledge of follow-up ends.",
+        ),
+    ]
 
 
 def _axis(answers: Answers, last: float, spec: Any) -> Axis:

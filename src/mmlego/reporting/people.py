@@ -16,8 +16,9 @@ from mmlego.reporting.numbers import share, significant
 from mmlego.reporting.outcomes import happened, label_of, target_of, time_label
 from mmlego.reporting.parts import Flow, Item, Picture, Section, Table, Text, section
 from mmlego.reporting.subject import Subject
-from mmlego.tasks import Task
+from mmlego.tasks import CompetingRisks, Task
 from mmlego.tasks.kaplan_meier import kaplan_meier
+from mmlego.tasks.time_bins import BinnedTime
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def table_one(cohort: Cohort, task: Task) -> Table | None:
     columns = [("all", list(cohort.patients)), *groups]
     head = ("", *(f"{name} (n = {len(ids)})" for name, ids in columns))
     rows: list[tuple[str, ...]] = []
-    if task.name == "survival":
+    if isinstance(task, BinnedTime):
         rows.append(_follow_up(cohort, task, [ids for _, ids in columns]))
     wide = []
     for modality, frame in cohort.frames.items():
@@ -130,7 +131,7 @@ def table_one(cohort: Cohort, task: Task) -> Table | None:
         return None
     note = "Numbers: median (quartiles); categories: patients (share of those known). "
     note += "Survival groups are by what was seen, and who was followed longer had more time for an event. " * (
-        task.name == "survival"
+        isinstance(task, BinnedTime)
     )
     if wide:
         note += f"Not told column by column: {listed(wide, 8)}."
@@ -143,6 +144,11 @@ def outcome_groups(cohort: Cohort, task: Task) -> list[tuple[str, list[str]]]:
     if task.name == "survival":
         event = (target[:, 0] == 1).numpy()
         return [("event", ids[event].tolist()), ("censored", ids[~event].tolist())]
+    if isinstance(task, CompetingRisks):
+        came = target[:, 0].numpy()
+        names = ["censored", *task.causes]
+        found = [(name, ids[came == number].tolist()) for number, name in enumerate(names)]
+        return [*found[1:], found[0]]
     if task.name == "classification":
         names = list(task.classes)[:MOST_GROUPS]  # type: ignore[attr-defined]
         return [(str(name), ids[(target == place).numpy()].tolist()) for place, name in enumerate(names)]
@@ -160,7 +166,7 @@ def _follow_up(cohort: Cohort, task: Task, groups: Sequence[Sequence[str]]) -> t
     cells = []
     for ids in groups[:1]:
         target = target_of(cohort, task, ids)
-        event, time = (target[:, 0] == 1).numpy(), target[:, 1].double().numpy()
+        event, time = (target[:, 0] > 0).numpy(), target[:, 1].double().numpy()
         median = kaplan_meier(~event, time).median()[0] if len(ids) and not event.all() else float("nan")
         cells.append(significant(median) if median == median else "–")
     unit = time_label(task, cohort.outcome_spec)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_intervals
-from mmlego.reporting.measures import OF_TASK, Measure, primary, score_of
+from mmlego.reporting.measures import Measure, measures_of, primary, score_of
 from mmlego.reporting.numbers import with_interval
 from mmlego.reporting.outcomes import FEW, cell_of, column_of, happened, rarest
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
@@ -90,7 +90,7 @@ def _one(measure: Measure, answers: Answers) -> Estimate:
 
 def _all_scores(heard: Heard) -> Table:
     first = next(iter(heard.answers.values()))
-    measures = OF_TASK[first.task.name]
+    measures = measures_of(first.task)
     rows = []
     for label, answers in heard.answers.items():
         weights = resamples(len(answers))

@@ -6,7 +6,7 @@ from mmlego.bench import Results
 from mmlego.reporting import worth
 from mmlego.reporting.answers import Heard
 from mmlego.reporting.experiment import in_words as measured
-from mmlego.reporting.measures import primary, score_of
+from mmlego.reporting.measures import CAUSES_C_INDEX, primary, score_of
 from mmlego.reporting.numbers import plain
 from mmlego.reporting.outcomes import had
 from mmlego.reporting.parts import Item, Section, Text, section
@@ -18,6 +18,8 @@ from mmlego.wording import counted, listed
 _GOOD = {
     "c_index": "Of two of them it gave the higher risk to the one whose event came earlier in {percent} % of the pairs",
     "auroc": "It gave a patient with the outcome a higher risk than one without in {percent} % of the pairs",
+    "causes": "Of two of them it gave the higher risk of a cause to the one whose event of it came earlier, or at all, "
+    "in {percent} % of the pairs, on average over the causes",
     "r2": "It explained {percent} % of the variance",
 }
 _CHANCE = {"c_index": "50 % is chance", "auroc": "50 % is chance", "r2": "0 % is what the mean of all patients gives"}
@@ -81,7 +83,7 @@ def _how_well(subject: Subject, heard: Heard) -> str:
     if not found.known:
         return f"Its {measure.label} on them is not defined: too few of them, or of one kind only."
     percent = [round(100 * value) for value in (found.value, found.low, found.high)]
-    told = _GOOD[measure.name].format(percent=percent[0])
+    told = _GOOD["causes" if measure is CAUSES_C_INDEX else measure.name].format(percent=percent[0])
     interval = f"95 % interval {percent[1]} to {percent[2]} %".replace("-", "−")
     return f"{told} ({interval}; {_CHANCE[measure.name]}): {measure.label} {plain(found.value)}."
 
@@ -91,10 +93,16 @@ def _of_experiment(results: Results) -> str:
     outcome = e.get("outcome") or {}
     named = outcome.get("label") or outcome.get("target") or "the outcome"
     task = outcome.get("task", "")
-    if task == "survival":
+    causes = list(outcome.get("causes") or {})
+    if causes:
+        named = f"which of {listed(causes, 8)} comes first, and when,"
+    elif task == "survival":
         named = f"the time to the event ({outcome.get('event')} = {outcome.get('event_when')})"
     events = ""
-    if task == "survival":
+    if causes:
+        counts = [sum(int(one[0] == place) for one in results.outcome.values()) for place in range(1, len(causes) + 1)]
+        events = f", of whom {listed(f'{count} had {cause}' for count, cause in zip(counts, causes, strict=True))}"
+    elif task == "survival":
         events = f", of whom {sum(int(one[0] == 1) for one in results.outcome.values())} had the event"
     return (
         f"From {listed(e.get('columns', {}), 8)}, {named} was predicted for "

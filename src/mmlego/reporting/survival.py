@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.reporting.answers import Answers, Heard, of_fitting
-from mmlego.reporting.chances import calibrated, decided, horizons_of
-from mmlego.reporting.drawing.survival import Drawn, draw_groups
+from mmlego.reporting.chances import Whole, calibrated, decided, horizons_of
+from mmlego.reporting.drawing.survival import Drawn, Steps, draw_groups
 from mmlego.reporting.measures import events_of
 from mmlego.reporting.numbers import p_value, plain, significant
 from mmlego.reporting.outcomes import FEW, rhythm_of, time_label
@@ -84,7 +84,7 @@ def survival_sections(subject: Subject, heard: Heard) -> list[Section]:
     found = [section("groups", "Risk groups", grouped(answers, groups, axis))]
     if horizons:
         found += [
-            section("calibration", "Are predicted chances right?", calibrated(answers, horizons, spec)),
+            section("calibration", "Are predicted chances right?", calibrated(Whole(answers), answers, horizons, spec)),
             section("decision", "Would acting on it do good?", decided(heard, answers, horizons, spec)),
         ]
     over = over_time(heard, answers, axis.last, rhythm_of(answers.task, spec), horizons, axis.label)
@@ -113,16 +113,38 @@ def risk_groups(answers: Answers, fitting: Answers | None, *, count: int | None 
     count
         How many groups, in place of that.
     """
+    others = None if fitting is None else fitting.prediction.risk.numpy()
     events = int((answers.target[:, 0] == 1).sum())
+    return cut_groups(answers.prediction.risk.numpy(), others, events, count)
+
+
+def cut_groups(risk: Floats, others: Floats | None, events: int, count: int | None = None, of: str = "") -> Groups:
+    """Cut risks at quantiles of those of others.
+
+    Parameters
+    ----------
+    risk : (n,)
+        Of patients held out.
+    others : (m,), optional
+        Of training and validation patients; None: no split is known.
+    events
+        How many held out had the event: by these there are three groups or two.
+    count
+        How many groups, in place of that.
+    of
+        Of what the risk is, where there are several.
+    """
     count = (3 if events >= 3 * FEW else 2) if count is None else count
-    others = answers if fitting is None else fitting
-    cuts = np.quantile(others.prediction.risk.numpy(), np.linspace(0, 1, count + 1)[1:-1])
+    by = risk if others is None else others
+    cuts = np.quantile(by, np.linspace(0, 1, count + 1)[1:-1])
     where = (
-        "training and validation patients" if fitting is not None else "these patients themselves, as no split is known"
+        "training and validation patients" if others is not None else "these patients themselves, as no split is known"
     )
     what = "thirds" if count == 3 else "median"
-    member = np.searchsorted(cuts, answers.prediction.risk.numpy(), side="left")
-    return Groups(member, _NAMES[count], f"{what} of the risks of the {len(others)} {where}")
+    named = f" of {of}" if of else ""
+    return Groups(
+        np.searchsorted(cuts, risk, side="left"), _NAMES[count], f"{what} of the risks{named} of the {len(by)} {where}"
+    )
 
 
 def grouped(answers: Answers, groups: Groups, axis: Axis) -> list[Item | None]:
@@ -150,18 +172,16 @@ def of_groups(event: NDArray[np.bool_], time: Floats, groups: Groups, axis: Axis
             rows.append((name, "0", "0", "–"))
             continue
         curve = kaplan_meier(event[mine], time[mine])
-        drawn.append(Drawn(name, curve, time[mine], int(event[mine].sum())))
+        steps = Steps(curve.times, curve.survival, curve.low, curve.high, 1.0)
+        drawn.append(Drawn(name, steps, time[mine], int(event[mine].sum())))
         middle, low, high = curve.median()
         told = significant(middle) if math.isfinite(middle) else "not reached"
         if math.isfinite(middle):
             reach = [significant(one) if math.isfinite(one) else "not reached" for one in (low, high)]
             told += f" ({reach[0]} to {reach[1]})"
         rows.append((name, str(int(mine.sum())), str(int(event[mine].sum())), told))
-    test = log_rank(event, time, groups.member)
-    top = len(groups.names) - 1
-    ends = np.isin(groups.member, [0, top])
-    ratio = hazard_ratio(event[ends], time[ends], groups.member[ends] == top)
-    said = _tested(test, ratio, groups)
+    test, ratio = compared(event, time, groups)
+    said = differing(test, ratio, groups)
     shown = "; ".join(f"{one.name}: {len(one.time)} patients, {one.events} events" for one in drawn)
     head = ("group", "patients", "events", f"median {axis.label} (95 % interval)")
     return [
@@ -170,7 +190,7 @@ def of_groups(event: NDArray[np.bool_], time: Floats, groups: Groups, axis: Axis
             "risk_groups",
             "Survival of risk groups (Kaplan–Meier), patients held out",
             f"{shown}. {said}",
-            draw_groups(drawn, axis.marks, axis.last, axis.label, note=_short(test, ratio)),
+            draw_groups(drawn, axis.marks, axis.last, axis.label, note=short(test, ratio)),
             "Bands are pointwise 95 % intervals; the axis ends where a tenth of the patients is still at risk. "
             "HR: hazard ratio of the highest against the lowest group.",
         ),
@@ -178,18 +198,35 @@ def of_groups(event: NDArray[np.bool_], time: Floats, groups: Groups, axis: Axis
     ]
 
 
-def _tested(test: LogRank, ratio: HazardRatio, groups: Groups) -> str:
+def compared(event: NDArray[np.bool_], time: Floats, groups: Groups) -> tuple[LogRank, HazardRatio]:
+    """Return the log-rank test of all groups, and the hazard ratio of the highest against the lowest."""
+    top = len(groups.names) - 1
+    ends = np.isin(groups.member, [0, top])
+    ratio = hazard_ratio(event[ends], time[ends], groups.member[ends] == top)
+    return log_rank(event, time, groups.member), ratio
+
+
+def differing(test: LogRank, ratio: HazardRatio, groups: Groups, cause: str = "") -> str:
+    """Return both in words; of one cause among several they are of its hazard."""
+    of = f" of {cause}" if cause else ""
     first = f"The curves differ by the log-rank test with {p_value(test.p)}"
+    if cause:
+        first = f"The hazards{of} differ by the cause-specific log-rank test with {p_value(test.p)}"
     if not math.isfinite(test.p):
-        first = "The curves cannot be compared: too few events"
+        first = (
+            "The groups cannot be compared: too few events"
+            if cause
+            else "The curves cannot be compared: too few events"
+        )
     if not math.isfinite(ratio.value):
         return f"{first}; no hazard ratio, as a group has no event."
     told = f"{plain(ratio.value)} times (95 % interval {plain(ratio.low)} to {plain(ratio.high)})"
-    return f"{first}; the hazard of “{groups.names[-1]}” is {told} that of “{groups.names[0]}”."
+    return f"{first}; the hazard{of} of “{groups.names[-1]}” is {told} that of “{groups.names[0]}”."
 
 
-def _short(test: LogRank, ratio: HazardRatio) -> str:
-    lines = [f"log-rank {p_value(test.p)}"] if math.isfinite(test.p) else []
+def short(test: LogRank, ratio: HazardRatio, cause: str = "") -> str:
+    """Return both as they are written into a picture."""
+    lines = [f"{'cause-specific ' if cause else ''}log-rank {p_value(test.p)}"] if math.isfinite(test.p) else []
     if math.isfinite(ratio.value):
         lines.append(f"HR {plain(ratio.value)} ({plain(ratio.low)} to {plain(ratio.high)})")
     return "\n".join(lines)

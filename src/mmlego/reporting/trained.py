@@ -11,6 +11,7 @@ from mmlego.reporting.outcomes import outcome_named, unit_of
 from mmlego.reporting.parts import Item, Section, Table, Text, section
 from mmlego.reporting.subject import FUSE, MERGE, Subject
 from mmlego.tasks import Task
+from mmlego.tasks.time_bins import BinnedTime
 from mmlego.wording import counted, listed, made_of
 
 _SCORED = {
@@ -134,7 +135,7 @@ def predicted(subject: Subject) -> str:
     spec = None if subject.cohort is None else subject.cohort.outcome_spec
     if task is None:
         return "the outcome"
-    unit = unit_of(task, spec) if task.name == "survival" else None
+    unit = unit_of(task, spec) if isinstance(task, BinnedTime) else None
     return outcome_named(task, spec) + (f", in {unit}" if unit else "")
 
 

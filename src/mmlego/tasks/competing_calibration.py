@@ -97,6 +97,7 @@ def incidence_calibration_at(
 
     Examples
     --------
+    >>> import torch
     >>> target = torch.tensor([[1.0, 1.0], [2.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
     >>> found = incidence_calibration_at(torch.full((4,), 0.3), target, 2.5, 1, ["relapse", "death"])
     >>> found.cause, found.aj, found.at_risk, round(found.ici, 3)

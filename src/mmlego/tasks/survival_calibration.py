@@ -30,6 +30,7 @@ class CalibrationAt:
 
     Examples
     --------
+    >>> import torch
     >>> target = torch.tensor([[1.0, 1.0], [1.0, 2.0], [0.0, 3.0], [0.0, 4.0]])
     >>> found = calibration_at(torch.tensor([0.4, 0.5, 0.5, 0.6]), target, 2.5)
     >>> found.km, found.at_risk, round(found.predicted, 3)
@@ -73,6 +74,7 @@ def calibration_at(survival: Tensor, target: Tensor, time: float) -> Calibration
 
     Examples
     --------
+    >>> import torch
     >>> target = torch.tensor([[1.0, 1.0], [0.0, 3.0]])
     >>> calibration_at(torch.tensor([0.5, 0.5]), target, 2.0).ici
     0.0
@@ -106,6 +108,7 @@ def kaplan_meier_at(event: Tensor, times: Tensor, time: float) -> tuple[float, f
 
     Examples
     --------
+    >>> import torch
     >>> event, times = torch.tensor([True, True, False, False]), torch.tensor([1.0, 2.0, 3.0, 4.0])
     >>> [round(value, 3) for value in kaplan_meier_at(event, times, 2.5)]
     [0.5, 0.058, 0.845]

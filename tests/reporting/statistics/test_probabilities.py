@@ -38,8 +38,17 @@ def test_without_censoring_survival_is_yes_or_no() -> None:
     thresholds = np.linspace(0.05, 0.6, 12)
     all_seen = np.ones(len(risk), dtype=bool)
     assert_allclose(net_benefit_by(risk, all_seen, time, 5.0, thresholds), net_benefit(risk, truth, thresholds))
-    bins, plain = reliability_by(risk, all_seen, time, 5.0, 5), reliability(risk, truth, 5)
-    assert_allclose([one.observed for one in bins], [one.observed for one in plain])
+
+
+def test_shares_are_estimated_in_the_same_groups() -> None:
+    risk, truth = drawn(1)
+    bins, plain = (
+        reliability_by(risk, 5, lambda rows: (float(truth[rows].mean()), 0.0, 1.0)),
+        reliability(risk, truth, 5),
+    )
+    assert [(one.patients, one.predicted, one.observed) for one in bins] == [
+        (one.patients, one.predicted, one.observed) for one in plain
+    ]
 
 
 def test_a_censored_patient_counts_by_those_who_stay() -> None:

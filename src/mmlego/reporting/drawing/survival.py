@@ -10,6 +10,7 @@ import numpy as np
 
 from mmlego.reporting.drawing.style import (
     BLUE,
+    COLOURS,
     GREEN,
     GREY,
     LINES,
@@ -21,7 +22,7 @@ from mmlego.reporting.drawing.style import (
     styled,
 )
 from mmlego.reporting.statistics.resampling import Floats
-from mmlego.tasks.kaplan_meier import Curve, number_at_risk
+from mmlego.tasks.kaplan_meier import number_at_risk
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,6 +30,27 @@ if TYPE_CHECKING:
 
 STEPS = 300  # of a curve that are drawn at most
 _OF_GROUPS = {1: (BLUE,), 2: (BLUE, VERMILLION), 3: (BLUE, ORANGE, VERMILLION)}
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A step function of time with its band.
+
+    Parameters
+    ----------
+    times : (t,)
+        Increasing.
+    values, low, high : (t,)
+        From each time on.
+    start
+        Before the first.
+    """
+
+    times: Floats
+    values: Floats
+    low: Floats
+    high: Floats
+    start: float
 
 
 @dataclass(frozen=True)
@@ -45,18 +67,21 @@ class Drawn:
         Of its patients, for the numbers at risk.
     events
         How many had the event.
+    happened
+        What that is called.
     """
 
     name: str
-    curve: Curve
+    curve: Steps
     time: Floats
     events: int
+    happened: str = "events"
 
 
 def draw_groups(
     groups: Sequence[Drawn], marks: Sequence[float], last: float, label: str, *, note: str = "", what: str = ""
 ) -> Figure:
-    """Draw Kaplan–Meier curves of risk groups with bands, and below how many are at risk.
+    """Draw curves of risk groups with bands, survival that falls or incidence that rises, and below who is at risk.
 
     Parameters
     ----------
@@ -71,7 +96,7 @@ def draw_groups(
     note
         Written into the picture, as the test of a difference.
     what
-        Of the axis of survival.
+        Of the axis of the curves.
     """
     colours = _OF_GROUPS.get(len(groups), (BLUE, GREEN, ORANGE, VERMILLION))
     with styled():
@@ -79,17 +104,19 @@ def draw_groups(
         axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[1, 0.07 * (len(groups) + 1)])
         for group, colour, line in zip(groups, colours, LINES, strict=False):
             x, y, low, high = _steps(group.curve, last)
-            told = f"{group.name} ({len(group.time)} patients, {group.events} events)"
+            told = f"{group.name} ({len(group.time)} patients, {group.events} {group.happened})"
             axes.step(x, y, where="post", color=colour, linestyle=line, label=told)
             axes.fill_between(x, low, high, step="post", color=colour, alpha=0.16, linewidth=0)
         axes.set(ylim=(0, 1.02), xlim=(0, last), xticks=list(marks), ylabel=what or "free of the event")
         axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
+        rising = any(group.curve.start == 0 for group in groups)
         axes.tick_params(labelbottom=True)
         axes.set_xlabel(label)
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderaxespad=0.2)
         if note:
             axes.annotate(
-                note, (0.02, 0.03), xycoords="axes fraction", fontsize=9, va="bottom",
+                note, (0.02, 0.97 if rising else 0.03), xycoords="axes fraction", fontsize=9,
+                va="top" if rising else "bottom",
                 bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.5},
             )  # fmt: skip
         _count(below, groups, colours, marks)
@@ -108,17 +135,17 @@ def _count(axes: Axes, groups: Sequence[Drawn], colours: Sequence[str], marks: S
     axes.tick_params(length=0, labelbottom=False)
 
 
-def _steps(curve: Curve, last: float) -> tuple[Floats, Floats, Floats, Floats]:
+def _steps(curve: Steps, last: float) -> tuple[Floats, Floats, Floats, Floats]:
     """Return a curve from 0 to its end or the end of the axis, thinned where it has very many steps."""
-    fall = np.flatnonzero(np.diff(curve.survival, prepend=1.0) < 0)
+    fall = np.flatnonzero(np.diff(curve.values, prepend=curve.start) != 0)
     fall = fall[curve.times[fall] <= last]
     if len(fall) > STEPS:
         fall = fall[np.linspace(0, len(fall) - 1, STEPS).round().astype(int)]
     end = min(last, float(curve.times[-1])) if len(curve.times) else 0.0
     x = np.concatenate([[0.0], curve.times[fall], [end]])
     values = []
-    for one in (curve.survival, curve.low, curve.high):
-        kept = np.concatenate([[1.0], one[fall]])
+    for one in (curve.values, curve.low, curve.high):
+        kept = np.concatenate([[curve.start], one[fall]])
         values.append(np.append(kept, kept[-1]))
     return x, values[0], values[1], values[2]
 
@@ -209,4 +236,28 @@ def draw_predicted(
         axes.set(ylim=(0, 1.02), xlim=(0, last), xticks=list(marks), xlabel=label, ylabel="free of the event")
         axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderaxespad=0.2)
+    return figure
+
+
+def draw_predicted_causes(curves: Sequence[CurveBefore], marks: Sequence[float], last: float, label: str) -> Figure:
+    """Draw the predicted incidences of a patient, one a cause.
+
+    Parameters
+    ----------
+    curves
+        By cause.
+    marks, last, label
+        Of the axis of time.
+    """
+    with styled():
+        figure = new_figure(3.2, WIDTH)
+        axes = figure.add_subplot()
+        for place, curve in enumerate(curves):
+            axes.plot(
+                curve.times, curve.survival, color=COLOURS[place % len(COLOURS)], linestyle=LINES[place % len(LINES)],
+                marker=MARKS[place % len(MARKS)], markevery=[-1], label=curve.name,
+            )  # fmt: skip
+        axes.set(ylim=(0, 1.02), xlim=(0, last), xticks=list(marks), xlabel=label, ylabel="has come")
+        axes.set_yticks(np.linspace(0, 1, 6), [f"{share} %" for share in range(0, 101, 20)])
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), borderaxespad=0.2, ncols=2)
     return figure

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-
-from mmlego.tasks.kaplan_meier import kaplan_meier
 
 Floats = NDArray[np.float64]
 _Z = 1.959963984540054
@@ -80,36 +79,31 @@ def reliability(risk: Floats, truth: NDArray[np.bool_], bins: int) -> list[Bin]:
     return found
 
 
-def reliability_by(risk: Floats, event: NDArray[np.bool_], time: Floats, horizon: float, bins: int) -> list[Bin]:
-    """Compare predicted probabilities of an event by a horizon with Kaplan–Meier, in groups of like prediction.
+def reliability_by(
+    risk: Floats, bins: int, seen: Callable[[NDArray[np.int64]], tuple[float, float, float]]
+) -> list[Bin]:
+    """Compare predicted probabilities with shares that are estimated, as where patients are lost, in the same groups.
 
     Parameters
     ----------
     risk : (n,)
-        Predicted probabilities of the event by the horizon.
-    event, time : (n,)
-        What was observed.
-    horizon
-        A time.
+        Predicted probabilities.
     bins
         How many groups at most.
+    seen
+        Gives the share with the outcome and its 95 % interval among the patients of some rows.
 
     Returns
     -------
     list of Bin
-        By rising prediction; observed is 1 − Kaplan–Meier with its band.
+        By rising prediction.
 
     Examples
     --------
-    >>> event, time = np.array([True, False]), np.array([1.0, 9.0])
-    >>> reliability_by(np.array([0.4, 0.4]), event, time, 5.0, 1)[0].observed
-    0.5
+    >>> reliability_by(np.array([0.4, 0.4]), 1, lambda rows: (0.5, 0.1, 0.9))
+    [Bin(patients=2, predicted=0.4, observed=0.5, low=0.1, high=0.9)]
     """
-    found = []
-    for rows in groups_of(risk, bins):
-        survival, low, high = (float(one[0]) for one in kaplan_meier(event[rows], time[rows]).at(horizon))
-        found.append(Bin(len(rows), float(risk[rows].mean()), 1 - survival, 1 - high, 1 - low))
-    return found
+    return [Bin(len(rows), float(risk[rows].mean()), *seen(rows)) for rows in groups_of(risk, bins)]
 
 
 def groups_of(values: Floats, bins: int) -> list[NDArray[np.int64]]:

@@ -1,0 +1,173 @@
+"""Competing risks on patients held out: by cause risk groups, chances and how far off they are."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from mmlego.reporting.answers import Answers, Heard, of_fitting
+from mmlego.reporting.chances import Cause, calibrated, horizons_of
+from mmlego.reporting.drawing.survival import Drawn, Steps, draw_groups
+from mmlego.reporting.measures import brier_of_cause
+from mmlego.reporting.numbers import plain, with_interval
+from mmlego.reporting.outcomes import when
+from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
+from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
+from mmlego.reporting.subject import Subject
+from mmlego.reporting.survival import Axis, Groups, axis_of, compared, cut_groups, differing, short
+from mmlego.tasks.aalen_johansen import aalen_johansen
+
+HOW = (
+    "What is drawn is the probability that the event of this cause has come first (Aalen and Johansen 1978). The "
+    "log-rank test and the hazard ratio (HR) are cause-specific: they compare the hazard of the cause among those "
+    "still free of all causes, others being censored, and not the curves; the test of Gray (1988), which would, is "
+    "not made."
+)
+
+
+def competing_sections(subject: Subject, heard: Heard) -> list[Section]:
+    """Return the sections on competing risks.
+
+    Parameters
+    ----------
+    subject
+        Whose models.
+    heard
+        Their answers.
+    """
+    label = subject.main or ""
+    answers, fitting = heard.answers[label], of_fitting(subject, label)
+    spec = None if subject.cohort is None else subject.cohort.outcome_spec
+    came, time = answers.target[:, 0].long().numpy(), answers.target[:, 1].double().numpy()
+    axis = axis_of(time, answers.task, spec)
+    horizons = horizons_of(answers, spec)
+    marks = {when(one, answers.task, spec): one for one in horizons}
+    causes: tuple[str, ...] = answers.task.causes  # type: ignore[attr-defined]
+    items: list[Item | None] = []
+    for place, cause in enumerate(causes):
+        risk = answers.prediction.risks[:, place].numpy()
+        others = None if fitting is None else fitting.prediction.risks[:, place].numpy()
+        groups = cut_groups(risk, others, int((came == place + 1).sum()), of=cause)
+        items += of_cause(came, time, groups, axis, answers.label, place, causes, marks)
+    found = [section("groups", "Risk groups", [*items, Text(HOW, "note")])]
+    if horizons:
+        right: list[Item | None] = []
+        for place in range(len(causes)):
+            right += calibrated(Cause(answers, place), answers, horizons, spec)
+        found.append(section("calibration", "Are predicted chances right?", right))
+        scores = briers(answers, heard.reference, marks)
+        if scores is not None:
+            found.append(section("time", "How well over time", [scores]))
+    return found
+
+
+def of_cause(
+    came: NDArray[np.int64],
+    time: Floats,
+    groups: Groups,
+    axis: Axis,
+    label: str,
+    place: int,
+    causes: tuple[str, ...],
+    marks: dict[str, float],
+) -> list[Item | None]:
+    """Return curves of a cause by risk group, with a test, a hazard ratio and a table.
+
+    Parameters
+    ----------
+    came, time : (n,)
+        Numbers of causes, 0 censored, and times of patients held out.
+    groups
+        Of the same, by their risk of the cause.
+    axis
+        Of time.
+    label
+        Who sorted them.
+    place
+        Of the cause, from 0.
+    causes
+        Names of all.
+    marks
+        By words the times at which incidences are told.
+    """
+    cause, mine = causes[place], came == place + 1
+    drawn: list[Drawn] = []
+    rows: list[tuple[str, ...]] = []
+    for number, name in enumerate(groups.names):
+        here = groups.member == number
+        if not here.any():
+            rows.append((name, "0", "0", "0", *["–"] * len(marks)))
+            continue
+        curve = aalen_johansen(came[here], time[here], len(causes))
+        steps = Steps(curve.times, curve.incidence[place], curve.low[place], curve.high[place], 0.0)
+        drawn.append(Drawn(name, steps, time[here], int(mine[here].sum()), f"with {cause}"))
+        told = [_share([float(one[place, 0]) for one in curve.at(at)]) for at in marks.values()]
+        others = int((here & (came > 0) & ~mine).sum())
+        rows.append((name, str(int(here.sum())), str(int(mine[here].sum())), str(others), *told))
+    test, ratio = compared(mine, time, groups)
+    said = differing(test, ratio, groups, cause)
+    shown = "; ".join(f"{one.name}: {len(one.time)} patients, {one.events} with {cause}" for one in drawn)
+    head = ("group", "patients", cause, "other events", *(f"by {named} (95 % interval)" for named in marks))
+    figure = draw_groups(
+        drawn, axis.marks, axis.last, axis.label, note=short(test, ratio, cause), what=f"{cause} has come first"
+    )
+    return [
+        Text(f"{label} sorted the patients held out by their risk of {cause}, with cuts at the {groups.cut}. {said}"),
+        Picture(
+            f"risk_groups_{place + 1}",
+            f"Cumulative incidence of {cause} in groups by its risk (Aalen–Johansen), patients held out",
+            f"{shown}. {said}",
+            figure,
+            "Bands are pointwise 95 % intervals; the axis ends where a tenth of the patients is still at risk.",
+        ),
+        Table(f"Risk groups: {cause}", head, tuple(rows), "Incidences are Aalen–Johansen estimates."),
+    ]
+
+
+def briers(answers: Answers, reference: torch.Tensor | None, marks: dict[str, float]) -> Table | None:
+    """Return the Brier score of each cause at some times; None where no split tells how patients are lost.
+
+    Parameters
+    ----------
+    answers
+        For patients held out.
+    reference : (n_train, 2)
+        Of training patients.
+    marks
+        By words the times.
+    """
+    if reference is None or not bool((reference[:, 0] > 0).any()):
+        return None
+    causes: tuple[str, ...] = answers.task.causes  # type: ignore[attr-defined]
+    known = aalen_johansen(reference[:, 0].long().numpy(), reference[:, 1].double().numpy(), len(causes))
+    weights: Any = resamples(len(answers))
+    rows = []
+    for place, cause in enumerate(causes):
+        for named, at in marks.items():
+            if at >= float(reference[:, 1].max()):
+                continue
+            alike = np.full(len(answers), known.at(at)[0][place, 0])
+            found, null = (
+                brier_of_cause(one, answers.target, place + 1, at, reference)
+                for one in (Cause(answers, place).chance(at), alike)
+            )
+            alone = float(null(np.ones((1, len(answers))))[0])
+            rows.append((cause, named, with_interval(estimate(found, weights), 3), plain(alone, 3)))
+    note = (
+        "Squared distance between chance and outcome, lower is better (Schoop et al. 2011); who had another event by "
+        "then is known not to have this one. Worth something where it is below that of Aalen–Johansen in training "
+        "patients, which gives all patients the same chance. Weighed by how training patients were lost."
+    )
+    head = ("cause", "by", "Brier score (95 % interval)", "Brier score of the same chance for all")
+    return Table("Brier score of each cause", head, tuple(rows), note) if rows else None
+
+
+def _share(found: list[float]) -> str:
+    if not math.isfinite(found[0]):
+        return "not known"
+    value, low, high = (100 * one for one in found)
+    return f"{value:.0f} % ({low:.0f} to {high:.0f} %)"

@@ -1,0 +1,120 @@
+"""What a page says of competing risks: the numbers are those of the patients, and of independent sources."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from mmlego.reporting.chances import Cause, calibrated
+from mmlego.reporting.competing import briers, of_cause
+from mmlego.reporting.drawing.survival import Steps
+from mmlego.reporting.measures import measures_of, primary, score_of
+from mmlego.reporting.numbers import p_value
+from mmlego.reporting.outcomes import cell_of, had, happened, rarest
+from mmlego.reporting.parts import Item, Picture, Table, Text
+from mmlego.reporting.statistics.resampling import resamples
+from mmlego.reporting.survival import axis_of, cut_groups
+from tests.reporting.answered import causes
+
+NAMES = ("relapse", "death")
+HELD = causes(150, 3)
+CAME, TIME = HELD.target[:, 0].long().numpy(), HELD.target[:, 1].double().numpy()
+
+
+def items(place: int) -> tuple[list[Item | None], np.ndarray]:
+    groups = cut_groups(HELD.prediction.risks[:, place].numpy(), None, int((CAME == place + 1).sum()), of=NAMES[place])
+    axis = axis_of(TIME, HELD.task, None)
+    return of_cause(CAME, TIME, groups, axis, "LegoMerge", place, NAMES, {"24 months": 24.0}), groups.member
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_groups_of_a_cause_are_those_of_scikit_survival(place: int) -> None:
+    nonparametric = pytest.importorskip("sksurv.nonparametric")
+    from sksurv.compare import compare_survival
+    from sksurv.linear_model import CoxPHSurvivalAnalysis
+    from sksurv.util import Surv
+
+    made, member = items(place)
+    (table,) = [one for one in made if isinstance(one, Table)]
+    for number, row in enumerate(table.rows):
+        here = member == number
+        at, curves, band = nonparametric.cumulative_incidence_competing_risks(
+            CAME[here], TIME[here], conf_type="log-log"
+        )
+        step = np.searchsorted(at, 24.0, side="right") - 1
+        value, low, high = curves[place + 1, step], *band[place + 1, :, step]
+        assert row[4] == f"{100 * value:.0f} % ({100 * low:.0f} to {100 * high:.0f} %)"
+        assert row[1:4] == tuple(
+            str(int((here & one).sum())) for one in (CAME >= 0, CAME == place + 1, (CAME > 0) & (CAME != place + 1))
+        )
+    (text,) = [one.text for one in made if isinstance(one, Text)]
+    surv = Surv.from_arrays(CAME == place + 1, TIME)  # the other cause as censored
+    _, p = compare_survival(surv, member)
+    assert p < 0.01
+    assert f"The hazards of {NAMES[place]} differ by the cause-specific log-rank test with {p_value(p)}" in text
+    ends = member != 1
+    ratio = CoxPHSurvivalAnalysis(ties="efron").fit((member[ends, None] == 2).astype(float), surv[ends]).coef_[0]
+    assert f"the hazard of {NAMES[place]} of “high risk” is {np.exp(ratio):.2f} times" in text
+
+
+def test_curves_rise_and_are_told_in_words() -> None:
+    (picture,) = [one for one in items(0)[0] if isinstance(one, Picture)]
+    assert picture.name == "risk_groups_1"
+    axes = picture.figure.axes[0]
+    assert axes.get_ylabel() == "relapse has come first"
+    for line in axes.get_lines():
+        y = np.asarray(line.get_ydata())
+        assert y[0] == 0
+        assert (np.diff(y) >= 0).all()
+    assert Steps.__dataclass_fields__.keys() == {"times", "values", "low", "high", "start"}
+
+
+def test_chances_on_average_against_aalen_johansen() -> None:
+    nonparametric = pytest.importorskip("sksurv.nonparametric")
+    at, curves = nonparametric.cumulative_incidence_competing_risks(CAME, TIME)
+    for place, cause in enumerate(NAMES):
+        (table,) = [one for one in calibrated(Cause(HELD, place), HELD, [12.0, 24.0], None) if isinstance(one, Table)]
+        assert table.head[0] == cause
+        for row, when in zip(table.rows, (12.0, 24.0), strict=True):
+            seen = curves[place + 1, np.searchsorted(at, when, side="right") - 1]
+            mean = float(HELD.prediction.incidence_at([when])[:, 0, place].mean())
+            assert row[:2] == (f"by {when:g} months", f"{100 * mean:.0f} %")
+            assert row[2].startswith(f"{100 * seen:.0f} % (")
+
+
+def test_scores_are_those_of_the_task() -> None:
+    scores = HELD.scores(None)
+    names = [one.name for one in measures_of(HELD.task)]
+    assert names == ["c_index", "c_index/relapse", "c_index/death"]
+    for one in measures_of(HELD.task):
+        assert float(score_of(one, HELD)(np.ones((1, 150)))[0]) == pytest.approx(scores[one.name])
+    twice = np.repeat(np.arange(150), 2)
+    doubled = HELD.of([HELD.patients[row] for row in twice])
+    weighed = float(score_of(primary("competing_risks"), HELD)(np.full((1, 150), 2.0))[0])
+    assert weighed == pytest.approx(doubled.scores(None)["c_index"], abs=2e-3)
+    assert resamples(150).shape == (1000, 150)
+
+
+def test_brier_scores_stand_beside_those_of_one_chance_for_all() -> None:
+    reference = causes(300, 9).target
+    table = briers(HELD, reference, {"12 months": 12.0, "24 months": 24.0})
+    assert table is not None
+    assert [row[:2] for row in table.rows] == [(c, w) for c in NAMES for w in ("12 months", "24 months")]
+    for row in table.rows:
+        assert float(row[2].split()[0]) < float(row[3])
+    # of patients who are all followed it is the plain mean of squares
+    full = HELD.of([HELD.patients[row] for row in np.flatnonzero(CAME > 0)])
+    found = briers(full, full.target, {"12 months": 12.0})
+    assert found is not None
+    chance = full.prediction.incidence_at([12.0])[:, 0, 1]
+    truth = ((full.target[:, 0] == 2) & (full.target[:, 1] <= 12)).double()
+    assert found.rows[1][2].startswith(f"{float((truth - chance).square().mean()):.3f}")
+    assert briers(HELD, None, {"12 months": 12.0}) is None
+
+
+def test_what_happened_in_words() -> None:
+    target = torch.tensor([[1.0, 2.0], [2.0, 3.0], [1.0, 4.0], [0.0, 5.0]])
+    assert happened(HELD.task, target) == cell_of(HELD.task, target) == "2 relapse, 1 death"
+    assert had(HELD.task, target) == "relapse came first in 2, death in 1 of them"
+    assert rarest(HELD.task, target) == 1
