@@ -1,9 +1,9 @@
 """Pages of the documentation as their readers follow them: files written, code run, what it prints compared.
 
-A block with ``title="NAME"`` is a file of that name. Blocks of Python share their names from the top of the page to its
-end. Of shell blocks ``mmlego`` is run, and ``head``, ``cat`` and ``ls`` are understood. A block of ``text`` is what came
-out of the block before it; a line ``...`` in it stands for others. ``python -m tests.pages PAGE`` fills those that are
-empty, and ``--keep=FOLDER`` behind it keeps what was made.
+A block with ``title="NAME"`` is a file of that name. Blocks of Python share their names from the top of the page to
+its end. Of shell blocks ``mmlego`` is run, and ``head``, ``cat`` and ``ls`` are understood. A block of ``text`` is
+what came out of the block before it; a line ``...`` in it stands for others. ``python -m tests.pages PAGE`` fills
+those that are empty, and ``--keep=FOLDER`` behind it keeps what was made.
 """
 
 from __future__ import annotations
