@@ -19,6 +19,7 @@ SHORT = (
     "-s", "plate.width=8", "-s", "encoder.options.hidden=[8]",
 )  # fmt: skip
 METHODS = ["logit ensemble", "LegoMerge", "LegoFuse"]
+PAIRED = ["end to end on 10 %: concatenation", "end to end on 10 %: sequential"]
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +30,10 @@ def gse(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 def test_the_table_has_every_method(gse: tuple[Path, str]) -> None:
     results = read_results(gse[0])
-    assert results.methods == ["block genes", "block clinical", *METHODS]
+    assert results.methods == ["block genes", "block clinical", *METHODS, *PAIRED]
     assert "GSE7390: 198 patients, 2 folds × 1, each block on patients of its own; c-index" in gse[1]
-    for method in results.methods:
+    assert "On 10 %: trained end to end on so many of the training and validation patients" in gse[1]
+    for method in results.methods[:5]:
         assert re.search(rf"{method} │ 0\.\d\d\d ± 0\.\d\d\d", gse[1]), method
     assert results.outcome.keys() == set(gse7390().patients)
 
@@ -55,6 +57,7 @@ def test_the_models_predict(gse: tuple[Path, str]) -> None:
 
 def test_a_second_run_is_done_at_once(gse: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmlego.bench.experiment.train", None)
+    monkeypatch.setattr("mmlego.bench.experiment.score_paired", None)
     before = (gse[0] / "results.json").read_bytes()
     done("demo", "-o", gse[0], *SHORT)
     assert (gse[0] / "results.json").read_bytes() == before
@@ -77,7 +80,7 @@ def test_tcga(shared: Path, tmp_path: Path, name: str, patients: int, modalities
     said = done("demo", "--data", "tcga", "--path", file, "-o", tmp_path, *SHORT)
     assert f"tcga_{name}_all_clean: {patients} patients, 2 folds × 1" in said.text
     results = read_results(tmp_path)
-    assert results.methods == [*(f"block {m}" for m in modalities), *METHODS]
+    assert results.methods == [*(f"block {m}" for m in modalities), *METHODS, *PAIRED]
     tested = [patient for split in results.splits for patient in split["patients"]]
     assert len(tested) == len(set(tested)) == patients
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import Field
 
 from mmlego.baselines import rivals_for
+from mmlego.bench.paired import score_paired
 from mmlego.bench.results import ENSEMBLE, Results
 from mmlego.bench.rivals import library_versions, score_rivals
 from mmlego.bench.score import score_bricks
@@ -45,12 +47,16 @@ class Experiment(Repeated):
         What to do about equal features under two ids, as ``Cohort.split`` takes it.
     rivals
         Whether to measure dull and end-to-end models on the same splits, too.
+    paired
+        Share of the training and validation patients on whom alone end-to-end models are trained besides, as if nobody
+        else had all modalities; None: there are no such models.
     settings
         Of all parts.
     """
 
     disjoint: bool = True
     rivals: bool = False
+    paired: float | None = Field(default=None, gt=0, lt=1)
     duplicates: Duplicates = "error"
     settings: Settings = Settings()
 
@@ -109,6 +115,9 @@ def run_experiment(
         if experiment.rivals:
             result = _beside(result, _rivals(cohort, split, experiment, i, run, marks[i]))
             tell("rivals")
+        if experiment.paired is not None:
+            result = _beside(result, _paired(cohort, split, experiment, i, run, marks[i], experiment.paired))
+            tell("end to end")
         results.append(result)
     task = cohort.outcome_spec.fit_task(cohort.outcome)
     target = cohort.outcome_spec.target(cohort.outcome, task)
@@ -118,9 +127,9 @@ def run_experiment(
     return found
 
 
-def stages(cohort: Cohort, *, rivals: bool = False) -> int:
-    """Return how many stages a split has, for a progress bar: a block a modality, merge, fuse, maybe rivals."""
-    return len(cohort.modalities) + 2 + rivals
+def stages(cohort: Cohort, *, rivals: bool = False, paired: bool = False) -> int:
+    """Return how many stages a split has, for a progress bar: a block a modality, merge, fuse, maybe others."""
+    return len(cohort.modalities) + 2 + rivals + paired
 
 
 def _measured(
@@ -171,23 +180,39 @@ def _rivals(
     cohort: Cohort, split: Split, experiment: Experiment, number: int, run: RunFolder, mark: Fingerprint
 ) -> dict[str, Any]:
     """Return the scores of the rivals on a split, from their file if they are there."""
-    method = hash_plain({"job": "rivals", "method": mark.method, "versions": library_versions()})
-    stamp = Fingerprint(mark.cohort, mark.split, mark.settings, method)
+    method = {"job": "rivals", "method": mark.method, "versions": library_versions()}
+    chosen: dict[str, Any] = {"disjoint": experiment.disjoint, "seed": _seed(experiment, number)}
+    return _once(run, number, mark, method, lambda: score_rivals(cohort, split, experiment.settings, **chosen))
+
+
+def _paired(
+    cohort: Cohort, split: Split, experiment: Experiment, number: int, run: RunFolder, mark: Fingerprint, share: float
+) -> dict[str, Any]:
+    """Return the scores of end-to-end models on a share of the patients, from their file if they are there."""
+    method = {"job": "paired", "method": mark.method, "share": share}
+    chosen: dict[str, Any] = {"share": share, "seed": _seed(experiment, number)}
+    return _once(run, number, mark, method, lambda: score_paired(cohort, split, experiment.settings, **chosen))
+
+
+def _once(
+    run: RunFolder, number: int, mark: Fingerprint, method: dict[str, Any], measured: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """Return what was measured of others than bricks on a split; what is in its file is not measured again."""
+    stamp = Fingerprint(mark.cohort, mark.split, mark.settings, hash_plain(method))
     file = run.rivals(number, stamp.stamp)
     if file.is_file():
         found: dict[str, Any] = json.loads(file.read_text())
         return found
-    chosen: dict[str, Any] = {"disjoint": experiment.disjoint, "seed": _seed(experiment, number)}
-    found = _plain(score_rivals(cohort, split, experiment.settings, **chosen) | {"fingerprint": stamp.config()})
+    found = _plain(measured() | {"fingerprint": stamp.config()})
     file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(found))
     return found
 
 
-def _beside(result: dict[str, Any], rivals: dict[str, Any]) -> dict[str, Any]:
-    """Return a split's result with that of the rivals."""
-    both = {key: {**result.get(key, {}), **rivals[key]} for key in ("scores", "cpu")}
-    return {**result, **both, "needs": rivals["needs"], "tables_cpu": rivals["tables_cpu"]}
+def _beside(result: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """Return a split's result with that of others than bricks."""
+    both = {key: {**result.get(key, {}), **others[key]} for key in ("scores", "cpu", "needs")}
+    return {**result, **both} | {key: others[key] for key in ("tables_cpu",) if key in others}
 
 
 def _prefixed(advance: Callable[[str], None] | None, prefix: str) -> Callable[[str], None]:

@@ -87,7 +87,8 @@ def table(results: Results) -> Table:
     """Return the table for the terminal."""
     from rich.table import Table
 
-    made = Table(title=title(results), title_justify="left", title_style="bold")
+    made = Table(title=title(results), title_justify="left", title_style="bold", caption="".join(_paired_told(results)))
+    made.caption_justify = "left"
     made.add_column("method")
     made.add_column(f"{_LABELS.get(results.metric, results.metric)},\nmean ± sd", justify="right")
     made.add_column("minus the ensemble\n[95 % CI]", justify="right", no_wrap=True)
@@ -110,6 +111,7 @@ def markdown(results: Results) -> str:
         "|---|---|---|---|---|",
         *(f"| {' | '.join(row)} | {cost} |" for row, cost in zip(rows(results), costs(results), strict=True)),
         *_rivals_told(results),
+        *(["", *_paired_told(results)] if _paired_told(results) else []),
         "",
         "Mean and standard deviation over splits; intervals by the corrected resampled t (Nadeau and Bengio 2003); "
         "“better” or “worse” only where the interval excludes zero.",
@@ -118,6 +120,17 @@ def markdown(results: Results) -> str:
     if seconds:
         lines[-1] += f" {np.mean(seconds):.1f} s a split."
     return "\n".join(lines) + "\n"
+
+
+def _paired_told(results: Results) -> list[str]:
+    """Return on whom the end-to-end models of few pairs were trained."""
+    share = results.experiment.get("paired")
+    if share is None:
+        return []
+    return [
+        f"On {100 * share:.3g} %: trained end to end on so many of the training and validation patients, as if nobody "
+        "else had all modalities. LegoMerge needs nobody who has them; LegoFuse was tuned on all who do."
+    ]
 
 
 def _rivals_told(results: Results) -> list[str]:
