@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -83,3 +84,8 @@ def test_differences_are_seen() -> None:
     assert differences("fuse 0.731\nmerge 0.712\n", printed) == ["merge 0.712"]
     assert differences("merge 0.71 0.2\n", printed) == ["merge 0.71 0.2"]
     assert differences("95%: 0.50-0.61\n", "95%: 0.50-0.91\n") == ["95%: 0.50-0.61"]
+
+
+def test_the_drawing_is_what_its_script_draws() -> None:
+    script = DOCS / "pictures" / "concepts.py"
+    assert runpy.run_path(str(script))["figure"]() == script.with_suffix(".svg").read_text(encoding="utf-8")
