@@ -12,6 +12,7 @@ import torch
 import mmlego
 from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, UnknownNameError
 from mmlego.across import Across
+from mmlego.bundle import Bundle
 from mmlego.data import Cohort, PatientData
 from mmlego.job.across import add_across
 from mmlego.learners.rows import Rows
@@ -95,6 +96,32 @@ def test_on_its_own_patients_it_answers_out_of_fold(fuse: LegoFuse) -> None:
     assert 0.85 < honest < memory
 
 
+def test_boosting_and_a_forest_are_averaged_out_of_fold(fuse: LegoFuse) -> None:
+    a, b, y = crossing()
+    across = fuse.across
+    assert across is not None
+    assert isinstance(across.brick, Bundle)
+    assert list(across.brick.members) == ["forest", "boosting"]
+    prior = across.brick.prior()
+    evidence = []
+    for _, part in across.brick.each():
+        assert part.out_of_fold is not None
+        evidence.append(part.out_of_fold.logits - part.prior())
+    data = data_for(a, b, y, fuse)
+    whole = all_logits(fuse, data, 64, out_of_fold=True)
+    fuse.across = None
+    merged = all_logits(fuse, data, 64, out_of_fold=True)
+    fuse.across = across
+    own = prior + torch.stack(evidence).mean(0)
+    assert torch.allclose(whole, (merged + own) / 2, atol=1e-5)
+    held = {name: value for name, value in across.brick.card.validation.items() if name == "auroc"}
+    assert held["auroc"] == pytest.approx(fuse.task.metrics(own, y)["auroc"])
+    mixed = PatientData({"a": a[:9], "b": b[:9]}, y[:9], fuse.task, ["p0", "p1", *(f"q{i}" for i in range(7))])
+    some = all_logits(fuse, mixed, 9, out_of_fold=True)
+    assert torch.allclose(some[:2], whole[:2], atol=1e-5)  # whom it knows; as to others, it answers as to strangers
+    assert torch.allclose(some[2:], all_logits(fuse, mixed, 9)[2:], atol=1e-5)
+
+
 def test_it_is_saved_and_calibrated_with_the_rest(fuse: LegoFuse, tmp_path: Path) -> None:
     again = mmlego.load(mmlego.save(fuse, tmp_path / "fuse"))
     a, b, y = crossing(60, seed=3)
@@ -126,19 +153,20 @@ def test_few_patients_and_what_does_not_fit_are_told(fuse: LegoFuse) -> None:
         as_settings({"fuse": {"across": "boosted"}})
 
 
-def test_the_main_job_makes_one_where_the_settings_ask(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "told"), [("forest", "forest on 96"), ("auto", "forest, boosting on 96")])
+def test_the_main_job_makes_one_where_the_settings_ask(tmp_path: Path, name: str, told: str) -> None:
     a, b, y = crossing(120)
     ids = [f"p{i:03d}" for i in range(120)]
     frames = {n: pd.DataFrame(x.numpy(), index=ids, columns=[f"{n}0", f"{n}1"]) for n, x in (("a", a), ("b", b))}
     had = pd.DataFrame({"had": y.numpy()}, index=ids)
     cohort = Cohort.from_frames(frames, outcome=had, task={"task": "classification", "label": "had"})
-    settings = {"fuse": {"across": "forest", "fit": {"epochs": 1}}}
+    settings = {"fuse": {"across": name, "fit": {"epochs": 1}}}
     models = mmlego.train(cohort, settings, disjoint=False, progress=False, out=tmp_path / "run")
     fused = models.fuse
     assert fused is not None
     assert fused.across is not None
     assert fused.across.share == pytest.approx(1.0)
-    assert "forest on 96 patients" in fused.card.recipe["across"]
+    assert f"{told} patients" in fused.card.recipe["across"]
     valid = mmlego.data_of(fused, cohort, models.validation)
     wanted = mmlego.evaluate(fused, valid)["log_loss"]
     assert fused.card.validation["log_loss"] == pytest.approx(wanted, rel=1e-5)

@@ -1,4 +1,4 @@
-"""What crosses modalities: a fitted model that reads all of them side by side, beside what is merged."""
+"""What crosses modalities: fitted models that read all of them side by side, beside what is merged."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmlego.bundle import Bundle
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
 from mmlego.learners.rows import Rows
 from mmlego.multimodal import Gaps
 
 ACROSS = "*"  # no modality is called so: under this its answers out of fold are given
+
+
+def parts_of(brick: FittedBlock | Bundle) -> list[FittedBlock]:
+    """Return the fitted models of which a brick is made.
+
+    Raises
+    ------
+    InputError
+        If one of them is no fitted model.
+    """
+    parts = [member for _, member in brick.each()] if isinstance(brick, Bundle) else [brick]
+    fitted = [part for part in parts if isinstance(part, FittedBlock)]
+    if len(fitted) < len(parts):
+        raise InputError("what reads all modalities", expected="fitted models", got=type(brick).__name__)
+    return fitted
 
 
 class Across(nn.Module):
@@ -27,7 +43,7 @@ class Across(nn.Module):
     Parameters
     ----------
     brick
-        The model; its input are rows ``(b, p)``, those of all modalities one after the other.
+        The model, or several as a bundle; its input are rows ``(b, p)``, those of all modalities one after the other.
     rows
         By modality, in the order of the model's modalities, how it becomes rows.
     share
@@ -39,11 +55,12 @@ class Across(nn.Module):
         If the rows are not as wide as the model asks, or the share is not a number ≥ 0.
     """
 
-    def __init__(self, brick: FittedBlock, rows: Mapping[str, Rows], share: float) -> None:
+    def __init__(self, brick: FittedBlock | Bundle, rows: Mapping[str, Rows], share: float) -> None:
         super().__init__()
         wide = sum(one.columns for one in rows.values())
-        if brick.rows.form != "flat" or brick.rows.columns != wide:
-            raise InputError("rows of all modalities", expected=f"{brick.rows.columns} columns", got=wide)
+        for part in parts_of(brick):
+            if part.rows.form != "flat" or part.rows.columns != wide:
+                raise InputError("rows of all modalities", expected=f"{part.rows.columns} columns", got=wide)
         if not 0 <= share < float("inf"):
             raise InputError("share of what crosses modalities", expected="a number ≥ 0", got=share)
         self.brick, self.rows, self.share = brick, dict(rows), float(share)
@@ -58,7 +75,7 @@ class Across(nn.Module):
         batch
             The patients.
         known
-            Answers out of fold ``(b, k)``, NaN where there is none.
+            Answers out of fold, ``(b, k)`` or of several models side by side, NaN where there is none.
         """
         whole = torch.ones(batch.size, dtype=torch.bool, device=logits.device)
         for name in self.rows:
@@ -73,7 +90,7 @@ class Across(nn.Module):
             return logits
         told = None if known is None else known.to(logits.device)[whole]
         if told is not None and not bool(told.isnan().any()):
-            own = told.to(logits.dtype)
+            own = (self.brick.pooled(told) if isinstance(self.brick, Bundle) else told).to(logits.dtype)
         else:
             rows = torch.cat([self._rows(name, batch, whole) for name in self.rows], dim=1)
             own = self.brick.logits(rows, None, told).to(logits.dtype)
@@ -94,9 +111,9 @@ class Across(nn.Module):
         if any(inputs.get(name) is None for name in self.rows):
             return None
         here = torch.stack([present[name] for name in self.rows]).all(0).tolist()
-        told = self.brick.out_of_fold
+        told = [part.out_of_fold for part in parts_of(self.brick)]
         names = [patient if whole else "" for patient, whole in zip(patients, here, strict=True)]
-        mine = [] if told is None else told.among(names)
+        mine = sorted({row for one in told if one is not None for row in one.among(names)})
         if not mine:
             return None
         parts = []

@@ -142,6 +142,20 @@ class Bundle(Brick):
         made: Tensor = total
         return made
 
+    def pooled(self, told: Tensor) -> Tensor:
+        """Return the logits ``(b, k)`` that answers of all members make together.
+
+        Parameters
+        ----------
+        told
+            Side by side in the order of the members, ``(b, Σk)``, as :meth:`known` gives them.
+        """
+        total: Any = self.prior().to(told)
+        for (weight, member), z in zip(self.each(), told.split(self.task.outputs, dim=1), strict=True):
+            total = total + weight * (z - member.prior().to(z))
+        made: Tensor = total
+        return made
+
     def _split(self, known: Tensor | None) -> list[Tensor | None]:
         if known is None:
             return [None] * len(self.members)

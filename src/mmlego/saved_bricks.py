@@ -194,10 +194,10 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
 def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate], modalities: Sequence[str]) -> Across:
     """Return the model of all modalities of a fuse as it was described; its weights are still to be loaded."""
     brick = build_brick(described["brick"], plates, None)
-    if not isinstance(brick, FittedBlock):
+    if not isinstance(brick, FittedBlock | Bundle):
         raise CheckpointError(
             "the model of all modalities is damaged",
-            expected="a fitted brick",
+            expected="a fitted brick, or several",
             got=type(brick).__name__,
             remedy=COPY,
         )

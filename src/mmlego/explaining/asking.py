@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from mmlego.across import parts_of
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
 from mmlego.data import Batch
@@ -73,11 +74,13 @@ class Question:
         self._rows: dict[str, Tensor] = {}
         self.seen: dict[int, tuple[Tensor, Tensor]] = {}  # of the encoders of neural parts, what came in and out
         across = model.across if isinstance(model, LegoFuse) else None
+        self.beside: list[Fitted] = []  # of what crosses modalities
         self.crosses = across is not None and all(batch.inputs.get(name) is not None for name in across.rows)
         if across is not None and self.crosses:
             names = list(across.rows)
             before = sum(across.rows[name].columns for name in names[: names.index(modality)])
-            self.fitted.append(Fitted(across.brick, across.rows[modality], before))
+            self.beside = [Fitted(part, across.rows[modality], before) for part in parts_of(across.brick)]
+            self.fitted += self.beside
         if not isinstance(model, Brick):
             self._gaps = self._listened(model, batch)
 
@@ -109,7 +112,7 @@ class Question:
 
     def whole_row(self, part: Fitted) -> Tensor:
         """Return the whole row that a fitted part sees, ``(p,)``."""
-        if not (self.crosses and part is self.fitted[-1]):
+        if not any(part is one for one in self.beside):
             return self.own_row(part)
         across = self.model.across if isinstance(self.model, LegoFuse) else None
         return torch.cat([self._row(name, one) for name, one in (across.rows if across is not None else {}).items()])
@@ -137,7 +140,7 @@ class Question:
     def _logits(self, values: Tensor, told: list[Tensor]) -> Tensor:
         x = with_values(self.x, values)
         k = self.model.task.outputs
-        across = told[-1] if self.crosses else None
+        across = torch.cat(told[len(told) - len(self.beside) :], dim=1) if self.crosses else None
         mine = iter(told)
         known = [
             next(mine).float()

@@ -70,7 +70,7 @@ def trained_on_by(model: Model, patients: Sequence[str]) -> dict[str, str]:
     """
     parts = [part for brick in bricks_of(model) for part in innermost(brick)]
     if isinstance(model, LegoFuse) and model.across is not None:
-        parts.append(model.across.brick)
+        parts += innermost(model.across.brick)
     told = [part.out_of_fold for part in parts]
     known = {patient for one in told if one is not None for patient in one.patients}
     other = UNKNOWN if None in told else NO

@@ -183,7 +183,7 @@ def warn_of_memory(model: Model, patients: PatientData | None = None, *, stackle
     """
     fitted = {brick.modality: [part for part in innermost(brick) if not part.learns] for brick in bricks_of(model)}
     if isinstance(model, LegoFuse) and model.across is not None:
-        fitted["all modalities"] = [model.across.brick]
+        fitted["all modalities"] = innermost(model.across.brick)
     silent = [name for name, parts in fitted.items() if any(part.out_of_fold is None for part in parts)]
     why, remedy = "do not tell on whom they were fitted", "Models in a run folder do tell."
     if not silent and patients is not None and patients.numbering is not None:
@@ -315,7 +315,7 @@ def _fitted_on(model: Model, patients: PatientData) -> int:
     """Return how many patients are called as some that a brick was fitted on."""
     parts = [part for brick in bricks_of(model) for part in innermost(brick)]
     if isinstance(model, LegoFuse) and model.across is not None:
-        parts.append(model.across.brick)
+        parts += innermost(model.across.brick)
     names = [] if patients.numbering is not None else patients.patients
     return len({row for part in parts if part.out_of_fold is not None for row in part.out_of_fold.among(names)})
 
