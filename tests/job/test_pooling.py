@@ -99,7 +99,6 @@ def test_what_is_chosen_follows_kind_heads_and_plate() -> None:
     assert [type(block) for block in names.values()] == [Bundle, Bundle]
     neural: list[dict[str, dict[str, object]]] = [
         {"merge": {"heads": "slerp"}},
-        {"plate": {"width": 1}},
         {"encoder": {"name": "neural"}},
         {"fuse": {"mode": "weave"}},
     ]
@@ -109,6 +108,19 @@ def test_what_is_chosen_follows_kind_heads_and_plate() -> None:
         assert isinstance(made.blocks["labs"], LegoBlock), settings
     made = mmlego.train_blocks(cohort(), {"encoder": {"name": "logistic"}}, disjoint=False, progress=False)
     assert [block.card.recipe["learner"] for block in made.blocks.values()] == ["logistic", "logistic"]
+
+
+def test_a_baseplate_too_narrow_for_learners_is_told() -> None:
+    narrow = {"plate": {"width": 1}, "fit": {"epochs": 1}}
+    said = r"neural block: the latent, 1 wide, .* 2 outputs.*\(plate.width\).*\(encoders.labs.name: neural\)"
+    with pytest.warns(mmlego.LegoWarning, match=said):
+        made = mmlego.train_blocks(cohort(), narrow, modalities=["labs"], disjoint=False, progress=False)
+    assert isinstance(made.blocks["labs"], LegoBlock)
+    asked = {**narrow, "encoders": {"labs": {"name": "neural"}}}  # the remedy: no warning, which would be an error
+    mmlego.train_blocks(cohort(), asked, modalities=["labs"], disjoint=False, progress=False)
+    wide = {"plate": {"width": 2}, "fit": {"epochs": 1}}
+    made = mmlego.train_blocks(cohort(), wide, modalities=["labs"], disjoint=False, progress=False)
+    assert not isinstance(made.blocks["labs"], LegoBlock)
 
 
 @pytest.mark.filterwarnings("ignore:auroc and auprc are undefined")

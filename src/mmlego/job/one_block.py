@@ -83,11 +83,19 @@ def train_block(
     Warns
     -----
     LegoWarning
-        If patients are too few for learners that the settings do not name, or learners know no class weights.
+        If patients are too few, or the baseplate too narrow, for learners that the settings do not name, or learners
+        know no class weights.
     """
     job = _Job(cohort, name, plate, train, validation, settings, seed, out, resume, progress)
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     chosen, given = choice_for(prepared.preprocessing[name], plate, name, settings)
+    if _narrow(plate, name, settings):
+        told = (
+            f"Modality {name!r} gets a neural block: the latent, {plate.width} wide, has no room to read "
+            f"{plate.task.outputs} outputs in common, as learners need. Make the plate wider (plate.width), or say so "
+            f"(encoders.{name}.name: neural)."
+        )
+        warnings.warn(told, LegoWarning, stacklevel=2)
     if settings.fit.class_weights is not None and chosen.name in (AUTO, *learner_names()):
         told = f"Modality {name!r}: fit.class_weights is of neural blocks, its learners do not heed it."
         warnings.warn(told, LegoWarning, stacklevel=2)
@@ -205,10 +213,19 @@ def choice_for(
     return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
 
 
+def _narrow(plate: Baseplate, modality: str, settings: Settings) -> bool:
+    """Return whether learners would be tried, had the latent room for their read-out."""
+    chosen = settings.encoders.get(modality) or settings.encoder
+    return chosen.name == AUTO and not chosen.options and _may_add(settings) and plate.task.outputs > plate.width
+
+
 def _takes_learners(plate: Baseplate, settings: Settings) -> bool:
     """Return whether what is merged and fused has a common read-out, and no latent that enters blocks in turn."""
-    merged = settings.merge.heads == COMMON and plate.task.outputs <= plate.width
-    return merged and settings.fuse.mode == "parallel"
+    return _may_add(settings) and plate.task.outputs <= plate.width
+
+
+def _may_add(settings: Settings) -> bool:
+    return settings.merge.heads == COMMON and settings.fuse.mode == "parallel"
 
 
 def _neural_choice(fitted: Preprocessing, modality: str, settings: Settings) -> tuple[EncoderSettings, dict[str, Any]]:
