@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -16,19 +16,21 @@ from mmlego.encoding import check_kind
 from mmlego.errors import InputError
 from mmlego.fitted import FittedBlock
 from mmlego.held_out import OUT_OF_FOLD, VALIDATION, tell_held_out
-from mmlego.learners.base import serves
+from mmlego.learners.base import Learner, serves
 from mmlego.learners.calibration import Scale, calibrated_map, identity_map
 from mmlego.learners.copies import fit_copy
 from mmlego.learners.foreign import wrap
 from mmlego.learners.options import check_options
 from mmlego.learners.out_of_fold import FOLDS, OutOfFold, deal_folds, ids_of, marks_of
+from mmlego.learners.per_cause import PerCause
 from mmlego.learners.registry import learner_class, options_of
 from mmlego.learners.rows import Rows
 from mmlego.learners.selected import Selected
 from mmlego.nn.ragged import Ragged
 from mmlego.sections import PlateSettings
-from mmlego.tasks import Task
+from mmlego.tasks import CompetingRisks, Survival, Task
 from mmlego.tasks.prior import prior_logits
+from mmlego.tasks.time_bins import BinnedTime
 
 FEW = 10  # patients of a fold, below which their mean says little
 
@@ -182,7 +184,7 @@ def _as_it_is(
     task = plate.task
     if held_out is None:
         learner = wrap(estimator, task, _columns_of(estimator))
-        if task.name == "survival":
+        if isinstance(task, BinnedTime):
             raise InputError(
                 "a risk alone tells no hazards",
                 expected="held_out=(x, target), patients on whom it was not fitted",
@@ -254,7 +256,7 @@ def _read(data: tuple[Any, Any], modality: str, *, ordered: bool) -> tuple[Tenso
 
 
 def maker_of(estimator: Any, task: Task, options: Mapping[str, Any], most: int | None = None) -> Make:
-    """Return what fits a learner by its name, or a fresh copy of an estimator.
+    """Return what fits a learner by its name, or a fresh copy of an estimator; of competing causes one for each.
 
     Parameters
     ----------
@@ -274,6 +276,9 @@ def maker_of(estimator: Any, task: Task, options: Mapping[str, Any], most: int |
     InputError
         If an estimator is given options.
     """
+    if isinstance(task, CompetingRisks):
+        one = maker_of(estimator, Survival(task.cuts, task.unit, task.typical_time), options, most)
+        return lambda x, target, seed: PerCause.fitted(lambda y, _: cast(Learner, one(x, y, seed)), target, task)
     if isinstance(estimator, str):
         cls = learner_class(estimator)
         serves(cls, task)

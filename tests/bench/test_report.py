@@ -175,7 +175,7 @@ def test_kaplan_meier_curves(results: Results, tmp_path: Path) -> None:
 
 def test_the_groups_are_cut_where_the_training_patients_were(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[dict[str, list[list[float]]]] = []
-    monkeypatch.setattr(report, "_draw_groups", lambda axis, groups: drawn.append(groups))
+    monkeypatch.setattr(report, "_draw_groups", lambda axis, groups, steps: drawn.append(groups))
     monkeypatch.setattr(report, "_save", lambda figure, file: file)
     draw_kaplan_meier(results, Path("km.png"))
     assert len(drawn) == 2

@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 
 import mmlego
+import mmlego.bench
 from mmlego.job import data_of
 from mmlego.tasks import CompetingRisks
 from mmlego.tasks.aalen_johansen import aalen_johansen
+from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort, write_quick
 from tests.terminal import done, refused
 
@@ -94,6 +96,61 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     )
 
 
-def test_learners_refuse(data: Path, tmp_path: Path) -> None:
-    said = refused("train", "-d", data, "-o", tmp_path / "run", "-s", "encoder.name=coxnet", "--no-progress")
-    assert "learner 'coxnet' does not serve the task competing_risks" in said
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_learners_are_fitted_one_a_cause(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done("train", "-d", data, "-o", run, "-s", "encoder.name=coxnet", "--no-progress", "--shared-patients")
+    done("merge", run)
+    done("explain", run / "merge", "-d", data, "-o", tmp_path / "why", "--output", "death")
+    told = pd.read_csv(tmp_path / "why" / "modalities.csv", index_col=0)
+    assert set(told["output"]) == {"death"}
+    merge, cohort = mmlego.load(run / "merge"), mmlego.data.Cohort.from_manifest(data)
+    lost = merge.task.predict(all_logits(merge, data_of(merge, cohort, cohort.patients), 64)).risks[:, 1]
+    expected = (lost / (4 - lost)).log()  # of four bins
+    np.testing.assert_allclose(told["prediction"].to_numpy(), expected.numpy(), atol=1e-3)
+    assert "learner 'ridge' does not serve the task" in refused(
+        "train", "-d", data, "-o", tmp_path / "other", "-s", "encoder.name=ridge", "--no-progress"
+    )
+
+
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_more_causes_than_the_latent_has_room_for_are_told(data: Path, tmp_path: Path) -> None:
+    quick = ("-s", "plate.width=7", "-s", "fit.epochs=2", "--no-progress", "--shared-patients")
+    said = done("train", "-d", data, "-o", tmp_path / "run", *quick)
+    assert "gets a neural block: the latent, 7 wide, has no room to read 8 outputs in common" in said.error
+
+
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_bench_tells_of_each_cause(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "bench"
+    said = done(
+        "bench",
+        "-d",
+        data,
+        "-o",
+        out,
+        "--folds",
+        "2",
+        "--repeats",
+        "1",
+        "--shared-patients",
+        "-s",
+        "encoder.name=coxnet",
+    )
+    found = mmlego.bench.read_results(out)
+    assert found.methods == ["block rna", "block clinical", "logit ensemble", "LegoMerge", "LegoFuse"]
+    both = np.stack([found.scores("LegoMerge", f"c_index/{cause}") for cause in ("relapse", "death")])
+    np.testing.assert_allclose(both.mean(0), found.scores("LegoMerge"))
+    told = (out / "table.md").read_text(encoding="utf-8")
+    assert "| method | c-index, relapse | c-index, death | Brier score, relapse | Brier score, death |" in told
+    assert f"{found.scores('LegoFuse', 'ibs/death').mean():.3f} ± " in told
+    assert "By cause, mean ± sd" in said.text
+    assert (out / "incidence.png").is_file()
+    for split in found.splits:
+        assert [len(risks) for risks in split["risks"]["LegoMerge"]] == [2] * len(split["patients"])
+    page = tmp_path / "report.html"
+    done("report", out, "-o", page)
+    words = page.read_text(encoding="utf-8")
+    assert "Cumulative incidence of relapse in groups by its risk" in words
+    assert "which of relapse, death comes first, and when, was predicted for 80 patients" in words
+    assert "mean c-index of the causes" in words

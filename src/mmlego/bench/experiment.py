@@ -87,7 +87,10 @@ def run_experiment(
         raise InputError("an experiment needs an outcome", remedy="Add outcome: to the manifest.")
     settings = experiment.settings
     if experiment.rivals:  # a package that is missing is told before hours of training
-        rivals_for(cohort.outcome_spec.fit_task(cohort.outcome))
+        task = cohort.outcome_spec.fit_task(cohort.outcome)
+        if not rivals_for(task):
+            text = f"There are no dull rivals of {task.name}: end-to-end models alone are measured beside."
+            warnings.warn(text, LegoWarning, stacklevel=2)
     splits = cohort.split(
         duplicates=experiment.duplicates,
         folds=experiment.folds,

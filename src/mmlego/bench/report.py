@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,13 @@ import torch
 from mmlego.bench.results import ENSEMBLE, Results
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
+from mmlego.tasks.aalen_johansen import aalen_johansen
+from mmlego.tasks.kaplan_meier import kaplan_meier
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_LABELS = {"c_index": "c-index", "auroc": "AUROC", "r2": "R²"}
+_LABELS = {"c_index": "c-index", "ibs": "Brier score", "auroc": "AUROC", "r2": "R²"}
 _AGAINST = {"without pairs": "LegoMerge", "with pairs": "LegoFuse", "end to end": "LegoFuse"}
 _KINDS = {"without pairs": "dull without pairs", "with pairs": "dull with pairs", "end to end": "end-to-end"}
 _BLUE, _RED, _GREY = "#2166ac", "#b2182b", "#666666"
@@ -63,9 +66,9 @@ def costs(results: Results) -> list[str]:
     return ["" if math.isnan(value) else f"{value:.1f}" for value in found]
 
 
-def _spread(results: Results, method: str, digits: int) -> str:
+def _spread(results: Results, method: str, digits: int, metric: str | None = None) -> str:
     """Return mean ± sd over the splits on which a method has a score, and on how many if not on all."""
-    scores = results.scores(method)
+    scores = results.scores(method, metric)
     known = scores[np.isfinite(scores)]
     if len(known) == 0:
         return "not defined"
@@ -110,6 +113,7 @@ def markdown(results: Results) -> str:
         f"| method | {metric}, mean ± sd | minus the ensemble [95 % CI] | | CPU s |",
         "|---|---|---|---|---|",
         *(f"| {' | '.join(row)} | {cost} |" for row, cost in zip(rows(results), costs(results), strict=True)),
+        *_causes_told(results),
         *_rivals_told(results),
         *(["", *_paired_told(results)] if _paired_told(results) else []),
         "",
@@ -149,6 +153,49 @@ def _rivals_told(results: Results) -> list[str]:
     ]
 
 
+def by_cause(results: Results) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Return of competing risks the heads and the rows of a table of c-index and Brier score by cause; else no rows.
+
+    Examples
+    --------
+    >>> by_cause(Results({"outcome": {"task": "survival"}}, "c_index", [], {}))[1]
+    []
+    """
+    causes = list((results.experiment.get("outcome") or {}).get("causes") or {})
+    metrics = [f"{metric}/{cause}" for metric in ("c_index", "ibs") for cause in causes]
+    if not causes:
+        return (), []
+    names = [_LABELS.get(metric, metric) for metric in ("c_index", "ibs")]
+    heads = ("method", *(f"{name}, {cause}" for name in names for cause in causes))
+    return heads, [(method, *(_spread(results, method, 3, one) for one in metrics)) for method in results.methods]
+
+
+def causes_table(results: Results) -> Table | None:
+    """Return :func:`by_cause` for the terminal; None of other tasks."""
+    from rich import box
+    from rich.table import Table
+
+    heads, lines = by_cause(results)
+    if not lines:
+        return None
+    said = "By cause, mean ± sd (Brier score: integrated, lower is better)"
+    made = Table(title=said, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, show_edge=False)
+    made.pad_edge = False
+    for name in heads:
+        made.add_column(name.replace(", ", "\n"), justify="left" if name == "method" else "right")
+    for line in lines:
+        made.add_row(*line, style="bold" if line[0].startswith("Lego") else None)
+    return made
+
+
+def _causes_told(results: Results) -> list[str]:
+    heads, lines = by_cause(results)
+    if not lines:
+        return []
+    rule = f"|{'---|' * len(heads)}"
+    return ["", f"| {' | '.join(heads)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)]
+
+
 def write_report(results: Results, folder: Path) -> list[Path]:
     """Write ``table.md`` and the picture that fits the task.
 
@@ -163,6 +210,8 @@ def write_report(results: Results, folder: Path) -> list[Path]:
     files = [text]
     if any("risk" in split for split in results.splits):
         files.append(draw_kaplan_meier(results, folder / "kaplan_meier.png"))
+    elif any("risks" in split for split in results.splits):
+        files.append(draw_incidence(results, folder / "incidence.png"))
     elif any("probability" in split for split in results.splits) and _classes(results) == 2:
         files.append(draw_roc(results, folder / "roc.png"))
     return files
@@ -182,18 +231,64 @@ def draw_kaplan_meier(results: Results, file: Path) -> Path:
     outcome = results.experiment["outcome"]
     figure, axes = plt.subplots(1, len(models), figsize=(5.2 * len(models), 4.6), sharey=True, squeeze=False)
     for axis, model in zip(axes[0], models, strict=True):
-        groups: dict[str, list[list[float]]] = {"lower risk": [], "higher risk": []}
-        for split in first:
-            for patient, risk in zip(split["patients"], split["risk"][model], strict=True):
-                name = "higher risk" if risk > split["cut"][model] else "lower risk"
-                groups[name].append(results.outcome[patient])
-        _draw_groups(axis, groups)
+        found = [(split["patients"], split["risk"][model], split["cut"][model]) for split in first]
+        _draw_groups(axis, _halves(results, found), _falling)
         axis.set_xlabel(outcome.get("unit") or outcome.get("time") or "time")
         axis.set_title(f"{model}  (c-index {_spread(results, model, 2)})", fontsize=11)
     axes[0][0].set_ylabel("survival without the event")
     figure.suptitle(f"{results.experiment['cohort']}: predicted risk groups of held-out patients", fontsize=12)
     figure.tight_layout()
     return _save(figure, file)
+
+
+def draw_incidence(results: Results, file: Path) -> Path:
+    """Draw of each cause its cumulative incidence in the predicted risk groups, as :func:`draw_kaplan_meier` does."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    first, models = _first_repeat(results, "risks")
+    outcome = results.experiment["outcome"]
+    causes = list(outcome["causes"])
+    size = (5.2 * len(models), 4.4 * len(causes))
+    figure, axes = plt.subplots(len(causes), len(models), figsize=size, sharey=True, squeeze=False)
+    for place, (row, cause) in enumerate(zip(axes, causes, strict=True)):
+        for axis, model in zip(row, models, strict=True):
+            found = [
+                (split["patients"], [risks[place] for risks in split["risks"][model]], split["cuts"][model][place])
+                for split in first
+            ]
+            steps = partial(_rising, place=place, causes=len(causes))
+            _draw_groups(axis, _halves(results, found), steps, place + 1, f"with {cause}")
+            axis.set_xlabel(outcome.get("unit") or outcome.get("time") or "time")
+            score = _spread(results, model, 2, f"c_index/{cause}")
+            axis.set_title(f"{model}, {cause}  (c-index {score})", fontsize=11)
+        row[0].set_ylabel(f"{cause} has come first")
+    figure.suptitle(f"{results.experiment['cohort']}: groups of held-out patients by predicted risk", fontsize=12)
+    figure.tight_layout()
+    return _save(figure, file)
+
+
+def _halves(results: Results, found: list[tuple[list[str], list[float], float]]) -> dict[str, list[list[float]]]:
+    """Return the outcomes of patients by whether their risk is above the cut of their fold."""
+    groups: dict[str, list[list[float]]] = {"lower risk": [], "higher risk": []}
+    for patients, risks, cut in found:
+        for patient, risk in zip(patients, risks, strict=True):
+            groups["higher risk" if risk > cut else "lower risk"].append(results.outcome[patient])
+    return groups
+
+
+def _falling(event: Any, time: Any) -> tuple[Any, Any]:
+    """Return the steps of survival."""
+    curve = kaplan_meier(event == 1, time)
+    return np.concatenate([[0.0], curve.times]), np.concatenate([[1.0], curve.survival])
+
+
+def _rising(event: Any, time: Any, *, place: int, causes: int) -> tuple[Any, Any]:
+    """Return the steps of the incidence of a cause."""
+    curve = aalen_johansen(event.astype(int), time, causes)
+    return np.concatenate([[0.0], curve.times]), np.concatenate([[0.0], curve.incidence[place]])
 
 
 def _first_repeat(results: Results, what: str) -> tuple[list[dict[str, Any]], list[str]]:
@@ -206,9 +301,10 @@ def _classes(results: Results) -> int:
     return int(max(values[0] for values in results.outcome.values())) + 1
 
 
-def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
-    from torchsurv.stats.kaplan_meier import KaplanMeierEstimator
-
+def _draw_groups(
+    axis: Any, groups: dict[str, list[list[float]]], steps: Any, number: int = 1, what: str = "events"
+) -> None:
+    """Draw the curve of each group, from its events and times, with those who were censored and who is at risk."""
     # Where fewer than one in ten are still watched, a curve says more about chance than about patients.
     every = sorted(time for members in groups.values() for _, time in members)
     last = every[int(0.9 * (len(every) - 1))]
@@ -217,17 +313,17 @@ def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
     for (name, members), colour, place in zip(groups.items(), (_BLUE, _RED), (-0.20, -0.26), strict=True):
         if not members:
             continue
-        event, time = torch.tensor(members, dtype=torch.float64).T
-        if bool(event.any()):
-            estimator = KaplanMeierEstimator()
-            estimator(event.bool(), time)
-            times, survival = estimator.time.numpy(), estimator.km_est.numpy()
-        else:
-            times, survival = time.sort().values.numpy(), np.ones(len(time))
-        x, y = np.concatenate([[0.0], times]), np.concatenate([[1.0], survival])
+        event, time = np.array(members, dtype=float).T
+        x, y = steps(event, time)
         x, y = np.append(x, max(x[-1], last)), np.append(y, y[-1])
-        axis.step(x, y, where="post", color=colour, label=f"{name}: {len(members)} patients, {int(event.sum())} events")
-        censored = time[event == 0].numpy()
+        axis.step(
+            x,
+            y,
+            where="post",
+            color=colour,
+            label=f"{name}: {len(members)} patients, {int((event == number).sum())} events",
+        )
+        censored = time[event == 0]
         axis.plot(censored, y[np.searchsorted(x, censored, side="right") - 1], "|", color=colour, markersize=5)
         for mark in marks:
             at_risk = int((time >= mark).sum())
@@ -239,7 +335,7 @@ def _draw_groups(axis: Any, groups: dict[str, list[list[float]]]) -> None:
     axis.xaxis.set_label_coords(0.5, -0.075)
     axis.set(xlim=(-0.02 * last, 1.02 * last), ylim=(0, 1.02))
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(loc="lower left", frameon=False, fontsize=9)
+    axis.legend(loc="lower left" if y[0] else "upper left", frameon=False, fontsize=9)
 
 
 def draw_roc(results: Results, file: Path) -> Path:

@@ -14,6 +14,7 @@ from mmlego.data import Cohort, PatientData, Split
 from mmlego.errors import InputError
 from mmlego.job import Bricks, data_of
 from mmlego.job.scoring import BATCH, reference_of, score_models
+from mmlego.tasks import CompetingRisks
 from mmlego.training.evaluate import Model, all_logits, scores_of
 
 
@@ -38,7 +39,8 @@ def score_bricks(bricks: Bricks, cohort: Cohort, split: Split) -> dict[str, Any]
     -------
     dict
         ``scores``: by method the metrics; ``patients``: the test patients; ``risk`` (survival): by model the predicted
-        risk of each, and ``cut``: the median risk of the training and validation patients.
+        risk of each, and ``cut``: the median risk of the training and validation patients; of competing risks
+        ``risks`` and ``cuts``, the same of each cause.
     """
     who = split.named(cohort.patients)
     seen = data_of(bricks.merge, cohort, [cohort.patients[row] for row in sorted([*split.train, *split.validation])])
@@ -63,6 +65,12 @@ def score_bricks(bricks: Bricks, cohort: Cohort, split: Split) -> dict[str, Any]
         result["risk"] = {name: task.predict(values).risk.tolist() for name, values in logits.items()}  # type: ignore[attr-defined]
         result["cut"] = {
             name: float(task.predict(all_logits(model, seen, BATCH)).risk.median())  # type: ignore[attr-defined]
+            for name, model in wholes.items()
+        }
+    elif isinstance(task, CompetingRisks):
+        result["risks"] = {name: task.predict(values).risks.tolist() for name, values in logits.items()}
+        result["cuts"] = {
+            name: task.predict(all_logits(model, seen, BATCH)).risks.median(dim=0).values.tolist()
             for name, model in wholes.items()
         }
     elif task.name == "classification":

@@ -37,7 +37,7 @@ def bench(
     """Measure blocks, their logit ensemble, LegoMerge and LegoFuse over repeated splits by patient."""
     from mmlego.bench import Experiment, run_experiment
     from mmlego.bench.experiment import stages as stages_of
-    from mmlego.bench.report import table, write_report
+    from mmlego.bench.report import causes_table, table, write_report
     from mmlego.data import Cohort
     from mmlego.settings import read_settings
 
@@ -59,4 +59,7 @@ def bench(
             results = run_experiment(cohort, experiment, out, advance=advance)
         files = write_report(results, out)
     show.print(table(results))
+    if (causes := causes_table(results)) is not None:
+        show.print("")
+        show.print(causes)
     say_written([*files, out / "results.json"])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from mmlego.errors import InputError
 from mmlego.explaining.tree_shares import tree_shares
 from mmlego.learners.linear import Linear
+from mmlego.learners.per_cause import PerCause
 from mmlego.learners.selected import Selected
 from mmlego.learners.trees import Trees
 
@@ -54,6 +55,9 @@ def row_shares(learner: nn.Module, row: Tensor, base: Tensor, weight: Tensor) ->
         kept = torch.tensor(learner.config["kept"])
         inner, exact = row_shares(learner.learner, row[kept], base[kept], weight)
         return torch.zeros_like(row).index_copy(0, kept, inner), exact
+    if isinstance(learner, PerCause):
+        parts = [row_shares(one, row, base, weight[cause : cause + 1]) for cause, one in enumerate(learner.learners)]
+        return torch.stack([shares for shares, _ in parts]).sum(0), all(exact for _, exact in parts)
     if isinstance(learner, Linear):
         return (row - base) * (learner.weight @ weight), True
     if isinstance(learner, Trees):

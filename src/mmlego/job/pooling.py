@@ -22,12 +22,14 @@ STOPPED = "held out; but a neural member was stopped on these patients"  # what 
 # Chosen on splits of seeds 0 and 1: see docs/merging.md. A kind of another package has a neural block.
 LINEAR_AND_TREES = {
     "survival": ("coxnet", "survival_boosting"),
+    "competing_risks": ("coxnet", "survival_boosting"),  # one of each a cause
     "classification": ("logistic", "boosting"),
     "multilabel": ("logistic", "boosting"),
     "regression": ("ridge", "boosting"),
 }
 TREES = {  # of counts of parts, which are many and rare
     "survival": ("survival_forest", "survival_boosting"),
+    "competing_risks": ("survival_forest", "survival_boosting"),
     "classification": ("forest", "boosting"),
     "multilabel": ("forest", "boosting"),
     "regression": ("forest", "boosting"),

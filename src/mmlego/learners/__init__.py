@@ -7,6 +7,7 @@ from mmlego.learners.foreign import Foreign, wrap
 from mmlego.learners.forests import Forest
 from mmlego.learners.libraries import CatBoost, LightGBM, XGBoost
 from mmlego.learners.linear import Linear, Logistic, Ridge
+from mmlego.learners.per_cause import PerCause
 from mmlego.learners.registry import (
     build_learner,
     learner_class,
@@ -29,6 +30,7 @@ __all__ = [
     "LightGBM",
     "Linear",
     "Logistic",
+    "PerCause",
     "Ridge",
     "Selected",
     "SurvivalBoosting",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mmlego.errors import InputError
-from mmlego.tasks import Classification, MultiLabel, Regression, Task
+from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Task
 from mmlego.wording import label, listed
 
 _BOUND = 1e-7
@@ -176,6 +176,13 @@ def _of_labels(estimator: Any, task: MultiLabel) -> Answer:
 
 
 def _of_survival(estimator: Any, task: Task) -> Answer:
+    if isinstance(task, CompetingRisks):
+        raise InputError(
+            f"{type(estimator).__name__} is of one cause",
+            expected=f"a model of each of {listed(task.causes)}",
+            got="one",
+            remedy="Give it unfitted to LegoBlock.of with data=, which fits a copy for each cause.",
+        )
     if hasattr(estimator, "predict_risk"):
         return Answer("predict_risk", "identity", [0], [0.0], [1.0])
     last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mmlego.bounds import within
 from mmlego.errors import InputError, LegoError, ShapeError, TooFewError
 from mmlego.learners.options import check_options
-from mmlego.learners.registry import learner_names, learners_for, options_of
+from mmlego.learners.registry import learner_names, learners_for, options_of, served
 from mmlego.sections import PlateSettings
-from mmlego.tasks import Task
+from mmlego.tasks import CompetingRisks, Task
 
 
 class Learner(nn.Module):
@@ -184,6 +184,13 @@ def serves(cls: type[Learner], task: Task) -> None:
     >>> from mmlego.tasks import Regression
     >>> serves(Ridge, Regression())
     """
+    if isinstance(task, CompetingRisks) and served(task) in cls.tasks:
+        raise InputError(
+            f"learner {cls.registered_name!r} by itself is of one cause",
+            expected="a task of survival",
+            got=task.name,
+            remedy="LegoBlock.of fits one for each cause.",
+        )
     if task.name not in cls.tasks:
         others = learners_for(task)
         raise InputError(
@@ -195,7 +202,7 @@ def serves(cls: type[Learner], task: Task) -> None:
 
 
 def raw_width(task: Task) -> int:
-    """Return how many raw scores a patient has: one log-risk, else one for each logit.
+    """Return how many raw scores a patient has: one log-risk, of each cause one, else one for each logit.
 
     Examples
     --------
@@ -203,6 +210,8 @@ def raw_width(task: Task) -> int:
     >>> raw_width(Survival([1.0, 2.0])), raw_width(Classification(3))
     (1, 3)
     """
+    if isinstance(task, CompetingRisks):
+        return len(task.causes)
     return 1 if task.name == "survival" else task.outputs
 
 

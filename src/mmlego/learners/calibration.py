@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import ShapeError
-from mmlego.tasks import Task
+from mmlego.learners.base import raw_width
+from mmlego.tasks import CompetingRisks, Task
 
 # What is thought of a slope, a standard deviation of the score, before it is measured: chosen on splits of seeds 0
 # and 1 of the cohorts of benchmarks/merging, where scores hardly change for 0.3 to 0.7 and 0.3 to 1.
@@ -55,6 +56,8 @@ def calibrated_map(task: Task, scores: Tensor, target: Tensor, prior: Tensor) ->
 
     - *Survival*: hazards of a proportional-odds model in discrete time (Cox 1972, section 7; Singer and Willett
       1993), ``logit h_j(u) = a_j + β u``.
+    - *Competing risks*: the log-odds of each cause against none, ``z_jc(u) = a_jc + β_c u_c`` with a score of each
+      cause (Tutz and Schmid 2016, section 8.2).
     - *Classification*, *regression*: one slope for all outputs and an intercept each (Platt 1999; Guo et al. 2017).
     - *Several labels*: a slope and an intercept for each.
 
@@ -79,9 +82,13 @@ def calibrated_map(task: Task, scores: Tensor, target: Tensor, prior: Tensor) ->
     check_width(task, scores)
     known = target.double() if target.is_floating_point() else target
     slopes = k if task.name == "multilabel" else 1
+    if isinstance(task, CompetingRisks):  # a bin has a logit of each cause, in their order
+        slopes = len(task.causes)
+        scores = scores.repeat(1, k // slopes)
+    wide = k // slopes if isinstance(task, CompetingRisks) else 1
 
     def cost(free: Tensor, slope: Tensor) -> Tensor:
-        loss: Tensor = task.loss(prior + free + slope * scores, known)
+        loss: Tensor = task.loss(prior + free + slope.repeat(wide) * scores, known)
         return loss * len(scores) + 0.005 * free.square().sum() + 0.005 * slope.square().sum()
 
     both = _minimum(lambda v: cost(v[slopes:], v[:slopes]), slopes + k)
@@ -90,6 +97,8 @@ def calibrated_map(task: Task, scores: Tensor, target: Tensor, prior: Tensor) ->
     believed = [believed_slope(float(b), float(s)) for b, s in zip(both[:slopes], errors, strict=True)]
     slope = torch.tensor(believed, dtype=torch.float64)
     free = _minimum(lambda v: cost(v, slope), k, start=both[slopes:])
+    if isinstance(task, CompetingRisks):
+        return torch.diag(slope).repeat(wide, 1), prior + free
     if scores.shape[1] == 1 and k > 1:
         return slope.expand(k)[:, None].contiguous(), prior + free
     return torch.diag(slope.expand(k)).contiguous(), prior + free
@@ -161,7 +170,7 @@ def identity_map(task: Task, raw: int) -> tuple[Tensor, Tensor]:
 
 
 def check_width(task: Task, raw: Tensor) -> None:
-    """Raise a ShapeError unless there is a log-risk a patient (survival), or a score an output."""
-    wanted = 1 if task.name == "survival" else task.outputs
+    """Raise a ShapeError unless there is a log-risk a patient (survival), one a cause, or a score an output."""
+    wanted = raw_width(task)
     if raw.ndim != 2 or raw.shape[1] != wanted:
         raise ShapeError("scores of a model", expected=f"(n, {wanted})", got=tuple(raw.shape))

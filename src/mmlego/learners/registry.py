@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.plugins import Registry
-from mmlego.tasks import Task
+from mmlego.tasks import CompetingRisks, Task
 from mmlego.wording import meant
 
 if TYPE_CHECKING:
@@ -101,7 +101,19 @@ def learners_for(task: Task) -> tuple[str, ...]:
     (True, False)
     """
     _LEARNERS.load_all()
-    return tuple(name for name in learner_names() if name in _LEARNERS and task.name in _LEARNERS[name].tasks)
+    return tuple(name for name in learner_names() if name in _LEARNERS and served(task) in _LEARNERS[name].tasks)
+
+
+def served(task: Task) -> str:
+    """Return the name of the task that a learner has to serve: of competing risks survival, one learner a cause.
+
+    Examples
+    --------
+    >>> from mmlego.tasks import CompetingRisks
+    >>> served(CompetingRisks([1.0], ["relapse", "death"]))
+    'survival'
+    """
+    return "survival" if isinstance(task, CompetingRisks) else task.name
 
 
 def learner_options(name: str) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from mmlego.bench import Results
-from mmlego.reporting.outcomes import rhythm_of, time_label
-from mmlego.reporting.parts import Section, Text, section
+from mmlego.reporting.competing import HOW, of_cause
+from mmlego.reporting.outcomes import rhythm_of, time_label, when
+from mmlego.reporting.parts import Item, Section, Text, section
 from mmlego.reporting.ranked import Question, calibrated, ranked
 from mmlego.reporting.statistics.ticks import round_times
 from mmlego.reporting.survival import Axis, Groups, of_groups
@@ -25,6 +26,8 @@ def trial_sections(results: Results) -> list[Section]:
         What an experiment measured.
     """
     first = [split for split in results.splits if split.get("repeat") == 0]
+    if first and all("risks" in split for split in first):
+        return _causes(results, first)
     if first and all("risk" in split for split in first):
         return _survival(results, first)
     if first and all("probability" in split for split in first):
@@ -54,6 +57,31 @@ def _survival(results: Results, first: list[dict[str, Any]]) -> list[Section]:
     groups = Groups(higher.astype(np.int64), _HALVES, "median of the risks of those each model was made from")
     items = of_groups(event == 1, time, groups, axis, f"In the first repeat, {model}")
     return [section("groups", "Risk groups", items)]
+
+
+def _causes(results: Results, first: list[dict[str, Any]]) -> list[Section]:
+    model = _main(first, "risks")
+    if model is None:
+        return []
+    spec = results.experiment.get("outcome") or {}
+    causes = tuple(spec.get("causes") or ())
+    items: list[Item | None] = []
+    for place, cause in enumerate(causes):
+        found = [
+            (*results.outcome[patient][:2], float(risks[place] > split["cuts"][model][place]))
+            for split in first
+            for patient, risks in zip(split["patients"], split["risks"][model], strict=True)
+        ]
+        event, time, higher = (np.array(column, dtype=float) for column in zip(*found, strict=True))
+        last = float(np.quantile(time, 0.9))
+        axis = Axis(last, round_times(last, rhythm_of(None, spec)), time_label(None, spec))
+        cut = f"median of the risks of {cause} of those each model was made from"
+        marks = {when(at, None, spec): at for at in axis.marks if 0 < at <= last}
+        groups = Groups(higher.astype(np.int64), _HALVES, cut)
+        items += of_cause(
+            event.astype(np.int64), time, groups, axis, f"In the first repeat, {model}", place, causes, marks
+        )
+    return [section("groups", "Risk groups", [*items, Text(HOW, "note")])]
 
 
 def _classes(results: Results, first: list[dict[str, Any]]) -> list[Section]:
