@@ -1,7 +1,7 @@
 """Pages of the documentation as their readers follow them: files written, code run, what it prints compared.
 
 A block with ``title="NAME"`` is a file of that name. Blocks of Python share their names from the top of the page to
-its end. Of shell blocks ``mmlego`` is run, and ``head``, ``cat`` and ``ls`` are understood. A block of ``text`` is
+its end. Of shell blocks ``mmlego`` is run; ``head``, ``cat``, ``ls``, ``bash`` are understood. A block of ``text`` is
 what came out of the block before it; a line ``...`` in it stands for others. ``python -m tests.pages PAGE`` fills
 those that are empty, and ``--keep=FOLDER`` behind it keeps what was made.
 """
@@ -102,16 +102,19 @@ def _typed(line: str, where: str) -> str:
     if verb in {"head", "cat"}:
         lines = Path(rest[-1]).read_text(encoding="utf-8").splitlines(keepends=True)
         return "".join(lines[: int(rest[0].strip("-n")) if verb == "head" else None])
+    if verb == "bash":
+        script = Path(rest[-1]).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        return "".join(_typed(line, rest[-1]) for line in script if not line.startswith("export "))
     raise AssertionError(f"{where}: nobody knows how to run {verb}")
 
 
 def differences(shown: str, printed: str) -> list[str]:
     """Return the lines that were shown and not printed, in this order; numbers may be off by rounding."""
-    left = [line.split() for line in printed.splitlines() if line.split()]
+    left = [words for line in printed.splitlines() if (words := _words(line))]
     lacking, at = [], 0
     for line in shown.splitlines():
-        words = line.split()
-        if not words or words == ["..."]:
+        words = _words(line)
+        if not words or words[0] == "...":
             continue
         place = next((place for place in range(at, len(left)) if _alike(words, left[place])), None)
         if place is None:
@@ -119,6 +122,10 @@ def differences(shown: str, printed: str) -> list[str]:
         else:
             at = place + 1
     return lacking
+
+
+def _words(line: str) -> list[str]:
+    return [word for word in re.split(r"[\s,]+", line) if word]
 
 
 def _alike(shown: list[str], printed: list[str]) -> bool:
