@@ -6,6 +6,7 @@ ids of patients of a cohort that the estimator holds.
 """
 
 from mmlego.estimators.classifier import LegoClassifier
+from mmlego.estimators.competing import LegoCompetingRisks
 from mmlego.estimators.folds import SurvivalStratifiedKFold
 from mmlego.estimators.modalities import Modalities
 from mmlego.estimators.multilabel import LegoMultiLabelClassifier
@@ -15,6 +16,7 @@ from mmlego.estimators.survival import LegoSurvival
 
 __all__ = [
     "LegoClassifier",
+    "LegoCompetingRisks",
     "LegoMultiLabelClassifier",
     "LegoRegressor",
     "LegoSurvival",

@@ -13,6 +13,7 @@ from mmlego.data import split_patients
 from mmlego.data.reading.ids import plain_ids
 from mmlego.errors import InputError, ShapeError
 from mmlego.tasks import Survival
+from mmlego.tasks.survival_target import split_causes
 
 
 class SurvivalStratifiedKFold(BaseCrossValidator):  # type: ignore[misc]
@@ -56,7 +57,7 @@ class SurvivalStratifiedKFold(BaseCrossValidator):  # type: ignore[misc]
         X
             ``n`` rows, or anything of that length.
         y
-            Events and times, a structured array ``(n,)``.
+            Events, or numbers of causes, and times, a structured array ``(n,)``.
         groups
             The patient of each row ``(n,)``; None: each row is one.
 
@@ -72,7 +73,9 @@ class SurvivalStratifiedKFold(BaseCrossValidator):  # type: ignore[misc]
         """
         if isinstance(self.bins, bool) or not isinstance(self.bins, int | np.integer) or self.bins < 1:
             raise InputError("bins", expected="an int ≥ 1", got=repr(self.bins))
-        target = Survival.target(y).numpy()
+        kinds = [y.dtype[name].kind for name in getattr(getattr(y, "dtype", None), "names", None) or ()]
+        # of competing causes each has its share
+        target = np.stack(split_causes(y), axis=1) if "b" not in kinds and "f" in kinds else Survival.target(y).numpy()
         if X is not None and hasattr(X, "__len__") and len(X) != len(target):
             raise ShapeError("X and y differ in their number of rows", expected=len(X), got=len(target))
         width = len(str(len(target)))
@@ -101,9 +104,10 @@ class SurvivalStratifiedKFold(BaseCrossValidator):  # type: ignore[misc]
 
     def _strata(self, target: np.ndarray) -> np.ndarray:
         """Return the stratum of each patient: event or not, and the bin of the time among its likes."""
-        event, time = target[:, 0] == 1, target[:, 1]
+        event, time = target[:, 0], target[:, 1]
         strata = np.zeros(len(target), dtype=np.int64)
-        for number, here in enumerate((~event, event)):
+        for number in np.unique(event).astype(int):
+            here = event == number
             count = int(here.sum())
             bins = max(1, min(self.bins, count // max(1, self.n_splits)))
             order = np.argsort(time[here], kind="stable")

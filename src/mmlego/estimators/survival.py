@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mmlego.data.cohort.manifest import check_section
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.cohort.outcomes.survival import SurvivalOutcome
-from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, MismatchError
-from mmlego.estimators.base import LegoEstimator, as_array
-from mmlego.estimators.inputs import Columns, Kinds
-from mmlego.estimators.steps import StepFunction
-from mmlego.estimators.wishes import Blocks, Overrides, Weights
+from mmlego.estimators.base import as_array
+from mmlego.estimators.over_time import LegoOverTime
 from mmlego.tasks import Survival
 from mmlego.tasks.survival_scores import concordance
 from mmlego.tasks.survival_target import split_structured
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmlego.data import Cohort
 
-
-class LegoSurvival(LegoEstimator):
+class LegoSurvival(LegoOverTime):
     """Time to an event, by blocks that are trained apart, merged and fused.
 
     ``y`` is a structured array of a boolean and a numeric field, as ``sksurv.util.Surv`` makes it: whether the event
@@ -68,46 +62,8 @@ class LegoSurvival(LegoEstimator):
     (True, 1.0, True)
     """
 
-    _task: ClassVar[str] = "survival"
     _estimator_type: ClassVar[str] = "survival"
     _predict_risk_score: ClassVar[bool] = True  # what scikit-survival asks of an estimator
-
-    def __init__(
-        self,
-        blocks: Blocks = "auto",
-        *,
-        fuse: bool = True,
-        weights: Weights = "auto",
-        calibrate: bool = False,
-        validation: float = 0.2,
-        partial_modalities: bool = True,
-        bins: int | None = None,
-        cuts: Sequence[float] | None = None,
-        unit: str | None = None,
-        modalities: Columns | None = None,
-        kinds: Kinds | None = None,
-        cohort: Cohort | None = None,
-        duplicates: Duplicates = "error",
-        settings: Overrides = None,
-        random_state: int | np.random.RandomState | None = 0,
-    ) -> None:
-        super().__init__(
-            blocks,
-            fuse=fuse,
-            weights=weights,
-            calibrate=calibrate,
-            validation=validation,
-            partial_modalities=partial_modalities,
-            modalities=modalities,
-            kinds=kinds,
-            cohort=cohort,
-            duplicates=duplicates,
-            settings=settings,
-            random_state=random_state,
-        )
-        self.bins = bins
-        self.cuts = cuts
-        self.unit = unit
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the risk of each patient ``(n,)``; higher = earlier event.
@@ -118,22 +74,6 @@ class LegoSurvival(LegoEstimator):
             Patients.
         """
         return self._answers(self._logits(X))[:, 0]
-
-    def predict_survival_function(self, X: Any, return_array: bool = False) -> np.ndarray:
-        """Return the survival curve of each patient.
-
-        Parameters
-        ----------
-        X
-            Patients.
-        return_array
-            Return the probabilities to be free of the event at ``unique_times_``, ``(n, t)``.
-
-        Returns
-        -------
-        array (n,) of StepFunction, or array (n, t)
-        """
-        return self._curves(self._survival(X), 1.0, return_array=return_array)
 
     def predict_cumulative_hazard_function(self, X: Any, return_array: bool = False) -> np.ndarray:
         """Return the cumulative hazard ``−log S`` of each patient.
@@ -186,20 +126,6 @@ class LegoSurvival(LegoEstimator):
     def _answers(self, logits: Tensor) -> np.ndarray:
         return as_array(cast(Survival, self.model_.task).predict(logits).risk)[:, None]
 
-    def _survival(self, X: Any) -> np.ndarray:
-        logits = self._logits(X)
-        prediction = cast(Survival, self.model_.task).predict(logits)
-        return as_array(prediction.survival_at(self.unique_times_.tolist()))
-
-    def _curves(self, values: np.ndarray, start: float, *, return_array: bool) -> np.ndarray:
-        if return_array:
-            return values
-        times = self.unique_times_
-        curves = np.empty(len(values), dtype=object)
-        for row, one in enumerate(values):
-            curves[row] = StepFunction(times, one, start=start, domain=(0.0, float(times[-1])))
-        return curves
-
     def _read(self, y: Any) -> tuple[pd.DataFrame, Outcome]:
         import pandas as pd
 
@@ -211,21 +137,12 @@ class LegoSurvival(LegoEstimator):
         return frame, self._learn(frame, spec)
 
     def _learn(self, outcome: pd.DataFrame, spec: Outcome) -> Outcome:
-        given = {"bins": self.bins, "cuts": None if self.cuts is None else list(self.cuts), "unit": self.unit}
-        asked = {name: value for name, value in given.items() if value is not None}
-        said = spec.model_dump(exclude_unset=True)
-        if self.unit is not None and said.get("unit") not in (None, self.unit):
-            raise MismatchError("the unit of the cohort's times", expected=said["unit"], got=self.unit)
-        if "bins" in asked or "cuts" in asked:
-            said = {name: value for name, value in said.items() if name not in ("bins", "cuts")}
-        made = check_section(SurvivalOutcome, said | asked, "LegoSurvival")
-        self.event_times_ = np.unique(outcome["time"].to_numpy()[outcome["event"].to_numpy() == 1])
-        self._times = outcome["time"].to_numpy()
-        return made
-
-    def _finish(self) -> None:
-        cuts = np.array(cast(Survival, self.model_.task).cuts)
-        times = np.concatenate([cuts, self._times])
-        times = times[np.unique(times.astype(np.float32), return_index=True)[1]]  # the precision of targets
-        self.unique_times_ = times[(times > 0) & (times.astype(np.float32) <= np.float32(cuts[-1]))]
-        del self._times
+        causes = getattr(spec, "causes", None)
+        if causes:
+            raise MismatchError(
+                "the outcome of the cohort has several causes",
+                expected="one kind of event",
+                got=listed(causes),
+                remedy="Take LegoCompetingRisks.",
+            )
+        return self._keep(outcome, spec)

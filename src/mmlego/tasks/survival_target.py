@@ -47,6 +47,44 @@ def split_structured(value: object) -> tuple[np.ndarray, np.ndarray]:
     return array[events[0]], array[times[0]]
 
 
+def split_causes(value: object) -> tuple[np.ndarray, np.ndarray]:
+    """Take numbers of causes and times out of a structured array.
+
+    Parameters
+    ----------
+    value : (n,)
+        A structured array of a field of whole numbers, 0 where the patient was censored, and one of floats, the time;
+        in any order and with any names.
+
+    Returns
+    -------
+    event : (n,) int64
+    time : (n,) float64
+
+    Raises
+    ------
+    InputError
+        If it is not such an array.
+
+    Examples
+    --------
+    >>> split_causes(np.array([(2, 3.0)], dtype=[("event", "i4"), ("time", "<f8")]))
+    (array([2]), array([3.]))
+    """
+    names = getattr(getattr(value, "dtype", None), "names", None) or ()
+    array = np.asarray(value)
+    events = [name for name in names if array.dtype[name].kind in "iu"]
+    times = [name for name in names if array.dtype[name].kind == "f"]
+    if len(names) != 2 or len(events) != 1 or len(times) != 1:
+        raise InputError(
+            "causes without times",
+            expected="a structured array of a field of whole numbers, the causes, and one of floats, the times",
+            got=", ".join(f"{name}: {array.dtype[name]}" for name in names) if names else type(value).__name__,
+            remedy="Make one with dtype=[('event', 'i4'), ('time', 'f8')].",
+        )
+    return array[events[0]].astype(np.int64), array[times[0]].astype(np.float64)
+
+
 def check_values(target: Tensor) -> Tensor:
     """Check the values of a survival target; the error names the first bad one with its row.
 
