@@ -22,6 +22,7 @@ from mmlego.wording import counted, listed, made_of
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
     from mmlego.merge import LegoMerge
+    from mmlego.tasks import Task
 
 
 DIGITS = 4  # of predictions in files
@@ -121,7 +122,7 @@ def predict(
             told = f"The model was trained on {len(mine)} of {len(frame)} patients: what it says of them looks better "
             warnings.warn(f"{told}than it is (column trained_on).", LegoWarning, stacklevel=2)
         if not loaded.card.held_out:
-            say("No intervals: the card tells of no held-out patients (mmlego merge --data).")
+            say(f"No intervals: {_uncompared(loaded.task)}.")
     answers = list(frame.columns)[: list(frame.columns).index(MARKS[0])]
     show = console()
     show.print(brief_table(frame.loc[frame["note"] == "", answers], show.width))
@@ -129,6 +130,15 @@ def predict(
         if not note.patients:
             say(f"left out: {note}")
     say(f"{len(frame)} patients in {short(out)}.")
+
+
+def _uncompared(task: Task) -> str:
+    """Return why predictions are compared with nobody."""
+    from mmlego.tasks.base import Task as Base
+
+    if type(task).summary is Base.summary:
+        return f"of {task.name.replace('_', ' ')} predictions are not compared with held-out patients"
+    return "the card tells of no held-out patients (mmlego merge --data)"
 
 
 def evaluate(
