@@ -108,13 +108,14 @@ def brief_table(frame: pd.DataFrame, width: int, most: int = 5) -> Table:
     shown = [name for name in frame.columns if name not in bounds | told]
     cells = {name: [_cell(row, name, ends[name]) for _, row in frame.head(most).iterrows()] for name in shown}
     heads = {name: str(name).replace("_", " ") for name in shown}
-    words = {
-        name: max(len(word) for text in [heads[name], *cells[name]] for word in [*text.split(), ""]) for name in shown
-    }
-    first = max(map(len, [str(frame.index.name or "patient"), *map(str, frame.head(most).index)]), default=0)
-    fits = first + sum(words.values()) + 2 * len(shown) <= width
+    texts = {name: [heads[name], *cells[name]] for name in shown}
+    words = {name: max(len(word) for text in texts[name] for word in [*text.split(), ""]) for name in shown}
+    lines = {name: max(len(line) for text in texts[name] for line in text.split("\n")) for name in shown}
+    room = width - 2 * len(shown)
+    room -= max(map(len, [str(frame.index.name or "patient"), *map(str, frame.head(most).index)]), default=0)
+    fixed = sum(words.values()) <= room < sum(lines.values())
     for name in shown:
-        table.add_column(heads[name], justify="right", overflow="fold", width=words[name] if fits else None)
+        table.add_column(heads[name], justify="right", overflow="fold", width=words[name] if fixed else None)
     for row, patient in enumerate(frame.head(most).index):
         table.add_row(str(patient), *(cells[name][row] for name in shown))
     return table
