@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+import mmlego
 from mmlego import Baseplate, LegoBlock, LegoMerge
 from mmlego.card import Card
+from mmlego.data import Cohort
 from mmlego.encoders import SNN
-from mmlego.held_out import OUT_OF_FOLD, compare_with, tell_held_out
+from mmlego.held_out import OUT_OF_FOLD, VALIDATION, compare_with, tell_held_out
+from mmlego.job.held_out import tell_of_merge
 from mmlego.tasks import Classification, Regression
 from mmlego.training import calibrate
+from mmlego.training.evaluate import all_logits
 
 
 def test_a_card_tells_scores_their_error_and_whom_predictions_are_compared_with() -> None:
@@ -49,4 +55,35 @@ def test_a_merge_that_is_calibrated_compares_with_those_patients() -> None:
     assert merge.card.held_out == {}
     x, y = {name: torch.randn(40, 3) for name in merge.modalities}, torch.tensor([0, 1]).repeat(20)
     calibrate(merge, (x, y))
-    assert merge.card.held_out["patients"] == 40
+    assert (merge.card.held_out["patients"], merge.card.held_out["who"]) == (40, "validation")
+    with torch.no_grad():
+        probabilities = torch.softmax(merge.eval()(x), dim=1)
+    for name in (0, 1):
+        worst = (1 - probabilities[y == name, name]).sort().values[-2]  # ⌈21 · 0.9⌉ = 19 of 20
+        assert merge.card.held_out[str(name)]["0.9"] == pytest.approx(worst.item(), rel=1e-3)
+
+
+def test_a_merge_is_told_on_patients_whom_no_block_was_trained_on() -> None:
+    """All patients where fitted blocks answer out of fold, the validation part where one is neural."""
+    rng = np.random.default_rng(0)
+    ids = [f"p{i:03d}" for i in range(90)]
+    had = pd.DataFrame({"had": np.arange(90) % 2}, index=ids)
+    frames = {n: pd.DataFrame({n: had["had"] + rng.normal(size=90)}, index=ids) for n in ("labs", "rna")}
+    cohort = Cohort.from_frames(frames, outcome=had, task={"task": "classification", "label": "had"})
+    quick = {"encoder": {"name": "logistic"}, "fit": {"epochs": 1}}
+    fitted = mmlego.train_blocks(cohort, quick, disjoint=False, progress=False)
+    mixed = mmlego.train_blocks(
+        cohort, {**quick, "encoders": {"rna": {"name": "neural"}}}, disjoint=False, progress=False
+    )
+    whom = {OUT_OF_FOLD: [*fitted.train, *fitted.validation], VALIDATION: list(mixed.validation)}
+    for made, who in ((fitted, OUT_OF_FOLD), (mixed, VALIDATION)):
+        merge = LegoMerge(list(made.blocks.values()))
+        tell_of_merge(merge, cohort, made.train, made.validation)
+        data = mmlego.data_of(merge, cohort, whom[who])
+        scores = merge.task.metrics(all_logits(merge, data, 64, out_of_fold=True), data.target)
+        assert (merge.card.held_out["who"], merge.card.held_out["patients"]) == (who, len(whom[who]))
+        assert merge.card.validation["auroc"] == pytest.approx(scores["auroc"])
+        assert merge.card.patients["validation"] == len(whom[who])
+    nobody = LegoMerge(list(mixed.blocks.values()))
+    tell_of_merge(nobody, cohort, mixed.train, [])
+    assert nobody.card.held_out == {}

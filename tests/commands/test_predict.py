@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import mmlego
 from mmlego.data import Cohort, load_splits
+from mmlego.job import data_of
+from mmlego.job.held_out import tell_of_merge
 from mmlego.tasks.usual_times import usual_times
+from mmlego.training.evaluate import all_logits
 from tests.cohorts import CLASSES, KEY, write_cohort
 from tests.terminal import done, inside, refused
 
@@ -75,8 +79,6 @@ def test_one_patient_alone_is_predicted_as_among_others(finished: Path, others: 
 def test_numbers_are_those_of_the_library(finished: Path, others: Path, tmp_path: Path) -> None:
     done("predict", finished / "merge", "-d", others, "-o", tmp_path / "merge.csv")
     merged = mmlego.load(finished / "merge")
-    from mmlego.job import data_of
-
     expected = mmlego.predict(merged, data_of(merged, Cohort.from_manifest(others))).risk
     np.testing.assert_allclose(read(tmp_path / "merge.csv")["risk"], expected, rtol=6e-4)  # four digits
 
@@ -132,16 +134,25 @@ def test_classes(train: Train, tmp_path: Path) -> None:
     data = write_cohort(tmp_path / "c", outcome=CLASSES)
     run = train(tmp_path / "run", data=data)
     done("merge", run)
-    said = done("predict", run / "merge", "-d", data, "-o", tmp_path / "out.csv")
+    said = done("predict", run / "merge", "-d", data, "-o", tmp_path / "out.csv", "--level", "0.8")
     frame = read(tmp_path / "out.csv")
     probabilities = frame[["probability_no", "probability_yes"]]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     assert (frame["label"] == np.where(probabilities["probability_yes"] > 0.5, "yes", "no")).all()
-    assert "not excluded 90" in " ".join(said.out.split())
+    assert [*said.out.split()].index("excluded") < said.out.split().index("80")  # one word a line
     # the run has split this cohort, so that its held-out patients are known: in nine of ten the truth is not excluded
-    assert set(frame["not_excluded_90"]) <= {"no", "yes", "no, yes", "yes, no"}
     known = Cohort.from_manifest(data)
     named = load_splits(run / "split.json", known.patients)[0].named(known.patients)
+    model = mmlego.load(run / "merge")
+    tell_of_merge(model, known, named["train"], named["validation"])
+    exact = mmlego.predict(model, data_of(model, known)).probabilities
+    most = {name: model.card.held_out[name]["0.8"] for name in ("no", "yes")}
+    assert any(value is not None for value in most.values())
+    for told, (no, yes) in zip(frame["not_excluded_80"], exact.tolist(), strict=True):
+        chances = {"no": no, "yes": yes}
+        kept = [name for name, p in chances.items() if most[name] is None or 1 - p <= most[name]]
+        likely = max(chances, key=lambda name: chances[name])
+        assert set(told.split(", ")) == {*kept, likely}
     told = {"train": "yes", "validation": "validation", "test": "no"}
     assert frame["trained_on"].to_dict() == {one: told[part] for part, ids in named.items() for one in ids}
     assert f"was trained on {len(named['train'])} of {len(frame)} patients" in said.err
@@ -155,7 +166,10 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     frame = read(tmp_path / "x.csv")
     first, last, beyond = (f"survival_at_{time:.6g}" for time in asked)
     here = frame["note"].isna()
-    assert (frame.loc[here, first] >= frame.loc[here, last]).all()
+    block = mmlego.load(model)
+    hazards = np.stack([_hazards(row) for row in all_logits(block, data_of(block, Cohort.from_manifest(others)), 64)])
+    np.testing.assert_allclose(frame.loc[here, first], 1 - hazards[:, 0], rtol=6e-4)
+    np.testing.assert_allclose(frame.loc[here, last], (1 - hazards[:, :-1]).prod(axis=1), rtol=6e-4)
     assert frame[beyond].isna().all()  # nothing is known there, and nothing is told
     low, high = frame[f"{first}_low_95"], frame[f"{first}_high_95"]
     assert low.isna().all()  # twelve held-out patients make no groups of risk
@@ -166,14 +180,48 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     assert message == "--times: expected numbers with commas between, as 12,24,60, got '12;24'"
 
 
+def _hazards(logits: torch.Tensor) -> np.ndarray:
+    return torch.sigmoid(logits).double().numpy()
+
+
+def test_survival_has_bounds_where_groups_of_risk_can_be_made(tmp_path: Path) -> None:
+    """A Cox net answers out of fold to all it was fitted on: its groups of risk have intervals."""
+    data = write_cohort(tmp_path / "site", ("rna",), n=200)
+    mmlego.train_blocks(
+        Cohort.from_manifest(data), {"encoder": {"name": "coxnet"}}, out=tmp_path / "run", progress=False
+    )
+    new = write_cohort(tmp_path / "new", ("rna",), n=30, first=700, seed=5, outcome=None)
+    done("predict", tmp_path / "run" / "blocks" / "rna", "-d", new, "-o", tmp_path / "x.csv", "--times", "12")
+    frame = read(tmp_path / "x.csv")
+    low, high = frame["survival_at_12_low_95"], frame["survival_at_12_high_95"]
+    assert ((0 <= low) & (low < high) & (high <= 1)).all()
+    assert high[frame["risk"].idxmax()] < high[frame["risk"].idxmin()]
+    assert low[frame["risk"].idxmax()] < low[frame["risk"].idxmin()]
+    groups = frame.groupby("risk_group")[["survival_at_12_low_95", "survival_at_12_high_95"]].nunique()
+    assert (groups == 1).all().all()  # one interval a group
+
+
 def test_json_has_null_where_nothing_is_known(finished: Path, others: Path, tmp_path: Path) -> None:
     model = finished / "blocks" / "rna"
     done("predict", model, "-d", others, "-o", tmp_path / "x.csv", "--json", tmp_path / "x.json")
     csv, rows = read(tmp_path / "x.csv"), json.loads((tmp_path / "x.json").read_text())
     assert [row["patient"] for row in rows] == list(csv.index)
+    assert all(any(value is None for value in row.values()) for row in rows)  # no groups of risk, no bounds
     for row in rows:
-        told = csv.loc[row["patient"], "risk"]
-        assert row["risk"] == told or (row["risk"] is None and np.isnan(told))
+        told = csv.loc[row.pop("patient")]
+        assert row.keys() == set(csv.columns)
+        for name, value in row.items():
+            if value is None or value == "":
+                assert pd.isna(told[name]), name
+            else:
+                assert told[name] == value, name
+
+
+def test_the_same_file_twice_is_refused(finished: Path, others: Path, tmp_path: Path) -> None:
+    model = finished / "blocks" / "rna"
+    said = refused("predict", model, "-d", others, "-o", tmp_path / "x.json", "--json", tmp_path / "x.json")
+    assert said.startswith("--out and --json")
+    assert not (tmp_path / "x.json").exists()
 
 
 def test_values_that_were_missing_are_marked(finished: Path, others: Path, tmp_path: Path) -> None:

@@ -81,7 +81,8 @@ def predict(
     from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
     from mmlego.merge import LegoMerge
 
-    for place in (out, *([json_file] if json_file else ())):
+    places = _places(out, json_file)
+    for place in places:
         check_place(place, overwrite=overwrite)
     asked = None if times is None else _times_of(times)
     with plain_warnings():
@@ -102,7 +103,7 @@ def predict(
             _compare(loaded, runs, Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only))
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
-        for place in (out, *([json_file] if json_file else ())):
+        for place in places:
             write_table(frame, place, digits=DIGITS)
         lost = frame.index[frame["note"] != ""].tolist()
         if lost:
@@ -260,6 +261,13 @@ def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort) -> None:
     if split is not None:
         who = split.named(cohort.patients)
         tell_of_merge(model, cohort, who["train"], who["validation"])
+
+
+def _places(out: Path, json_file: Path | None) -> list[Path]:
+    """Return the files to write."""
+    if json_file is not None and json_file.absolute() == out.absolute():
+        raise InputError("--out and --json", expected="two files", got=f"{out} twice", remedy="Leave --json out.")
+    return [out] if json_file is None else [out, json_file]
 
 
 def _times_of(text: str) -> list[float]:
