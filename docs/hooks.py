@@ -21,6 +21,16 @@ ENTRY = re.compile(r"^- ((?:`[^`]+`, )*`[^`]+`)", re.MULTILINE)
 MODULES = {"tasks", "encoders", "learners", "data", "datasets", "estimators", "interop"}
 
 
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Put notebooks into the menu, behind the how-tos, if there are pages of any."""
+    pages = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.glob("notebooks/*.md"))
+    menu = config.nav
+    if pages and menu is not None:
+        place = next(number for number, entry in enumerate(menu) if "How to" in entry)
+        menu.insert(place + 1, {"Notebooks": pages})
+    return config
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add README, the examples, and the pages of the reference."""
     for name, uri in NAMES.items():
