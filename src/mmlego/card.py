@@ -9,7 +9,7 @@ from typing import Any
 
 from mmlego.errors import InputError
 from mmlego.scalars import as_number, is_number
-from mmlego.wording import made_of
+from mmlego.wording import in_brief, made_of
 
 
 @dataclass
@@ -119,7 +119,7 @@ def render_card(config: dict[str, Any]) -> str:
     ]
     plates = ", ".join(plate["fingerprint"][:12] for plate in config["plates"])
     rows = [
-        ("Task", ", ".join(f"{key} {value}" for key, value in task.items() if value is not None)),
+        ("Task", ", ".join(f"{key} {_of_task(value)}" for key, value in task.items() if value is not None)),
         ("Meaning of outputs", _MEANINGS.get(task["name"], "")),
         ("Modalities", ", ".join(names)),
         ("Bricks", ", ".join(made_of(block) for block in config.get("blocks", []))),
@@ -148,6 +148,12 @@ def _told(value: Any) -> str:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
+
+
+def _of_task(value: Any) -> str:
+    """Return a value of a task: numbers in brief, names as they are written in Python."""
+    numbers = isinstance(value, float) or (isinstance(value, list) and all(isinstance(one, float) for one in value))
+    return in_brief(value) if numbers else str(value)
 
 
 def _cell(text: str) -> str:

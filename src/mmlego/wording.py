@@ -169,6 +169,28 @@ def shortened(text: str, most: int = 40) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
+def in_brief(value: Any, most: int = 6) -> str:
+    """Return a value of a configuration for the eye: numbers in four digits, of many how many, from where to where.
+
+    Parameters
+    ----------
+    value
+        As JSON has it.
+    most
+        How many numbers are told one by one.
+
+    Examples
+    --------
+    >>> in_brief([12.0, 60.0]), in_brief([0.5 * n for n in range(1, 15)]), in_brief(["relapse", "death"])
+    ('[12, 60]', '14 from 0.5 to 7', '[relapse, death]')
+    """
+    if isinstance(value, list):
+        if len(value) > most and all(isinstance(one, float) for one in value):
+            return f"{len(value)} from {in_brief(min(value))} to {in_brief(max(value))}"
+        return "[" + ", ".join(in_brief(item) for item in value) + "]"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def made_of(described: Mapping[str, Any]) -> str:
     """Return what makes the tokens or the scores of a brick: an encoder, a learner, or several of them.
 
@@ -183,10 +205,15 @@ def made_of(described: Mapping[str, Any]) -> str:
     'snn + coxnet'
     >>> made_of({"learner": {"name": "selected", "config": {"kept": [0, 2], "name": "ridge"}}})
     'ridge'
+    >>> made_of({"learner": {"name": "per_cause", "config": {"parts": [{"name": "coxnet", "config": {}}] * 2}}})
+    'coxnet a cause'
     """
     if "members" in described:
         return " + ".join(made_of(member) for member in described["members"].values())
     made = described.get("learner") or described["encoder"]
     if made.get("name") == "selected":  # some columns are left out: of which learner, one wants to know
         made = made["config"]
+    if made.get("name") == "per_cause":
+        inside = dict.fromkeys(made_of({"learner": part}) for part in made["config"]["parts"])
+        return " and ".join(f"{name} a cause" for name in inside)
     return str(made.get("name") or made.get("foreign"))

@@ -96,6 +96,18 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     )
 
 
+def test_many_cuts_are_told_in_brief_and_in_full_as_json(tmp_path: Path) -> None:
+    cuts = [float(month) for month in range(3, 45, 3)]
+    plate = mmlego.Baseplate(CompetingRisks(cuts, ["relapse", "death"], unit="months"), channels=2, width=32)
+    mmlego.save(plate, tmp_path / "plate")
+    said = done("inspect", tmp_path / "plate", "--json", tmp_path / "all.json").text
+    assert "competing_risks, cuts 14 from 3 to 42, causes [relapse, death], unit months" in said
+    (found,) = json.loads((tmp_path / "all.json").read_text()).values()
+    assert found["plates"][0]["config"]["task"]["cuts"] == cuts
+    card = (tmp_path / "plate" / "README.md").read_text(encoding="utf-8")
+    assert "name competing_risks, cuts 14 from 3 to 42, causes ['relapse', 'death'], unit months" in card
+
+
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 def test_learners_are_fitted_one_a_cause(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"

@@ -17,7 +17,7 @@ from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder, runs_of
-from mmlego.wording import counted, listed, made_of
+from mmlego.wording import counted, in_brief, listed, made_of
 
 if TYPE_CHECKING:
     from mmlego.data import Cohort, Split
@@ -215,13 +215,19 @@ def _plain(value: Any) -> Any:
 
 def inspect(
     places: Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints, or run folders.")],
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write all that they say here, every cut of time.")
+    ] = None,
 ) -> None:
     """Say what checkpoints hold, and whether they fit together; weights are not read."""
     from rich.table import Table
 
     from mmlego.checkpoint_config import read_config
+    from mmlego.files import write_atomically
 
     configs = {short(place): read_config(place) for place in checkpoints_of(places, plates=True)}
+    if json_file is not None:
+        write_atomically(json_file, json.dumps(configs, indent=2) + "\n")
     show = console()
     for place, config in configs.items():
         table = Table(box=None, show_header=False, title=place, title_justify="left", title_style="bold")
@@ -284,7 +290,7 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
     card = config.get("card") or (blocks[0]["card"] if blocks else {})
     scores = ", ".join(f"{name} {value:.3f}" for name, value in card.get("validation", {}).items())
     encoders = [f"{block['modality']} ({made_of(block)})" for block in blocks]
-    said = [f"{key} {_brief(value)}" for key, value in task.items() if key != "name" and value is not None]
+    said = [f"{key} {in_brief(value)}" for key, value in task.items() if key != "name" and value is not None]
     lines = {
         "kind": config["kind"],
         "task": ", ".join([task["name"], *said]),
@@ -298,12 +304,6 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
         "written by": f"mmlego {config['mmlego']}",
     }
     return {name: value for name, value in lines.items() if value}
-
-
-def _brief(value: Any) -> str:
-    if isinstance(value, list):
-        return "[" + ", ".join(_brief(item) for item in value) + "]"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str], Split | None]:
