@@ -9,7 +9,11 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
+import yaml
 from typer.main import get_command
 
 import mmlego
@@ -89,6 +93,46 @@ def test_commands_parse(page: Path, line: int, words: list[str]) -> None:
     assert verb in group.commands, f"{page.name}:{line}: no verb {verb}"
     if not {"-h", "--help"} & {*arguments}:
         group.commands[verb].make_context(verb, list(arguments))
+
+
+def _files_of_the_readme() -> None:
+    """Write what the commands of README name: tables, slides, the outcome, and new patients."""
+    rng = np.random.default_rng(0)
+    ids = pd.Index([f"P{number:02d}" for number in range(60)], name="patient")
+    ill = rng.random(60) < 0.5
+    pd.DataFrame({"age": (60 + 8 * ill + 6 * rng.normal(size=60)).astype(int)}, index=ids).to_csv("clinical.csv")
+    genes = pd.DataFrame(rng.normal(size=(60, 6)) + ill[:, None], index=ids, columns=[f"G{i}" for i in range(6)])
+    genes.round(3).to_csv("rna.csv")
+    pd.DataFrame({"relapse": np.where(ill, "yes", "no")}, index=ids).to_csv("outcome.csv")
+    Path("slides").mkdir()
+    for patient, row in zip(ids, rng.normal(size=(60, 12, 4)) + 0.5 * ill[:, None, None], strict=True):
+        torch.save(torch.from_numpy(row).float(), f"slides/{patient}.pt")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_commands_of_the_readme_run_one_after_the_other(tmp_path: Path) -> None:
+    typed = [words for _, words in commands(README) if words[0] == "mmlego"]
+    assert [words[1] for words in typed] == "init check train merge fuse evaluate predict explain report".split()
+    with inside(tmp_path):
+        _files_of_the_readme()
+        for words in typed:
+            done(*words[1:], *(("-s", "fit.epochs=3") if words[1] == "train" else ()))
+            if words[1] == "init":
+                drafted = yaml.safe_load(Path("cohort.yaml").read_text(encoding="utf-8"))
+                assert drafted["modalities"].keys() == {"clinical", "rna", "slides"}
+                Path("new-patients.yaml").write_text(yaml.safe_dump(drafted), encoding="utf-8")
+                outcome = {
+                    "task": "classification",
+                    "file": "outcome.csv",
+                    "label": "relapse",
+                    "classes": ["no", "yes"],
+                }
+                whole = {**drafted, "outcome": outcome}
+                Path("cohort.yaml").write_text(yaml.safe_dump(whole), encoding="utf-8")
+        assert len(pd.read_csv("predictions.csv")) == 60
+        assert "LegoFuse" in Path("report.html").read_text(encoding="utf-8")
+        assert (tmp_path / "explained" / "modalities.csv").is_file()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
