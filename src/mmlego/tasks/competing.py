@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from mmlego.errors import InputError
 from mmlego.tasks.checks import as_names, as_numbers, check_logits
 from mmlego.tasks.competing_calibration import IncidenceAt, incidence_calibration_at
+from mmlego.tasks.competing_groups import causes_summary, compared_causes
 from mmlego.tasks.competing_prediction import CompetingPrediction
 from mmlego.tasks.competing_scores import cause_concordance, incidence_scores
 from mmlego.tasks.registry import register_task
@@ -249,6 +251,20 @@ class CompetingRisks(BinnedTime):
             for c in range(len(self.causes))
             for j, time in enumerate(at)
         ]
+
+    def summary(self, logits: Tensor, target: Tensor) -> dict[str, Any]:
+        """Return of each cause quantiles of its risk, and what became of patients, as :func:`causes_summary` does."""
+        known = self.check_target(target).cpu()
+        return causes_summary(self.predict(logits.cpu()).risks, known, self.cuts, self.causes)
+
+    def compared(
+        self, logits: Tensor, summary: Mapping[str, Any], level: float = 0.9, times: Sequence[float] | None = None
+    ) -> dict[str, np.ndarray]:
+        """Return where each risk stands among those held out, and what was observed of such patients.
+
+        The columns are those of :func:`~mmlego.tasks.competing_groups.compared_causes`, whatever the level.
+        """
+        return compared_causes(self.predict(logits.cpu()), summary, times)
 
     def _log_hazards(self, logits: Tensor) -> Tensor:
         """Return log-probabilities (b, k, 1 + m) of none and of each cause."""

@@ -51,7 +51,6 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     [[1.0], [0.0]]
     """
     values = risk.detach().cpu().double()
-    quantiles = torch.quantile(values, torch.linspace(0, 1, STEPS, dtype=torch.float64)).tolist()
     group, groups = by_rank(values), []
     number = int(group.max()) + 1
     if number > 1:
@@ -62,10 +61,21 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             at_risk = (time[:, None] >= np.asarray(cuts)).sum(0)
             # where nobody has died the estimate knows no error: the bound is that of so many who all survived
             low = np.where(survival == 1, ERROR ** (1 / at_risk.clip(min=1)), low)
-            found = (("survival", survival), ("low", low), ("high", high))
-            curves = {name: [_or_none(value) for value in one.tolist()] for name, one in found}
+            curves = as_curves(survival=survival, low=low, high=high)
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
-    return {"risk": [rounded(value) for value in quantiles], "groups": groups}
+    return {"risk": quantiles_of(values), "groups": groups}
+
+
+def quantiles_of(values: Tensor) -> list[float]:
+    """Return 21 quantiles of numbers ``(n,)``, from the least to the largest."""
+    steps = torch.linspace(0, 1, STEPS, dtype=torch.float64)
+    return [rounded(value) for value in torch.quantile(values.detach().cpu().double(), steps).tolist()]
+
+
+def as_curves(*, low: NDArray[Any], high: NDArray[Any], **value: NDArray[Any]) -> dict[str, list[float | None]]:
+    """Return curves as a card keeps them: rounded, None where nothing is known."""
+    found = {**value, "low": low, "high": high}
+    return {name: [_or_none(one) for one in curve.tolist()] for name, curve in found.items()}
 
 
 def by_rank(values: Tensor) -> Tensor:
@@ -147,7 +157,7 @@ def risk_standing(risk: Tensor, summary: Mapping[str, Any]) -> dict[str, NDArray
 
 
 def observed_survival(
-    risk: Tensor, summary: Mapping[str, Any], cuts: Sequence[float], times: Sequence[float]
+    risk: Tensor, summary: Mapping[str, Any], cuts: Sequence[float], times: Sequence[float], start: float = 1.0
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return between what bounds the survival lies of held-out patients in the same group of risk, ``(b, t)`` each.
 
@@ -162,6 +172,8 @@ def observed_survival(
         As :func:`risk_summary` gives it for these cuts.
     cuts, times
         The times between the bins, and the ``t`` times asked for.
+    start
+        The value at 0: 1 of survival, 0 of an incidence.
 
     Examples
     --------
@@ -178,7 +190,7 @@ def observed_survival(
     bounds = []
     for side in ("low", "high"):
         each = np.array([group[side] for group in groups], dtype=float)  # None becomes NaN
-        curves = [np.interp(times, [0.0, *cuts], [1.0, *row], right=np.nan) for row in each]
+        curves = [np.interp(times, [0.0, *cuts], [start, *row], right=np.nan) for row in each]
         bounds.append(np.stack(curves)[mine])
     return bounds[0], bounds[1]
 
