@@ -179,3 +179,28 @@ def test_regions_of_images_sum_to_the_whole() -> None:
     assert len(lines) == 16 * 8
     assert sum(line["attribution"] for line in lines) == pytest.approx(float(values.sum()))
     assert lines[0]["feature"] == "region y0 x0"
+
+
+def test_columns_beside_others_by_hand(cohort: Cohort, model: LegoMerge) -> None:
+    """By how much the prediction moves beside each of 30 others, on average: ``|w (x − x')|``, features of a category
+    summed."""
+    found = feature_values(model, cohort, "clinical", patients=["p0"]).per_feature.set_index("feature")
+    brick = model.block("clinical")
+    x = mmlego.data_of(model, cohort).batch().inputs["clinical"].double()
+    learner: Any = brick.encoder
+    inner = getattr(learner, "learner", learner)
+    kept = learner.config["kept"] if inner is not learner else range(x.shape[1])
+    weight = torch.zeros(x.shape[1], dtype=torch.float64)
+    weight[list(kept)] = ((brick.slope[1] - brick.slope[0]) @ inner.weight.mT).double()  # type: ignore[index, operator]
+    moved = weight * (x[0] - x)
+    scale = float(found.loc["age", "attribution"]) / float(weight[0] * x[0, 0])  # of the brick within the merge
+    assert found.loc["age", "beside_others"] == pytest.approx(float(moved[:, 0].abs().mean()) * scale, rel=1e-4)
+    both = float(moved[:, 1:].sum(1).abs().mean()) * scale
+    assert found.loc["sex", "beside_others"] == pytest.approx(both, rel=1e-4, abs=1e-9)
+
+
+def test_few_patients_have_nobody_to_be_put_beside() -> None:
+    few = clinic(30)
+    model = model_of(few)
+    alone = Cohort.from_frames({name: frame.iloc[:9] for name, frame in few.frames.items()})
+    assert "beside_others" not in feature_values(model, alone, "clinical").per_feature

@@ -25,6 +25,7 @@ TASKS: dict[str, Task] = {
     "labels": MultiLabel(["sepsis", "stroke"]),
     "number": Regression(["age"], mean=50.0, scale=10.0),
     "survival": Survival([1.0, 2.0]),
+    "causes": CompetingRisks([1.0, 2.0], ["relapse", "death"]),
 }
 
 
@@ -151,6 +152,36 @@ def test_logits_of_several_causes_are_not_taken_for_hazards() -> None:
     assert scalars(task, torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist() == [[1.0, 2.0, 3.0, 4.0]]
 
 
+def test_causes_by_hand() -> None:
+    """Log-odds of the bins lost to each cause, by the incidences that are predicted."""
+    task = CompetingRisks([1.0, 2.0], ["relapse", "death"])
+    logits = torch.randn(5, 6, generator=torch.Generator().manual_seed(0))
+    prediction = task.predict(logits)
+    lost = prediction.incidence.double().sum(1)  # (b, m)
+    assert output_names(task) == ("relapse", "death")
+    assert torch.allclose(scalars(task, logits), (lost / (3 - lost)).log(), atol=1e-5)
+    assert torch.equal(scalars(task, logits).argsort(0), prediction.risks.argsort(0))
+
+
+def test_a_cause_that_cannot_come_leaves_the_scale_of_survival() -> None:
+    hazards = torch.tensor([[0.3, -1.0, 0.5]])
+    both = torch.stack([hazards, torch.full((1, 3), -60.0)], dim=2).flatten(1)
+    task = CompetingRisks([1.0, 2.0], ["relapse", "death"])
+    found = scalars(task, both)
+    assert float(found[0, 0]) == pytest.approx(float(scalars(Survival([1.0, 2.0]), hazards)), abs=1e-9)
+    sure = scalars(task, torch.full((1, 6), 80.0).requires_grad_())  # certain events have no infinite odds
+    sure.sum().backward()
+    assert bool(sure.isfinite().all())
+
+
+@pytest.mark.parametrize("cause", [None, "relapse", "death"])
+def test_the_cause_that_is_explained_is_named(cause: str | None) -> None:
+    task = TASKS["causes"]
+    values = modality_values(LegoMerge(blocks(task)), data(task), output=cause)
+    assert set(values.outputs) <= ({"relapse", "death"} if cause is None else {cause})
+    assert values.scale == "log-odds of time lost to the cause"
+
+
 def test_of_competing_risks_causes_are_explained() -> None:
     """Of hazards ⅓ each: F = ⅓, 4⁄9, 13⁄27 for both causes."""
     task = CompetingRisks([1.0, 2.0], ["relapse", "death"])
@@ -167,6 +198,8 @@ def outcome(task: Task) -> Tensor:
     make = torch.Generator().manual_seed(5)
     if isinstance(task, Survival):
         return Survival.target([1, 1, 0, 1, 1, 0], [0.5, 2.5, 3.0, 1.5, 0.7, 1.2])
+    if isinstance(task, CompetingRisks):
+        return torch.tensor([[1, 0.5], [2, 2.5], [0, 3.0], [1, 1.5], [2, 0.7], [0, 1.2]])
     if isinstance(task, MultiLabel):
         return torch.tensor([[1, 0], [0, 1], [1, 1], [0, 0], [1, 0], [0, 1.0]])
     if isinstance(task, Regression):

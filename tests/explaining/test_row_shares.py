@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from mmlego import InputError
-from mmlego.explaining.row_shares import row_shares
+from mmlego.explaining.row_shares import beside_others, row_shares
 from mmlego.explaining.shapley import shapley_values
 from mmlego.learners import build_learner, learner_class
 from mmlego.learners.selected import Selected
@@ -139,3 +139,21 @@ def test_columns_that_a_learner_does_not_see_get_nothing() -> None:
     found, exact = row_shares(whole, torch.tensor([9.0, 1.0, 9.0, 1.0]), torch.zeros(4), torch.ones(1))
     assert exact
     assert found.tolist() == [0.0, 1.0, 0.0, 2.0]
+
+
+@given(st.integers(0, 10_000))
+def test_beside_others_is_beside_each(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    trees = forest_of(rng, 5, 2, "identity", 2)
+    linear = build_learner("linear", {"in_features": 5, "raw": 2})
+    linear.weight.copy_(torch.from_numpy(rng.normal(size=(5, 2))))
+    row, others, weight = torch.from_numpy(rng.normal(size=5)), torch.from_numpy(rng.normal(size=(4, 5))), torch.ones(2)
+    for learner in (trees, linear):
+        found = beside_others(learner, row, others, weight)
+        assert found is not None
+        for mine, other in zip(found, others, strict=True):
+            assert torch.allclose(mine, row_shares(learner, row, other, weight)[0])
+
+
+def test_models_that_can_only_be_asked_are_not_put_beside_others() -> None:
+    assert beside_others(nn.Linear(2, 1).double(), torch.ones(2), torch.zeros(3, 2), torch.ones(1)) is None

@@ -15,13 +15,18 @@ from mmlego.commands.show import console, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import runs_of
 from mmlego.wording import counted
+from mmlego.wording import listed as listed_names
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mmlego.data import Cohort
     from mmlego.explaining import Explanation
+    from mmlego.tasks import Task
     from mmlego.training.evaluate import Model
+
+
+LISTED, SHOWN = 200, 20  # features a patient in tables, and on the screen and in pictures
 
 
 def explain(
@@ -42,7 +47,12 @@ def explain(
     output: Annotated[
         str | None, typer.Option("--output", metavar="NAME", help="Which class, label or target; see docs/explain.md.")
     ] = None,
-    top: Annotated[int, typer.Option("--top", metavar="N", min=1, help="Features that are shown.")] = 20,
+    top: Annotated[
+        str | None,
+        typer.Option(
+            "--top", metavar="N|all", help="Features of a patient that are listed; else 200, and 20 are shown."
+        ),
+    ] = None,
     patch_size: Annotated[
         float | None, typer.Option("--patch-size", metavar="PIXELS", help="Of patches, in pixels of their coordinates.")
     ] = None,
@@ -64,6 +74,7 @@ def explain(
     from mmlego.files import folder_atomically
     from mmlego.job.predicting import completed, wanted_of
 
+    listed, shown = _tops(top)
     if patch_size is not None and not patch_size > 0:
         raise InputError("--patch-size is no size", expected="pixels > 0", got=patch_size)
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (overwrite and is_explanation(out)):
@@ -87,12 +98,35 @@ def explain(
             if lost:
                 text = f"{counted(len(lost), 'patient')} without a modality of the model, not explained."
                 warnings.warn(text, LegoWarning, stacklevel=2)
-        found = explained(loaded, cohort, patients=wanted, modalities=modality, output=output)
+        found = explained(loaded, cohort, patients=wanted, modalities=modality, output=output, top=listed)
         score = _score(loaded, cohort, wanted) if not asked else None
         with folder_atomically(out, overwrite=overwrite, ours=is_explanation, what="an explanation") as fresh:
-            write_explanation(found, fresh, score=score, top=top, size=patch_size)
-    _show(found, score, top)
+            write_explanation(found, fresh, score=score, top=shown, size=patch_size)
+    _show(found, score, shown)
+    _tell_others(loaded.task, output, found, listed)
     say(f"{counted(len(wanted), 'patient')} explained in {short(out)}.")
+
+
+def _tops(top: str | None) -> tuple[int | None, int]:
+    """Return how many features of a patient are listed, None for all, and how many are shown."""
+    if top is None or top == "all":
+        return (LISTED if top is None else None), SHOWN
+    if not top.isascii() or not top.isdigit() or int(top) < 1:
+        raise InputError("--top is no number of features", expected="a number ≥ 1, or all", got=repr(top))
+    return int(top), int(top)
+
+
+def _tell_others(task: Task, output: str | None, found: Explanation, listed: int | None) -> None:
+    """Say what else could be explained, and what is not listed."""
+    from mmlego.tasks import CompetingRisks
+
+    if isinstance(task, CompetingRisks) and output is None:
+        say(f"Explained is of each patient the likeliest cause; --output explains one of {listed_names(task.causes)}.")
+    for name, features in found.features.items():
+        if features.most:
+            places = " (pictures have all)" if features.patches else ""
+            text = f"{name}: features.csv lists the {listed} largest of up to {features.most:,} features a patient and"
+            say(f"{text} the sum of the others{places}; --top all lists all.")
 
 
 def _asked(patients: list[str] | None) -> list[str]:

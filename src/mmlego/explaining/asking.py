@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,10 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.across import parts_of
+from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
 from mmlego.data import Batch
 from mmlego.explaining.outputs import Explained, scalars
+from mmlego.explaining.pools import Call, calls_of
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.learners.rows import Rows
@@ -72,6 +74,7 @@ class Question:
         self.neural = [member for member in self.members if not isinstance(member, FittedBlock)]
         self._gaps: Gaps | None = None
         self._rows: dict[str, Tensor] = {}
+        self._calls: list[list[Call]] | None = None
         self.seen: dict[int, tuple[Tensor, Tensor]] = {}  # of the encoders of neural parts, what came in and out
         across = model.across if isinstance(model, LegoFuse) else None
         self.beside: list[Fitted] = []  # of what crosses modalities
@@ -96,6 +99,11 @@ class Question:
             for name, part in gaps.parts.items()
         }
         return replace(gaps, parts=told)
+
+    @property
+    def accepts_missing(self) -> bool:
+        """Whether a neural part reads tokens of which some features were not measured."""
+        return any(getattr(member.encoder, "accepts_missing", False) for member in self.neural)
 
     def own_row(self, part: Fitted) -> Tensor:
         """Return the row that a fitted part sees of the modality, ``(p,)``."""
@@ -164,8 +172,24 @@ class Question:
         """Return the logits of the prediction, ``(1, k)``; and remember what the encoders gave."""
         values = self.x.values if isinstance(self.x, Ragged) else self.x
         told = [self.told(part, self.whole_row(part)) for part in self.fitted]
-        with torch.no_grad(), recorded([block.encoder for block in self.neural]) as self.seen:
+        with ExitStack() as stack:
+            stack.enter_context(torch.no_grad())
+            self.seen = stack.enter_context(recorded([block.encoder for block in self.neural]))
+            blocks = [block for block in self.neural if isinstance(block, LegoBlock)]
+            self._calls = [stack.enter_context(calls_of(block)) for block in blocks]
             return self._logits(values, told)
+
+    def calls(self) -> list[list[Call]]:
+        """Return the calls of the attentions of each neural block, when the patient was asked about."""
+        if self._calls is None:
+            self.logits()
+        return self._calls or []
+
+    def of_few(self, one: Tensor) -> Question:
+        """Return the same question about a bag of one patch, ``(1, 1, f)``."""
+        made = copy.copy(self)
+        made.x, made.mask = one, None
+        return made
 
 
 def with_values(x: Tensor | Ragged, values: Tensor) -> Tensor | Ragged:

@@ -39,6 +39,7 @@ def explain(
     patients: Sequence[str] | None = None,
     modalities: Sequence[str] | None = None,
     output: str | None = None,
+    top: int | None = None,
 ) -> Explanation:
     """Return what moved a model's predictions: by modality, and within each.
 
@@ -54,7 +55,9 @@ def explain(
         Within which to look; None: all of the model that somebody has.
     output
         Which class, label or target; None: of two classes the second, of more the one that is predicted, of several
-        labels or targets the one furthest from the base.
+        labels or targets the one furthest from the base; of competing risks the likeliest cause.
+    top
+        How many features of each patient to list in each modality, those of the largest attributions; None: all.
 
     Returns
     -------
@@ -106,5 +109,5 @@ def explain(
     for name in there if modalities is None else modalities:
         having = [patient for patient, here in zip(wanted, chosen.present[name].tolist(), strict=True) if here]
         if having:
-            features[name] = feature_values(model, data, name, patients=having, output=output)
+            features[name] = feature_values(model, data, name, patients=having, output=output, top=top)
     return Explanation(of_modalities, features)

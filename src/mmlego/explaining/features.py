@@ -19,8 +19,9 @@ from mmlego.data import (
 )
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.explaining.asking import Question
+from mmlego.explaining.listing import Listing
 from mmlego.explaining.molecules import atom_shares
-from mmlego.explaining.naming import Line, lines_of
+from mmlego.explaining.naming import lines_of
 from mmlego.explaining.outputs import explained
 from mmlego.explaining.reference import Reference
 from mmlego.explaining.spreading import Cells
@@ -45,8 +46,10 @@ class FeatureValues:
     Attributes
     ----------
     per_feature
-        A line a patient and feature: ``patient``, ``feature``, ``value``, ``attribution``; of patches ``slide``, ``x``,
-        ``y``, of series ``hour``.
+        A line a patient and feature: ``patient``, ``feature``, ``value``, ``attribution``; of columns
+        ``beside_others``, where there are 10 patients: by how much the prediction moves with the column beside each of
+        up to 30 others, on average, whichever way; of patches ``slide``, ``x``, ``y``, of series ``hour``. Where only
+        the ``top`` of a patient are listed, a last line has the sum of all others.
     sums
         A row a patient: ``base``, the explained number with the modality at its base and all else as it is;
         ``prediction``; ``attributions``, their sum; ``error``, what they lack of the difference; ``exact``, False where
@@ -57,6 +60,12 @@ class FeatureValues:
         By patient an image as the model sees it and the shares of its pixels, ``(h, w)`` or ``(d, h, w)`` each.
     molecules
         By patient a SMILES and the shares of its atoms, in its order; of fingerprints those of their bits.
+    patches
+        By patient all patches with their places, where but some are listed.
+    sizes
+        What :meth:`summary` tells; None: it is of what is listed.
+    most
+        How many features the patient has who has most; 0: all are listed.
     """
 
     per_feature: pd.DataFrame
@@ -64,12 +73,18 @@ class FeatureValues:
     sets: pd.DataFrame | None = None
     maps: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     molecules: dict[str, tuple[str, np.ndarray]] = field(default_factory=dict)
+    patches: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sizes: pd.DataFrame | None = None
+    most: int = 0
 
     def summary(self) -> pd.DataFrame:
         """Return the mean size of the attribution of each feature over the patients, largest first; and its mean.
 
-        The features of a series are its variables, of which a patient's cells are summed.
+        The features of a series are its variables, of which a patient's cells are summed. All features count, also
+        those that are not listed.
         """
+        if self.sizes is not None:
+            return self.sizes
         each = self.per_feature.groupby(["feature", "patient"], sort=False)["attribution"].sum().reset_index()
         count = len(self.sums)
         by_name = each.groupby("feature", sort=False)["attribution"]
@@ -86,14 +101,15 @@ def feature_values(
     *,
     patients: Sequence[str] | None = None,
     output: str | None = None,
+    top: int | None = None,
 ) -> FeatureValues:
     r"""Return what moved the prediction for each patient within one modality, all other modalities being as they are.
 
     Beside what is explained: standardised numbers at 0, the mean of training, and categories at none; patches at the
     mean patch of ``data``, statistics of tokens at their mean; what was not measured stays so. Linear models get
     ``w (x − base)``, trees exact Shapley values against that one base, neural blocks integrated gradients on their
-    inputs (of texts and sequences, on the embeddings; of bags, on the tokens of their patches), never on what is
-    complex inside. The scale is that of :func:`mmlego.explaining.modality_values`. How much the sum lacks is told.
+    inputs (of texts and sequences, on the embeddings; of bags, on what attention pools from the patches), never on what
+    is complex inside. The scale is that of :func:`mmlego.explaining.modality_values`. How much the sum lacks is told.
 
     Parameters
     ----------
@@ -108,13 +124,15 @@ def feature_values(
         Whom to explain, by id; None: all who have the modality.
     output
         As :func:`mmlego.explaining.modality_values` takes it.
+    top
+        How many features of each patient to list, those of the largest attributions; None: all.
 
     Raises
     ------
     UnknownNameError
         If the modality or the output is unknown.
     InputError
-        If nobody has the modality, or a base needs more patients.
+        If nobody has the modality, a base needs more patients, or ``top`` is no number of them.
 
     Examples
     --------
@@ -130,6 +148,8 @@ def feature_values(
 
     if modality not in model.modalities:
         raise UnknownNameError("unknown modality", expected=f"one of {', '.join(model.modalities)}", got=repr(modality))
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise InputError("how many features are listed", expected="top=None, or an int ≥ 1", got=repr(top))
     model = _on_cpu(model)
     everyone, frame = patients_of(model, data), data.frames.get(modality) if isinstance(data, Cohort) else None
     if modality not in everyone.modalities or not bool(everyone.present[modality].any()):
@@ -138,7 +158,7 @@ def feature_values(
     brick = next(brick for brick in bricks_of(model) if brick.modality == modality)
     fitted = brick.preprocessing
     reference, base = Reference(everyone, modality), prior_of(model)
-    lines: list[Line] = []
+    listing, sets = Listing(top), []
     sums: dict[str, tuple[float, float, float, float, bool]] = {}
     maps: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     molecules: dict[str, tuple[str, np.ndarray]] = {}
@@ -156,7 +176,8 @@ def feature_values(
             found = found_within(question, chosen, reference, timed=isinstance(fitted, SeriesPreprocessor))
             x = question.x.values if isinstance(question.x, Ragged) else question.x[0]
             raw = None if frame is None else frame.loc[patient].to_dict()
-            lines += [{"patient": patient, **line} for line in lines_of(fitted, x, found.cells, raw)]
+            listing.add(patient, lines_of(fitted, x, found.cells, raw))
+            sets += _sets(fitted, patient, found.cells)
             total = float(found.cells.values.sum()) + sum(found.cells.rest.values())
             sums[patient] = (found.start, found.end, total, found.error, found.exact)
             if found.cells.values.ndim > 2:
@@ -164,11 +185,12 @@ def feature_values(
             molecule = _molecule(fitted, raw, found.cells)
             if molecule is not None:
                 molecules[patient] = molecule
-    table = pd.DataFrame(lines)
     columns = ["base", "prediction", "attributions", "error", "exact"]
     told = pd.DataFrame.from_dict(sums, orient="index", columns=columns)
     told.index.name = "patient"
-    return FeatureValues(table, told, _sets(fitted, table), maps, molecules)
+    by_set = pd.DataFrame(sets, columns=["patient", "feature", "attribution"]) if sets else None
+    table, most = listing.table(), listing.most if listing.cut else 0
+    return FeatureValues(table, told, by_set, maps, molecules, listing.patches, listing.sizes(), most)
 
 
 def patients_of(model: Model, data: Data | Cohort) -> PatientData:
@@ -209,14 +231,8 @@ def _molecule(fitted: Any, raw: Any, cells: Cells) -> tuple[str, np.ndarray] | N
     return None
 
 
-def _sets(fitted: Any, table: pd.DataFrame) -> pd.DataFrame | None:
-    """Return the sums over gene sets, where the kind has them."""
-    import pandas as pd
-
-    if not isinstance(fitted, OmicsPreprocessor) or not fitted.sets:
-        return None
-    wide = table.pivot(index="patient", columns="feature", values="attribution")
-    wide = wide.loc[table["patient"].drop_duplicates(), list(fitted.columns)]
-    made = {name: wide.iloc[:, list(genes)].sum(axis=1) for name, genes in fitted.sets.items()}
-    long = pd.DataFrame(made).rename_axis("patient").reset_index()
-    return long.melt(id_vars="patient", var_name="feature", value_name="attribution")
+def _sets(fitted: Any, patient: str, cells: Cells) -> list[tuple[str, str, float]]:
+    """Return a patient's sums over gene sets, where the kind has them."""
+    if not isinstance(fitted, OmicsPreprocessor):
+        return []
+    return [(patient, name, float(cells.values[list(genes)].sum())) for name, genes in (fitted.sets or {}).items()]

@@ -54,7 +54,8 @@ def modality_values(model: Model, data: Data, *, output: str | None = None, batc
 
     The worth of some modalities is the model's own answer to a patient who has these alone, as ``predict`` gives it, on
     the scale of log-odds: for classes ``log p_c − log (1 − p_c)``, for survival ``log Σ_j (1 − S_j) − log Σ_j S_j``
-    over the time bins (in the order of the risk), for numbers their own units. The worth of nothing is the constant
+    over the time bins (in the order of the risk; of competing risks
+    with the incidence of a cause for ``1 − S``), for numbers their own units. The worth of nothing is the constant
     answer that fits the training patients best, which the cards of the blocks tell: the evidence of each block is what
     it says beyond that.
 
@@ -66,7 +67,7 @@ def modality_values(model: Model, data: Data, *, output: str | None = None, batc
         Patients, as :func:`mmlego.predict` takes them; those who have no modality of the model are left out.
     output
         Which class, label or target; None: of two classes the second, of more the one that is predicted, of several
-        labels or targets the one furthest from the base.
+        labels or targets the one furthest from the base; of competing risks the likeliest cause.
     batch_size
         Patients at a time.
 

@@ -25,6 +25,7 @@ from mmlego.data import (
 from mmlego.explaining.spreading import LENGTH, NEVER, Cells
 
 Line: TypeAlias = dict[str, Any]
+BESIDE = "beside_others"  # the column of :func:`_beside`
 REGIONS = 16  # along each side of an image
 
 
@@ -61,6 +62,23 @@ def _line(feature: str, value: Any, attribution: float, where: Mapping[str, Any]
     return {"feature": feature, "value": value, "attribution": float(attribution), **(where or {})}
 
 
+def _beside(cells: Cells, columns: int | slice | None = None) -> Any:
+    """Return by how much features move the prediction beside other patients, on average, as a column of lines has it.
+
+    Parameters
+    ----------
+    cells
+        The shares.
+    columns
+        Those of one feature; None: each is one.
+    """
+    if cells.beside is None:
+        return None
+    if isinstance(columns, slice):
+        return float(cells.beside[:, columns].sum(1).abs().mean())
+    return cells.beside.abs().mean(0).tolist()
+
+
 def _rest(cells: Cells, names: Mapping[str | int, str]) -> list[Line]:
     told = [(names.get(name, str(name)), share) for name, share in cells.rest.items()]
     return [_line(name, None, share) for name, share in told if share]
@@ -68,16 +86,18 @@ def _rest(cells: Cells, names: Mapping[str | int, str]) -> list[Line]:
 
 def _table(table: TablePreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[Line]:
     """Columns of numbers, and of categories: the features of one column are one line."""
-    shares, numbers = cells.values.tolist(), x.double().tolist()
+    shares, numbers, beside = cells.values.tolist(), x.double().tolist(), _beside(cells)
     lines = []
     for i, name in enumerate(table.numeric):
         value = table.centre[i] + table.scale[i] * numbers[i]
-        lines.append(_line(name, _given(raw, name, _short(value)), shares[i]))
+        where = {} if beside is None else {BESIDE: beside[i]}
+        lines.append(_line(name, _given(raw, name, _short(value)), shares[i], where))
     start = len(table.numeric)
     for name, known in table.categories.items():
         own = slice(start, start + len(known))
         is_ = [word for word, number in zip(known, numbers[own], strict=True) if number > 0.5]
-        lines.append(_line(name, _given(raw, name, is_[0] if is_ else None), sum(shares[own])))
+        where = {} if beside is None else {BESIDE: _beside(cells, own)}
+        lines.append(_line(name, _given(raw, name, is_[0] if is_ else None), sum(shares[own]), where))
         start += len(known)
     return lines
 
@@ -85,8 +105,10 @@ def _table(table: TablePreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[
 def _omics(omics: OmicsPreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[Line]:
     values = np.asarray(omics.centre) + np.asarray(omics.scale) * x.double().numpy()
     values = np.expm1(values) if omics.log1p else values
-    parts = zip(omics.columns, values.tolist(), cells.values.tolist(), strict=True)
-    return [_line(name, _given(raw, name, _short(value)), share) for name, value, share in parts]
+    beside = _beside(cells)
+    where: list[Line] = [{}] * len(values) if beside is None else [{BESIDE: size} for size in beside]
+    parts = zip(omics.columns, values.tolist(), cells.values.tolist(), where, strict=True)
+    return [_line(name, _given(raw, name, _short(value)), share, more) for name, value, share, more in parts]
 
 
 def _bits(bits: FingerprintPreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[Line]:
@@ -175,8 +197,10 @@ def _numbered(nothing: object, x: Tensor, cells: Cells, raw: Any) -> list[Line]:
     """Where nothing tells names: the number of a column, or of a token."""
     if cells.values.ndim == 1:
         what = "column" if x.is_floating_point() else "position"
-        parts = zip(x.tolist(), cells.values.tolist(), strict=True)
-        return [_line(f"{what} {i}", value, share) for i, (value, share) in enumerate(parts)] + _rest(cells, {})
+        beside = _beside(cells)
+        where: list[Line] = [{}] * len(x) if beside is None else [{BESIDE: size} for size in beside]
+        parts = enumerate(zip(x.tolist(), cells.values.tolist(), where, strict=True))
+        return [_line(f"{what} {i}", value, share, more) for i, (value, share, more) in parts] + _rest(cells, {})
     if cells.values.ndim > 2:
         return [_line(f"channel {i}", None, float(part.sum())) for i, part in enumerate(cells.values)]
     lines = [_line(f"token {i}", None, share) for i, share in enumerate(cells.values.sum(1).tolist())]

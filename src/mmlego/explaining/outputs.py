@@ -115,8 +115,7 @@ def scalars(task: Task, logits: Tensor) -> Tensor:
         lost = (-torch.expm1(alive)).sum(-1).log()
         return (lost - alive.logsumexp(-1))[..., None]
     if isinstance(task, CompetingRisks):
-        lost = task.predict(logits.reshape(-1, task.outputs)).risks.reshape(*logits.shape[:-1], len(task.causes))
-        return lost.clamp_min(1e-12).log() - (task.outputs // len(task.causes) - lost).clamp_min(1e-12).log()
+        return _of_causes(logits.unflatten(-1, (-1, len(task.causes))))
     if isinstance(task, Classification):
         alone = torch.eye(task.outputs, dtype=torch.bool, device=logits.device)
         others = logits[..., None, :].expand(*logits.shape, task.outputs).masked_fill(alone, -torch.inf)
@@ -125,6 +124,19 @@ def scalars(task: Task, logits: Tensor) -> Tensor:
         mean, scale = (logits.new_tensor(values) for values in (task.mean, task.scale))
         return mean + scale * logits
     return logits
+
+
+def _of_causes(odds: Tensor) -> Tensor:
+    """Return the log-odds ``(…, m)`` of bins lost to each cause, of the log-odds ``(…, k, m)`` of each against none."""
+    log = torch.log_softmax(torch.cat([torch.zeros_like(odds[..., :1]), odds], dim=-1), dim=-1)
+    alive = log[..., :1].cumsum(-2)  # log S, (…, k, 1)
+    before = torch.cat([torch.zeros_like(alive[..., :1, :]), alive[..., :-1, :]], dim=-2)
+    come = (before + log[..., 1:]).logcumsumexp(-2)  # log F, (…, k, m)
+    shares = torch.cat([alive, come], dim=-1).logsumexp(-2)  # of all bins: free of all, lost to each; (…, 1 + m)
+    m = odds.shape[-1]
+    own = torch.eye(1 + m, dtype=torch.bool, device=odds.device)[1:]  # (m, 1 + m)
+    left = shares[..., None, :].expand(*shares.shape[:-1], m, 1 + m).masked_fill(own, -torch.inf).logsumexp(-1)
+    return shares[..., 1:] - left
 
 
 def explained(task: Task, logits: Tensor, base: Tensor, output: str | None) -> Explained:

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STEPS = (8, 32, 128)  # tried in turn
-TOLERANCE = 0.005  # of the difference, that shares may lack
+STEPS = (8, 16, 32, 128)  # tried in turn
+TOLERANCE = 0.01  # of the difference, that shares may lack
 
 
 class Shares(NamedTuple):
@@ -22,11 +22,14 @@ class Shares(NamedTuple):
         For each tensor the shares of its numbers.
     start, end
         The function at both ends.
+    slopes
+        For each tensor the mean of the gradients along the way.
     """
 
     parts: list[Tensor]
     start: float
     end: float
+    slopes: list[Tensor]
 
     @property
     def lacking(self) -> float:
@@ -41,6 +44,7 @@ def integrated(
     *,
     steps: Sequence[int] = STEPS,
     tolerance: float = TOLERANCE,
+    floor: float = 1e-6,
 ) -> Shares:
     r"""Return the integrated gradients of a function on the straight way between two points.
 
@@ -58,6 +62,8 @@ def integrated(
         How many gradients are taken, in turn.
     tolerance
         The share of ``|f(x) − f(x')|`` that may be lacking.
+    floor
+        What may be lacking besides.
 
     Examples
     --------
@@ -74,7 +80,8 @@ def integrated(
 
     with torch.no_grad():
         first, last = float(function(at(0.0))), float(function(at(1.0)))
-    found = Shares([torch.zeros_like(step, dtype=torch.float64) for step in way], first, last)
+    none = [torch.zeros_like(step, dtype=torch.float64) for step in way]
+    found = Shares(none, first, last, none)
     if not any(bool(step.any()) for step in way):
         return found
     for count in steps:
@@ -89,7 +96,7 @@ def integrated(
                 if slope is not None:
                     sum_ += float(weight) * slope.double()
         parts = [torch.where(step == 0, 0.0, sum_ * step) for sum_, step in zip(total, way, strict=True)]
-        found = Shares(parts, first, last)
-        if abs(found.lacking) <= tolerance * abs(last - first) + 1e-6:
+        found = Shares(parts, first, last, total)
+        if abs(found.lacking) <= tolerance * abs(last - first) + floor:
             break
     return found

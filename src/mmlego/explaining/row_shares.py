@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.errors import InputError
-from mmlego.explaining.tree_shares import tree_shares
+from mmlego.explaining.tree_shares import tree_shares, ways_of
 from mmlego.learners.linear import Linear
 from mmlego.learners.per_cause import PerCause
 from mmlego.learners.selected import Selected
@@ -63,6 +63,35 @@ def row_shares(learner: nn.Module, row: Tensor, base: Tensor, weight: Tensor) ->
     if isinstance(learner, Trees):
         return tree_shares(learner, row, base, weight), True
     return _sampled(learner, row, base, weight), False
+
+
+def beside_others(learner: nn.Module, row: Tensor, others: Tensor, weight: Tensor) -> Tensor | None:
+    """Return the shares of :func:`row_shares` beside each of several rows, float64 ``(r, p)``.
+
+    None for models that can only be asked, of whom that would be asking much.
+
+    Parameters
+    ----------
+    learner, row, weight
+        As there.
+    others
+        ``(r, p)``.
+    """
+    if isinstance(learner, Selected):
+        kept = torch.tensor(learner.config["kept"])
+        inner = beside_others(learner.learner, row[kept], others[:, kept], weight)
+        return None if inner is None else inner.new_zeros(len(others), len(row)).index_copy(1, kept, inner)
+    if isinstance(learner, PerCause):
+        parts = [beside_others(one, row, others, weight[c : c + 1]) for c, one in enumerate(learner.learners)]
+        known = [part for part in parts if part is not None]
+        return torch.stack(known).sum(0) if len(known) == len(parts) else None
+    row, others, weight = row.double(), others.double(), weight.double()
+    if isinstance(learner, Linear):
+        return (row - others) * (learner.weight @ weight)
+    if isinstance(learner, Trees):
+        ways = ways_of(learner)
+        return torch.stack([tree_shares(learner, row, other, weight, ways) for other in others])
+    return None
 
 
 def _sampled(learner: nn.Module, row: Tensor, base: Tensor, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from mmlego.explaining.patches import patch_shares
 from mmlego.learners.rows import Rows
 from mmlego.learners.subtrees import Subtrees, subtrees_of
 from mmlego.learners.terms import Runs
@@ -24,17 +25,24 @@ class Cells:
     Attributes
     ----------
     values
-        Like the features without the first axis: ``(f,)``, ``(n, f)``, ``(ch, …)``; of codes ``(n,)``.
+        Like the features without the first axis: ``(f,)``, ``(n, f)``, ``(ch, …)``; of patches and nodes ``(n, 1)``, of
+        codes ``(n,)``.
     rest
         Shares that no part has, by name; a column that was never measured by its number.
+    beside
+        Of columns, the shares beside each of some other patients, ``(r, f)``; None where these are not known.
     """
 
     values: Tensor
     rest: dict[str | int, float] = field(default_factory=dict)
+    beside: Tensor | None = None
 
     def add(self, other: Cells) -> None:
-        """Add the shares of others."""
-        self.values = self.values + other.values
+        """Add the shares of others; of tokens without those of their features where these have none."""
+        mine, more = self.values, other.values
+        if mine.ndim == 2 and mine.shape[1] != more.shape[1]:
+            mine, more = mine.sum(1, keepdim=True), more.sum(1, keepdim=True)
+        self.values = mine + more
         for name, share in other.rest.items():
             self.rest[name] = self.rest.get(name, 0.0) + share
 
@@ -68,16 +76,45 @@ def spread(rows: Rows, x: Tensor | Ragged, mask: Tensor | None, shares: Tensor, 
     pooled = rows.width * (4 + 2 * rows.ordered + rows.gaps) + 1
     cells = _of_pooled(rows, _one(x, mask).double(), shares[:pooled], base[:pooled])
     if isinstance(rows.terms, Subtrees) and isinstance(x, Graphs):
-        terms, _ = subtrees_of(x, rows.terms.nodes, rows.terms.edges, rows.terms.radius)
-        n = len(x.values)
-        node = torch.arange(len(terms)) % n
-        values, rest = _of_terms(terms, node, rows.terms.terms, shares[pooled:], n)
-        cells.add(Cells(values[:, None].expand(-1, rows.width) / rows.width, {NOT_THERE: rest}))
+        cells.add(_of_subtrees(rows.terms, x, shares[pooled:]))
     if mask is not None and isinstance(x, Tensor):
-        whole = cells.values.new_zeros(x.shape[1:])
+        whole = cells.values.new_zeros(x.shape[1], cells.values.shape[1])
         whole[mask[0]] = cells.values
         cells.values = whole
     return cells
+
+
+def spread_of_bag(rows: Rows, x: Tensor | Ragged, mask: Tensor | None, shares: Tensor, bases: Tensor) -> Cells:
+    """Return the shares of patches or nodes that have no order, ``(n, 1)``; their sum is the mean of those of the rows.
+
+    Parameters
+    ----------
+    rows
+        How the bag became the row.
+    x, mask
+        The features of one patient.
+    shares
+        Of the columns beside each of several rows, ``(r, p)``.
+    bases
+        These rows, ``(r, p)``.
+    """
+    tokens, f = _one(x, mask), rows.width
+    values = patch_shares(tokens, shares[:, : 4 * f], bases[:, : 4 * f])[:, None]
+    cells = Cells(values, {LENGTH: float(shares[:, 4 * f].mean())})
+    if isinstance(rows.terms, Subtrees) and isinstance(x, Graphs):
+        cells.add(_of_subtrees(rows.terms, x, shares[:, 4 * f + 1 :].double().mean(0)))
+    if mask is not None and isinstance(x, Tensor):
+        whole = values.new_zeros(x.shape[1], 1)
+        whole[mask[0]] = cells.values
+        cells.values = whole
+    return cells
+
+
+def _of_subtrees(known: Subtrees, x: Graphs, shares: Tensor) -> Cells:
+    terms, _ = subtrees_of(x, known.nodes, known.edges, known.radius)
+    n = len(x.values)
+    values, rest = _of_terms(terms, torch.arange(len(terms)) % n, known.terms, shares, n)
+    return Cells(values[:, None], {NOT_THERE: rest})
 
 
 def _one(x: Tensor | Ragged, mask: Tensor | None) -> Tensor:

@@ -83,7 +83,7 @@ def ways_of(trees: Trees) -> Ways:
     )
 
 
-def tree_shares(trees: Trees, row: Tensor, base: Tensor, weight: Tensor) -> Tensor:
+def tree_shares(trees: Trees, row: Tensor, base: Tensor, weight: Tensor, ways: Ways | None = None) -> Tensor:
     r"""Return how much each column of a row adds to ``w · raw scores``, beside those of another row.
 
     The Shapley values of the game in which a column is that of the row if it takes part, else that of the other one
@@ -102,13 +102,15 @@ def tree_shares(trees: Trees, row: Tensor, base: Tensor, weight: Tensor) -> Tens
         ``(p,)`` each; NaN where missing.
     weight
         ``w``, ``(m,)``.
+    ways
+        Of :func:`ways_of`, for who asks often.
 
     Returns
     -------
     Tensor
         Float64 ``(p,)``; the sum is ``w · (raw(row) − raw(base))``.
     """
-    ways = ways_of(trees)
+    ways = ways_of(trees) if ways is None else ways
     both = torch.stack([row, base]).double()
     if trees.single:
         both = both.float().double()

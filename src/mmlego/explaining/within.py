@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from mmlego.block import LegoBlock
 from mmlego.errors import InputError
 from mmlego.explaining.asking import Fitted, Given, Question, given_outputs, in_place_of_encoders, recorded
 from mmlego.explaining.outputs import Explained
 from mmlego.explaining.path import Shares, integrated
-from mmlego.explaining.reference import Reference, start_of
-from mmlego.explaining.row_shares import row_shares
-from mmlego.explaining.spreading import Cells, spread
+from mmlego.explaining.pools import Pools, in_place_of_pools
+from mmlego.explaining.reference import OTHERS, Reference, start_of
+from mmlego.explaining.row_shares import beside_others, row_shares
+from mmlego.explaining.spreading import Cells, spread, spread_of_bag
+from mmlego.learners.rows import Rows
 from mmlego.nn.graphs import Graphs
 from mmlego.nn.ragged import Ragged
+
+LARGE = 200_000  # numbers of a bag, which is put beside the mean of others alone
+FEW_OTHERS = 6  # beside whom the columns of neural parts are put
+ROUGH_STEPS, ROUGH = (6, 24), 0.1  # gradients for each of them, tried in turn, and what sums may lack then
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,8 @@ def found_within(question: Question, chosen: Explained, reference: Reference, *,
     The answers of fitted parts and the features of neural ones go from their base to what they are on one straight
     way, and integrated gradients say how much each moves the prediction; what a fitted part moves is then shared out
     over the columns of its row (:func:`mmlego.explaining.row_shares.row_shares`), and these over what they were made
-    of. Encoders that treat each token by itself are asked once, and the way is that of their tokens.
+    of. Of bags whose patches are encoded each by itself the way is that of what attention pools from them, which is
+    shared out over them without remainder (:class:`mmlego.explaining.pools.Pools`): they are looked at once.
 
     Parameters
     ----------
@@ -67,16 +76,52 @@ def found_within(question: Question, chosen: Explained, reference: Reference, *,
     told = [
         [question.told(part, row) for part, row in zip(question.fitted, rows, strict=True)] for rows in (starts, ends)
     ]
-    shares, values = _along(question, chosen, reference, told[0], told[1], timed=timed)
-    cells, exact = Cells(values), True
+    shares, cells = _along(question, chosen, reference, told[0], told[1], timed=timed)
+    exact = True
+    bags: dict[str, tuple[Rows, Tensor, Tensor]] = {}
+    left = 0.0
     for place, part in enumerate(question.fitted):
         moved = (told[1][place] - told[0][place])[0]  # (k,)
         slope = torch.where(moved.abs() > 1e-12, shares.parts[place][0] / torch.where(moved == 0, 1.0, moved), 0.0)
-        by_column, fine = row_shares(part.brick.encoder, ends[place], starts[place], slope @ part.brick.slope)
+        learner, weight, row = part.brick.encoder, slope @ part.brick.slope, ends[place]
+        by_column, fine = row_shares(learner, row, starts[place], weight)
         exact &= fine
         own = slice(part.before, part.before + part.rows.columns)
-        cells.add(spread(part.rows, question.x, question.mask, by_column[own], starts[place][own]))
+        bag = not timed and part.rows.form in ("pooled", "subtrees") and _has_no_order(part.rows, question.x)
+        others = _others(part, row, reference, _most(question, bag=bag)) if bag or part.rows.form == "flat" else None
+        beside = None if others is None else beside_others(learner, row, others, weight)
+        if part.rows.form == "flat":
+            cells.beside = None if beside is None or cells.beside is None else cells.beside + beside[:, own]
+        if not bag:
+            cells.add(spread(part.rows, question.x, question.mask, by_column[own], starts[place][own]))
+            continue
+        if beside is None or others is None:
+            beside, others = by_column[None], starts[place][None]
+        else:  # the answer to the mean row is not the mean answer
+            left += float(by_column.sum() - beside.sum(1).mean())
+        key = f"{len(others)}: {sorted(part.rows.config().items(), key=str)}"
+        rows, known, bases = bags.get(key, (part.rows, torch.zeros(()), others[:, own]))
+        bags[key] = (rows, known + beside[:, own], bases)
+    for rows, known, bases in bags.values():  # once for all parts that read a bag alike
+        cells.add(spread_of_bag(rows, question.x, question.mask, known, bases))
+    if left:
+        there = torch.ones(len(cells.values), 1) if question.mask is None else question.mask.mT.double()
+        cells.values = cells.values + left * there / there.sum()
     return Found(cells, shares.start, shares.end, exact)
+
+
+def _has_no_order(rows: Rows, x: Tensor | Ragged) -> bool:
+    return not (rows.ordered or rows.gaps) and (isinstance(x, Ragged) or x.ndim == 3)
+
+
+def _others(part: Fitted, row: Tensor, reference: Reference, most: int) -> Tensor | None:
+    """Return rows like a patient's, but of the modality those of others, ``(r, p)``; None where there are too few."""
+    found = reference.others(part.rows, most) if most else None
+    if found is None:
+        return None
+    whole = row.expand(len(found), -1).clone()
+    whole[:, part.before : part.before + part.rows.columns] = found
+    return whole
 
 
 def _base_row(part: Fitted, row: Tensor, reference: Reference) -> Tensor:
@@ -93,25 +138,109 @@ def _along(
     ends: list[Tensor],
     *,
     timed: bool,
-) -> tuple[Shares, Tensor]:
+) -> tuple[Shares, Cells]:
     """Return the shares of fitted parts' logits, and of the patient's features those that neural parts give them."""
     x = question.x
     values = x.values if isinstance(x, Ragged) else x
-    blank = torch.zeros(values.shape if isinstance(x, Ragged) else values.shape[1:], dtype=torch.float64)
+    shape = values.shape if isinstance(x, Ragged) else values.shape[1:]
     f = len(starts)
+    orderly = any(part.rows.ordered or part.rows.gaps for part in question.fitted)
+    bag = len(shape) == 2 and not (timed or orderly or question.accepts_missing)
+    columns = not isinstance(x, Ragged) and len(shape) == 1
     if not question.neural:
-        return integrated(lambda point: question.answer(chosen, values, point), starts, ends), blank
+        blank = torch.zeros(shape[0], 1) if bag else torch.zeros(shape)
+        shares = integrated(lambda point: question.answer(chosen, values, point), starts, ends)
+        return shares, Cells(blank.double(), beside=_nobody(question, reference) if columns else None)
     if not values.is_floating_point():
-        return _of_codes(question, chosen, values, starts, ends)
+        shares, each = _of_codes(question, chosen, values, starts, ends)
+        return shares, Cells(each)
+    if len(shape) == 2 and not isinstance(x, Graphs) and all(_tokenwise(block.encoder) for block in question.neural):
+        blocks = _blocks(question) if bag else None
+        if blocks is not None:
+            shares, each = _of_pools(question, chosen, (reference.token().to(values), blocks), starts, ends)
+            return shares, Cells(each)
+        first = start_of(question, reference, timed=timed)
+        shares, each = _of_tokens(question, chosen, (first, values), starts, ends)
+        return shares, Cells(each)
     first = start_of(question, reference, timed=timed)
-    if blank.ndim == 2 and not isinstance(x, Graphs) and all(_tokenwise(block.encoder) for block in question.neural):
-        return _of_tokens(question, chosen, (first, values), starts, ends)
     shares = integrated(lambda point: question.answer(chosen, point[-1], point[:f]), [*starts, first], [*ends, values])
-    return shares, shares.parts[-1].reshape(blank.shape)
+    cells = Cells(shares.parts[-1].reshape(shape), beside=_nobody(question, reference) if columns else None)
+    if cells.beside is not None:
+        cells.beside = torch.stack(
+            [
+                integrated(
+                    lambda point: question.answer(chosen, point[0], ends),
+                    [torch.where(other.isnan(), values, other)],
+                    [values],
+                    steps=ROUGH_STEPS,
+                    tolerance=ROUGH,
+                    floor=ROUGH * abs(shares.end - shares.start),
+                ).parts[0][0]
+                for other in reference.flat(_most(question)).to(values)
+            ]
+        )
+    return shares, cells
+
+
+def _most(question: Question, *, bag: bool = False) -> int:
+    """Return beside how many others a patient is put: neural parts are asked about each, large bags beside none."""
+    values = question.x.values if isinstance(question.x, Ragged) else question.x
+    if bag:
+        return OTHERS if values.numel() <= LARGE else 0
+    return FEW_OTHERS if question.neural else OTHERS
+
+
+def _nobody(question: Question, reference: Reference) -> Tensor | None:
+    """Return zeros ``(r, f)``, a row a patient beside whom columns are put, where these are enough."""
+    return torch.zeros(reference.flat(_most(question)).shape, dtype=torch.float64) if reference.enough else None
 
 
 def _tokenwise(encoder: nn.Module) -> bool:
     return bool(getattr(encoder, "tokenwise", False))
+
+
+def _blocks(question: Question) -> list[LegoBlock] | None:
+    """Return the neural blocks where none knows an order of tokens."""
+    blocks = [block for block in question.neural if isinstance(block, LegoBlock) and not block.ordered]
+    return blocks if len(blocks) == len(question.neural) else None
+
+
+def _of_pools(
+    question: Question,
+    chosen: Explained,
+    known: tuple[Tensor, list[LegoBlock]],
+    starts: list[Tensor],
+    ends: list[Tensor],
+) -> tuple[Shares, Tensor]:
+    """Return the shares where tokens are encoded each by itself, and have no order: these are looked at once."""
+    first, blocks = known
+    there = None if question.mask is None else question.mask.flatten()
+    one = first[None, None]  # (1, 1, f)
+    pools = []
+    for block, calls in zip(blocks, question.calls(), strict=True):
+        with torch.no_grad():
+            pools.append(Pools(calls, block.tokens(one).values.flatten()))
+    alone = question.of_few(one)
+    both = [pool.ends() for pool in pools]
+    f = len(starts)
+    held = [list(end) for _, end in both]
+
+    def answer(point: list[Tensor]) -> Tensor:
+        rest = iter(point[f:])
+        for mine in held:
+            mine[:] = [next(rest) for _ in mine]
+        return alone.answer(chosen, one, point[:f])
+
+    with ExitStack() as stack:
+        for block, mine in zip(blocks, held, strict=True):
+            stack.enter_context(in_place_of_pools(block, mine))
+        pooled = [[part for side in both for part in side[end]] for end in (0, 1)]
+        shares = integrated(answer, [*starts, *pooled[0]], [*ends, *pooled[1]])
+    slopes = iter(shares.slopes[f:])
+    each = torch.stack([pool.of_tokens([next(slopes) for _ in pool.calls]) for pool in pools]).sum(0)  # (n,)
+    if there is not None and len(each) < len(there):
+        each = each.new_zeros(len(there)).masked_scatter(there, each)
+    return shares, each[:, None]
 
 
 def _of_tokens(

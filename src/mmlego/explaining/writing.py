@@ -75,6 +75,8 @@ def write_explanation(
         "patients": len(told),
         "modalities": list(found.features),
         "score": None if score is None else {key: score.attrs[key] for key in ("metric", "chance", "score")},
+        "listed": {name: len(part.per_feature) for name, part in found.features.items()},
+        "most_features_a_patient": {name: part.most for name, part in found.features.items() if part.most},
         "files": _files(folder),
         "largest_error": {name: float(part.sums["error"].abs().max()) for name, part in found.features.items()},
     }
@@ -146,7 +148,11 @@ def _pictures(
     """Yield the name and the content of each file of a patient."""
     table = features.per_feature
     if {"slide", "x", "y"} <= set(table.columns):
-        patches = table[table["x"].notna()]
+        import pandas as pd
+
+        shown = set(features.patches)
+        patches = table[table["x"].notna() & ~table["patient"].isin(shown)]
+        patches = pd.concat([patches, *features.patches.values()], ignore_index=True) if shown else patches
         for number, ((patient, slide), mine) in enumerate(patches.groupby(["patient", "slide"], sort=False)):
             wide = size or patch_size(mine[["x", "y"]].to_numpy(dtype=np.float64))
             file = _file(f"{patient}_{Path(str(slide)).stem}" if str(patient) not in str(slide) else str(slide), number)

@@ -253,9 +253,24 @@ class CrossAttention(nn.Module):
         else:
             # Of the LayerNorm's bias the softmax leaves nothing in the scores, and all of it behind them.
             form = self._with_keys if self._keys_are_cheaper(latent.shape[1], tokens) else self._folded
-            queries = self._split(self.to_q(self.norm(latent))) * self.scale  # (b|1, h, r, w)
-            mixed = form(queries, tokens, {} if memory is None else memory)  # (b, h, r, w)
-            mixed = mixed.transpose(1, 2).flatten(2) + F.linear(offset, self.to_v.weight)
+            return self.answer(form(self.queries(latent), tokens, {} if memory is None else memory))
+        return self._out(mixed)
+
+    def queries(self, latent: Tensor) -> Tensor:
+        """Return what rows of the latent ask for, ``(b|1, r, d) → (b|1, h, r, w)``, scaled."""
+        return self._split(self.to_q(self.norm(latent))) * self.scale
+
+    def answer(self, pooled: Tensor) -> Tensor:
+        """Return the update of the latent, ``(b, r, d)``.
+
+        Parameters
+        ----------
+        pooled
+            What each head pooled of the values of tokens, ``(b, h, r, w)``, without the LayerNorm's bias.
+        """
+        return self._out(pooled.transpose(1, 2).flatten(2) + F.linear(self.norm_context.bias, self.to_v.weight))
+
+    def _out(self, mixed: Tensor) -> Tensor:
         out: Tensor = self.to_out(mixed)
         return F.leaky_relu(out, 0.01) if self.activation == "leaky_relu" else out
 
