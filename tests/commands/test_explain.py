@@ -39,8 +39,11 @@ def test_tables_add_up_and_are_of_those_asked_for(finished: Path, others: Path, 
         moved = (sums["prediction"] - sums["base"]).abs().max()
         assert sums["error"].abs().max() <= 0.05 * moved + 2e-4  # kinks of encoders, which no quadrature likes
         assert (out / name / "top.png").read_bytes().startswith(b"\x89PNG")
+        assert features.groupby("patient").size().max() == 3  # the largest two, and the sum of all others
     assert "log-odds of time lost to time survived" in " ".join(said.text.split())
     assert "2 of" in said.text
+    assert "rna: features.csv lists the 2 largest" in " ".join(said.text.split())
+    assert "--top all lists all" in " ".join(said.text.split())
     about = json.loads((out / "explanation.json").read_text())
     assert about["patients"] == 3
     assert about["outputs"] == ["risk"]
@@ -63,7 +66,10 @@ def test_nothing_else_is_overwritten(finished: Path, others: Path, tmp_path: Pat
     out = tmp_path / "why"
     patient = Cohort.from_manifest(others).patients[0]
     given = ["explain", finished / "blocks" / "rna", "-d", others, "-o", out, "--patients", patient]
-    done(*given)
+    done(*given, "--top", "all")
+    features = pd.read_csv(out / "rna" / "features.csv")
+    assert not features["feature"].str.endswith("others)").any()
+    assert features["beside_others"].ge(0).all()
     assert "is there already" in refused(*given)
     done(*given, "--overwrite")
     (out / "notes.txt").write_text("mine")
@@ -77,5 +83,7 @@ def test_whom_and_what_nobody_knows(finished: Path, others: Path, tmp_path: Path
     assert "unknown modality" in refused(*given, "--modality", "dna")
     assert "unknown output" in refused(*given, "--output", "death")
     assert "--part all" in refused(*given, "--part", "test")
+    assert "a number ≥ 1, or all" in refused(*given, "--top", "0")
+    assert "a number ≥ 1, or all" in refused(*given, "--top", "most")
     assert "pixels > 0" in refused(*given, "--patch-size", "-1")
     assert not (tmp_path / "why").exists()

@@ -19,6 +19,8 @@ from mmlego.learners.selected import Selected
 from mmlego.learners.trees import Tree, Trees
 from mmlego.tasks import Classification, Regression, Survival, Task
 
+LINE = {"name": "linear", "config": {"in_features": 5, "raw": 1}}
+
 
 def by_force(answer: Callable[[Tensor], Tensor], row: Tensor, base: Tensor) -> Tensor:
     """Return the Shapley values of the game of all 2^p mixtures of two rows."""
@@ -147,8 +149,12 @@ def test_beside_others_is_beside_each(seed: int) -> None:
     trees = forest_of(rng, 5, 2, "identity", 2)
     linear = build_learner("linear", {"in_features": 5, "raw": 2})
     linear.weight.copy_(torch.from_numpy(rng.normal(size=(5, 2))))
-    row, others, weight = torch.from_numpy(rng.normal(size=5)), torch.from_numpy(rng.normal(size=(4, 5))), torch.ones(2)
-    for learner in (trees, linear):
+    causes = build_learner("per_cause", {"in_features": 5, "raw": 2, "parts": [LINE, LINE]})
+    for one in causes.learners:
+        one.weight.copy_(torch.from_numpy(rng.normal(size=(5, 1))))
+    row, others = torch.from_numpy(rng.normal(size=5)), torch.from_numpy(rng.normal(size=(4, 5)))
+    weight = torch.tensor([0.5, -2.0])
+    for learner in (trees, linear, causes):
         found = beside_others(learner, row, others, weight)
         assert found is not None
         for mine, other in zip(found, others, strict=True):
