@@ -89,6 +89,9 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     done("predict", run / "merge", *given, "-o", tmp_path / "p.csv", "--times", "12,24,60")
     frame = pd.read_csv(tmp_path / "p.csv")
     assert frame["relapse_by_60_months"].isna().all()
+    said = done("predict", run / "merge", *given, "-o", tmp_path / "q.csv", "--times", "12,24").text
+    assert said.count("percentile") == 2
+    assert "group" not in said
     assert {"risk_of_death_percentile", "risk_of_relapse_percentile"} <= set(frame.columns)
     by_two_years = frame["relapse_by_24_months"] + frame["death_by_24_months"]
     assert by_two_years.between(0, 1).all()

@@ -104,7 +104,9 @@ def brief_table(frame: pd.DataFrame, width: int, most: int = 5) -> Table:
     table.add_column(str(frame.index.name or "patient"), overflow="fold")
     ends = {name: _interval_of(name, frame) for name in frame.columns}
     bounds = {bound for pair in ends.values() for bound in pair}
-    told = {"risk"} if "risk_percentile" in frame else set()  # has an order and no size
+    told = {name for name in frame.columns if f"{name}_percentile" in frame}  # a risk has an order and no size
+    if len(told) > 1:  # of several causes the group, which the percentile tells as well, has no room
+        told |= {f"{name}_group" for name in told}
     shown = [name for name in frame.columns if name not in bounds | told]
     cells = {name: [_cell(row, name, ends[name]) for _, row in frame.head(most).iterrows()] for name in shown}
     heads = {name: str(name).replace("_", " ") for name in shown}
