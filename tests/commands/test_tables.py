@@ -43,3 +43,7 @@ def test_what_has_no_room_is_folded_and_all_there() -> None:
     assert "intermediate" not in words
     for piece in ("P002", "55.4", "0.787", "35.3"):
         assert piece in words
+
+
+def test_a_percentile_stands_for_its_risk() -> None:
+    assert not any("-9.71" in line for line in rendered(80))
