@@ -111,11 +111,11 @@ def test_weights_are_a_word_or_numbers() -> None:
         ),
         (
             "merge.weights=some",
-            "setting 'merge.weights': Input should be 'auto', 'uniform' or 'evidence'; or: Input should be a valid",
+            "setting 'merge.weights': Input should be 'auto', 'uniform', 'evidence' or 'stacked'; or: Input should be a valid",
         ),
         (
             "merge.weights.rna=much",
-            "setting 'merge.weights': Input should be 'auto', 'uniform' or 'evidence'; or: Input ",
+            "setting 'merge.weights': Input should be 'auto', 'uniform', 'evidence' or 'stacked'; or: Input ",
         ),
         (
             "encoder={name: auto, options: {members: [cox]}}",

@@ -17,12 +17,15 @@ from mmlego.learners.options import check_options
 from mmlego.learners.registry import learner_class
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
+from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
 NEURAL = "neural"  # the neural encoder that suits the kind
+MEAN = "mean"  # of what members of ``auto`` have to say; else stacked
+OF_AUTO = frozenset({"members", "weights"})  # its options
 
 
 class EncoderSettings(Section):
@@ -40,7 +43,7 @@ class EncoderSettings(Section):
     def _named(cls, given: Any) -> Any:
         if isinstance(given, Mapping) and "name" not in given:
             options = given.get("options")
-            if isinstance(options, Mapping) and options.keys() - {"members"}:
+            if isinstance(options, Mapping) and options.keys() - OF_AUTO:
                 return {**given, "name": "snn"}
         return given
 
@@ -81,9 +84,11 @@ class EncoderSettings(Section):
 
 def _check_members(options: Mapping[str, Any]) -> None:
     """Refuse options of ``auto`` that serve no task."""
-    odd = sorted(options.keys() - {"members"})
+    odd = sorted(options.keys() - OF_AUTO)
     if odd:
-        raise ValueError(f"'auto' has no option {odd[0]!r}, only: members")
+        raise ValueError(f"'auto' has no option {odd[0]!r}, only: {', '.join(sorted(OF_AUTO))}")
+    if options.get("weights", MEAN) not in (MEAN, STACKED):
+        raise ValueError(f"weights of 'auto' are {MEAN} or {STACKED}")
     if "members" not in options:
         return
     members, known = options["members"], (NEURAL, *learner_names())

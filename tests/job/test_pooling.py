@@ -17,6 +17,7 @@ from mmlego.job.data import data_of
 from mmlego.job.pooling import STOPPED, members_for
 from mmlego.tasks import Classification, Survival
 from mmlego.training.evaluate import all_logits
+from mmlego.training.stacking import Answers
 from tests.job.test_fitting import cohort
 
 AUTO = {"name": "auto", "options": {"members": ["neural", "logistic"]}}
@@ -87,10 +88,53 @@ def test_members_are_learners_of_the_task() -> None:
         {"members": []},
         {"members": ["logistic", "logistic"]},
         {"depth": 1},
+        {"weights": "best"},
     ]
     for options in wrong:
         with pytest.raises(InputError, match="auto"):
             members_for(Classification(2), options, "table")
+
+
+def test_stacked_members_have_the_weights_that_fit_out_of_fold_best() -> None:
+    asked = {"encoder": {"name": "auto", "options": {"members": ["logistic", "forest"], "weights": "stacked"}}}
+    made = mmlego.train_blocks(cohort(), asked, modalities=["labs"], disjoint=False, progress=False)
+    bundle = made.blocks["labs"]
+    assert isinstance(bundle, Bundle)
+    everybody = [*made.train, *made.validation]
+    data = data_of(bundle, cohort(), everybody)
+    members = [member for _, member in bundle.each()]
+    evidence = [(all_logits(m, data, 64, out_of_fold=True) - m.prior()).double() for m in members]
+
+    def cost(v: list[float]) -> float:
+        z = bundle.prior() + v[0] * evidence[0] + v[1] * evidence[1]
+        assert data.target is not None
+        loss = torch.nn.functional.cross_entropy(z, data.target, reduction="sum")
+        return float(loss) + 2 * ((2 * v[0] - 1) ** 2 + (2 * v[1] - 1) ** 2)
+
+    best = bundle.weights.tolist()
+    grid = [[a / 20, b / 20] for a in range(41) for b in range(41)]
+    assert cost(best) <= min(map(cost, grid)) + 1e-6
+    assert cost(best) < cost([0.5, 0.5]) - 1e-3
+    count = len(set(data.patients))
+    assert bundle.card.recipe["weights"] == f"stacked on {count} patients"
+    assert bundle.card.recipe["members"] == dict(zip(bundle.members, best, strict=True))
+    # the card is told by weights of other folds: near what these give, and not the same
+    assert data.target is not None
+    own = bundle.task.metrics(all_logits(bundle, data, 64, out_of_fold=True), data.target)["log_loss"]
+    by_others = Answers(bundle.task, data, bundle.prior().double(), torch.stack(evidence)).by_others()
+    told = bundle.task.metrics(by_others, data.target)["log_loss"]
+    assert own < told < own + 0.05
+    assert bundle.card.held_out["patients"] == len(data)
+
+
+def test_of_few_patients_the_weights_are_the_mean() -> None:
+    few = cohort().subset(cohort().patients[:24])
+    asked = {"encoder": {"name": "auto", "options": {"members": ["logistic", "forest"], "weights": "stacked"}}}
+    made = mmlego.train_blocks(few, asked, modalities=["labs"], disjoint=False, progress=False)
+    bundle = made.blocks["labs"]
+    assert isinstance(bundle, Bundle)
+    assert bundle.weights.tolist() == [0.5, 0.5]
+    assert "weights" not in bundle.card.recipe
 
 
 def test_what_is_chosen_follows_kind_heads_and_plate() -> None:

@@ -25,7 +25,7 @@ from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
 from mmlego.kept_answers import keep_answers
 from mmlego.learners import learner_names
 from mmlego.readout import COMMON
-from mmlego.settings import AUTO, NEURAL, EncoderSettings, Settings
+from mmlego.settings import AUTO, MEAN, NEURAL, EncoderSettings, Settings
 from mmlego.training.fit import fit
 from mmlego.turns import in_turn
 
@@ -169,7 +169,9 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
             members[label] = _learner(job, told, label, OPTIONS.get(label, {}), most)
     watched = having(job.cohort, [job.name], job.validation)
     everybody = having(job.cohort, [job.name], [*job.train, *job.validation])
-    bundle = pool(members, prepared.data(watched).with_any() if watched else None, prepared.data(everybody).with_any())
+    valid = prepared.data(watched).with_any() if watched else None
+    how = chosen.options.get("weights", MEAN)
+    bundle = pool(members, valid, prepared.data(everybody).with_any(), weights=how)
     bundle.preprocessing = table
     bundle.card.data = _described(job)
     if job.out is not None:

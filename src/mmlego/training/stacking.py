@@ -1,7 +1,8 @@
-"""Stacking: how much each modality counts, learnt from patients who have several."""
+"""Stacking: how much each modality counts, or each member of one, learnt from patients whom they had not seen."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
@@ -10,13 +11,16 @@ from torch import Tensor
 
 from mmlego.data import PatientData
 from mmlego.errors import InputError, MismatchError
+from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
 from mmlego.merge.weights import present_weights
 from mmlego.scalars import as_number
+from mmlego.tasks import Task
 from mmlego.training.evaluate import Data, all_logits, data_for, warn_of_memory
 
 # Chosen on splits of seeds 0 and 1: see docs/merging.md.
 SPREAD = 0.5
+MOST = 2.0  # of a member's weight
 LEAST = 1e-6  # of spread
 FEWEST = 20  # patients with several modalities
 
@@ -151,3 +155,80 @@ def _pooled(model: LegoMerge, weights: Tensor, evidence: Tensor, priors: Tensor,
     strength = model.strength_of(shares)
     made: Tensor = shares.mT @ priors + (strength[:, 0] if isinstance(strength, Tensor) else strength) * said
     return made
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What several bricks of one modality said to patients whom they had not seen.
+
+    Parameters
+    ----------
+    task
+        Theirs.
+    data
+        The ``n`` patients, with their targets.
+    prior
+        Of the bricks together, ``(k,)``.
+    evidence
+        What each adds to its prior, ``(m, n, k)``.
+    """
+
+    task: Task
+    data: PatientData
+    prior: Tensor
+    evidence: Tensor
+
+    def weights(self, chosen: Tensor | None = None, *, spread: float = SPREAD) -> Tensor:
+        """Return the weights ``v`` ``(m,)`` of members by which the loss, and their distance from 1/m, is least.
+
+        ``Σ_i ℓ(z₀ + Σ_j v_j e_ij, y_i) + Σ_j (m v_j − 1)² / 2τ²``, with ``0 ≤ v ≤ 2``; they need not sum to 1, for
+        members that say different things add up.
+
+        Parameters
+        ----------
+        chosen
+            Which patients count, boolean ``(n,)``; None: all.
+        spread
+            τ.
+        """
+        from scipy.optimize import minimize
+
+        target = cast(Tensor, self.data.target)
+        evidence, known = (self.evidence, target) if chosen is None else (self.evidence[:, chosen], target[chosen])
+        count = len(evidence)
+
+        def cost(values: np.ndarray) -> tuple[float, np.ndarray]:
+            v = torch.tensor(values, requires_grad=True)
+            loss = len(known) * self.task.loss(self.prior + (v[:, None, None] * evidence).sum(0), known)
+            total = loss + (count * v - 1).square().sum() / (2 * spread**2)
+            (slope,) = torch.autograd.grad(total, v)
+            return float(total.detach()), slope.numpy()
+
+        start = np.full(count, 1 / count)
+        found = minimize(cost, start, jac=True, method="L-BFGS-B", bounds=[(0.0, MOST)] * count)
+        return torch.from_numpy(found.x if found.fun < cost(start)[0] else start)
+
+    def by_others(self) -> Tensor:
+        """Return logits ``(n, k)``, each by the weights that fit the patients of other folds."""
+        fold = torch.from_numpy(
+            deal_folds(self.task.strata(cast(Tensor, self.data.target)).numpy(), self.data.patients)
+        )
+        made = torch.empty_like(self.evidence[0])
+        for part in range(int(fold.max()) + 1):
+            held = fold == part
+            made[held] = self.prior + (self.weights(~held)[:, None, None] * self.evidence[:, held]).sum(0)
+        return made.float()
+
+    def of(self, some: PatientData) -> Tensor:
+        """Return the logits of :meth:`by_others` of some of these patients, ``(b, k)`` in their order.
+
+        Parameters
+        ----------
+        some
+            Rows of the same patients; all rows of each.
+        """
+        rows: dict[str, list[int]] = {}
+        for row, patient in enumerate(self.data.patients):
+            rows.setdefault(patient, []).append(row)
+        turns = {patient: iter(places) for patient, places in rows.items()}
+        return self.by_others()[[next(turns[patient]) for patient in some.patients]]
