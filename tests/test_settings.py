@@ -111,7 +111,7 @@ def test_weights_are_a_word_or_numbers() -> None:
         ),
         (
             "merge.weights=some",
-            "setting 'merge.weights': Input should be 'auto', 'uniform', 'evidence' or 'stacked'; or: Input should be a valid",
+            "setting 'merge.weights': Input should be 'auto', 'uniform', 'evidence' or 'stacked'; or: Input",
         ),
         (
             "merge.weights.rna=much",
