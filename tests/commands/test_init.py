@@ -363,3 +363,16 @@ def test_volumes_have_a_size_of_their_files(tmp_path: Path) -> None:
     found, text = usable(tmp_path, "ct")
     assert found["ct"] == {"kind": "volume", "pattern": "ct/{key}.nii.gz", "size": [42, 48, 96]}  # 60 × 120 as 48 × 96
     assert "files have 40×60×120 to 43×60×120" in text
+
+
+def test_many_files_of_no_known_kind_are_one_line(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(40, 2))
+    table = pd.DataFrame(values, columns=["TP53", "MYC"]).rename_axis("patient").reset_index()
+    table["patient"] = [f"p{i:02d}" for i in range(40)]
+    table.to_csv(tmp_path / "clinical.csv", index=False)
+    (tmp_path / "slides").mkdir()
+    for number in range(30):
+        (tmp_path / "slides" / f"s{number:02d}.weird").write_bytes(b"x")
+    done("init", tmp_path / "clinical.csv", tmp_path / "slides", "-o", tmp_path / "cohort.yaml")
+    lines = [line for line in (tmp_path / "cohort.yaml").read_text().splitlines() if "weird" in line]
+    assert lines == ["# left out: s00.weird and 29 more of its folder: of a kind that is not known here"]

@@ -251,6 +251,9 @@ def test_patients_who_are_asked_for_are_told_of_and_nobody_else(finished: Path, 
     assert named == {"003", "050"}
     said = refused("report", finished, "-o", tmp_path / "no.html", "--patients", "3")
     assert said.startswith("no patient '3' in trial")
+    cuts = re.findall(r"(thirds|median) of the risks", read.text)
+    assert len(cuts) > 1
+    assert len(set(cuts)) == 1  # the groups of the page are those of its patients
 
 
 def test_what_tripod_asks_for_stands_or_is_said_to_be_missing(reported: Path) -> None:

@@ -14,7 +14,7 @@ from mmlego.reporting.measures import events_of
 from mmlego.reporting.over_time import over_time
 from mmlego.reporting.page import inline_svg
 from mmlego.reporting.parts import Item, Picture, Table, Text
-from mmlego.reporting.survival import axis_of, grouped, risk_groups
+from mmlego.reporting.survival import axis_of, group_count, grouped, risk_groups
 from mmlego.tasks.kaplan_meier import kaplan_meier
 from tests.reporting.answered import survival
 
@@ -49,6 +49,9 @@ def test_groups_are_cut_at_the_risks_of_others() -> None:
     few = risk_groups(survival(25, 1), fitting)
     assert few.names == ("lower risk", "higher risk")
     assert "these patients themselves" in risk_groups(held, None).cut
+    assert (group_count(held), group_count(survival(25, 1))) == (3, 2)
+    # a patient of the page is put into groups of the same number
+    assert risk_groups(held, fitting, count=group_count(held)).cut == groups.cut
 
 
 def test_the_text_of_groups_is_that_of_scikit_survival() -> None:

@@ -24,7 +24,7 @@ from mmlego.reporting.outcomes import rhythm_of, when
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.ticks import round_horizons
 from mmlego.reporting.subject import Subject
-from mmlego.reporting.survival import Axis, Groups, axis_of, risk_groups
+from mmlego.reporting.survival import Axis, Groups, axis_of, group_count, risk_groups
 from mmlego.tasks import CompetingRisks
 from mmlego.tasks.kaplan_meier import kaplan_meier
 from mmlego.training.evaluate import Model, bricks_of
@@ -48,11 +48,14 @@ class Known:
         Of the report.
     fitting
         What it says of those it was made from; None where no split is known.
+    groups
+        How many groups of risk the page has, two or three.
     """
 
     model: Model
     label: str
     fitting: Answers | None
+    groups: int
 
 
 def check_patients(subject: Subject, patients: Sequence[str]) -> None:
@@ -103,8 +106,17 @@ def patient_sections(subject: Subject, patients: Sequence[str]) -> list[Section]
     cohort, label = subject.cohort, subject.main
     if cohort is None or label is None or not patients:
         return []
-    about = Known(subject.models[label], label, of_fitting(subject, label))
+    model = subject.models[label]
+    about = Known(model, label, of_fitting(subject, label), _groups_of_page(subject, cohort, label))
     return [_section(subject, cohort, about, patient, place) for place, patient in enumerate(patients, start=1)]
+
+
+def _groups_of_page(subject: Subject, cohort: Cohort, label: str) -> int:
+    """Return how many groups of risk the section on survival makes of patients held out."""
+    model = subject.models[label]
+    if model.task.name != "survival" or not having(cohort, model.modalities, subject.held_out):
+        return 2
+    return group_count(ask(label, model, cohort, subject.held_out))
 
 
 def _section(subject: Subject, cohort: Cohort, known: Known, patient: str, place: int) -> Section:
@@ -139,12 +151,12 @@ def _survival(cohort: Cohort, known: Known, answers: Answers, place: int) -> lis
     if fitting is None:
         return [Text(words, "lead"), _curve(answers, place, [], last, _axis(answers, last, spec))]
     below = float((fitting.prediction.risk < risk).double().mean())
-    groups = risk_groups(answers, fitting, count=2)
+    groups = risk_groups(answers, fitting, count=known.groups)
     words += (
         f" The risk is higher than that of {100 * below:.0f} % of the {len(fitting)} patients the model was made from: "
         f"{groups.names[int(groups.member[0])]} (cut at the {groups.cut})."
     )
-    others = _observed(fitting, risk_groups(fitting, fitting, count=2), last)
+    others = _observed(fitting, risk_groups(fitting, fitting, count=known.groups), last)
     return [Text(words, "lead"), _curve(answers, place, others, last, _axis(fitting, last, spec))]
 
 

@@ -114,8 +114,20 @@ def risk_groups(answers: Answers, fitting: Answers | None, *, count: int | None 
         How many groups, in place of that.
     """
     others = None if fitting is None else fitting.prediction.risk.numpy()
-    events = int((answers.target[:, 0] == 1).sum())
-    return cut_groups(answers.prediction.risk.numpy(), others, events, count)
+    return cut_groups(answers.prediction.risk.numpy(), others, _events(answers), count)
+
+
+def group_count(answers: Answers) -> int:
+    """Return how many groups of risk patients held out make: three where 30 of them had the event, else two."""
+    return _thirds(_events(answers))
+
+
+def _thirds(events: int) -> int:
+    return 3 if events >= 3 * FEW else 2
+
+
+def _events(answers: Answers) -> int:
+    return int((answers.target[:, 0] == 1).sum())
 
 
 def cut_groups(risk: Floats, others: Floats | None, events: int, count: int | None = None, of: str = "") -> Groups:
@@ -134,7 +146,7 @@ def cut_groups(risk: Floats, others: Floats | None, events: int, count: int | No
     of
         Of what the risk is, where there are several.
     """
-    count = (3 if events >= 3 * FEW else 2) if count is None else count
+    count = _thirds(events) if count is None else count
     by = risk if others is None else others
     cuts = np.quantile(by, np.linspace(0, 1, count + 1)[1:-1])
     where = (

@@ -99,6 +99,7 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
     """
     looks: list[Look] = []
     left: list[str] = []
+    unknown: dict[tuple[Path, str], list[str]] = {}
     kinds = _kinds()
     groups: dict[tuple[Path, str], list[Path]] = {}
     for path in paths:
@@ -126,7 +127,10 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
             elif _is_table(file):
                 looks += _tables(file, left)
             else:
-                left.append(f"{file.name}: a file of a kind that is not known here")
+                unknown.setdefault((file.parent, file.suffix.lower()), []).append(file.name)
+    for names in unknown.values():  # a folder may hold thousands
+        more = f" and {len(names) - 1} more of its folder" if len(names) > 1 else ""
+        left.append(f"{names[0]}{more}: of a kind that is not known here")
     looks += _series_of_slices(groups)
     for (folder, ending), files in groups.items():
         kind = kinds[ending.lower()]
