@@ -259,3 +259,20 @@ def test_stacked_weights_are_learnt_from_patients_who_have_several_modalities(tm
     assert again.card.recipe["weights"] == made.merge.card.recipe["weights"]
     said = refused("merge", tmp_path / "run", "-o", tmp_path / "other", "--weights", "stacked")
     assert "expected --data MANIFEST, patients to learn them from" in said
+
+
+def test_a_run_is_merged_as_its_settings_say(site: Path, train: Train, tmp_path: Path) -> None:
+    run = train(tmp_path / "run", "-s", "merge.rule=mean", "-s", "merge.weights={rna: 2, clinical: 1, labs: 1}")
+    said = done("merge", run)
+    assert said.text.startswith("Merged rna 0.50, clinical 0.25, labs 0.25.")
+    assert mmlego.load(run / "merge").rule == "mean"
+    done("merge", run, "-o", tmp_path / "given", "--rule", "sum", "--weights", "uniform")  # what is given goes first
+    given = mmlego.load(tmp_path / "given")
+    assert (given.rule, given.weights.tolist()) == ("sum", pytest.approx([1 / 3] * 3))
+    done("merge", run, "-o", tmp_path / "paper", "--preset", "paper")
+    assert mmlego.load(tmp_path / "paper").weights.tolist() == pytest.approx([1 / 3] * 3)
+    done("merge", run / "blocks" / "rna", run / "blocks" / "labs", "-o", tmp_path / "some")  # blocks have no settings
+    assert mmlego.load(tmp_path / "some").rule == "residual"
+    (run / "settings.yaml").write_text("merge: {weights: stacked}")
+    message = refused("merge", run, "-o", tmp_path / "none")
+    assert message.startswith("weights stacked, as the settings of the run say: expected --data MANIFEST")

@@ -110,18 +110,18 @@ def merge(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FOLDER", help="Where to save; default: RUN/merge.")
     ] = None,
-    rule: Annotated[str, typer.Option(metavar="NAME", help="residual, mean, harmonic, sum or product.")] = "residual",
-    phase: Annotated[str, typer.Option(metavar="NAME", help="For harmonic: circular or mean.")] = "circular",
+    rule: Annotated[str | None, typer.Option(metavar="NAME", help="residual, mean, harmonic, sum or product.")] = None,
+    phase: Annotated[str | None, typer.Option(metavar="NAME", help="For harmonic: circular or mean.")] = None,
     heads: Annotated[
-        str, typer.Option(metavar="NAME", help="common (one read-out for all), slerp, linear or ot.")
-    ] = "common",
+        str | None, typer.Option(metavar="NAME", help="common (one read-out for all), slerp, linear or ot.")
+    ] = None,
     weights: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="TEXT", help="auto, uniform, evidence, stacked (with --data), or numbers: rna=0.7,clinical=0.3."
         ),
-    ] = "auto",
-    strength: Annotated[str, typer.Option(metavar="NUMBER", help="Of residual: a number, or auto.")] = "auto",
+    ] = None,
+    strength: Annotated[str | None, typer.Option(metavar="NUMBER", help="Of residual: a number, or auto.")] = None,
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="paper: rule, heads and weights as published.")
     ] = None,
@@ -147,30 +147,44 @@ def merge(
     links: Links = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Merge blocks into one model, without any training."""
+    """Merge blocks into one model, without any training.
+
+    Rule, phase, heads, weights and strength are those of the run's settings unless they are given.
+    """
     from mmlego.checkpoint import save
     from mmlego.job import data_of
     from mmlego.job.held_out import tell_of_merge
     from mmlego.job.merging import learn_weights
     from mmlego.merge import LegoMerge
     from mmlego.merge.weights import STACKED
+    from mmlego.settings import read_settings
     from mmlego.training import calibrate
 
+    said: dict[str, Any] = {
+        "rule": rule,
+        "phase": phase,
+        "heads": heads,
+        "weights": None if weights is None else _weights(weights),
+        "strength": None if strength is None else _strength(strength),
+    }
     with plain_warnings():
         place = _place(sources, out, "merge", overwrite=overwrite)
         if watched is not None and data is not None:
             raise InputError("--data and --calibrate", expected="one of them", got="both: --calibrate compares, too")
-        stacked = weights == STACKED
+        # A preset has all of these; else what is given goes before the settings of the run.
+        settings = read_settings(None if preset else _saved_settings(sources), []).merge
+        chosen = settings.model_dump() | {name: value for name, value in said.items() if value is not None}
+        stacked = chosen["weights"] == STACKED
         if stacked and watched is None and data is None:
-            raise InputError("--weights stacked", expected="--data MANIFEST, patients to learn them from", got="none")
-        chosen: Any = phase  # checked by LegoMerge
+            raise InputError(
+                "weights stacked" + ("" if weights else ", as the settings of the run say"),
+                expected="--data MANIFEST, patients to learn them from",
+                got="none",
+                remedy="Pass --data, or other --weights, as auto.",
+            )
         model = LegoMerge(
             load_blocks(sources),
-            rule=rule,
-            phase=chosen,
-            heads=heads,
-            weights="auto" if stacked else _weights(weights),
-            strength=_strength(strength),
+            **(chosen | ({"weights": "auto"} if stacked else {})),
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
         )

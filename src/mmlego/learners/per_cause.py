@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
+from mmlego.errors import TooFewError
 from mmlego.learners.base import Learner
 from mmlego.learners.registry import build_learner, register_learner
 from mmlego.tasks import CompetingRisks, Survival
@@ -72,6 +73,15 @@ class PerCause(Learner):
         """
         alone = Survival(task.cuts, task.unit, task.typical_time)
         event, time = target.unbind(1)
+        for number, cause in enumerate(task.causes, start=1):
+            if not bool((event == number).any()):
+                raise TooFewError(
+                    f"learners of cause {cause!r} have nothing to learn from",
+                    expected="at least one patient who had it among those they are fitted to",
+                    got=f"{len(target)} patients, none of whom had it",
+                    remedy="Give them more patients, or fewer folds, so that each part has some, leave the cause out, "
+                    "or train a neural block (encoder.name: neural).",
+                )
         made = [fit(torch.stack([(event == c).to(time), time], 1), alone) for c in range(1, len(task.causes) + 1)]
         parts = [{"name": learner.registered_name, "config": learner.config} for learner in made]
         found = cls(made[0].in_features, len(made), parts)
