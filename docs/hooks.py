@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import functools
+import json
 import posixpath
 import re
 from collections.abc import Callable
@@ -22,8 +24,8 @@ MODULES = {"tasks", "encoders", "learners", "data", "datasets", "estimators", "i
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put notebooks into the menu, behind the how-tos, if there are pages of any."""
-    pages = sorted(page.relative_to(DOCS).as_posix() for page in DOCS.glob("notebooks/*.md"))
+    """Put notebooks into the menu, behind the how-tos, if there are any."""
+    pages = sorted(page.relative_to(DOCS).with_suffix(".md").as_posix() for page in DOCS.glob("notebooks/*.ipynb"))
     menu = config.nav
     if pages and menu is not None:
         place = next(number for number, entry in enumerate(menu) if "How to" in entry)
@@ -37,9 +39,41 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
     for page in sorted(ROOT.glob("examples/**/README.md")):
         files.append(File.generated(config, page.relative_to(ROOT).as_posix(), abs_src_path=str(page)))
+    for notebook in sorted(DOCS.glob("notebooks/*.ipynb")):
+        text, pictures = converted(notebook)
+        files.append(File.generated(config, f"notebooks/{notebook.stem}.md", content=text))
+        for name, picture in pictures.items():
+            files.append(File.generated(config, f"notebooks/{name}", content=picture))
     for module, names in listed().items():
         files.append(File.generated(config, f"reference/{module}.md", content=reference(module, names)))
     return files
+
+
+def converted(notebook: Path) -> tuple[str, dict[str, bytes]]:
+    """Return a notebook as Markdown, and its pictures by name."""
+    parts: list[str] = []
+    pictures: dict[str, bytes] = {}
+    for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        for output in cell["outputs"]:
+            data = output.get("data", {"text/plain": output.get("text", [])})
+            if "image/png" in data:
+                name = f"{notebook.stem}_{len(pictures) + 1}.png"
+                pictures[name] = base64.b64decode(data["image/png"])
+                parts.append(f"![Picture of the cell above]({name})")
+            elif "text/html" in data:
+                table = re.sub(r"<style.*?</style>", "", "".join(data["text/html"]), flags=re.DOTALL)
+                table = re.sub(r"<(table|tr)\b[^>]*>", r"<\1>", table)
+                parts.append(re.sub(r"\s*\n\s*", "", table).replace("<div>", '<div class="output">'))
+            else:
+                parts.append(f"```text\n{''.join(data['text/plain']).rstrip()}\n```")
+    title, *others = parts
+    said = f"[This page as a notebook]({notebook.name}), to run and change."
+    return "\n\n".join([title, said, *others]) + "\n", pictures
 
 
 @functools.cache
@@ -67,7 +101,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return markdown
     if uri == "api.md":
         return SECTION.sub(linked, markdown)
-    source = Path(str(page.file.abs_src_path))
+    source = DOCS / uri if uri.startswith("notebooks/") else Path(str(page.file.abs_src_path))
     if uri.startswith("examples/"):
         for manifest in sorted(source.parent.glob("*.yaml")):
             markdown += f"\n## {manifest.name}\n\n```yaml\n{manifest.read_text(encoding='utf-8')}```\n"
@@ -121,4 +155,6 @@ def moved(match: re.Match[str], source: Path, uri: str) -> str:
         place = NAMES.get(target.relative_to(ROOT).as_posix(), target.relative_to(ROOT).as_posix())
     else:
         return match[0]  # mkdocs says that it leads nowhere
+    if place.endswith(".ipynb") and target.stem != source.stem:
+        place = place.removesuffix(".ipynb") + ".md"
     return match[1] + posixpath.relpath(place, posixpath.dirname(uri)) + match[3]
