@@ -127,6 +127,26 @@ def test_stacked_members_have_the_weights_that_fit_out_of_fold_best() -> None:
     assert bundle.card.held_out["patients"] == len(data)
 
 
+def test_weights_beside_a_neural_member_fit_what_the_bundle_answers() -> None:
+    """Around the prior by which it answers, that of the fitted member, not the mean of all."""
+    options = {"members": ["neural", "logistic"], "weights": "stacked"}
+    asked = {"encoder": {"name": "auto", "options": options}, "fit": {"epochs": 2}}
+    made = mmlego.train_blocks(cohort(), asked, modalities=["labs"], disjoint=False, validation=0.6, progress=False)
+    bundle = made.blocks["labs"]
+    assert isinstance(bundle, Bundle)
+    assert not torch.allclose(bundle.member("neural").prior(), bundle.prior(), atol=1e-3)
+    data = data_of(bundle, cohort(), made.validation)
+    assert data.target is not None
+    assert bundle.card.recipe["weights"] == f"stacked on {len(data)} patients"
+    v = bundle.weights.clone().requires_grad_()
+    evidence = [(all_logits(m, data, 64, out_of_fold=True) - m.prior()).double() for _, m in bundle.each()]
+    z = bundle.prior().double() + v[0] * evidence[0] + v[1] * evidence[1]
+    assert torch.allclose(z.float(), all_logits(bundle, data, 64, out_of_fold=True), atol=1e-5)
+    cost = torch.nn.functional.cross_entropy(z, data.target, reduction="sum") + 2 * (2 * v - 1).square().sum()
+    (slope,) = torch.autograd.grad(cost, v)
+    assert slope.abs().max() < 1e-3  # 0 < v: nothing lower nearby
+
+
 def test_of_few_patients_the_weights_are_the_mean() -> None:
     few = cohort().subset(cohort().patients[:24])
     asked = {"encoder": {"name": "auto", "options": {"members": ["logistic", "forest"], "weights": "stacked"}}}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
@@ -126,12 +127,13 @@ def pool(
         calibrate(members[NEURAL], watched)
     told = watched if NEURAL in members else everybody
     stacked = weights == STACKED and told is not None and len(set(told.patients)) >= FEWEST
-    answers = _answers(members, cast(PatientData, told)) if stacked else None
+    fitted = [member for label, member in members.items() if label != NEURAL]
+    prior = (fitted or list(members.values()))[0].prior()
+    answers = _answers(members, cast(PatientData, told), prior) if stacked else None
     learnt = None if answers is None else answers.weights().tolist()
     bundle = Bundle(members, learnt)
-    fitted = [member for label, member in members.items() if label != NEURAL]
     card = bundle.card
-    card.prior = (fitted or list(members.values()))[0].prior().tolist()
+    card.prior = prior.tolist()
     card.patients = {part: n for member in members.values() for part, n in member.card.patients.items()}
     shares = dict(zip(members, bundle.weights.tolist(), strict=True))
     card.recipe = {"method": "pool", "members": shares}
@@ -151,8 +153,9 @@ def pool(
     return bundle
 
 
-def _answers(members: Mapping[str, Brick], data: PatientData) -> Answers:
+def _answers(members: Mapping[str, Brick], data: PatientData, prior: Tensor) -> Answers:
+    """Return what members say beyond their own priors, around that of the bundle, by which it will answer."""
     bricks = list(members.values())
     priors = torch.stack([brick.prior().double() for brick in bricks])
     logits = torch.stack([all_logits(brick, data, BATCH, out_of_fold=True).double() for brick in bricks])
-    return Answers(bricks[0].task, data, priors.mean(0), logits - priors[:, None])
+    return Answers(bricks[0].task, data, prior.double(), logits - priors[:, None])
