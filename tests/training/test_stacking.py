@@ -15,7 +15,7 @@ from mmlego.data import PatientData
 from mmlego.encoders import SNN
 from mmlego.errors import InputError, MismatchError
 from mmlego.merge.weights import resolve_weights
-from mmlego.tasks import Classification, Regression, Survival, Task
+from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
 from mmlego.training.evaluate import all_logits
 from mmlego.training.stacking import _evidence, _pooled, _present, stack
 
@@ -165,8 +165,23 @@ def test_too_few_with_several_modalities_are_refused(made: tuple[LegoMerge, Pati
     first[:19] = True
     present = {"rna": ~nobody, "labs": first, "noise": nobody}
     few = PatientData(_told()[0], data.target, merge.task, data.patients, present=present)
-    with pytest.raises(InputError, match=r"several modalities.*20 or more.*19.*'auto'"):
+    with pytest.raises(InputError, match=r"several modalities and an outcome.*20 or more.*19.*'auto'"):
         stack(_copy(merge), few)
+
+
+def test_patients_of_whom_no_label_is_known_do_not_count() -> None:
+    told, y = _told(60)
+    ids = [f"p{i}" for i in range(60)]
+    labels = torch.stack([y, 1 - y], 1).float()
+    plate = Baseplate(MultiLabel(2), channels=4, width=8)
+    merge = LegoMerge([LegoBlock.of("logistic", plate, name, (x, labels), patients=ids) for name, x in told.items()])
+    labels[40:] = torch.nan
+    labels[:5, 0] = torch.nan
+    stack(merge, PatientData(told, labels, merge.task, ids))
+    assert merge.card.recipe["weights"] == "stacked on 40 patients with several modalities"
+    labels[19:] = torch.nan
+    with pytest.raises(InputError, match=r"and an outcome, to stack weights on: expected 20 or more, got 19"):
+        stack(merge, PatientData(told, labels, merge.task, ids))
 
 
 def test_what_cannot_be_stacked_is_refused(made: tuple[LegoMerge, PatientData]) -> None:

@@ -56,8 +56,8 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
     Raises
     ------
     InputError
-        If fewer than twenty patients have several modalities, heads are merged, the rule is another, or the spread is
-        no number above zero.
+        If fewer than twenty patients have several modalities and an outcome, heads are merged, the rule is another, or
+        the spread is no number above zero.
     MismatchError
         If the model is no LegoMerge.
 
@@ -88,11 +88,13 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
     patients = data_for(model, data, with_target=True)
     warn_of_memory(model, patients, stacklevel=3)
     present = _present(model, patients)
-    several = present.sum(0) > 1
+    target = cast(Tensor, patients.target)
+    known = ~target.reshape(len(target), -1).isnan().all(1)  # whose labels are all unknown say nothing
+    several = (present.sum(0) > 1) & known
     count = len({patient for patient, has in zip(patients.patients, several.tolist(), strict=True) if has})
     if count < FEWEST:
         raise InputError(
-            "patients who have several modalities, to stack weights on",
+            "patients who have several modalities and an outcome, to stack weights on",
             expected=f"{FEWEST} or more",
             got=count,
             remedy="Choose weights 'auto', which asks for none.",
