@@ -189,3 +189,10 @@ def test_options_of_learners_that_cannot_be_are_refused_before_anything_is_read(
     with pytest.raises(InputError, match=r"setting 'encoders\.labs'") as error:
         as_settings({"encoders": {"labs": encoder}})
     assert told in str(error.value)
+
+
+@pytest.mark.parametrize("other", ["merge.rule=mean", "merge.heads=slerp"])
+def test_stacked_weights_of_what_does_not_add_are_refused_before_anything_is_trained(other: str) -> None:
+    assert read_settings(None, ["merge.weights=stacked"]).merge.weights == "stacked"
+    with pytest.raises(InputError, match="weights 'stacked' need rule residual and heads common"):
+        read_settings(None, ["merge.weights=stacked", other])

@@ -142,6 +142,12 @@ class MergeSettings(Section):
         check_head_rule(heads, COMMON)
         return heads
 
+    @model_validator(mode="after")
+    def _stacked_adds(self) -> MergeSettings:
+        if self.weights == STACKED and (self.rule != "residual" or self.heads != COMMON):
+            raise ValueError(f"weights 'stacked' need rule residual and heads {COMMON}, not {self.rule}, {self.heads}")
+        return self
+
 
 class FuseSettings(TuningSettings):
     """Arguments of ``LegoFuse`` and of its short tuning."""
