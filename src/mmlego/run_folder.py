@@ -132,6 +132,22 @@ class RunFolder:
         places = {name: place for place, name in enumerate(self._order())}
         return sorted(found, key=lambda path: places.get(path.name, len(places)))
 
+    def begin(self, modalities: Iterable[str]) -> None:
+        """Mark modalities whose blocks are to be trained."""
+        for name in modalities:
+            self.fit(name).mkdir(parents=True, exist_ok=True)
+
+    def lacking(self) -> list[str]:
+        """Return the modalities whose training was begun and that have no block, in the order of the cohort.
+
+        Raises
+        ------
+        InputError
+            If the file of that order is damaged.
+        """
+        there = {path.name for path in self.saved_blocks()}
+        return [name for name in self._order() if self.fit(name).is_dir() and name not in there]
+
     def _order(self) -> list[str]:
         """Return the modalities in the order of the cohort; none where the run is older than the file of it."""
         if not self.modalities.is_file():

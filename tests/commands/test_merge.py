@@ -16,6 +16,7 @@ from mmlego import LegoMerge, LegoWarning
 from mmlego.data import Cohort, load_splits
 from mmlego.job import data_of
 from mmlego.merge.weights import believed_gain
+from mmlego.run_folder import RunFolder
 from mmlego.settings import read_settings
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import write_cohort
@@ -276,3 +277,42 @@ def test_a_run_is_merged_as_its_settings_say(site: Path, train: Train, tmp_path:
     (run / "settings.yaml").write_text("merge: {weights: stacked}")
     message = refused("merge", run, "-o", tmp_path / "none")
     assert message.startswith("weights stacked, as the settings of the run say: expected --data MANIFEST")
+
+
+@pytest.mark.parametrize("verb", ["merge", "fuse"])
+def test_a_modality_whose_training_has_failed_is_missed(finished: Path, site: Path, tmp_path: Path, verb: str) -> None:
+    """One that was to be trained and has no block is no silent loss; one that nobody asked for is none."""
+    shutil.copytree(finished, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "blocks" / "labs")
+    asked = (tmp_path / "run", *(("-d", site / "cohort.yaml", "--epochs", 1) if verb == "fuse" else ()))
+    said = refused(verb, *asked, "-o", tmp_path / "run" / "x")
+    assert "has no block of labs, whose training was begun: expected the blocks of all modalities" in said
+    assert said.endswith(
+        "Run mmlego train again, which goes on where it stopped, or pass --allow-missing to do without."
+    )
+    told = done(verb, *asked, "-o", tmp_path / "run" / "x", "--allow-missing")
+    assert "labs, whose training was begun: the model does without" in " ".join(told.err.split())
+    assert mmlego.load(tmp_path / "run" / "x").modalities == ("rna", "clinical")
+    shutil.rmtree(tmp_path / "run" / "fits" / "labs")  # as where it was never asked for
+    assert "does without" not in done(verb, *asked, "-o", tmp_path / "run" / "y").err
+
+
+def test_training_marks_what_it_was_asked_for_before_it_begins(
+    site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mmlego.job import blocks
+
+    cohort = Cohort.from_manifest(site / "cohort.yaml")
+    as_ever = blocks.train_block
+
+    def broken(cohort: Cohort, name: str, *rest: object, **named: object) -> object:
+        if name == "labs":
+            raise OSError("the disk is full")
+        return as_ever(cohort, name, *rest, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(blocks, "train_block", broken)
+    cox = {"encoder": {"name": "coxnet"}}
+    with pytest.raises(OSError, match="full"):
+        mmlego.train_blocks(cohort, cox, modalities=["rna", "labs"], out=tmp_path / "run", progress=False)
+    assert RunFolder(tmp_path / "run").lacking() == ["labs"]
+    assert "no block of labs" in refused("merge", tmp_path / "run")

@@ -145,6 +145,9 @@ def merge(
     ] = None,
     data_dir: DataDir = None,
     links: Links = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Merge blocks into one model, without any training.
@@ -183,7 +186,7 @@ def merge(
                 remedy="Pass --data, or other --weights, as auto.",
             )
         model = LegoMerge(
-            load_blocks(sources),
+            load_blocks(sources, allow_missing=allow_missing),
             **(chosen | ({"weights": "auto"} if stacked else {})),
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
@@ -263,6 +266,9 @@ def fuse(
     config: Config = None,
     overrides: Overrides = None,
     no_progress: NoProgress = False,
+    allow_missing: Annotated[
+        bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
+    ] = False,
     overwrite: Overwrite = False,
 ) -> None:
     """Fuse blocks and tune them briefly on the patients who have all modalities.
@@ -288,7 +294,9 @@ def fuse(
         place = _place(sources, out, "fuse", overwrite=overwrite)
         cohort = read_cohort(data, data_dir, "tuning", links=links)
         places = {name: i for i, name in enumerate(cohort.modalities)}
-        blocks = sorted(load_blocks(sources), key=lambda block: places.get(block.modality, len(places)))
+        blocks = sorted(
+            load_blocks(sources, allow_missing=allow_missing), key=lambda block: places.get(block.modality, len(places))
+        )
         absent = [block.modality for block in blocks if block.modality not in places]
         if absent:
             raise InputError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     from mmlego.baseplate import Baseplate
@@ -66,20 +68,47 @@ def checkpoints_of(places: Iterable[Path], *, plates: bool = False) -> list[Path
     return found
 
 
-def load_blocks(sources: Iterable[Path]) -> list[Brick]:
-    """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold."""
+def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list[Brick]:
+    """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold.
+
+    Parameters
+    ----------
+    sources
+        The folders.
+    allow_missing
+        Go on, with a warning, where the training of a modality was begun in a run and has left no block.
+
+    Raises
+    ------
+    InputError
+        If there is one and that is not allowed, or a checkpoint holds no block.
+    """
     from mmlego.brick import Brick
     from mmlego.checkpoint import load
 
     found = []
     for source in sources:
         run = RunFolder(source)
+        if run.has_blocks() and (lacking := run.lacking()):
+            _tell_of_lacking(run, lacking, allow_missing=allow_missing)
         for place in run.saved_blocks() if run.has_blocks() else [source]:
             model = load(place)
             if not isinstance(model, Brick):
                 raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
             found.append(model)
     return found
+
+
+def _tell_of_lacking(run: RunFolder, lacking: list[str], *, allow_missing: bool) -> None:
+    told = f"{run.place} has no block of {listed(lacking)}, whose training was begun"
+    if not allow_missing:
+        raise InputError(
+            told,
+            expected="the blocks of all modalities that were to be trained",
+            got=listed([path.name for path in run.saved_blocks()]) or "none",
+            remedy="Run mmlego train again, which goes on where it stopped, or pass --allow-missing to do without.",
+        )
+    warnings.warn(f"{told}: the model does without.", LegoWarning, stacklevel=3)
 
 
 def load_model(place: Path) -> Model:

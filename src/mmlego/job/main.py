@@ -254,6 +254,7 @@ def _blocks(
         write_atomically(run.modalities, json.dumps(cohort.modalities, ensure_ascii=False) + "\n")
         if not run.settings.is_file():  # those of an earlier run stay until this one has taken its place
             write_atomically(run.settings, write_settings(settings))
+        run.begin(modalities)
     parts = parts_by_modality(cohort, who["train"], who["validation"], disjoint=disjoint, seed=settings.seed)
 
     def done(block: Brick) -> None:
