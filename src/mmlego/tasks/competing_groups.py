@@ -64,7 +64,7 @@ def causes_summary(risks: Tensor, target: Tensor, cuts: Sequence[float], causes:
             # where nobody had it the estimate knows no error: the bound is that of so many who all were free of it
             high = np.where(incidence == 0, 1 - ERROR ** (1 / at_risk.clip(min=1)), high)
             events = int((came[here] == place + 1).sum())
-            curves = as_curves(incidence=incidence, low=low, high=high)
+            curves = as_curves("incidence", incidence, low, high)
             groups.append({"patients": int(here.sum()), "events": events, **curves})
         found[cause] = {"risk": quantiles_of(risk), "groups": groups}
     return {"causes": found}

@@ -61,7 +61,7 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             at_risk = (time[:, None] >= np.asarray(cuts)).sum(0)
             # where nobody has died the estimate knows no error: the bound is that of so many who all survived
             low = np.where(survival == 1, ERROR ** (1 / at_risk.clip(min=1)), low)
-            curves = as_curves(survival=survival, low=low, high=high)
+            curves = as_curves("survival", survival, low, high)
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
     return {"risk": quantiles_of(values), "groups": groups}
 
@@ -72,10 +72,10 @@ def quantiles_of(values: Tensor) -> list[float]:
     return [rounded(value) for value in torch.quantile(values.detach().cpu().double(), steps).tolist()]
 
 
-def as_curves(*, low: NDArray[Any], high: NDArray[Any], **value: NDArray[Any]) -> dict[str, list[float | None]]:
+def as_curves(name: str, value: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> dict[str, list[float | None]]:
     """Return curves as a card keeps them: rounded, None where nothing is known."""
-    found = {**value, "low": low, "high": high}
-    return {name: [_or_none(one) for one in curve.tolist()] for name, curve in found.items()}
+    found = {name: value, "low": low, "high": high}
+    return {key: [_or_none(one) for one in curve.tolist()] for key, curve in found.items()}
 
 
 def by_rank(values: Tensor) -> Tensor:
