@@ -42,6 +42,15 @@ def test_a_run_folder(finished: Path, width: int) -> None:
         assert fact in said.text, fact
 
 
+def test_weights_of_a_merge_are_shown_with_their_reason(finished: Path) -> None:
+    merge = mmlego.load(finished / "merge")
+    assert isinstance(merge, mmlego.LegoMerge)
+    shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(merge.modalities, merge.weights.tolist(), strict=True))
+    said = " ".join(done("inspect", finished / "merge", width=200).text.split())
+    assert f"weights {shares} ({merge.card.recipe['weights']})" in said
+    assert "weights" not in done("inspect", finished / "blocks" / "rna").text
+
+
 def test_classes_are_shown(tmp_path: Path) -> None:
     from mmlego.tasks import Classification
 

@@ -162,7 +162,9 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     model = finished / "blocks" / "rna"
     task = mmlego.load(model).task
     asked = [task.cuts[0], task.horizon, 2 * task.horizon]
-    done("predict", model, "-d", others, "-o", tmp_path / "x.csv", "--times", ",".join(map(repr, asked)))
+    said = done("predict", model, "-d", others, "-o", tmp_path / "x.csv", "--times", ",".join(map(repr, asked)))
+    told = mmlego.load(model).card.held_out["patients"]
+    assert f"No intervals: {told} held-out patients are too few for them." in " ".join(said.out.split())
     frame = read(tmp_path / "x.csv")
     first, last, beyond = (f"survival_at_{time:.6g}" for time in asked)
     here = frame["note"].isna()
@@ -172,7 +174,7 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     np.testing.assert_allclose(frame.loc[here, last], (1 - hazards[:, :-1]).prod(axis=1), rtol=6e-4)
     assert frame[beyond].isna().all()  # nothing is known there, and nothing is told
     low, high = frame[f"{first}_low_95"], frame[f"{first}_high_95"]
-    assert low.isna().all()  # twelve held-out patients make no groups of risk
+    assert low.isna().all()  # so few held-out patients make no groups of risk
     assert high.isna().all()
     assert frame.loc[here, "risk_percentile"].between(0, 100).all()
     assert frame.loc[here].sort_values("risk")["risk_percentile"].diff().min() > -0.1  # equal risks, rounded
@@ -191,7 +193,8 @@ def test_survival_has_bounds_where_groups_of_risk_can_be_made(tmp_path: Path) ->
         Cohort.from_manifest(data), {"encoder": {"name": "coxnet"}}, out=tmp_path / "run", progress=False
     )
     new = write_cohort(tmp_path / "new", ("rna",), n=30, first=700, seed=5, outcome=None)
-    done("predict", tmp_path / "run" / "blocks" / "rna", "-d", new, "-o", tmp_path / "x.csv", "--times", "12")
+    said = done("predict", tmp_path / "run" / "blocks" / "rna", "-d", new, "-o", tmp_path / "x.csv", "--times", "12")
+    assert "No intervals" not in said.err + said.out
     frame = read(tmp_path / "x.csv")
     low, high = frame["survival_at_12_low_95"], frame["survival_at_12_high_95"]
     assert ((0 <= low) & (low < high) & (high <= 1)).all()

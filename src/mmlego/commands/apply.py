@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import warnings
 from collections import Counter
 from dataclasses import asdict, replace
@@ -20,9 +21,11 @@ from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import counted, in_brief, listed, made_of
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mmlego.data import Cohort, Split
     from mmlego.merge import LegoMerge
-    from mmlego.tasks import Task
+    from mmlego.training.evaluate import Model
 
 
 DIGITS = 4  # of predictions in files
@@ -122,8 +125,8 @@ def predict(
         if len(mine) and part is not Part.train:
             told = f"The model was trained on {len(mine)} of {len(frame)} patients: what it says of them looks better "
             warnings.warn(f"{told}than it is (column trained_on).", LegoWarning, stacklevel=2)
-        if not loaded.card.held_out:
-            say(f"No intervals: {_uncompared(loaded.task)}.")
+        if untold := _uncompared(loaded, frame):
+            say(f"No intervals: {untold}.")
     answers = list(frame.columns)[: list(frame.columns).index(MARKS[0])]
     show = console()
     show.print(brief_table(frame.loc[frame["note"] == "", answers], show.width))
@@ -133,13 +136,20 @@ def predict(
     say(f"{len(frame)} patients in {short(out)}.")
 
 
-def _uncompared(task: Task) -> str:
-    """Return why predictions are compared with nobody."""
+def _uncompared(model: Model, frame: pd.DataFrame) -> str:
+    """Return why predictions have no intervals, where they have none."""
     from mmlego.tasks.base import Task as Base
 
-    if type(task).summary is Base.summary:
+    task, held_out = model.task, model.card.held_out
+    if not held_out and type(task).summary is Base.summary:
         return f"of {task.name.replace('_', ' ')} predictions are not compared with held-out patients"
-    return "the card tells of no held-out patients (mmlego merge --data)"
+    if not held_out:
+        return "the card tells of no held-out patients (mmlego merge --data)"
+    ends = {str(name): re.fullmatch(r"(.+)_low_\d+", str(name)) for name in frame}
+    told = [name for name, end in ends.items() if end and end[1] in frame and frame[end[1]].notna().any()]
+    if told and bool(frame[told].isna().all(axis=None)):
+        return f"{counted(held_out['patients'], 'held-out patient')} are too few for them"
+    return ""
 
 
 def evaluate(
@@ -299,11 +309,23 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
         "baseplate": ", ".join(p["fingerprint"][:12] for p in config["plates"]),
         "patients": ", ".join(f"{count} {part}" for part, count in card.get("patients", {}).items()),
         "validation": scores,
+        "weights": _weights_of(config, card),
         "across": card.get("recipe", {}).get("across", ""),
         "data": card.get("data", ""),
         "written by": f"mmlego {config['mmlego']}",
     }
     return {name: value for name, value in lines.items() if value}
+
+
+def _weights_of(config: dict[str, Any], card: dict[str, Any]) -> str:
+    """Return what each modality of a merge or fuse counts, and how that came about where its card says so."""
+    values = config.get("options", {}).get("weights")
+    names = [block["modality"] for block in config.get("blocks", [])]
+    if not isinstance(values, list) or len(values) != len(names):
+        return ""
+    shares = ", ".join(f"{name} {value:.2f}" for name, value in zip(names, values, strict=True))
+    why = card.get("recipe", {}).get("weights", "")
+    return f"{shares} ({why})" if why else shares
 
 
 def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str], Split | None]:
