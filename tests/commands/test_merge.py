@@ -258,6 +258,10 @@ def test_stacked_weights_are_learnt_from_patients_who_have_several_modalities(tm
     again = mmlego.load(tmp_path / "again")
     torch.testing.assert_close(again.weights, made.merge.weights)
     assert again.card.recipe["weights"] == made.merge.card.recipe["weights"]
+    heads = ("--heads", "common", "--rule", "mean")
+    said = refused("merge", tmp_path / "run", "-o", tmp_path / "x", "--weights", "stacked", "--data", manifest, *heads)
+    assert said.startswith("--weights stacked needs evidence that adds")
+    assert said.endswith("Leave --heads, --rule and --preset out, or choose other --weights.")
     said = refused("merge", tmp_path / "run", "-o", tmp_path / "other", "--weights", "stacked")
     assert "expected --data MANIFEST, patients to learn them from" in said
 

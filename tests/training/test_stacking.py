@@ -194,6 +194,11 @@ def test_what_cannot_be_stacked_is_refused(made: tuple[LegoMerge, PatientData]) 
     paper = LegoMerge([LegoBlock(SNN(1), plate, name) for name in NAMES], preset="paper")
     with pytest.raises(InputError, match=r"evidence that adds.*heads='slerp' and rule='harmonic'"):
         stack(paper, data)
+    narrow = Baseplate(Classification(3), channels=4, width=2)
+    with pytest.warns(mmlego.LegoWarning, match="no room for a common read-out"):
+        three = LegoMerge([LegoBlock(SNN(1), narrow, name) for name in NAMES])
+    with pytest.raises(InputError, match=r"heads='slerp'.*a plate as wide as the task has outputs"):
+        stack(three, data)
     with pytest.raises(InputError, match=r"learnt from patients.*mmlego\.stack\(merge, data\)"):
         resolve_weights("stacked", {name: merge.block(name) for name in NAMES})
 

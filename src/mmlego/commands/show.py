@@ -24,6 +24,10 @@ _OPTIONS = {
     "missing_columns=": "--missing-columns ",
     "modalities=,": "--modality,",
     "weights='uniform'": "--weights uniform",
+    "weights='stacked' needs": "--weights stacked needs",
+    "Leave heads=, rule= and preset= out, or choose other weights.": (
+        "Leave --heads, --rule and --preset out, or choose other --weights."
+    ),
     "Lower lr=, or set gradient_clip=.": "Lower it with -s fit.lr=NUMBER, or set -s fit.gradient_clip=NUMBER.",
     "duplicates='together' or duplicates='allow' (--duplicates)": "--duplicates together or --duplicates allow",
 }

@@ -83,7 +83,7 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
             "weights='stacked' needs evidence that adds",
             expected="heads='common' and rule='residual'",
             got=f"heads={model.heads!r} and rule={model.rule!r}",
-            remedy="Leave heads=, rule= and preset= out, or choose other weights.",
+            remedy=_remedy(model),
         )
     patients = data_for(model, data, with_target=True)
     warn_of_memory(model, patients, stacklevel=3)
@@ -108,6 +108,12 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
     found = dict(zip(model.modalities, weights.tolist(), strict=True))
     model.card.recipe["weights"] = f"stacked on {count} patients with several modalities"
     return found
+
+
+def _remedy(model: LegoMerge) -> str:
+    if model.plate.width < model.task.outputs:  # no heads that could be asked for would do
+        return "Choose weights 'auto', or make the blocks on a plate as wide as the task has outputs."
+    return "Leave heads=, rule= and preset= out, or choose other weights."
 
 
 def _present(model: LegoMerge, data: PatientData) -> Tensor:
