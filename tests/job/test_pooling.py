@@ -154,7 +154,7 @@ def test_of_few_patients_the_weights_are_the_mean() -> None:
     bundle = made.blocks["labs"]
     assert isinstance(bundle, Bundle)
     assert bundle.weights.tolist() == [0.5, 0.5]
-    assert "weights" not in bundle.card.recipe
+    assert bundle.card.recipe["weights"] == "mean: fewer than 20 patients to stack on"
 
 
 def test_what_is_chosen_follows_kind_heads_and_plate() -> None:

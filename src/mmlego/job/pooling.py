@@ -139,6 +139,8 @@ def pool(
     card.recipe = {"method": "pool", "members": shares}
     if answers is not None:
         card.recipe["weights"] = f"stacked on {len(set(answers.data.patients))} patients"
+    elif weights == STACKED:
+        card.recipe["weights"] = f"mean: fewer than {FEWEST} patients to stack on"
     if watched is not None and watched.target is not None:
         logits = all_logits(bundle, watched, BATCH, out_of_fold=True) if answers is None else answers.of(watched)
         card.recipe |= {"scores": "held out", "spread": spread_of(logits, bundle.prior())}
