@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mmlego.tasks.kaplan_meier import Floats, stepped
+
 NORMAL = 1.959963984540054  # the 97.5 % quantile
 
 
@@ -41,16 +42,9 @@ class Incidence:
         when : (w,)
             Times ≥ 0.
         """
-        asked = np.atleast_1d(np.asarray(when, dtype=float))
-        place = np.searchsorted(self.times, asked, side="right")
         ended = len(self.times) > 0 and self.incidence[:, -1].sum() > 1 - 1e-12
-        beyond = (asked > (self.times[-1] if len(self.times) else 0.0)) & (not ended)
-        found = []
-        for values in (self.incidence, self.low, self.high):
-            known = np.concatenate([np.zeros((len(values), 1)), values], axis=1)[:, place]
-            known[:, beyond] = np.nan
-            found.append(known)
-        return found[0], found[1], found[2]
+        value, low, high = stepped(self.times, when, (self.incidence, self.low, self.high), before=0.0, ended=ended)
+        return value, low, high
 
 
 def aalen_johansen(event: NDArray[np.int64], time: Floats, causes: int) -> Incidence:

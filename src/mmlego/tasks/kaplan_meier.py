@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,16 +42,9 @@ class Curve:
         when : (w,)
             Times ≥ 0.
         """
-        asked = np.atleast_1d(np.asarray(when, dtype=float))
-        place = np.searchsorted(self.times, asked, side="right")
         ended = len(self.times) > 0 and self.survival[-1] == 0
-        beyond = (asked > (self.times[-1] if len(self.times) else 0.0)) & (not ended)
-        found = []
-        for values in (self.survival, self.low, self.high):
-            known = np.concatenate([[1.0], values])[place]
-            known[beyond] = np.nan
-            found.append(known)
-        return found[0], found[1], found[2]
+        value, low, high = stepped(self.times, when, (self.survival, self.low, self.high), before=1.0, ended=ended)
+        return value, low, high
 
     def median(self) -> tuple[float, float, float]:
         """Return the first time with half or fewer free of the event, and where the band says so; NaN if none.
@@ -62,6 +56,35 @@ class Curve:
     def _first(self, values: Floats) -> float:
         below = np.flatnonzero(values <= 0.5)
         return float(self.times[below[0]]) if len(below) else float("nan")
+
+
+def stepped(
+    times: Floats, when: Floats | list[float] | float, curves: Iterable[Floats], *, before: float, ended: bool
+) -> list[Floats]:
+    """Return what right-continuous step functions are at some times, ``(…, w)``; NaN after the last unless all is over.
+
+    Parameters
+    ----------
+    times : (t,)
+        Where they step, increasing.
+    when : (w,)
+        Times ≥ 0.
+    curves : (…, t)
+        Their values from each time on.
+    before
+        Their value before the first.
+    ended
+        Whether nothing more can come: they stay as they are.
+    """
+    asked = np.atleast_1d(np.asarray(when, dtype=float))
+    place = np.searchsorted(times, asked, side="right")
+    beyond = (asked > (times[-1] if len(times) else 0.0)) & (not ended)
+    found = []
+    for values in curves:
+        known = np.concatenate([np.full((*values.shape[:-1], 1), before), values], axis=-1)[..., place]
+        known[..., beyond] = np.nan
+        found.append(known)
+    return found
 
 
 def kaplan_meier(event: NDArray[np.bool_], time: Floats) -> Curve:

@@ -10,15 +10,10 @@ from pathlib import Path
 
 import yaml
 
+from mmlego.data.cohort.column_looks import column_note, is_number, looks_like_outcome
 from mmlego.data.cohort.draft_tables import of_table, scalar
 from mmlego.data.cohort.known_layouts import container, genes_in_rows, known_table, time_of
-from mmlego.data.cohort.looks import (
-    Look,
-    column_note,
-    is_number,
-    look,
-    looks_like_outcome,
-)
+from mmlego.data.cohort.looks import Look, look
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.registry import KINDS
 from mmlego.errors import InputError

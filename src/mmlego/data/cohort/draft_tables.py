@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mmlego.data.cohort.looks import WIDE, Look, column_note, is_number, is_smiles, is_text, looks_like_outcome
+from mmlego.data.cohort.column_looks import WIDE, column_note, is_number, is_smiles, is_text, looks_like_outcome
+from mmlego.data.cohort.looks import Look
 from mmlego.data.kinds.registry import KINDS
 from mmlego.wording import counted, listed
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,42 +11,18 @@ from typing import TYPE_CHECKING
 from mmlego.data.cohort.known_layouts import is_meds, time_of
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.registry import KINDS
-from mmlego.data.reading.columns import BLANK
-from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.files import read_lines
-from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.tables import TableFile, read_table
-from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
-from mmlego.data.reading.words import as_number, commas_are_decimal
 from mmlego.data.reading.workbooks import sheet_headers
 from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
-from mmlego.wording import counted, listed, shortened
+from mmlego.wording import counted
 
 if TYPE_CHECKING:
     import pandas as pd
 
 TABLES = (".csv", ".tsv", ".psv", ".txt", ".parquet", ".xlsx")
 PACKED = (".gz", ".zip")
-WIDE = 100  # columns of numbers
-SAMPLE = 2000  # rows of a table that are looked at for what a column is
-
-_ENDPOINT = re.compile(r"OS|PFS|PFI|DSS|DFI|DFS|RFS|EFS|DMFS")
-_EVENT = re.compile(
-    r"event|verstorben|tod(?:$|_)|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress",
-    re.IGNORECASE,
-)
-_TIME = re.compile(
-    r"(?:^|[_. ])(?:os|pfs|dfs|dss|efs|rfs|ttp|time|days?|weeks?|months?|years?)(?:$|[_. ])|"
-    r"survival|follow|length.of.stay|(?:^|_)los(?:$|_)",
-    re.IGNORECASE,
-)
-_LABEL = re.compile(
-    r"^(?:y|label|group|boolean_value|class|target|outcome|diagnosis|response|responder|subtype)$|mortality|readmi|"
-    r"(?<!at)_(?:label|class|target|outcome|diagnosis|response)$",
-    re.IGNORECASE,
-)
-_SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*]+")
 
 
 @dataclass
@@ -142,132 +117,6 @@ def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
                 Look(folder.name if len(files) > 1 else _name(files[0], ending), kind, folder, ending, stems=stems)
             )
     return looks, left
-
-
-def column_note(column: pd.Series) -> str:
-    """Return what a column of text seems to be, as a short comment.
-
-    Parameters
-    ----------
-    column
-        Its cells as text.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> column_note(pd.Series(["50", "61", "> 89", None])), column_note(pd.Series(["f", "m", "f"]))
-    ("numbers from 50 to 61, 1 empty; doubtful: '> 89' 1×", 'categories: f (2), m (1)')
-    """
-    cells = column.dropna().str.strip()
-    cells = cells[~cells.map(is_sign)]
-    empty = len(column) - len(cells)
-    more = f", {empty} empty" if empty else ""
-    if cells.empty:
-        return "empty"
-    if cells.map(is_date).mean() > 0.5:
-        return f"doubtful: dates, as {cells.iloc[0]}: say what they become under dates:"
-    numbers = numbers_of(cells)
-    counts = cells.value_counts()
-    if numbers.notna().mean() > 0.5:
-        low, high = (f"{value:g}" for value in (numbers.min(), numbers.max()))
-        odd = cells[numbers.isna() & ~cells.map(is_missing)].value_counts()
-        words = listed((f"{shortened(str(word), 20)!r} {count}×" for word, count in odd.items()), 3)
-        return f"numbers from {low} to {high}{more}" + (f"; doubtful: {words}" if words else "")
-    if len(counts) >= FEWEST and (len(counts) * 2 > len(cells) or len(counts) > MOST_CATEGORIES):
-        return f"doubtful: {counted(len(counts), 'different text')} in {counted(len(cells), 'row')}{more}"
-    blank = [word for word in counts.index if word.casefold() in BLANK]
-    more = f", {empty + int(counts[blank].sum())} empty" if empty or blank else ""
-    counts = counts.drop(blank)
-    if counts.empty:
-        return "empty"
-    words = listed((f"{shortened(str(word), 20)} ({count})" for word, count in counts.items()), 4)
-    return ("one value alone: " if len(counts) == 1 else "categories: ") + words + more
-
-
-def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
-    """Return ``time``, ``event`` or ``label`` where a column looks like a part of an outcome, else None.
-
-    Parameters
-    ----------
-    frame
-        The table, as text.
-    name
-        Its column.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> table = pd.DataFrame({"os_months": ["5", "7"], "os_status": ["dead", "alive"], "age": ["50", "61"]})
-    >>> [looks_like_outcome(table, name) for name in table]
-    ['time', 'event', None]
-    """
-    different = frame[name].dropna().nunique()
-    few = different <= 3
-    if different == 2 and frame.shape[1] < WIDE and any(is_smiles(frame[o]) for o in frame.columns if o != name):
-        return "label"  # of molecules yes or no is what is to be predicted
-    if (_EVENT.search(name) or _ENDPOINT.fullmatch(name)) and few:
-        return "event"
-    if _LABEL.search(name) or (frame.shape[1] == 2 and 2 <= different <= FEWEST):
-        return "label"  # a file of nothing but a few words by patient says what became of them
-    return "time" if _TIME.search(name) and is_number(frame[name]) else None
-
-
-def is_number(column: pd.Series) -> bool:
-    """Return whether most cells of a column of text are numbers.
-
-    Parameters
-    ----------
-    column
-        Its cells.
-    """
-    cells = column.dropna().head(SAMPLE)
-    return len(cells) > 0 and bool(numbers_of(cells[~cells.map(is_sign)]).notna().mean() > 0.5)
-
-
-def numbers_of(cells: pd.Series) -> pd.Series:
-    """Return cells of text as numbers, with decimal commas where they have such, NaN where they are none.
-
-    Parameters
-    ----------
-    cells
-        The cells.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> numbers_of(pd.Series(["3,5", "> 89"])).tolist()
-    [3.5, nan]
-    """
-    import pandas as pd
-
-    commas = "comma" if commas_are_decimal(set(cells)) else "point"
-    return pd.Series([as_number(cell.strip(), commas) for cell in cells], index=cells.index, dtype=float)
-
-
-def is_smiles(column: pd.Series) -> bool:
-    """Return whether a column of text seems to hold molecules.
-
-    Parameters
-    ----------
-    column
-        Its cells.
-    """
-    cells = column.dropna().head(SAMPLE)
-    words = [cell.strip() for cell in cells]
-    like = [word for word in words if _SMILES.fullmatch(word) and re.search(r"[CNOc][a-z0-9()=#\[]*[CNOcn()=]", word)]
-    return len(words) > 1 and len(like) > 0.9 * len(words) and any(re.search(r"[=()#\[]|1", word) for word in words)
-
-
-def is_text(column: pd.Series) -> bool:
-    """Return whether a column of text holds sentences.
-
-    Parameters
-    ----------
-    column
-        Its cells.
-    """
-    cells = column.dropna().head(SAMPLE)
-    return len(cells) > 0 and bool((cells.str.count(r"\s+") >= 5).mean() > 0.5)
 
 
 def _kinds() -> dict[str, str]:
