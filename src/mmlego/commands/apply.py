@@ -132,7 +132,7 @@ def predict(
     show.print(brief_table(frame.loc[frame["note"] == "", answers], show.width))
     for note in cohort.dropped:
         if not note.patients:
-            say(f"left out: {note}")
+            say(f"note: {note}")
     say(f"{len(frame)} patients in {short(out)}.")
 
 
