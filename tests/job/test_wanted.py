@@ -213,7 +213,7 @@ def test_whoever_has_features_is_predicted_for(tmp_path: Path, trained: Callable
     # Where the file of outcomes is not there, it is told, and nobody is lost.
     (data.parent / "outcome.csv").unlink()
     said = done("predict", tmp_path / "model", "-d", data, "-o", tmp_path / "again.csv")
-    assert "left out: outcome: not read, and not needed to predict (" in said.text
+    assert "note: outcome: not read, and not needed to predict (" in said.text
     again = pd.read_csv(tmp_path / "again.csv", index_col=0)
     assert again[first].notna().sum() == 3
     assert "outcome.csv" in refused("evaluate", tmp_path / "model", "-d", data)
