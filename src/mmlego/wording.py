@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ _SIGNS = re.compile(r"[\W_]+")
 # How like a name another has to be, of 1: of few letters, one more or one other makes a word of its own.
 _NEAR, _NEARER, _SHORT = 0.7, 0.8, 3
 _LONG = 6  # digits
+_BARE = re.compile(r"[A-Za-z_][\w.()/+-]*(?: [\w.()/+-]+)*")
+_YAML_WORDS = frozenset("null true false yes no on off y n".split())
 
 
 # What to do about a text in another encoding, as programs under Windows write it.
@@ -149,6 +152,27 @@ def label(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value).strip()
+
+
+def quoted(word: str, *, bare: bool = False) -> str:
+    r"""Return a word as YAML takes it for just that word, also in a list or as a key.
+
+    Parameters
+    ----------
+    word
+        The word.
+    bare
+        Whether it may stand without quotes where it needs none, as names of columns do.
+
+    Examples
+    --------
+    >>> quoted("> 89"), quoted("4\u00a0750"), quoted("age", bare=True), quoted("a, b", bare=True)
+    ("'> 89'", '"4\\u00a0750"', 'age', "'a, b'")
+    """
+    if bare and _BARE.fullmatch(word) and word.casefold() not in _YAML_WORDS:
+        return word
+    text = repr(word)
+    return json.dumps(word) if "\\" in text else text
 
 
 def shortened(text: str, most: int = 40) -> str:

@@ -150,8 +150,79 @@ def test_dates_that_may_be_read_in_two_ways_are_refused() -> None:
     assert dates_of(pd.Series(["01/02/2020"], name="x"), "%m/%d/%Y", "m").dt.month.tolist() == [1]
     with pytest.raises(InputError, match=r"'x' holds something else than dates.*got 'soon'"):
         dates_of(pd.Series(["2020-01-01", "soon"], name="x"), None, "m")
-    with pytest.raises(InputError, match="holds something else than dates"):
-        dates_of(pd.Series(["2020-01"], name="x"), None, "m")  # not the first of January
+
+
+@pytest.mark.parametrize(
+    "months",
+    [
+        ["2020-01", "2020-03"],
+        ["2020/01", "2020/03"],
+        ["01/2020", "3/2020"],
+        ["01-2020", "03-2020"],
+        ["01.2020", "03.2020"],
+        ["Jan 2020", "Mar 2020"],
+        ["jan-2020", "mar-2020"],
+        ["January 2020", "March 2020"],
+    ],
+)
+def test_months_are_their_15th_day_where_it_is_declared_what_they_become(months: list[str]) -> None:
+    frame = pd.DataFrame({"x": months}, dtype=object)
+    with pytest.raises(InputError, match=r"column 'x' holds dates.*dates: \{x: .*a month is its 15th day"):
+        read_types(frame, ColumnRules(), "m")
+    rules = ColumnRules(dates={"x": DateRule(since="2020-01-01")})
+    assert read_types(frame, rules, "m").frame["x"].tolist() == [14, 31 + 29 + 14]
+    assert read(list(months), categories=["x"])[0] == months
+
+
+def test_months_among_days_are_refused_and_a_format_is_read_as_python_does() -> None:
+    with pytest.raises(InputError, match=r"something else than dates.*got '2020-01'. Complete months to days"):
+        dates_of(pd.Series(["2020-01", "2020-01-20"], name="x"), None, "m")
+    assert dates_of(pd.Series(["2020-01"], name="x"), "%Y-%m", "m").dt.day.tolist() == [1]
+
+
+@pytest.mark.parametrize("cells", [["2020-Q1", "2020-Q2"], ["Q1 2020", "Q2 2020"], ["2020-W05", "2020-W51"]])
+def test_quarters_and_weeks_are_no_categories_unless_they_are_declared(cells: list[object]) -> None:
+    with pytest.raises(InputError, match=r"column 'x' holds dates.*Write a day in place of a quarter or a week"):
+        read(cells)
+    with pytest.raises(InputError, match="Write a day in place of a quarter or a week"):
+        dates_of(pd.Series(cells, name="x"), None, "m")
+    assert read(cells, categories=["x"])[0] == cells
+
+
+def test_numbers_that_are_months_are_dates_and_others_are_not() -> None:
+    months = [float(f"2020{month:02d}") for month in range(1, 11)]
+    with pytest.raises(InputError, match="column 'x' holds dates"):
+        read_types(pd.DataFrame({"x": months}), ColumnRules(), "m")
+    assert read_types(pd.DataFrame({"x": months}), ColumnRules(numeric=["x"]), "m").frame["x"].tolist() == months
+    for others in ([*months, 201013.0], months[:5], [value + 0.5 for value in months], [202000.0, *months]):
+        assert read_types(pd.DataFrame({"x": others}), ColumnRules(), "m").frame["x"].tolist() == others
+
+
+def test_times_of_day_are_no_categories_unless_they_are_declared() -> None:
+    with pytest.raises(InputError, match=r"column 'x' holds times of day.*categories: \[x\]"):
+        read(["00:24", "13:05:10", "7:00 pm", "NA"])
+    assert read(["00:24", "13:05"], categories=["x"])[0] == ["00:24", "13:05"]
+
+
+def test_ranges_are_categories_and_that_is_told() -> None:
+    values, notes = read(["40-49", "50-59", "40-49"])
+    assert values == ["40-49", "50-59", "40-49"]
+    assert notes == [
+        "x has ranges or shares of numbers ('40-49', '50-59'), each taken as a category (if they are measured, write "
+        "them as numbers)"
+    ]
+
+
+@pytest.mark.parametrize("cells", [["T1", "T2"], ["2A", "2B"], ["1a", "3b"], ["G1", "G2"], ["II", "IV"], ["A2", "B7"]])
+def test_codes_with_letters_stay_categories(cells: list[object]) -> None:
+    assert read(cells) == (cells, [])
+
+
+def test_numbers_that_would_lose_digits_are_codes() -> None:
+    assert read(["9007199254740993", "9007199254740995"])[0] == ["9007199254740993", "9007199254740995"]
+    with pytest.raises(InputError, match="'9007199254740993' 1×"):
+        read(["1", "2", "9007199254740993"])
+    assert read(["1", "2", "9007199254740993"], numeric=["x"])[0][2] == 2.0**53
 
 
 def table(**columns: object) -> pd.DataFrame:

@@ -128,6 +128,11 @@ class RenamedTable:
         """The decimal sign of the file."""
         return self._table.decimal
 
+    @property
+    def dotted(self) -> tuple[str, ...]:
+        """The columns of which 1.234 may be a thousand and more."""
+        return tuple(name for name, written in self._written.items() if written in self._table.dotted)
+
     def frame(self, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
         """Return the table.
 

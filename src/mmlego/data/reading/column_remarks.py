@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from mmlego.data.reading.dates import forms_of_short
+from mmlego.data.reading.column_remedies import Advice, remedy
+from mmlego.data.reading.dates import forms_of_short, is_month, is_period
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Noted
-from mmlego.data.reading.words import COMMAS, GROUPED, as_number
-from mmlego.errors import InputError, fault, named
-from mmlego.wording import listed, shortened
+from mmlego.data.reading.telling import MOST_CATEGORIES
+from mmlego.data.reading.word_forms import is_range
+from mmlego.errors import InputError, named
+from mmlego.wording import listed, quoted, shortened
 
 SEVERAL = 5  # so many different numbers among words are hardly names of categories
 
@@ -35,8 +37,12 @@ class Remarks:
         self.where = where
         self.doubts: dict[str, str] = {}
         self.commas: list[str] = []
+        self.parted: list[str] = []  # with thousands that apostrophes or spaces part
+        self.shares: list[str] = []  # with percentages
         self.odd: dict[str, dict[str, int]] = {}  # columns of numbers, and their other words
+        self.advice: dict[str, Advice] = {}  # and what may be declared of them
         self.dates: dict[str, str] = {}  # columns of dates, and one of them
+        self.clocks: dict[str, list[str]] = {}  # columns of times of day, and their words
         self._counts: dict[str, dict[str, int]] = {}
         self._said: list[tuple[str, str]] = []
 
@@ -58,7 +64,9 @@ class Remarks:
         """Return by column the words that were read as missing, in order."""
         return {name: tuple(sorted(words)) for name, words in self._counts.items()}
 
-    def categories(self, name: str, often: Mapping[str, int], gone: set[str], numbers: int, total: int) -> None:
+    def categories(
+        self, name: str, often: Mapping[str, int], gone: set[str], known: Sequence[str], numbers: int, total: int
+    ) -> None:
         """Keep what is doubtful about a column that was taken for categories.
 
         Parameters
@@ -69,13 +77,14 @@ class Remarks:
             Its words, with how often each stands there.
         gone
             Those that were read as missing.
+        known
+            Those that are numbers.
         numbers
-            How many cells are numbers.
+            How many cells are numbers, or nearly.
         total
             How many cells there are.
         """
         left = [word for word in often if word not in gone]
-        known = [word for word in left if as_number(word, "point") is not None]
         others = sorted((word for word in left if word not in known), key=lambda word: -often[word])
         doubts = []
         if named := [f"{word!r} {often[word]}×" for word in left if is_missing(word)]:
@@ -86,7 +95,11 @@ class Remarks:
         if len(known) >= SEVERAL:
             words = listed((f"{shortened(word)!r} {often[word]}×" for word in others), 4)
             text = f"{name} has {len(known)} numbers beside words ({words}), all taken as categories"
-            self._said.append((text, f"if they are measured, declare numeric: [{name}], and the words under missing:"))
+            declared = f"numeric: [{quoted(name, bare=True)}], and the words under missing:"
+            self._said.append((text, f"if they are measured, declare {declared}"))
+        if ranges := [word for word in left if is_range(word)]:
+            doubts.append(f"has ranges or shares of numbers ({listed(map(repr, ranges), 3)}), each taken as a category")
+            self._said.append((f"{name} {doubts[-1]}", "if they are measured, write them as numbers"))
         if alike := _but_for_case(left):
             doubts.append(f"{listed(map(repr, alike))} differ in case alone, each a category")
             self._said.append((f"{name}: {doubts[-1]}", "mend the file if they are one"))
@@ -101,50 +114,37 @@ class Remarks:
                 (f"{n} {word!r} {count}×" for n, words in self._counts.items() for word, count in words.items()), 12
             )
             notes.append(Noted(self.where, f"read as missing: {text}"))
+        if self.parted:
+            notes.append(Noted(self.where, f"read with apostrophes or spaces between thousands: {listed(self.parted)}"))
         if self.commas:
             notes.append(
                 Noted(self.where, f"read with decimal commas, or commas between thousands: {listed(self.commas)}")
             )
+        if self.shares:
+            notes.append(Noted(self.where, f"percentages read as hundredths, as 9.5% as 0.095: {listed(self.shares)}"))
         if self.odd:
             notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self.odd)}"))
-        for remedy in dict.fromkeys(remedy for _, remedy in self._said):
-            notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == remedy)} ({remedy})"))
+        for way in dict.fromkeys(way for _, way in self._said):
+            notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == way)} ({way})"))
         return notes
 
-    def refuse(self) -> None:
-        """Refuse columns of numbers that hold other words, and dates of which nothing is declared.
-
-        Raises
-        ------
-        InputError
-            If there are any.
-        """
+    def faults(self) -> list[InputError]:
+        """Return what is wrong: columns of numbers that hold other words, dates and times that are not declared."""
+        found = []
         if self.odd:
-            name, words = next(iter(self.odd.items()))
-            first = next(iter(words))
-            comma = next(
-                (n for n, found in self.odd.items() if any(GROUPED.fullmatch(w) or COMMAS.fullmatch(w) for w in found)),
-                None,
-            )
-            more = (
-                f" Of commas say what they are: decimal: {{{comma}: ','}} or decimal: {{{comma}: '.'}}."
-                if comma
-                else ""
-            )
             hold = "columns of numbers hold" if len(self.odd) > 1 else "column of numbers holds"
-            remedy = f"Declare in the section what they are: missing: {{{name}: [{first!r}]}} to read such cells as "
-            remedy += f"missing, or categories: [{name}] if it holds no numbers.{more}"
             what = f"{self.where}: {len(self.odd)} {hold} other words ({_quoted(self.odd)})"
-            fault(InputError(what, expected="numbers", remedy=remedy))
+            found.append(InputError(what, expected="numbers", remedy=remedy(self.advice)))
         if self.dates:
-            name, first = next(iter(self.dates.items()))
-            short = forms_of_short(first).partition(" or ")[0]
-            unit = f"unit: days, {short}" if short else "unit: days"
-            remedy = f"Declare what they are to be, as dates: {{{name}: {{since: OTHER_DATE, {unit}}}}} (before: "
-            remedy += "for an age), or leave them out of columns:."
-            got = listed((f"{column} {word!r}" for column, word in self.dates.items()), named(3))
-            what, expected = f"{self.where}: column {name!r} holds dates", "numbers or categories"
-            fault(InputError(what, expected=expected, got=got, remedy=remedy))
+            found.append(_of_dates(self.dates, self.where))
+        if self.clocks:
+            name, words = next(iter(self.clocks.items()))
+            few = f", or declare categories: [{quoted(name, bare=True)}]" if len(words) <= MOST_CATEGORIES else ""
+            got = listed((f"{column} {next(iter(some))!r}" for column, some in self.clocks.items()), named(3))
+            way = f"Write them as numbers, as hours, leave them out of columns:{few}."
+            what = f"{self.where}: column {name!r} holds times of day, or minutes and seconds"
+            found.append(InputError(what, expected="numbers or categories", got=got, remedy=way))
+        return found
 
 
 def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
@@ -153,6 +153,21 @@ def _quoted(found: Mapping[str, Mapping[str, int]]) -> str:
         for name, words in found.items()
     )
     return "; ".join(lines) if len(found) <= 4 else listed(lines, named(4))
+
+
+def _of_dates(dates: Mapping[str, str], where: str) -> InputError:
+    name, first = next(iter(dates.items()))
+    months = "" if not is_month(first) else "; a month is its 15th day"
+    short = forms_of_short(first).partition(" or ")[0]
+    unit = f"unit: days, {short}" if short else "unit: days"
+    way = f"Declare what they are to be, as dates: {{{quoted(name, bare=True)}: {{since: OTHER_DATE, {unit}}}}} "
+    way += f"(before: for an age{months}), or leave them out of columns:."
+    if is_period(first):
+        way = "Write a day in place of a quarter or a week, and declare dates:, or declare categories: "
+        way += f"[{quoted(name, bare=True)}], or leave them out of columns:."
+    got = listed((f"{column} {word!r}" for column, word in dates.items()), named(3))
+    what, expected = f"{where}: column {name!r} holds dates", "numbers or categories"
+    return InputError(what, expected=expected, got=got, remedy=way)
 
 
 def _but_for_case(words: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mmlego.data.reading.dates import DateRule
 from mmlego.data.reading.remarks import Noted
+from mmlego.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +97,8 @@ class Found:
         By column what it was taken for, where that is no plain number or category.
     doubts
         By column what may be wrong with it.
+    faults
+        What is wrong, where columns were read all the same.
     """
 
     frame: pd.DataFrame
@@ -103,6 +106,7 @@ class Found:
     missing: Mapping[str, tuple[str, ...]]
     taken: Mapping[str, str]
     doubts: Mapping[str, str]
+    faults: tuple[InputError, ...] = ()
 
     def without_rows(self) -> Found:
         """Return what was found, without the values."""

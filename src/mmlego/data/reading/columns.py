@@ -7,18 +7,21 @@ they say that nothing is known, in one of the usual ways or in one that the mani
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Hashable, Mapping, Sequence
+import re
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.column_remarks import Remarks
+from mmlego.data.reading.column_remedies import advice
 from mmlego.data.reading.column_rules import ColumnRules, Found, fits
 from mmlego.data.reading.dates import elapsed, is_date
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
-from mmlego.data.reading.words import DOTTED, LIKE, as_number, commas_are_decimal, numbers_among
+from mmlego.data.reading.word_forms import is_clock, like_number
+from mmlego.data.reading.words import numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
 from mmlego.wording import label, meant
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
+FEWEST_MONTHS = 8  # numbers as 202001: one in eight of any numbers looks like a month
 TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
 
 
@@ -38,6 +42,7 @@ def read_types(
     *,
     strict: bool = True,
     decimal: str = ".",
+    dotted: Collection[str] = (),
 ) -> Found:
     """Decide what the columns of a table are.
 
@@ -56,6 +61,8 @@ def read_types(
         such a column refuses it, and no other does.
     decimal
         The decimal sign of the file, where the rules say nothing of a column.
+    dotted
+        Columns, read as text, in which 1.234 may be a thousand and more.
 
     Raises
     ------
@@ -77,7 +84,7 @@ def read_types(
     ["clinical: read as missing: age '> 89' 1×, age 'not reported' 1×, sex 'NA' 1×"]
     """
     chosen = list(frame.columns) if columns is None else list(columns)
-    reader = _Types(rules, where, decimal)
+    reader = _Types(rules, where, decimal, dotted)
     reader.check(chosen)
     made: dict[str, Any] = {}
     wrong: set[str] = set()
@@ -90,13 +97,16 @@ def read_types(
             continue
         if value is not None:
             made[name] = value
+    faults = reader.remarks.faults()
     if strict:
-        reader.remarks.refuse()
-        wrong |= {*reader.remarks.odd, *reader.remarks.dates}
+        for one in faults:
+            fault(one)
+        wrong |= {*reader.remarks.odd, *reader.remarks.dates, *reader.remarks.clocks}
     picked = pick(frame, [name for name in chosen if name not in wrong])
     if made:
         picked = _replaced(picked, made)
-    return Found(picked, tuple(reader.remarks.notes()), reader.remarks.gone(), reader.taken, reader.remarks.doubts)
+    notes, gone = tuple(reader.remarks.notes()), reader.remarks.gone()
+    return Found(picked, notes, gone, reader.taken, reader.remarks.doubts, () if strict else tuple(faults))
 
 
 def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
@@ -110,17 +120,20 @@ def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list
 
 
 def _calendar(frame: pd.DataFrame, names: Sequence[str]) -> set[str]:
-    """Return the columns of numbers that are all dates as 20200131."""
+    """Return the columns of numbers that are all dates as 20200131, or months as 202001."""
     if not names or frame.empty:
         return set()
     head = pick(frame.iloc[:50], names).to_numpy(dtype=np.float64, na_value=np.nan)
     low, high = np.fmin.reduce(head, axis=0), np.fmax.reduce(head, axis=0)
     with np.errstate(invalid="ignore"):
-        near = np.flatnonzero((low >= 19000101) & (high <= 21001231)).tolist()
+        near = np.flatnonzero(((low >= 19000101) & (high <= 21001231)) | ((low >= 190001) & (high <= 210012))).tolist()
     found = set()
     for name in (names[place] for place in near):
         values = frame[name].dropna().to_numpy(dtype=np.float64)
-        month, day = values // 100 % 100, values % 100
+        days = values >= 19000101
+        month, day = np.where(days, values // 100 % 100, values % 100), np.where(days, values % 100, 1)
+        if not days.all() and (days.any() or len(values) < FEWEST_MONTHS):
+            continue
         if ((values % 1 == 0) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)).all():
             found.add(name)
     return found
@@ -142,8 +155,8 @@ def _replaced(frame: pd.DataFrame, made: Mapping[str, Any]) -> pd.DataFrame:
 class _Types:
     """Reads columns one by one, and keeps what is to be said of them."""
 
-    def __init__(self, rules: ColumnRules, where: str, decimal: str) -> None:
-        self.rules, self.where, self.decimal = rules, where, decimal
+    def __init__(self, rules: ColumnRules, where: str, decimal: str, dotted: Collection[str]) -> None:
+        self.rules, self.where, self.decimal, self.dotted = rules, where, decimal, frozenset(dotted)
         self.remarks = Remarks(where)
         self.taken: dict[str, str] = {}
 
@@ -219,16 +232,28 @@ class _Types:
             truth = np.array([np.nan if word in gone else float(word in TRUE) for word in words] + [np.nan])
             self.taken[name] = "yes/no"
             return truth[codes]
-        values = {word: self._value(word, name, left) for word in left}
-        numbers = sum(count for word, count in left.items() if values[word] is not None or LIKE.fullmatch(word))
         total = sum(left.values())
         if sum(count for word, count in left.items() if is_date(word)) * 2 > total:
             self.remarks.dates[name] = next(word for word in left if is_date(word))
             return None
-        if fits(name, self.rules.numeric) or numbers * 2 > total or not left:
+        if sum(count for word, count in left.items() if is_clock(word)) * 2 > total:
+            self.remarks.clocks[name] = list(left)
+            return None
+        numeric = fits(name, self.rules.numeric)
+        sign = next((sign for pattern, sign in self.rules.decimal.items() if fits(name, [pattern])), None)
+        file = "," if name in self.dotted else self.decimal
+        values = numbers_of_column(left, declared=sign, file=file, numeric=numeric)
+        numbers = sum(count for word, count in left.items() if values[word] is not None or like_number(word))
+        if numeric or numbers * 2 > total or not left:
+            odd = {word: often[word] for word, value in values.items() if value is None}
+            if odd:
+                self.remarks.odd[name] = odd
+                self.remarks.advice[name] = advice(left, odd, file, sign)
+                return None
             return self._numbers(name, codes, words, gone, values, often)
         gone = {word for word in often if self._is_missing(word, name, number=False)}
-        self.remarks.categories(name, often, gone, numbers, total)
+        known = [word for word, value in values.items() if value is not None]
+        self.remarks.categories(name, often, gone, known, numbers, total)
         return self._categories(column, codes, words, gone, often)
 
     def _numbers(
@@ -240,13 +265,13 @@ class _Types:
         values: Mapping[str, float | None],
         often: Mapping[str, int],
     ) -> Any:
-        odd = {word: often[word] for word, value in values.items() if value is None}
-        if odd:
-            self.remarks.odd[name] = odd
-            return None
         self.remarks.missing(name, {word: count for word, count in often.items() if word in gone})
         if any("," in word for word in values):
             self.remarks.commas.append(name)
+        if any(re.search(r"\d['’ \u00a0\u202f\u2009]\d", word) for word in values):
+            self.remarks.parted.append(name)
+        if any("%" in word for word in values):
+            self.remarks.shares.append(name)
         known = [np.nan if word in gone else values[word] for word in words]
         return np.array([*known, np.nan], dtype=np.float64)[codes]
 
@@ -265,16 +290,6 @@ class _Types:
         place = {word: number for number, word in enumerate(kept)}
         new = np.array([*(place.get(word, -1) for word in words), -1], dtype=np.int64)[codes]
         return pd.Categorical.from_codes(new, categories=pd.Index(kept, dtype=object))
-
-    def _value(self, word: str, name: str, often: Mapping[str, int]) -> float | None:
-        decimal = next((sign for pattern, sign in self.rules.decimal.items() if fits(name, [pattern])), None)
-        if decimal is None and self.decimal == "," and DOTTED.fullmatch(word):
-            return None  # in a file with decimal commas 1.234 may be a thousand and more
-        if decimal is None:
-            decimal = "comma" if self.decimal == "," or commas_are_decimal(often) else "point"
-        if word[:1] == "0" and word.isdigit() and len(word) > 1:
-            return float(word) if fits(name, self.rules.numeric) else None  # 007 is a code
-        return as_number(word, decimal)
 
     def _declared(self, name: str) -> list[str]:
         return [

@@ -26,6 +26,20 @@ DATE = re.compile(
 )
 
 SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}(?:[ T]\d.*)?")  # with a year of two digits
+_YEAR, _MONTH = r"(?:18|19|20|21)\d\d", r"(?:0[1-9]|1[0-2])"
+# Months, and how each form is read; a year and two digits after a point are a number.
+MONTHS = {
+    "%Y-%m": re.compile(rf"{_YEAR}-{_MONTH}"),
+    "%Y/%m": re.compile(rf"{_YEAR}/{_MONTH}"),
+    "%m/%Y": re.compile(rf"(?:{_MONTH}|[1-9])/{_YEAR}"),
+    "%m-%Y": re.compile(rf"(?:{_MONTH}|[1-9])-{_YEAR}"),
+    "%m.%Y": re.compile(rf"{_MONTH}\.{_YEAR}"),
+    "%b %Y": re.compile(rf"[A-Za-z]{{3}} {_YEAR}"),
+    "%b-%Y": re.compile(rf"[A-Za-z]{{3}}-{_YEAR}"),
+    "%B %Y": re.compile(rf"[A-Za-z]{{3,9}} {_YEAR}"),
+}
+_PERIOD = re.compile(rf"{_YEAR}[-/ ]?[QW]\d{{1,2}}|Q[1-4][-/ ]?{_YEAR}", re.IGNORECASE)  # quarters and weeks
+MID_MONTH = 14  # days after its first
 
 
 _EXAMPLE = "format: '%d.%m.%Y'"
@@ -90,10 +104,67 @@ def is_date(text: str) -> bool:
 
     Examples
     --------
-    >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01")
-    (True, True, False, False)
+    >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01"), is_date("2020-Q1")
+    (True, True, False, True, True)
     """
-    return DATE.fullmatch(text.strip()) is not None or SHORT.fullmatch(text.strip()) is not None
+    word = text.strip()
+    return DATE.fullmatch(word) is not None or SHORT.fullmatch(word) is not None or is_month(word) or is_period(word)
+
+
+def is_month(text: str) -> bool:
+    """Return whether a text is a month of a year.
+
+    Parameters
+    ----------
+    text
+        A cell.
+
+    Examples
+    --------
+    >>> is_month("2020-01"), is_month("Jan 2020"), is_month("1/2020"), is_month("2020-13"), is_month("1.2020")
+    (True, True, True, False, False)
+    """
+    return bool(form_of_month(text))
+
+
+def form_of_month(text: str) -> str:
+    """Return how a month is written, as Python has it; nothing of any other text.
+
+    Parameters
+    ----------
+    text
+        A cell.
+
+    Examples
+    --------
+    >>> form_of_month("2020-01"), form_of_month("Jan 2020"), form_of_month("2020-01-01")
+    ('%Y-%m', '%b %Y', '')
+    """
+    return next((name for name, form in MONTHS.items() if form.fullmatch(text) and _reads(text, name)), "")
+
+
+def is_period(text: str) -> bool:
+    """Return whether a text is a quarter or a week of a year, which no date can be made of.
+
+    Parameters
+    ----------
+    text
+        A cell.
+
+    Examples
+    --------
+    >>> is_period("2020-Q1"), is_period("Q1 2020"), is_period("2020-W05"), is_period("2020-05")
+    (True, True, True, False)
+    """
+    return _PERIOD.fullmatch(text) is not None
+
+
+def _reads(text: str, form: str) -> bool:
+    try:
+        datetime.datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def forms_of_short(text: str) -> str:
@@ -145,6 +216,8 @@ def in_past(dates: pd.Series, form: str | None) -> pd.Series:
 
 def elapsed(frame: pd.DataFrame, name: str, rule: DateRule, where: str) -> pd.Series:
     """Return a column of dates as numbers, NaN where one of the two dates is missing.
+
+    A month, as 2020-01, is its 15th day, for nobody knows better; with ``format: '%Y-%m'`` it is its first.
 
     Parameters
     ----------
@@ -212,6 +285,8 @@ def dates_of(column: pd.Series, form: str | None, where: str) -> pd.Series:
     Examples
     --------
     >>> import pandas as pd
+    >>> dates_of(pd.Series(["2020-01", "2020-02"]), None, "clinical").dt.day.tolist()
+    [15, 15]
     >>> dates_of(pd.Series(["31/01/2020", "01/02/2020"]), None, "clinical").dt.month.tolist()
     [1, 2]
     """
@@ -238,6 +313,8 @@ def _plain(word: object) -> str:
 def _parsed(texts: Sequence[str], form: str | None, column: pd.Series, where: str) -> Any:
     if not texts:
         return []
+    if form is None and (months := _months(texts)) is not None:
+        return months
     forms = (
         [form]
         if form is not None
@@ -246,14 +323,7 @@ def _parsed(texts: Sequence[str], form: str | None, column: pd.Series, where: st
     found = [(each, read) for each in forms if (read := _by(texts, each)) is not None]
     name = column.name
     if not found:
-        odd = [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
-        short = forms_of_short(odd[0]) or _EXAMPLE
-        raise InputError(
-            f"{where}: column {name!r} holds something else than dates",
-            expected=f"dates as {form}" if form else "dates that are all written in one way",
-            got=listed(map(repr, odd)),
-            remedy=f"Say how they are written, as {short} in its entry of dates:, or empty these cells.",
-        )
+        raise _no_dates(texts, form, str(name), where)
     first = found[0][1]
     rivals = [each for each, read in found if not np.array_equal(read, first)]
     if rivals:
@@ -264,6 +334,31 @@ def _parsed(texts: Sequence[str], form: str | None, column: pd.Series, where: st
             remedy=f"Say which, as format: '{found[0][0]}' or format: '{rivals[0]}' in its entry of dates:.",
         )
     return first
+
+
+def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> InputError:
+    odd = [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
+    short = forms_of_short(odd[0]) or _EXAMPLE
+    way = f"Say how they are written, as {short} in its entry of dates:, or empty these cells."
+    if any(map(is_period, odd)):
+        way = "Write a day in place of a quarter or a week, or leave the column out of columns:."
+    elif any(map(is_month, odd)) and len(odd) < len(texts):
+        way = "Complete months to days, or cut days to months, or empty these cells."
+    return InputError(
+        f"{where}: column {name!r} holds something else than dates",
+        expected=f"dates as {form}" if form else "dates that are all written in one way",
+        got=listed(map(repr, odd)),
+        remedy=way,
+    )
+
+
+def _months(texts: Sequence[str]) -> Any:
+    """Return the 15th days of months; None if not all texts are months, written in one way."""
+    for form, pattern in MONTHS.items():
+        if all(pattern.fullmatch(text) for text in texts):
+            read = _by(texts, form)
+            return None if read is None else read + np.timedelta64(MID_MONTH, "D")
+    return None
 
 
 def _by(texts: Sequence[str], form: str) -> Any:

@@ -319,6 +319,8 @@ def _is_number(dialect: Dialect, place: int, rows: int) -> bool:
             continue
         if word[:1] == "0" or len(word) > EXACT:
             digits = word.strip().lstrip("+-")
+            if digits[:1] == "0" and digits[1:2].isdigit():
+                return False  # 01.2020 is a month
             if digits.isdigit() and (len(digits) > EXACT or digits != str(int(digits))):
                 return False  # 007 and a number of 20 digits would lose something
     return True

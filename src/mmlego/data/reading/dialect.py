@@ -72,6 +72,17 @@ class Dialect:
     sample: Sequence[Sequence[str]]
     notes: tuple[str, ...]
 
+    @property
+    def dotted(self) -> tuple[str, ...]:
+        """The columns of which 1.234 may be a thousand and more: of a file with semicolons that has no decimals."""
+        if self.separator != ";" or self.decimal != ".":
+            return ()
+        cells = [[cell.strip() for cell in row] for row in self.sample]
+        if any(POINT.fullmatch(cell) and not GROUPED.fullmatch(cell) for row in cells for cell in row):
+            return ()
+        places = {place for row in cells for place, cell in enumerate(row) if "." in cell and GROUPED.fullmatch(cell)}
+        return tuple(name for place, name in enumerate(self.names) if place in places)
+
 
 def is_unnamed(name: str) -> bool:
     """Return whether a column has no name of its own, as the row numbers that R and pandas write have none.

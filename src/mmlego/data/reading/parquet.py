@@ -33,6 +33,7 @@ class ParquetTable:
 
     notes: tuple[str, ...] = ()
     decimal = "."
+    dotted: tuple[str, ...] = ()
 
     def __init__(self, path: Path) -> None:
         from pyarrow import parquet

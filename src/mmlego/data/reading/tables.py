@@ -69,6 +69,7 @@ class TableFile:
         self.names = tuple(self._source.names)
         self.notes: tuple[str, ...] = tuple(self._source.notes)
         self.decimal: str = self._source.decimal
+        self.dotted: tuple[str, ...] = self._source.dotted
         self._place: dict[tuple[str, bool], tuple[Columns, int | None]] = {}
         if key not in self.names:
             raise self._without_key(set(patients or ()))
@@ -196,6 +197,7 @@ class _TextTable:
         with self._open() as content:
             self.dialect: Dialect = detect(content, SEPARATORS[kind], key)
         self.names, self.notes, self.decimal = self.dialect.names, self.dialect.notes, self.dialect.decimal
+        self.dotted = self.dialect.dotted
 
     def _open(self) -> BinaryIO:
         return self.path.open("rb") if self._content is None else io.BytesIO(self._content.getbuffer())

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from mmlego.data.reading.column_rules import ColumnRules, fits
+from mmlego.data.reading.words import numbers_of_column
 from mmlego.errors import InputError, fault, named
-from mmlego.wording import counted, label, listed, shortened
+from mmlego.wording import counted, label, listed, quoted, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,10 +71,21 @@ def refuse_names(frame: pd.DataFrame, rules: ColumnRules, where: str) -> None:
         verb = "columns tell" if len(found) > 1 else "column tells"
         name = next(iter(found))
         told = listed((f"{n}: {why}" for n, why in found.items()), named(4))
-        remedy = "Leave it out of columns: if it is a name, a number of a record or free text (which kind: text "
-        remedy += f"reads); else declare what it is, as numeric: [{name}] or categories: [{name}]."
+        remedy = "Leave it out of columns: if it is a name, a number of a record or free text (which kind: text reads)"
+        remedy += _declared(name, frame[name], rules)
         what = f"{where}: {len(found)} {verb} patients apart ({told})"
         fault(InputError(what, expected="features that patients share", remedy=remedy))
+
+
+def _declared(name: str, column: pd.Series, rules: ColumnRules) -> str:
+    """Return what else may be declared of a column: what the section then takes."""
+    words = {label(cell) for cell in column.dropna().unique()}
+    sign = next((sign for pattern, sign in rules.decimal.items() if fits(name, [pattern])), None)
+    numbers = numbers_of_column(words, declared=sign, numeric=True)
+    ways = ["numeric"] if None not in numbers.values() else []
+    ways += ["categories"] if len(words) <= MOST_CATEGORIES else []
+    named = " or ".join(f"{way}: [{quoted(name, bare=True)}]" for way in ways)
+    return f"; else declare what it is, as {named}." if ways else "; else group its values."
 
 
 def _nameable(frame: pd.DataFrame) -> list[str]:

@@ -53,6 +53,7 @@ class Workbook:
     """
 
     decimal = "."
+    dotted: tuple[str, ...] = ()
 
     def __init__(self, path: Path, key: str, sheet: str | None) -> None:
         self.path = path

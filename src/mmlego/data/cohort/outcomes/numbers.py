@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
+from mmlego.data.reading.dates import is_date
+from mmlego.data.reading.word_forms import is_clock, other_form
+from mmlego.data.reading.words import as_number, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 
@@ -59,15 +62,24 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
         values = column.astype(float)
     else:
         cells = words(column)
-        plain = [None if word is None else word.replace(",", ".") if decimal == "," else word for word in cells]
-        fits = [word is None or bool(_NUMBER.fullmatch(word)) for word in plain]
+        read = [None if word is None else _read(word, decimal) for word in cells]
+        fits = [word is None or bool(_NUMBER.fullmatch(word)) for word in read]
         odd = [cell for cell, fit in zip(cells, fits, strict=True) if not fit and cell is not None]
         if odd:
             fault(_odd(name, odd, decimal))
-        known = [float(word) if fit and word is not None else np.nan for word, fit in zip(plain, fits, strict=True)]
+        known = [float(word) if fit and word is not None else np.nan for word, fit in zip(read, fits, strict=True)]
         values = pd.Series(known, frame.index, dtype=float)
     refuse(values.index[np.isinf(values)], f"an infinite value in outcome column {name!r}")
     return values
+
+
+def _read(word: str, decimal: Decimal) -> str:
+    """Return a number as Python writes it; where decimal commas are declared, points part thousands."""
+    number = plain(word)
+    if decimal == ".":
+        return number
+    value = as_number(number, ",")
+    return number.replace(",", ".") if value is None else repr(value)
 
 
 def refuse(patients: pd.Index, what: str) -> None:
@@ -95,8 +107,10 @@ def _odd(name: str, odd: list[str], decimal: Decimal) -> InputError:
     remedy = "Mend it, or name the words that mean that nothing is known, as missing: [...] in the outcome section."
     if decimal == "." and all(_COMMA.fullmatch(word) for word in odd):
         remedy = 'If the comma stands before the decimals, declare decimal: "," in the outcome section; else mend it.'
-    elif all(_DATE.fullmatch(word) for word in odd):
+    elif all(is_date(word) or _DATE.fullmatch(word) for word in odd):
         remedy = _of_dates(odd)
+    elif all(other_form(word) or is_clock(word) for word in odd):
+        remedy = "Write numbers alone, in one unit" + (" and with a decimal point." if decimal == "." else ".")
     return InputError(
         f"outcome column {name!r} holds {counted(len(odd), 'cell')} that is no number"
         if len(odd) == 1

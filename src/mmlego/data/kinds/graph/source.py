@@ -157,13 +157,14 @@ class GraphSource(ColumnKeys, FileSource):
 
     def _read_tables(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
         written = self.as_text()
-        table = folder.table(self.edges or "", text=[self.source, self.target, *written])
+        dotted = folder.opened(self.edges or "").dotted
+        table = folder.table(self.edges or "", text=[self.source, self.target, *written, *dotted])
         edges = pick_columns(table, folder.key, [self.source, self.target], self.edge_columns, taken, modality)
         nodes = None
         if self.nodes is not None:
-            table = folder.table(self.nodes, text=[self.node, *written])
+            table = folder.table(self.nodes, text=[self.node, *written, *folder.opened(self.nodes).dotted])
             nodes = pick_columns(table, folder.key, [self.node], self.node_columns, taken, modality)
-        edges, nodes, notes = self._typed(folder, edges, nodes, modality, strict=bool(taken))
+        edges, nodes, notes = self._typed(folder, edges, nodes, modality, strict=not folder.expected.lenient)
         groups = _by_patient(edges)
         of_nodes = {} if nodes is None else _by_patient(nodes)
         graphs: dict[str, RawGraph] = {}
@@ -200,10 +201,9 @@ class GraphSource(ColumnKeys, FileSource):
         made: list[pd.DataFrame] = []
         notes: list[Dropped] = []
         for table, fixed, name in tables:
-            own, decimal = table.iloc[:, fixed:], folder.opened(name or "").decimal
-            found = read_types(
-                own, rules.within([str(column) for column in own]), modality, strict=strict, decimal=decimal
-            )
+            own, file = table.iloc[:, fixed:], folder.opened(name or "")
+            here = rules.within([str(column) for column in own])
+            found = read_types(own, here, modality, strict=strict, decimal=file.decimal, dotted=file.dotted)
             made.append(pd.concat([table.iloc[:, :fixed], found.frame], axis=1))
             notes += found.notes
         return made[0], None if nodes is None else made[1], notes

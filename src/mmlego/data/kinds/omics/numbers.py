@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.omics.text_matrix import is_number
+from mmlego.data.kinds.omics.text_matrix import is_number, point_form
 from mmlego.data.reading.dialect import NULLS
 from mmlego.data.reading.missing import is_missing, told_missing, without_codes
 from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError, fault, named
-from mmlego.wording import counted, label, listed, shortened
+from mmlego.wording import counted, label, listed, quoted, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> tuple[pd.DataFrame, list[Dropped]]:
+def only_numbers(
+    frame: pd.DataFrame, missing: Collection[str], where: str, decimal: str = "."
+) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return a table of numbers.
 
     Parameters
@@ -32,6 +35,8 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
         Words that mean that nothing is known, beside the usual ones.
     where
         The modality, for messages.
+    decimal
+        The decimal sign of the file.
 
     Raises
     ------
@@ -59,7 +64,7 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
     for place in places:
         name, column = str(frame.columns[place]), frame.iloc[:, place]
         cells = column.astype(object).where(column.notna(), None)
-        made[place], wrong, lost = _read(cells, missing, codes)
+        made[place], wrong, lost = _read(cells, missing, codes, decimal)
         gone += lost
         if wrong:
             odd[name] = wrong
@@ -73,6 +78,8 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
     if odd:
         cells_of = counted(sum(sum(words.values()) for words in odd.values()), "cell")
         remedy = f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}]."
+        if all(other_form(word.strip()) for words in odd.values() for word in words):
+            remedy = "Write numbers alone, in one unit and with a decimal point."
         what = f"{where}: {cells_of} that are no numbers ({_shown(odd, list(odd))})"
         fault(InputError(what, expected="numbers, or an empty cell", remedy=remedy))
     others = np.setdiff1d(np.arange(frame.shape[1]), places)
@@ -90,7 +97,7 @@ def only_numbers(frame: pd.DataFrame, missing: Collection[str], where: str) -> t
 
 
 def _read(
-    cells: Iterable[Any], missing: Collection[str], codes: Collection[float]
+    cells: Iterable[Any], missing: Collection[str], codes: Collection[float], decimal: str
 ) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:
     """Return numbers, the words that are none, and those that say that nothing is known."""
     values, odd, gone = [], Counter[str](), Counter[str]()
@@ -104,8 +111,8 @@ def _read(
             gone[word] += 1
         elif number:
             values[-1] = float(cell)
-        elif is_number(word):
-            values[-1] = float(word)
+        elif is_number(point_form(word, decimal)):
+            values[-1] = float(point_form(word, decimal))
         elif not is_missing(word):
             odd[word] += 1
         elif word.strip() not in NULLS:
@@ -129,4 +136,4 @@ def _quoted(odd: dict[str, Counter[str]]) -> str:
     words: Counter[str] = Counter()
     for found in odd.values():
         words += found
-    return ", ".join(repr(word) for word, _ in words.most_common(3))
+    return ", ".join(quoted(word) for word, _ in words.most_common(3))

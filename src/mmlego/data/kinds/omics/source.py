@@ -182,8 +182,8 @@ class OmicsSource(Source):
             frame = frame.set_axis(folder.ids(list(frame.index), modality), axis=0)
         else:
             refuse_genes_in_rows(folder, name, modality)
-            frame, key = folder.table(name), folder.key
-            return self._choose(frame, key, modality, taken, lenient=folder.expected.lenient)
+            frame, key, decimal = folder.table(name), folder.key, folder.opened(name).decimal
+            return self._choose(frame, key, modality, taken, decimal=decimal, lenient=folder.expected.lenient)
         if self.format != "maf":
             frame = frame.set_axis(folder.expected.named([str(gene) for gene in frame.columns], modality), axis=1)
         return self._choose(frame, None, modality, taken, notes, lenient=folder.expected.lenient)
@@ -252,13 +252,14 @@ class OmicsSource(Source):
         taken: Sequence[str],
         notes: Sequence[Dropped] = (),
         *,
+        decimal: str = ".",
         lenient: bool = False,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
         frame, told = self._one_each(frame, modality)
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-            numbers, found = only_numbers(pick(rows, columns), self._words(), modality)
+            numbers, found = only_numbers(pick(rows, columns), self._words(), modality, decimal)
             told.extend(found)
             return numbers
 

@@ -19,7 +19,8 @@ from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Dropped, Noted
-from mmlego.data.reading.words import as_number, numbers_among
+from mmlego.data.reading.word_forms import other_form
+from mmlego.data.reading.words import DOTTED, as_number, numbers_among, plain
 from mmlego.errors import InputError
 from mmlego.wording import UTF8, counted, listed, shortened
 
@@ -208,11 +209,14 @@ def read_cells(
     if any(odd.values()):
         wrong = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
         shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrong.most_common())
+        ways = "Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
+        ways += "samples:, as samples: 'TCGA-*'."
+        if all(other_form(word.strip()) for _, word in wrong):
+            ways = "Write numbers alone, in one unit and with a decimal point."
         raise InputError(
             f"{where}: {counted(sum(wrong.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",
             expected="numbers",
-            remedy="Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
-            "samples:, as samples: 'TCGA-*'.",
+            remedy=ways,
         )
     notes: list[Dropped] = [Noted(where, "read with decimal commas, as 3,5 for 3.5")] if header.decimal == "," else []
     if missing:
@@ -241,17 +245,38 @@ def is_number(word: str) -> bool:
     return NUMBER.fullmatch(word.strip()) is not None
 
 
+def point_form(word: str, decimal: str) -> str:
+    """Return a number as Python writes it; among decimal commas 1.234 may be a thousand and more: that is none.
+
+    Parameters
+    ----------
+    word
+        The word.
+    decimal
+        The decimal sign of the file.
+
+    Examples
+    --------
+    >>> point_form("2,5", ","), point_form("2.941", ","), point_form("4'750.5", "."), point_form("2,5", ".")
+    ('2.5', '', '4750.5', '2,5')
+    """
+    number = plain(word.strip())
+    if decimal == ".":
+        return number
+    return "" if DOTTED.fullmatch(number) else number if "." in number else number.replace(",", ".")
+
+
 def _numbers(
     words: Sequence[str], decimal: str, odd: Counter[str], missing: Counter[str], unknown: Collection[str]
 ) -> NDArray[np.float64]:
     values = np.full(len(words), np.nan)
     codes = numbers_among(unknown)
     for row, word in enumerate(words):
-        plain = word.replace(",", ".") if decimal == "," and "." not in word else word
-        if word in unknown or (codes and as_number(plain.strip(), ".") in codes):
+        number = point_form(word, decimal)
+        if word in unknown or (codes and as_number(number, ".") in codes):
             missing[word] += 1
-        elif is_number(plain):
-            values[row] = float(plain)
+        elif is_number(number):
+            values[row] = float(number)
         elif word.strip() and not is_missing(word):
             odd[word] += 1
         elif word.strip() not in NULLS:

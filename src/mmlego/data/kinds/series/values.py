@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.words import as_number, numbers_among
+from mmlego.data.reading.word_forms import other_form
+from mmlego.data.reading.words import as_number, numbers_among, plain
 from mmlego.errors import InputError, named
 from mmlego.wording import counted, label, listed, shortened
 
@@ -155,12 +156,16 @@ class Words:
     def error(self, where: str) -> InputError:
         """Return the error that words stand where numbers belong."""
         what = "that is no number" if len(self) == 1 else "that are no numbers"
-        name, word = (json.dumps(text, ensure_ascii=False) for text in next(iter(self.odd)))
+        odd = next((one for one in self.odd if not other_form(one[1])), next(iter(self.odd)))
+        name, word = (json.dumps(text, ensure_ascii=False) for text in odd)
+        way = f"Say what they stand for, as codes: {{{name}: {{{word}: 1}}}}, or that they mean missing, as "
+        way += f"missing: [{word}]"
+        if other_form(odd[1]):  # all of them
+            way = "Write numbers alone, in one unit and with a decimal point"
         return InputError(
             f"{where}: {counted(len(self), 'value')} {what} ({self.text()})",
             expected="numbers, or words that are declared",
-            remedy=f"Say what they stand for, as codes: {{{name}: {{{word}: 1}}}}, or that they mean missing, as "
-            f"missing: [{word}]; leave the variable out, as exclude: [{name}]; or declare on_error: skip to go on "
+            remedy=f"{way}; leave the variable out, as exclude: [{name}]; or declare on_error: skip to go on "
             "without these stays.",
         )
 
@@ -180,7 +185,7 @@ class Words:
 def _parsed(word: str) -> float | None:
     """Return the number that a word is; Python would take 1_000 and inf for one, too."""
     try:
-        value = float(word)
+        value = float(plain(word))
     except ValueError:
         return None
     return value if abs(value) <= LARGEST and "_" not in word else None

@@ -19,7 +19,7 @@ from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.reading.joins import DEFAULTS, row_numbers
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
-from mmlego.data.reading.words import COMMAS, commas_are_decimal
+from mmlego.data.reading.words import COMMAS, commas_are_decimal, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import UTF8, counted, label, listed, meant
 
@@ -355,7 +355,12 @@ def _with_points(rows: list[list[str]]) -> list[list[str]]:
     words = [cell.strip() for row in rows for cell in row]
     if not commas_are_decimal(words):
         return rows
-    return [[cell.replace(",", ".") if COMMAS.fullmatch(cell.strip()) else cell for cell in row] for row in rows]
+    return [[_with_point(cell) for cell in row] for row in rows]
+
+
+def _with_point(cell: str) -> str:
+    number = plain(cell.strip())
+    return number.replace(",", ".") if COMMAS.fullmatch(number) else cell
 
 
 def _counts_up(cells: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PrivateAttr
 
+from mmlego.data.kinds.expected import RenamedTable
 from mmlego.data.kinds.source import Folder, Source
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
@@ -15,8 +16,9 @@ from mmlego.data.reading.column_rules import Found
 from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.joins import RowRule, choose_rows, row_numbers, select_columns
 from mmlego.data.reading.remarks import Dropped
-from mmlego.data.reading.tables import matching
+from mmlego.data.reading.tables import TableFile, matching
 from mmlego.data.reading.telling import refuse_names
+from mmlego.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +53,7 @@ class TableSource(ColumnKeys, Source):
     rows: RowRule = "error"
     keep: int | None = Field(default=None, ge=1)
     _found: list[Found] = PrivateAttr(default_factory=list)
+    _faults: list[InputError] = PrivateAttr(default_factory=list)
     _left: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
@@ -63,13 +66,17 @@ class TableSource(ColumnKeys, Source):
             only = {*select_columns(patterns, names, modality, absent=[] if lenient else None), *others}
             if not lenient:  # one that fits nothing is noted already, if errors are
                 patterns = [pattern for pattern in patterns if pattern == "*" or matching(names, [pattern])]
-        frame = folder.table(self.file or "", text=self.as_text(), only=only)
-        return self._choose(frame, folder.key, modality, taken, file.decimal, patterns, lenient=lenient)
+        frame = folder.table(self.file or "", text=self.as_text() | set(file.dotted), only=only)
+        strict = not lenient  # a model takes its columns of all that there are, and refuses those that it cannot use
+        return self._choose(frame, folder.key, modality, taken, patterns, file, lenient=lenient, strict=strict)
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return the chosen columns of a table in memory, a row a patient.
+
+        Without an outcome columns of numbers that hold other words are refused when they are fitted, for a model may
+        be what the table is read for.
 
         Raises
         ------
@@ -77,7 +84,7 @@ class TableSource(ColumnKeys, Source):
             If a column is not there, belongs to the outcome, or is neither numbers nor categories; or rows of a patient
             differ.
         """
-        return self._choose(frame, key, modality, taken, ".", self.columns)
+        return self._choose(frame, key, modality, taken, self.columns, None, lenient=False, strict=bool(taken))
 
     def _choose(
         self,
@@ -85,23 +92,25 @@ class TableSource(ColumnKeys, Source):
         key: str | None,
         modality: str,
         taken: Sequence[str],
-        decimal: str,
         patterns: str | Sequence[str],
+        file: TableFile | RenamedTable | None,
         *,
-        lenient: bool = False,
+        lenient: bool,
+        strict: bool,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
-        # without an outcome nothing is trained, and a model takes its columns
-        rules, strict = self.rules(), bool(taken)
+        rules = self.rules()
+        decimal, dotted = (".", ()) if file is None else (file.decimal, file.dotted)
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             here = rules.within(columns) if lenient else rules
-            found = read_types(rows, here, modality, columns, strict=strict, decimal=decimal)
+            found = read_types(rows, here, modality, columns, strict=strict, decimal=decimal, dotted=dotted)
             self._found[:] = [found.without_rows()]
+            self._faults[:] = found.faults
             self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
             return found.frame
 
         chosen, notes = choose_rows(frame, key, patterns, self.rows, modality, taken, read, lenient=lenient)
-        if strict and not lenient:
+        if strict:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
 
@@ -114,6 +123,14 @@ class TableSource(ColumnKeys, Source):
         return in_short(frame, self._found[0] if self._found else None, self._left)
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
-        """Return a table's preprocessing fitted on training rows."""
+        """Return a table's preprocessing fitted on training rows.
+
+        Raises
+        ------
+        InputError
+            If columns of numbers hold other words.
+        """
+        for error in self._faults:
+            raise error
         missing = self._found[0].missing if self._found else {}
         return TablePreprocessor.fit(frame, keep=self.keep, missing=missing)
