@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
     from mmlego.merge import LegoMerge, merge_rules
     from mmlego.nn import Ragged
+    from mmlego.renaming import rename
     from mmlego.training.calibrate import calibrate
     from mmlego.training.evaluate import evaluate, predict
     from mmlego.training.fit import fit
@@ -51,6 +52,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
             "merge": ["LegoMerge", "merge_rules"],
             "nn": ["Ragged"],
+            "renaming": ["rename"],
             "training.calibrate": ["calibrate"],
             "training.evaluate": ["evaluate", "predict"],
             "training.fit": ["fit"],
@@ -96,6 +98,7 @@ __all__ = [
     "load",
     "merge_rules",
     "predict",
+    "rename",
     "save",
     "stack",
     "tasks",

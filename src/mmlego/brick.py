@@ -13,6 +13,7 @@ from mmlego.card import Card
 from mmlego.errors import InputError
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
+from mmlego.sites import is_name, modality_of
 from mmlego.tasks import Task
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Brick(nn.Module):
     plate
         The Baseplate that it shares with those it shall merge with.
     modality
-        The name under which merged and fused models take this input.
+        The name under which merged and fused models take this input; ``clinical@a`` is site ``a``'s block of
+        ``clinical``.
 
     Raises
     ------
@@ -73,6 +75,11 @@ class Brick(nn.Module):
     def modalities(self) -> tuple[str, ...]:
         """The name of the one modality, as a tuple, as merged and fused models have."""
         return (self.modality,)
+
+    @property
+    def reads(self) -> str:
+        """The modality that it reads: its name, without the site."""
+        return modality_of(self.modality)
 
     @property
     def like(self) -> Tensor:
@@ -192,6 +199,8 @@ def check_place(plate: Baseplate, modality: str) -> None:
         )
     if not isinstance(modality, str) or not modality or "." in modality:
         raise InputError("the name of a modality", expected="a non-empty string without a dot", got=repr(modality))
+    if not is_name(modality):
+        raise InputError("the name of a block", expected="a modality, or modality@site", got=repr(modality))
     if hasattr(nn.ModuleDict(), modality):
         raise InputError(
             "the name of a modality is taken by torch.nn.ModuleDict",

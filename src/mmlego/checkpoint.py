@@ -225,7 +225,7 @@ def _file_hash(path: Path) -> str:
 
 
 def _describe(model: Saveable) -> dict[str, Any]:
-    config: dict[str, Any] = {"format": FORMAT, "mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
+    config: dict[str, Any] = {"format": 2, "mmlego": __version__, "torch": str(torch.__version__).split("+")[0]}
     if isinstance(model, Baseplate):
         return config | {"kind": "baseplate", "plates": [_describe_plate(model)]}
     kind = "block" if isinstance(model, Brick) else "fuse" if isinstance(model, LegoFuse) else "merge"
@@ -237,9 +237,11 @@ def _describe(model: Saveable) -> dict[str, Any]:
         options = FUSE_OPTIONS if isinstance(model, LegoFuse) else _MERGE_OPTIONS
         config["options"] = {name: getattr(model, name) for name in options}
         config["options"]["weights"] = model.weights.tolist()
+        if len(model.sites) < len(blocks):  # an older mmlego would count them as modalities of their own
+            config["format"] = FORMAT
         if isinstance(model, LegoFuse) and model.across is not None:
             config["across"] = {"brick": describe_brick(model.across.brick), **model.across.config()}
-            config["format"] = FORMAT
+            config["format"] = max(config["format"], 2)
         config["card"] = model.card.config()
     return config
 

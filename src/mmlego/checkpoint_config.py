@@ -10,7 +10,8 @@ from typing import Any
 
 from mmlego.errors import CheckpointError, VersionError
 
-FORMAT = 2  # 1 where all bricks are LegoBlocks, as before there were others
+# 1 where all bricks are LegoBlocks, as before there were others; 3 where blocks of several sites read one modality
+FORMAT = 3
 CONFIG = "config.json"
 
 

@@ -18,6 +18,7 @@ from mmlego.errors import InputError
 from mmlego.merge.heads import HeadTensors
 from mmlego.merge.merging import Merging, Strength
 from mmlego.merge.rules import Phase
+from mmlego.merge.sharing import spread_out, summed_by
 from mmlego.merge.weights import Weights
 from mmlego.multimodal import Gaps, Inputs, Presence
 from mmlego.nn.attention import Tokens
@@ -46,7 +47,8 @@ class LegoFuse(Merging):
         What stays as it is: ``None``, ``"encoders"``, or ``"blocks"`` (all but the head). An encoder that was frozen
         in its block stays frozen.
     modality_dropout
-        While training, the probability with which each present modality of a sample is left out; one always stays.
+        While training, the probability with which each present modality of a sample is left out, with all blocks that
+        read it; one always stays.
     rule, phase, heads, weights, strength
         As in ``LegoMerge``; ``"parallel"`` merges spectra by the rule. The head starts from the common read-out
         (``"parallel"``), or from the merged head.
@@ -209,8 +211,10 @@ class LegoFuse(Merging):
         some = next(iter(batch.parts.values())).x
         shape = (len(self.blocks), batch.size)
         there = torch.ones(shape, dtype=torch.bool, device=some.device) if batch.present is None else batch.present
-        lot = torch.rand(shape, device=some.device).masked_fill(~there, -1.0)
-        kept = there & ((lot >= self.modality_dropout) | (lot == lot.amax(0)))  # the highest lot always stays
+        has = summed_by(there.int(), self.sites) > 0
+        lot = torch.rand(has.shape, device=some.device).masked_fill(~has, -1.0)
+        stays = (lot >= self.modality_dropout) | (lot == lot.amax(0))  # the highest lot always stays
+        kept = there & spread_out(stays, self.sites)
         return super().read(inputs, {name: kept[i] for i, name in enumerate(self.modalities)}, known)
 
     def _fused(self, batch: Gaps) -> Spectrum:

@@ -18,6 +18,8 @@ from mmlego.encoding import check_kind, samples
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
+from mmlego.renaming import WAS_CALLED
+from mmlego.sites import AT, by_modality, modality_of
 from mmlego.tasks import Task
 
 Input = Tensor | Ragged | tuple[Tensor | Ragged, Tensor | None] | None
@@ -61,7 +63,7 @@ class Multimodal(nn.Module):
     Parameters
     ----------
     blocks
-        Blocks of different modalities and one baseplate; they are copied.
+        Blocks of different names and one baseplate; they are copied.
     allow_mismatch
         Accept blocks of different baseplates, with a warning, if their latents and tasks have one shape.
     """
@@ -76,8 +78,13 @@ class Multimodal(nn.Module):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """The names of the modalities, in the stored order."""
+        """The names of the blocks, in the stored order: those of their modalities, or of sites that share one."""
         return tuple(self.blocks)
+
+    @property
+    def by_modality(self) -> dict[str, tuple[str, ...]]:
+        """By modality the names of the blocks that read it, in the stored order: one, or one a site."""
+        return by_modality(self.blocks)
 
     @property
     def task(self) -> Task:
@@ -122,6 +129,7 @@ class Multimodal(nn.Module):
         for what, by_name in (("inputs", inputs), ("present", present)):
             if not isinstance(by_name, Mapping):
                 raise InputError(f"{what} of a model", expected="a mapping by modality", got=type(by_name).__name__)
+        inputs, present = self._for_all_sites(inputs), self._for_all_sites(present)
         flags = {name: _flag(name, flag) for name, flag in present.items() if flag is not None}
         for names in (inputs, flags):
             unknown = [repr(name) for name in names if name not in self.blocks]
@@ -146,6 +154,21 @@ class Multimodal(nn.Module):
         else:
             gaps = self._with_gaps(given, flags, size)
         return gaps if not known else replace(gaps, parts=_with_known(gaps, known))
+
+    def _for_all_sites(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what is given by block; what is given by modality goes to all of its blocks."""
+        if not any(name not in self.blocks for name in given):
+            return given
+        sites = self.by_modality
+        found: dict[str, Any] = {}
+        for name, value in given.items():
+            blocks = (name,) if name in self.blocks else sites.get(name, (name,))
+            twice = [block for block in blocks if block in found]
+            if twice:
+                both = f"{name!r} beside {twice[0]!r}"
+                raise InputError(f"{twice[0]!r} is given twice", expected="a modality, or its blocks", got=both)
+            found |= dict.fromkeys(blocks, value)
+        return found
 
     def _with_gaps(
         self, given: dict[str, tuple[Tensor | Ragged, Tensor | None]], present: Mapping[str, Tensor], size: int
@@ -209,7 +232,7 @@ def check_blocks(blocks: Iterable[Brick], *, allow_mismatch: bool) -> list[Brick
     Raises
     ------
     InputError
-        If there are none, something is not a block, or two have the same modality.
+        If there are none, something is not a block, or two have the same name.
     MismatchError
         If their baseplates differ; the message names the fields.
     """
@@ -223,12 +246,32 @@ def check_blocks(blocks: Iterable[Brick], *, allow_mismatch: bool) -> list[Brick
             raise InputError("only blocks can be put together", expected="LegoBlock", got=type(block).__name__)
     names = [block.modality for block in blocks]
     if len(set(names)) < len(names):
-        raise InputError("two blocks have the same modality", expected="different names", got=names)
+        _refuse_same(names)
+    for modality, sites in by_modality(names).items():
+        if len(sites) > 1 and modality in sites:
+            raise InputError(
+                f"{len(sites)} blocks read {modality!r}, and one has no site",
+                expected=f"{modality}{AT}SITE for each",
+                got=", ".join(sites),
+                remedy=f"Give it a name: mmlego.rename(block, '{modality}{AT}b').",
+            )
     first = blocks[0]
     for block in blocks[1:]:
         if block.plate.fingerprint != first.plate.fingerprint:
             _check_mismatch(first, block, allow_mismatch=allow_mismatch)
     return blocks
+
+
+def _refuse_same(names: Sequence[str]) -> None:
+    same = next(name for name in names if names.count(name) > 1)
+    modality = modality_of(same)
+    raise InputError(
+        f"two blocks are called {same!r}",
+        expected="different names",
+        got=", ".join(names),
+        remedy=f"If two sites have trained one each, name both: mmlego.rename(block, '{modality}{AT}a'), "
+        f"'{modality}{AT}b'; they count as one modality then.",
+    )
 
 
 def _check_mismatch(first: Brick, other: Brick, *, allow_mismatch: bool) -> None:
@@ -249,4 +292,7 @@ def _check_mismatch(first: Brick, other: Brick, *, allow_mismatch: bool) -> None
 
 def _parent_line(block: Brick) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.config()["validation"].items())
-    return f"{block.modality}: {scores or 'no validation score'}" + (f"; {block.card.data}" if block.card.data else "")
+    before = f" (was called {block.card.recipe[WAS_CALLED]})" if WAS_CALLED in block.card.recipe else ""
+    return f"{block.modality}{before}: {scores or 'no validation score'}" + (
+        f"; {block.card.data}" if block.card.data else ""
+    )

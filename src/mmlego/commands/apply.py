@@ -18,6 +18,7 @@ from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder, runs_of
+from mmlego.sites import by_modality
 from mmlego.wording import counted, in_brief, listed, made_of
 
 if TYPE_CHECKING:
@@ -103,7 +104,11 @@ def predict(
             of_run = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
         known = trained_on(loaded, runs, of_run) | trained_on_others(loaded, runs, cohort, of_run)
         if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
-            _compare(loaded, runs, Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only))
+            outcomes = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", LegoWarning)  # of columns that are absent it has been warned
+                outcomes = completed(loaded, outcomes, missing_columns=missing_columns)
+            _compare(loaded, runs, outcomes)
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
         for place in places:
@@ -255,7 +260,8 @@ def _whether_they_merge(blocks: list[dict[str, Any]]) -> str:
     if other is not None:
         return f"These blocks stand on different baseplates ({'; '.join(_differences(plates[0], other))}): no merge."
     names = [block["blocks"][0]["modality"] for block in blocks]
-    condition = "" if len(set(names)) == len(names) else ", one of each modality"
+    several = [name for name, blocks in by_modality(names).items() if len(blocks) > 1 or names.count(name) > 1]
+    condition = f"; those of {listed(several)} count as one modality" if several else ""
     return f"These blocks stand on one baseplate: they merge{condition}."
 
 

@@ -156,8 +156,9 @@ def _score(model: Model, cohort: Cohort, patients: list[str]) -> pd.Series | Non
     """Return what modalities add to the score, where there is an outcome and it tells."""
     from mmlego.explaining import score_values
     from mmlego.job import data_of
+    from mmlego.sites import by_modality
 
-    if cohort.outcome is None or len(model.modalities) < 2:
+    if cohort.outcome is None or len(by_modality(model.modalities)) < 2:
         return None
     known = cohort.outcome.index[cohort.outcome.notna().all(axis=1)]
     scored = [patient for patient in patients if patient in set(known)]

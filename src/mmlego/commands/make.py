@@ -21,6 +21,7 @@ from mmlego.commands.arguments import (
 )
 from mmlego.commands.runs import load_blocks, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
+from mmlego.commands.sites import Names, named, told
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
@@ -125,6 +126,7 @@ def merge(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="paper: rule, heads and weights as published.")
     ] = None,
+    names: Names = None,
     allow_mismatch: Annotated[
         bool, typer.Option("--allow-mismatch", metavar="", help="Accept blocks of two baseplates.")
     ] = False,
@@ -152,7 +154,8 @@ def merge(
 ) -> None:
     """Merge blocks into one model, without any training.
 
-    Rule, phase, heads, weights and strength are those of the run's settings unless they are given.
+    Rule, phase, heads, weights and strength are those of the run's settings unless they are given. Blocks that several
+    sites have trained of one modality count as one: they are called by their folders, as clinical@a, or by --name.
     """
     from mmlego.checkpoint import save
     from mmlego.job import data_of
@@ -185,8 +188,9 @@ def merge(
                 got="none",
                 remedy="Pass --data, or other --weights, as auto.",
             )
+        blocks = named(load_blocks(sources, allow_missing=allow_missing), names)
         model = LegoMerge(
-            load_blocks(sources, allow_missing=allow_missing),
+            [block for _, block in blocks],
             **(chosen | ({"weights": "auto"} if stacked else {})),
             preset=preset,  # type: ignore[arg-type]
             allow_mismatch=allow_mismatch,
@@ -206,6 +210,8 @@ def merge(
         save(model, place, overwrite=overwrite)
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
     calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
+    for line in told(blocks):
+        say(line)
     say(f"Merged {shares}{calibrated}. Saved in {short(place)}.")
 
 
@@ -248,6 +254,7 @@ def fuse(
     order: Annotated[
         str | None, typer.Option(metavar="NAMES", help="Order of the modalities, e.g. clinical,rna.")
     ] = None,
+    names: Names = None,
     freeze: Annotated[str | None, typer.Option(metavar="NAME", help="encoders or blocks.")] = None,
     modality_dropout: Annotated[
         float | None,
@@ -294,14 +301,13 @@ def fuse(
         place = _place(sources, out, "fuse", overwrite=overwrite)
         cohort = read_cohort(data, data_dir, "tuning", links=links)
         places = {name: i for i, name in enumerate(cohort.modalities)}
-        blocks = sorted(
-            load_blocks(sources, allow_missing=allow_missing), key=lambda block: places.get(block.modality, len(places))
-        )
-        absent = [block.modality for block in blocks if block.modality not in places]
-        if absent:
+        loaded = named(load_blocks(sources, allow_missing=allow_missing), names)
+        blocks = sorted((block for _, block in loaded), key=lambda block: places.get(block.reads, len(places)))
+        read = list(dict.fromkeys(block.reads for block in blocks))
+        if any(name not in places for name in read):
             raise InputError(
                 f"{cohort.name} lacks modalities of the blocks",
-                expected=f"{', '.join(block.modality for block in blocks)} in the manifest",
+                expected=f"{', '.join(read)} in the manifest",
                 got=", ".join(cohort.modalities),
                 remedy="Merge the blocks instead: mmlego merge.",
             )
@@ -325,11 +331,13 @@ def fuse(
         if model is None:
             raise InputError(
                 "no training patient has all modalities",
-                expected=f"patients with {', '.join(block.modality for block in blocks)}",
+                expected=f"patients with {', '.join(read)}",
                 got="none",
                 remedy="Merge the blocks instead: mmlego merge.",
             )
         save(model, place, overwrite=overwrite)
+    for line in told(loaded):
+        say(line)
     show = console()
     scores = {"LegoFuse": model.card.patients | model.card.validation}
     show.print(metrics_table(_SCORED, "model", scores, show.width))

@@ -68,8 +68,10 @@ def checkpoints_of(places: Iterable[Path], *, plates: bool = False) -> list[Path
     return found
 
 
-def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list[Brick]:
-    """Return the blocks of run folders and checkpoints; those of runs remember what they answered out of fold.
+def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list[tuple[Path, Brick]]:
+    """Return the blocks of run folders and checkpoints, and where they lie.
+
+    Those of runs remember what they answered out of fold.
 
     Parameters
     ----------
@@ -95,7 +97,7 @@ def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list
             model = load(place)
             if not isinstance(model, Brick):
                 raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
-            found.append(model)
+            found.append((place, model))
     return found
 
 

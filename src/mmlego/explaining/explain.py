@@ -9,6 +9,7 @@ from mmlego.data import Cohort
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.explaining.features import FeatureValues, feature_values, patients_of
 from mmlego.explaining.modalities import ModalityValues, modality_values
+from mmlego.sites import by_modality
 from mmlego.training.evaluate import Data, Model
 from mmlego.wording import listed
 
@@ -25,7 +26,7 @@ class Explanation:
     modalities
         Of each patient, by modality.
     features
-        By modality, what moved them within it.
+        By modality, what moved them within it; by block, where several sites have blocks of it.
     """
 
     modalities: ModalityValues
@@ -52,7 +53,7 @@ def explain(
     patients
         Whom to explain, by id; None: all.
     modalities
-        Within which to look; None: all of the model that somebody has.
+        Within which to look, or the blocks of sites; None: all of the model that somebody has.
     output
         Which class, label or target; None: of two classes the second, of more the one that is predicted, of several
         labels or targets the one furthest from the base; of competing risks the likeliest cause.
@@ -100,13 +101,17 @@ def explain(
     if not wanted:
         raise InputError("nobody to explain", expected="at least one patient", got="none")
     there = [name for name in everyone.modalities if bool(everyone.present[name].any())]
+    sites = by_modality(there)
     for name in modalities or ():
-        if name not in there:
-            raise UnknownNameError("unknown modality", expected=f"one of {', '.join(there)}", got=repr(name))
+        if name not in there and name not in sites:
+            known = dict.fromkeys([*sites, *there])
+            raise UnknownNameError("unknown modality", expected=f"one of {', '.join(known)}", got=repr(name))
+    asked = there if modalities is None else modalities
+    within = dict.fromkeys(block for name in asked for block in sites.get(name, (name,)))
     chosen = everyone.subset([place[patient] for patient in wanted])
     of_modalities = modality_values(model, chosen, output=output)
     features = {}
-    for name in there if modalities is None else modalities:
+    for name in within:
         having = [patient for patient, here in zip(wanted, chosen.present[name].tolist(), strict=True) if here]
         if having:
             features[name] = feature_values(model, data, name, patients=having, output=output, top=top)

@@ -30,6 +30,7 @@ from mmlego.explaining.within import found_within
 from mmlego.job.data import data_of
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
+from mmlego.sites import modality_of
 from mmlego.training.evaluate import Data, Model, bricks_of, data_for
 from mmlego.wording import listed
 
@@ -119,7 +120,7 @@ def feature_values(
         All patients beside whom some are explained: a Cohort, or as :func:`mmlego.predict` takes them. With a Cohort,
         values are as in its files.
     modality
-        Which.
+        Which; of one that several sites have blocks of that of one site, as ``clinical@a``.
     patients
         Whom to explain, by id; None: all who have the modality.
     output
@@ -151,7 +152,7 @@ def feature_values(
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
         raise InputError("how many features are listed", expected="top=None, or an int ≥ 1", got=repr(top))
     model = _on_cpu(model)
-    everyone, frame = patients_of(model, data), data.frames.get(modality) if isinstance(data, Cohort) else None
+    everyone, frame = patients_of(model, data), _frame(data, modality)
     if modality not in everyone.modalities or not bool(everyone.present[modality].any()):
         raise InputError(f"nobody has {modality}", expected="patients who have it", got="none")
     rows = _rows(everyone, modality, patients)
@@ -191,6 +192,10 @@ def feature_values(
     by_set = pd.DataFrame(sets, columns=["patient", "feature", "attribution"]) if sets else None
     table, most = listing.table(), listing.most if listing.cut else 0
     return FeatureValues(table, told, by_set, maps, molecules, listing.patches, listing.sizes(), most)
+
+
+def _frame(data: Data | Cohort, modality: str) -> pd.DataFrame | None:
+    return data.frames.get(modality_of(modality)) if isinstance(data, Cohort) else None
 
 
 def patients_of(model: Model, data: Data | Cohort) -> PatientData:

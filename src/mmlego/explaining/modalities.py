@@ -14,6 +14,7 @@ from mmlego.errors import InputError, LegoWarning
 from mmlego.explaining.outputs import explained, scalars
 from mmlego.explaining.shapley import shapley_values
 from mmlego.explaining.subsets import prior_of, subset_answers
+from mmlego.sites import by_modality
 from mmlego.training.evaluate import Data, Model, data_for, warn_of_memory
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class ModalityValues:
 
 def modality_values(model: Model, data: Data, *, output: str | None = None, batch_size: int = 64) -> ModalityValues:
     r"""Return the Shapley value of each modality for each patient, of all subsets of what the patient has.
+
+    A modality that several blocks read is one.
 
     The worth of some modalities is the model's own answer to a patient who has these alone, as ``predict`` gives it, on
     the scale of log-odds: for classes ``log p_c − log (1 − p_c)``, for survival ``log Σ_j (1 − S_j) − log Σ_j S_j``
@@ -101,7 +104,7 @@ def modality_values(model: Model, data: Data, *, output: str | None = None, batc
     import pandas as pd
 
     patients = data_for(model, data, with_target=False)
-    names = patients.modalities
+    names = tuple(by_modality(patients.modalities))
     _check_names(names)
     base = prior_of(model)
     n = len(patients)
@@ -178,7 +181,7 @@ def score_values(
         raise InputError("metric of score_values", expected=f"{task.primary_metric} or None", got=repr(metric))
     patients = data_for(model, data, with_target=True)
     warn_of_memory(model, patients, stacklevel=3)
-    names = patients.modalities
+    names = tuple(by_modality(patients.modalities))
     n, subsets = len(patients), 1 << len(names)
     if n * subsets * task.outputs > MOST_NUMBERS:
         raise InputError(

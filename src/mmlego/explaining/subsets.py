@@ -16,6 +16,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.merge import LegoMerge
 from mmlego.multimodal import Gaps
 from mmlego.nn.modes import modes_kept
+from mmlego.sites import by_modality
 from mmlego.training.evaluate import Model, known_of, logits_of
 
 MOST_MODALITIES = 12  # 4096 subsets
@@ -30,7 +31,7 @@ class Answers:
     rows
         Which patients of the data, ``(b,)``.
     has
-        Which modalities they have, by number.
+        Which modalities they have, by number, as ``by_modality`` counts those of the data.
     logits
         ``(b, 2^h, k)``: at place ``s`` the answer to those of ``has`` whose bits are set; at 0 that to nothing.
     """
@@ -69,8 +70,8 @@ def subset_answers(
 ) -> Iterator[Answers]:
     """Yield the answers of a model to all subsets of what each patient has.
 
-    Each block is asked once a patient; what it says is merged or fused anew for each subset. A model in sequence, whose
-    blocks see what came before, is asked anew.
+    Each block is asked once a patient; what it says is merged or fused anew for each subset, in which all blocks of a
+    modality are, or none. A model in sequence, whose blocks see what came before, is asked anew.
 
     Parameters
     ----------
@@ -88,25 +89,27 @@ def subset_answers(
     InputError
         If the model has more modalities than all of whose subsets can be asked about.
     """
-    if len(model.modalities) > MOST_MODALITIES:
+    if len(by_modality(model.modalities)) > MOST_MODALITIES:
         raise InputError(
             "all subsets of so many modalities cannot be asked about",
             expected=f"at most {MOST_MODALITIES} modalities",
-            got=len(model.modalities),
+            got=len(by_modality(model.modalities)),
             remedy=f"Explain a model of {MOST_MODALITIES} of them, as mmlego.LegoMerge makes it of their blocks.",
         )
     device = next(p.device for p in (*model.parameters(), *model.buffers()))
     known = out_of_fold and data.numbering is None
     prior = prior_of(model)
     names = data.modalities
+    places = {modality: i for i, modality in enumerate(by_modality(names))}
     there = torch.stack([data.present[name] for name in names], dim=1)  # (n, m)
     patterns, which = there.unique(dim=0, return_inverse=True)
     with modes_kept(model), torch.no_grad():
         model.eval()
         for place, pattern in enumerate(patterns.tolist()):
             rows = (which == place).nonzero().squeeze(1)
-            has = tuple(i for i, here in enumerate(pattern) if here)
-            mine = data.only([names[i] for i in has]).subset(rows)
+            blocks = [name for name, here in zip(names, pattern, strict=True) if here]
+            has = tuple(places[modality] for modality in by_modality(blocks))
+            mine = data.only(blocks).subset(rows)
             begun = 0
             for batch in mine.loader(batch_size):
                 logits = _answers(model, batch.to(device), known)
@@ -117,8 +120,11 @@ def subset_answers(
 
 def _answers(model: Model, batch: Batch, out_of_fold: bool) -> Tensor:
     """Return the logits ``(b, 2^h − 1, k)`` of patients who all have the modalities of a batch."""
-    names = list(batch.inputs)
-    subsets = [[name for i, name in enumerate(names) if subset >> i & 1] for subset in range(1, 1 << len(names))]
+    sites = list(by_modality(batch.inputs).values())
+    subsets = [
+        [name for i, names in enumerate(sites) if subset >> i & 1 for name in names]
+        for subset in range(1, 1 << len(sites))
+    ]
     if not isinstance(model, LegoMerge | LegoFuse):
         return torch.stack([logits_of(model, _only(batch, subset), out_of_fold=out_of_fold) for subset in subsets], 1)
     known = known_of(model, batch) if out_of_fold else {}

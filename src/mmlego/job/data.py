@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mmlego.data import Cohort, PatientData, Prepared
 from mmlego.errors import InputError
+from mmlego.sites import by_modality
 from mmlego.training.evaluate import Model, bricks_of
 
 
@@ -59,7 +60,7 @@ def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None)
     if not having(cohort, model.modalities, chosen):
         raise InputError(
             f"none of {len(chosen)} patients has a modality of the model",
-            expected=f"one of {', '.join(model.modalities)}",
+            expected=f"one of {', '.join(by_modality(model.modalities))}",
             got=f"{', '.join(cohort.modalities)} in {cohort.name}",
         )
     prepared = Prepared(cohort, {block.modality: block.preprocessing for block in blocks}, model.task)
@@ -67,13 +68,13 @@ def data_of(model: Model, cohort: Cohort, patients: Sequence[str] | None = None)
 
 
 def having(cohort: Cohort, modalities: Sequence[str], patients: Sequence[str]) -> list[str]:
-    """Return those patients who have at least one of some modalities; the cohort need not know all of these."""
-    frames = [cohort.frames[name].index for name in modalities if name in cohort.frames]
+    """Return those patients who have at least one of what some blocks read; the cohort need not know all of it."""
+    frames = [cohort.frames[name].index for name in by_modality(modalities) if name in cohort.frames]
     have = set().union(*(set(index) for index in frames))
     return [patient for patient in patients if patient in have]
 
 
 def having_all(cohort: Cohort, modalities: Sequence[str], patients: Sequence[str]) -> list[str]:
-    """Return those patients who have every one of some modalities of the cohort: the pairs."""
-    have = set(cohort.patients).intersection(*(cohort.frames[name].index for name in modalities))
+    """Return those patients who have all that some blocks read, of modalities of the cohort: the pairs."""
+    have = set(cohort.patients).intersection(*(cohort.frames[name].index for name in by_modality(modalities)))
     return [patient for patient in patients if patient in have]

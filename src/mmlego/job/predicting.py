@@ -14,6 +14,7 @@ from mmlego.errors import InputError, LegoWarning
 from mmlego.job.data import data_of
 from mmlego.job.memory import trained_on_by
 from mmlego.job.scoring import BATCH
+from mmlego.sites import by_modality, modality_of
 from mmlego.tasks import CompetingPrediction, SurvivalPrediction
 from mmlego.tasks.conformal import LEVELS
 from mmlego.tasks.time_bins import BinnedTime
@@ -71,7 +72,7 @@ def wanted_of(models: Iterable[Model], *, aliases: Mapping[str, str] | None = No
     for model in models:
         for block in bricks_of(model):
             names = () if block.preprocessing is None else block.preprocessing.known()
-            columns.setdefault(block.modality, {}).update(dict.fromkeys(names))
+            columns.setdefault(block.reads, {}).update(dict.fromkeys(names))
     return Wanted({name: tuple(known) for name, known in columns.items()}, dict(aliases or {}), everybody)
 
 
@@ -123,17 +124,22 @@ def completed(
     """
     if not 0 <= missing_columns <= 1:
         raise InputError("missing_columns is no share", expected="a number from 0 to 1", got=missing_columns)
-    needed = {block.modality: block.preprocessing.needed() for block in bricks_of(model) if block.preprocessing}
+    blocks = [block for block in bricks_of(model) if block.preprocessing]
+    needed = {block.modality: block.preprocessing.needed() for block in blocks}
     given = dict(aliases or {})
     _check_aliases(given, cohort, needed)
     frames = dict(cohort.frames)
-    for modality in (name for name in needed if name in frames):
+    for modality in by_modality(needed):
+        if modality not in frames:
+            continue
         frame = frames[modality].rename(columns=given)
-        there = {str(name) for name in frame.columns}
-        absent = [name for name in needed[modality] if name not in there]
-        if absent:
-            frame = _filled(frame, absent, modality, needed[modality], missing_columns)
-        frames[modality] = frame
+        there, filled = {str(name) for name in frame.columns}, frame
+        for block in by_modality(needed)[modality]:  # each by what the file holds: what one lacks, others may have
+            absent = [name for name in needed[block] if name not in there]
+            if absent:
+                _check_absent(frame, absent, block, needed[block], missing_columns)
+                filled = _filled(filled, absent)
+        frames[modality] = filled
     return replace(cohort, frames=frames)
 
 
@@ -189,7 +195,7 @@ def predict_cohort(
     data = data_of(model, replace(cohort, outcome=None, outcome_spec=None), wanted)  # the outcome is not asked for
     logits = all_logits(model, data, BATCH)
     made = _table(model, logits, data.patients, times, level)
-    taken = {*MARKS, *(f"has_{name}" for name in data.present)}
+    taken = {*MARKS, *(f"has_{modality_of(name)}" for name in data.present)}
     made = made.rename(columns={name: f"predicted_{name}" for name in made.columns if name in taken})
     notes = dict.fromkeys([patient for patient in wanted if patient not in made.index], "has no modality of the model")
     if patients is None:
@@ -200,10 +206,10 @@ def predict_cohort(
                     notes.setdefault(patient, reason)
     frame: pd.DataFrame = made.reindex([*wanted, *(patient for patient in notes if patient not in set(wanted))])
     frame.index.name = made.index.name
-    having = {
-        name: {patient for patient, has in zip(data.patients, here.tolist(), strict=True) if has}
-        for name, here in data.present.items()
-    }
+    having: dict[str, set[str]] = {}
+    for name, here in data.present.items():
+        those = {patient for patient, has in zip(data.patients, here.tolist(), strict=True) if has}
+        having.setdefault(modality_of(name), set()).update(those)
     frame["modalities"] = [", ".join(name for name in having if patient in having[name]) for patient in frame.index]
     for name, those in having.items():
         frame[f"has_{name}"] = [patient in those for patient in frame.index]
@@ -245,9 +251,11 @@ def _imputed(model: Model, cohort: Cohort, patients: Sequence[str]) -> dict[str,
     """Return by patient the columns whose value was missing, and filled as in training."""
     found: dict[str, list[str]] = {}
     wanted = set(patients)
-    for block in bricks_of(model):
-        frame = cohort.frames.get(block.modality)
-        names = [] if block.preprocessing is None else list(block.preprocessing.needed())
+    blocks = [block for block in bricks_of(model) if block.preprocessing is not None]
+    for modality, sites in by_modality(block.modality for block in blocks).items():
+        mine = [block for block in blocks if block.modality in sites]
+        frame = cohort.frames.get(modality)
+        names = list(dict.fromkeys(name for block in mine for name in block.preprocessing.needed()))
         if frame is None or not names:
             continue
         frame = frame[frame.index.isin(wanted)]
@@ -255,7 +263,7 @@ def _imputed(model: Model, cohort: Cohort, patients: Sequence[str]) -> dict[str,
         for patient, row in missing[missing.any(axis=1)].iterrows():
             cells = [str(name) for name, gap in zip(missing.columns, row.tolist(), strict=True) if gap]
             more = f" and {len(cells) - _MOST} more" if len(cells) > _MOST else ""
-            found.setdefault(str(patient), []).append(f"{block.modality}: {', '.join(cells[:_MOST])}{more}")
+            found.setdefault(str(patient), []).append(f"{modality}: {', '.join(cells[:_MOST])}{more}")
     return {patient: "; ".join(told) for patient, told in found.items()}
 
 
@@ -264,7 +272,7 @@ def _marks(model: Model, cohort: Cohort, patients: Sequence[str]) -> tuple[dict[
     found: tuple[dict[str, list[str]], dict[str, list[str]]] = ({}, {})
     wanted = set(patients)
     for block in bricks_of(model):
-        frame = cohort.frames.get(block.modality)
+        frame = cohort.frames.get(block.reads)
         if frame is None or block.preprocessing is None:
             continue
         frame = frame[frame.index.isin(wanted)]
@@ -276,13 +284,10 @@ def _marks(model: Model, cohort: Cohort, patients: Sequence[str]) -> tuple[dict[
     return outside, unknown
 
 
-def _filled(
-    frame: pd.DataFrame, absent: Sequence[str], modality: str, needed: Sequence[str], most: float
-) -> pd.DataFrame:
-    import numpy as np
-    import pandas as pd
-
-    what = f"{modality}: {counted(len(absent), 'column')} of {len(needed)} absent ({listed(absent)})"
+def _check_absent(frame: pd.DataFrame, absent: Sequence[str], block: str, needed: Sequence[str], most: float) -> None:
+    modality = modality_of(block)
+    told = modality if block == modality else f"{modality}, as {block} reads it"
+    what = f"{told}: {counted(len(absent), 'column')} of {len(needed)} absent ({listed(absent)})"
     if len(absent) > most * len(needed):
         known = [str(name) for name in frame.columns if str(name) not in set(needed)]
         near = meant(absent[0], known) if known else ""
@@ -294,13 +299,21 @@ def _filled(
             "as if nobody had been measured there.".lstrip(),
         )
     warnings.warn(f"{what}, filled as what is missing is.", LegoWarning, stacklevel=3)
-    nothing = np.full((len(frame), len(absent)), np.nan)
-    return pd.concat([frame, pd.DataFrame(nothing, index=frame.index, columns=list(absent))], axis=1)
+
+
+def _filled(frame: pd.DataFrame, absent: Sequence[str]) -> pd.DataFrame:
+    """Return a table with columns that hold nothing, where it lacks them."""
+    import numpy as np
+    import pandas as pd
+
+    new = [name for name in absent if name not in frame.columns]
+    nothing = np.full((len(frame), len(new)), np.nan)
+    return pd.concat([frame, pd.DataFrame(nothing, index=frame.index, columns=new)], axis=1)
 
 
 def _check_aliases(aliases: Mapping[str, str], cohort: Cohort, needed: Mapping[str, Sequence[str]]) -> None:
     columns = [
-        str(name) for modality in needed if modality in cohort.frames for name in cohort.frames[modality].columns
+        str(name) for modality in by_modality(needed) if modality in cohort.frames for name in cohort.frames[modality]
     ]
     trained = [name for names in needed.values() for name in names]
     for old, new in aliases.items():

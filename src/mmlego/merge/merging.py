@@ -14,6 +14,7 @@ from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
+from mmlego.merge.sharing import pooled, shares_of, sites_of, summed_by
 from mmlego.merge.weights import Weights, present_weights, resolve_weights, summed
 from mmlego.multimodal import Gaps, Multimodal
 from mmlego.nn.spectral import Spectrum
@@ -61,8 +62,9 @@ class Merging(Multimodal):
         if not isinstance(strength, str) or strength != "auto":
             strength = _checked_strength(strength)
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
+        self.sites = sites_of(self.modalities)  # of each modality the places of its blocks
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
-        self.spreads = self._spreads()
+        self.spreads = self._spreads(chosen)
         if rule == "residual" and not self.in_common:
             self._check_one_start()
         self._check_bricks()
@@ -132,12 +134,18 @@ class Merging(Multimodal):
                 remedy="Leave heads= and preset= out, or train neural blocks (encoder.name: neural).",
             )
 
-    def _spreads(self) -> Tensor | None:
-        """Return how far the evidence of each block spreads, ``(m,)``; None unless all are calibrated, and may add."""
+    def _spreads(self, weights: Sequence[float]) -> Tensor | None:
+        """Return how far the evidence of each modality spreads, ``(g,)``; None unless all is calibrated, and may add.
+
+        Of several blocks of one the mean, as if they all said the same: what is known without patients is no less.
+        """
         blocks = [self.block(name) for name in self.modalities]
         found = [as_number(block.card.recipe.get("spread")) for block in blocks]
         known = all(block.calibrated and 0 <= b < MOST for block, b in zip(blocks, found, strict=True))
-        return torch.tensor(found) if known and self.task.calibrated_adds else None
+        if not known or not self.task.calibrated_adds:
+            return None
+        _, within = shares_of(torch.tensor(weights), torch.ones(len(blocks), 1, dtype=torch.bool), self.sites)
+        return summed_by(within[:, 0] * torch.tensor(found), self.sites)
 
     def _like(self) -> Tensor:
         """Return a tensor of the device and dtype that the bricks answer in, by those that learn where there are."""
@@ -161,6 +169,11 @@ class Merging(Multimodal):
         shape = next(rows for rows in spectra if rows is not None)
         stacked = torch.stack([torch.zeros_like(shape) if rows is None else rows for rows in spectra])
         present, shares = self.shares(batch)
+        strength = self.strength_of(shares)
+        if self._has_sites:
+            _, within = shares_of(self.weights, present, self.sites)
+            stacked = pooled(stacked, within.to(stacked.real.dtype), self.sites)
+            present, shares = summed_by(present.to(shares), self.sites) > 0, summed_by(shares, self.sites)
         start = torch.view_as_complex(self.start.to(stacked.real.dtype))
         merged = combine(
             self.rule,
@@ -169,7 +182,7 @@ class Merging(Multimodal):
             present,
             phase=self.phase,
             start=torch.zeros_like(start) if self.in_common else start,
-            strength=self.strength_of(shares),
+            strength=strength,
         )
         return Spectrum(
             merged.real,
@@ -196,19 +209,39 @@ class Merging(Multimodal):
             return rows
         return rows.new_zeros(batch.size, *rows.shape[1:]).index_copy(0, part.rows, rows)
 
+    @property
+    def _has_sites(self) -> bool:
+        """Whether several blocks read one modality."""
+        return len(self.sites) < len(self.blocks)
+
     def shares(self, batch: Gaps) -> tuple[Tensor, Tensor]:
-        """Return who has what and how much it counts, ``(m, b)`` each; ``(m, 1)`` if all samples have all."""
+        """Return who has what and how much each block counts, ``(m, b)``; ``(m, 1)`` if all samples have all."""
         if batch.present is None:
             return torch.ones_like(self.weights, dtype=torch.bool)[:, None], self.weights[:, None]
-        return batch.present, present_weights(self.weights, batch.present)
+        return batch.present, self.shares_among(batch.present)
+
+    def shares_among(self, present: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return how much each block counts, ``(m, b)``, where ``present`` ``(m, b)`` are there.
+
+        Parameters
+        ----------
+        present
+            Boolean.
+        weights
+            In place of the model's own, ``(m,)``.
+        """
+        weights = self.weights if weights is None else weights
+        return shares_of(weights, present, self.sites)[0] if self._has_sites else present_weights(weights, present)
 
     def strength_of(self, shares: Tensor) -> float | Tensor:
-        """Return λ, a number or ``(b, 1, 1)``, by the shares ``(m, b)`` of what is present.
+        """Return λ, a number or ``(b, 1, 1)``, by the shares ``(m, b)`` of the blocks that are present.
 
-        If it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1.
+        If it is to be found, √M for ``M = 1 / Σ w²`` modalities where evidence adds up, else 1. Blocks of one modality
+        count together.
         """
         if self.strength != "auto":
             return self.strength
+        shares = summed_by(shares, self.sites) if self._has_sites else shares
         if self.spreads is not None:
             return summed(shares, self.spreads)[:, None, None]
         return shares.square().sum(0).rsqrt()[:, None, None] if self.task.evidence_adds else 1.0
@@ -223,7 +256,7 @@ class Merging(Multimodal):
         Where blocks have one read-out in common, nothing is to be merged; a model in sequence starts from ``slerp``.
         """
         flags = torch.tensor(list(present), device=self.weights.device)[:, None]
-        shares = present_weights(self.weights, flags)[:, 0]
+        shares = self.shares_among(flags)[:, 0]
         heads = [dict(self.neural(name).head.named_parameters()) for name in self.modalities]
         used = shares > 0
         kept = [head for head, keep in zip(heads, used.tolist(), strict=True) if keep]

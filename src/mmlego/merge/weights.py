@@ -12,6 +12,7 @@ from torch import Tensor
 from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, UnknownNameError
 from mmlego.scalars import as_number, as_numbers
+from mmlego.sites import by_modality, modality_of
 
 # Chosen on repeated splits of GSE7390, TCGA-BLCA, TCGA-KIRP and PhysioNet-2012: see docs/merging.md.
 TYPICAL, SPREAD = 0.15, 0.03
@@ -24,14 +25,16 @@ Weights = str | Mapping[str, float] | Sequence[float]
 def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float]:
     """Return one weight a block, ≥ 0 and summing to 1.
 
+    Blocks of one modality share its weight, by :func:`parts_within`, unless numbers are given for each of them.
+
     Parameters
     ----------
     weights
         ``"uniform"``; ``"evidence"``: from the blocks' own validation scores; ``"auto"``: the former if all blocks are
         calibrated, so that their evidence says itself how much it is worth, else the latter if every card has a score;
-        or one number a block, in order or by modality.
+        or one number a block, in order or by name, or one a modality, by name.
     blocks
-        The blocks by modality.
+        The blocks by name.
 
     Raises
     ------
@@ -43,11 +46,11 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
     names = list(blocks)
     if isinstance(weights, str):
         if weights == "uniform" or (weights == "auto" and all(block.calibrated for block in blocks.values())):
-            return [1 / len(names)] * len(names)
+            return _shared_out({}, blocks)
         if weights == "evidence" or (weights == "auto" and all(_scored(block) for block in blocks.values())):
             return _evidence(blocks, warn=weights == "evidence")
         if weights == "auto":
-            return [1 / len(names)] * len(names)
+            return _shared_out({}, blocks)
         if weights == STACKED:
             raise InputError(
                 "weights='stacked' are learnt from patients",
@@ -57,10 +60,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
             )
         raise InputError("weights", expected="'auto', 'uniform', 'evidence', or one number a block", got=repr(weights))
     if isinstance(weights, Mapping):
-        unknown = [name for name in weights if name not in blocks]
-        if unknown:
-            raise UnknownNameError("weights name unknown modalities", expected=f"of {names}", got=unknown)
-        values = [as_number(weights.get(name)) for name in names]
+        values = _by_name(weights, blocks)
     else:
         values = as_numbers(weights) or []
     if len(values) != len(names) or not all(math.isfinite(value) and value >= 0 for value in values):
@@ -73,7 +73,7 @@ def resolve_weights(weights: Weights, blocks: Mapping[str, Brick]) -> list[float
 
 
 def why(weights: Weights, blocks: Mapping[str, Brick]) -> str:
-    """Return how the weights came about, in words for the card.
+    """Return how the weights of modalities came about, in words for the card.
 
     Parameters
     ----------
@@ -82,13 +82,74 @@ def why(weights: Weights, blocks: Mapping[str, Brick]) -> str:
     """
     if not isinstance(weights, str):
         return "given"
+    shared = len(by_modality(blocks)) < len(blocks)
+    more = "; blocks of one modality share its weight by their training patients" if shared else ""
     if weights != "auto":
-        return {"uniform": "uniform", "evidence": "evidence: by the blocks' own scores"}[weights]
+        return {"uniform": "uniform", "evidence": "evidence: by the blocks' own scores"}[weights] + more
     if all(block.calibrated for block in blocks.values()):
-        return "uniform: all blocks are calibrated, so that what they say is worth what it says"
+        return f"uniform: all blocks are calibrated, so that what they say is worth what it says{more}"
     if all(_scored(block) for block in blocks.values()):
-        return "evidence: by the blocks' own scores, as not all are calibrated"
-    return "uniform: not all blocks tell a score"
+        return f"evidence: by the blocks' own scores, as not all are calibrated{more}"
+    return f"uniform: not all blocks tell a score{more}"
+
+
+def parts_within(blocks: Mapping[str, Brick]) -> list[float]:
+    """Return what part of its modality each block is, summing to 1 within each.
+
+    By their training patients: the variance of what is learnt falls with their number, so that of blocks that estimate
+    the same this mean is best (inverse variance; McMahan et al. 2017 average so). Alike where a card does not tell.
+
+    Parameters
+    ----------
+    blocks
+        By name.
+
+    Examples
+    --------
+    >>> from mmlego import Baseplate, LegoBlock
+    >>> from mmlego.encoders import SNN
+    >>> from mmlego.tasks import Regression
+    >>> plate = Baseplate(Regression(), channels=4, width=8)
+    >>> blocks = {name: LegoBlock(SNN(2), plate, name) for name in ("labs@a", "rna", "labs@b")}
+    >>> parts_within(blocks)
+    [0.5, 1.0, 0.5]
+    >>> blocks["labs@a"].card.patients, blocks["labs@b"].card.patients = {"training": 300}, {"training": 100}
+    >>> parts_within(blocks)
+    [0.75, 1.0, 0.25]
+    """
+    parts = {}
+    for names in by_modality(blocks).values():
+        told = [as_number(blocks[name].card.patients.get("training")) for name in names]
+        usable, whole = all(0 < count < math.inf for count in told), sum(told)
+        for name, count in zip(names, told, strict=True):
+            parts[name] = count / whole if usable else 1 / len(names)
+    return [parts[name] for name in blocks]
+
+
+def _shared_out(weights: Mapping[str, float], blocks: Mapping[str, Brick]) -> list[float]:
+    """Return the weights of blocks, of those of modalities; without any, modalities count alike."""
+    modalities = by_modality(blocks)
+    parts = zip(blocks, parts_within(blocks), strict=True)
+    return [weights.get(modality_of(name), 1 / len(modalities)) * part for name, part in parts]
+
+
+def _by_name(weights: Mapping[str, float], blocks: Mapping[str, Brick]) -> list[float]:
+    """Return the weights of blocks as given, by their names or by those of modalities; NaN where there is none."""
+    modalities = by_modality(blocks)
+    unknown = [name for name in weights if name not in blocks and name not in modalities]
+    if unknown:
+        known = list(dict.fromkeys([*blocks, *modalities]))
+        raise UnknownNameError("weights name unknown modalities", expected=f"of {known}", got=unknown)
+    both = [name for name in weights if name not in blocks and any(one in weights for one in modalities[name])]
+    if both:
+        raise InputError(
+            f"weights of {both[0]} and of its blocks", expected="those of one or the other", got=dict(weights)
+        )
+    found = {}
+    for name, part in zip(blocks, parts_within(blocks), strict=True):
+        whole = as_number(weights.get(modality_of(name)))
+        found[name] = as_number(weights[name]) if name in weights else whole * part
+    return [found[name] for name in blocks]
 
 
 def _scored(block: Brick) -> bool:
@@ -97,7 +158,8 @@ def _scored(block: Brick) -> bool:
 
 def _evidence(blocks: Mapping[str, Brick], *, warn: bool) -> list[float]:
     """Return weights in proportion to the root of what the blocks are believed to gain over chance."""
-    scores, errors = [], []
+    parts = dict(zip(blocks, parts_within(blocks), strict=True))
+    scores, errors = dict.fromkeys(by_modality(blocks), 0.0), dict.fromkeys(by_modality(blocks), 0.0)
     for name, block in blocks.items():
         metric = block.task.primary_metric
         if not _scored(block):
@@ -107,22 +169,24 @@ def _evidence(blocks: Mapping[str, Brick], *, warn: bool) -> list[float]:
                 got=block.card.validation or "no scores",
                 remedy="Fit the block with validation data, or pass weights='uniform' or numbers.",
             )
-        scores.append(as_number(block.card.validation[metric]) - block.task.chance)
+        modality = modality_of(name)
+        scores[modality] += parts[name] * (as_number(block.card.validation[metric]) - block.task.chance)
         error = as_number(block.card.errors.get(metric))  # a saved card leaves out what is not finite
         if warn and not math.isfinite(error):
             text = f"The card of {name!r} tells no standard error of {metric}: its score is not believed."
             warnings.warn(text, LegoWarning, stacklevel=5)
-        errors.append(error)
-    gains = [math.sqrt(believed_gain(score, error)) for score, error in zip(scores, errors, strict=True)]
-    if sum(gains) == 0:
+        errors[modality] += parts[name] * error  # as if they erred alike: what is known of them is no less
+    gains = {name: math.sqrt(believed_gain(score, errors[name])) for name, score in scores.items()}
+    whole = sum(gains.values())
+    if whole == 0:
         if warn:
             warnings.warn(
                 "No block is better than chance on its validation part: uniform weights.",
                 LegoWarning,
                 stacklevel=5,
             )
-        return [1 / len(gains)] * len(gains)
-    return [gain / sum(gains) for gain in gains]
+        return _shared_out({}, blocks)
+    return _shared_out({name: gain / whole for name, gain in gains.items()}, blocks)
 
 
 def believed_gain(score: float, error: float, typical: float = TYPICAL, spread: float = SPREAD) -> float:

@@ -13,12 +13,14 @@ from mmlego.data import Cohort
 from mmlego.errors import InputError, LegoWarning
 from mmlego.explaining import feature_values, modality_values, score_values
 from mmlego.job import data_of
+from mmlego.job.data import having
 from mmlego.reporting.answers import Heard
 from mmlego.reporting.drawing.contributions import draw_bars
 from mmlego.reporting.measures import primary
 from mmlego.reporting.numbers import plain, signed, significant
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.subject import Subject
+from mmlego.sites import by_modality
 from mmlego.training.evaluate import Model, bricks_of
 from mmlego.wording import counted, listed
 
@@ -49,7 +51,7 @@ def explained(subject: Subject, heard: Heard | None, features: int | None = None
             "them."
         )
     ]
-    if len(model.modalities) > 1:
+    if len(by_modality(model.modalities)) > 1:
         items += _modalities(model, cohort, answers.patients, label)
     if features is None:
         features = SLOW if any(learns(brick) for brick in bricks_of(model)) else QUICK
@@ -110,7 +112,7 @@ def _features(
 ) -> list[Item | None]:
     panels, rows, silent = [], [], []
     for name in model.modalities:
-        have = [patient for patient in some if name in cohort.frames and patient in cohort.frames[name].index]
+        have = having(cohort, [name], some)
         if not have:
             continue
         try:

@@ -25,6 +25,7 @@ from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.ticks import round_horizons
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.survival import Axis, Groups, axis_of, group_count, risk_groups
+from mmlego.sites import by_modality
 from mmlego.tasks import CompetingRisks
 from mmlego.tasks.kaplan_meier import kaplan_meier
 from mmlego.training.evaluate import Model, bricks_of
@@ -232,13 +233,14 @@ def _in_words(answers: Answers) -> str:
 
 
 def _rests_on(cohort: Cohort, model: Model, patient: str, seen: str) -> tuple[tuple[str, str], ...]:
-    have = [name for name in model.modalities if name in cohort.frames and patient in cohort.frames[name].index]
-    lack = [name for name in model.modalities if name not in have]
+    read = by_modality(model.modalities)
+    have = [name for name in read if having(cohort, [name], [patient])]
+    lack = [name for name in read if name not in have]
     rows = [("this patient was", seen), ("has", listed(have, 12)), ("lacks", listed(lack, 12) if lack else "nothing")]
     for block in bricks_of(model):
-        if block.modality not in have or block.preprocessing is None:
+        if block.reads not in have or block.preprocessing is None:
             continue
-        outside, unknown = block.preprocessing.odd(cohort.frames[block.modality].loc[[patient]])
+        outside, unknown = block.preprocessing.odd(cohort.frames[block.reads].loc[[patient]])
         for what, odd in (("far from the values of training", outside), ("unknown to training", unknown)):
             if odd.get(patient):
                 rows.append((f"{block.modality}: {what}", listed(odd[patient], 6)))

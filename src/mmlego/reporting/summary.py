@@ -13,6 +13,7 @@ from mmlego.reporting.parts import Item, Section, Text, section
 from mmlego.reporting.statistics.resampling import estimate, resamples
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.trained import predicted
+from mmlego.sites import by_modality
 from mmlego.wording import counted, listed
 
 _GOOD = {
@@ -61,7 +62,7 @@ def _what(subject: Subject, heard: Heard | None) -> str:
     if cohort is None or subject.main is None:
         return ""
     model = subject.models[subject.main]
-    told = f"From {listed(model.modalities, 8)}, {subject.main} predicts {predicted(subject)}"
+    told = f"From {listed(by_modality(model.modalities), 8)}, {subject.main} predicts {predicted(subject)}"
     if subject.fitting:
         told += f"; it was made from {counted(len(subject.fitting), 'patient')} of {cohort.name}"
     if heard is None or subject.main not in heard.answers:

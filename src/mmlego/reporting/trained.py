@@ -10,6 +10,7 @@ from mmlego.reporting.numbers import significant
 from mmlego.reporting.outcomes import outcome_named, unit_of
 from mmlego.reporting.parts import Item, Section, Table, Text, section
 from mmlego.reporting.subject import FUSE, MERGE, Subject
+from mmlego.sites import by_modality
 from mmlego.tasks import Task
 from mmlego.tasks.time_bins import BinnedTime
 from mmlego.wording import counted, listed, made_of
@@ -46,7 +47,9 @@ def _blocks(configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, 
 
 
 def _in_words(subject: Subject, blocks: Mapping[str, Mapping[str, Any]]) -> str:
-    told = f"{counted(len(blocks), 'block')}, one a modality ({listed(blocks, 8)}), each trained apart"
+    read = by_modality(blocks)
+    of = "one a modality" if len(read) == len(blocks) else f"which read {listed(read, 8)}"
+    told = f"{counted(len(blocks), 'block')}, {of} ({listed(blocks, 8)}), each trained apart"
     sums = {block["card"].get("patients", {}).get("training", 0) for block in blocks.values()}
     train = len(subject.fitting)
     if len(blocks) > 1 and train and max(sums) < train:

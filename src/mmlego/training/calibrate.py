@@ -18,7 +18,6 @@ from mmlego.held_out import VALIDATION, compare_with
 from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
 from mmlego.merge.merging import Merging
-from mmlego.merge.weights import present_weights
 from mmlego.scalars import as_number
 from mmlego.training.evaluate import Data, Model, all_logits, bricks_of, data_for, warn_of_memory
 
@@ -170,7 +169,7 @@ def _prior(model: Model, data: PatientData) -> Tensor:
         return _prior_of_all(model).cpu().double()
     nobody = torch.zeros(len(data), dtype=torch.bool)
     present = torch.stack([data.present.get(name, nobody) for name in model.modalities])
-    return present_weights(model.weights.cpu().double(), present).mT @ model.priors.cpu().double()
+    return model.shares_among(present, model.weights.cpu().double()).mT @ model.priors.cpu().double()
 
 
 def _in_sequence(model: Model) -> bool:

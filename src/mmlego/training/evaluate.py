@@ -18,6 +18,7 @@ from mmlego.merge import LegoMerge
 from mmlego.multimodal import Multimodal
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
+from mmlego.sites import by_modality, modality_of
 from mmlego.tasks import Task
 from mmlego.tasks.survival_prediction import time_labels
 from mmlego.tasks.time_bins import BinnedTime
@@ -122,7 +123,7 @@ def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
     Parameters
     ----------
     model
-        Its modalities are kept, in its order; patients who have none of them are left out.
+        Its modalities are kept, in its order, under the names of its blocks; patients without any are left out.
     data
         A PatientData, or a pair of features (one modality's, or a dict by modality) and target.
     with_target
@@ -139,8 +140,9 @@ def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
         raise InputError("the model", expected="a LegoBlock, LegoMerge or LegoFuse", got=type(model).__name__)
     if not isinstance(data, PatientData):
         data = _from_pair(model, data)
-    missing = [name for name in model.modalities if name not in data.modalities]
-    if len(missing) == len(model.modalities):
+    names = {name: name if name in data.modalities else modality_of(name) for name in model.modalities}
+    names = {name: told for name, told in names.items() if told in data.modalities}
+    if not names:
         raise InputError("the data has no modality of the model", expected=model.modalities, got=data.modalities)
     if with_target and data.target is None:
         raise InputError(
@@ -153,7 +155,7 @@ def data_for(model: Model, data: Data, *, with_target: bool) -> PatientData:
             got="; ".join(model.task.differences(data.task)) or data.task,
             remedy="Make the data with task=model.task.",
         )
-    return data.only([name for name in model.modalities if name in data.modalities]).with_any()
+    return data.only(names).with_any()
 
 
 def _from_pair(model: Model, data: Any) -> PatientData:
@@ -161,11 +163,12 @@ def _from_pair(model: Model, data: Any) -> PatientData:
         raise InputError("data of the wrong kind", expected="a PatientData, or (features, target)", got=type(data))
     features, target = data
     if not isinstance(features, dict):
-        if len(model.modalities) > 1:
-            raise InputError("features of one modality", expected=f"a dict of {model.modalities}", got=type(features))
-        features = {model.modalities[0]: features}
-    blocks = [brick for brick in bricks_of(model) if brick.modality in features]
-    missing = [brick.modality for brick in blocks if getattr(brick.encoder, "accepts_missing", False)]
+        read = tuple(by_modality(model.modalities))
+        if len(read) > 1:
+            raise InputError("features of one modality", expected=f"a dict of {read}", got=type(features))
+        features = {read[0]: features}
+    gaps = [brick for brick in bricks_of(model) if getattr(brick.encoder, "accepts_missing", False)]
+    missing = [name for name in features if any(name in (brick.modality, brick.reads) for brick in gaps)]
     return PatientData(features, target, model.task, missing=missing)
 
 

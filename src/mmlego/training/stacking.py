@@ -13,7 +13,8 @@ from mmlego.data import PatientData
 from mmlego.errors import InputError, MismatchError
 from mmlego.learners.out_of_fold import deal_folds
 from mmlego.merge import LegoMerge
-from mmlego.merge.weights import present_weights
+from mmlego.merge.sharing import spread_out, summed_by
+from mmlego.merge.weights import parts_within
 from mmlego.scalars import as_number
 from mmlego.tasks import Task
 from mmlego.training.evaluate import Data, all_logits, data_for, warn_of_memory
@@ -34,8 +35,8 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
     patients they stay there. A modality that is no help to the others may lose its whole weight; that of a patient who
     has no other still counts.
 
-    It needs patients who have several modalities. What each block says alone, without such patients, ``"evidence"``
-    and calibration weigh.
+    Blocks of one modality share its weight by their training patients. It needs patients who have several modalities.
+    What each block says alone, without such patients, ``"evidence"`` and calibration weigh.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
         )
     patients = data_for(model, data, with_target=True)
     warn_of_memory(model, patients, stacklevel=3)
-    present = _present(model, patients)
+    present = summed_by(_present(model, patients).int(), model.sites) > 0
     target = cast(Tensor, patients.target)
     known = ~target.reshape(len(target), -1).isnan().all(1)  # whose labels are all unknown say nothing
     several = (present.sum(0) > 1) & known
@@ -104,8 +105,8 @@ def stack(model: LegoMerge, data: Data, *, spread: float = SPREAD, batch_size: i
         model, _evidence(model, chosen, batch_size), _present(model, chosen), cast(Tensor, chosen.target), width
     )
     with torch.no_grad():
-        model.weights.copy_(weights.to(model.weights))
-    found = dict(zip(model.modalities, weights.tolist(), strict=True))
+        model.weights.copy_(_of_blocks(model, weights).to(model.weights))
+    found = dict(zip(model.by_modality, weights.tolist(), strict=True))
     model.card.recipe["weights"] = f"stacked on {count} patients with several modalities"
     return found
 
@@ -136,16 +137,16 @@ def _evidence(model: LegoMerge, data: PatientData, batch_size: int) -> Tensor:
 
 
 def _best(model: LegoMerge, evidence: Tensor, present: Tensor, target: Tensor, spread: float) -> Tensor:
-    """Return the weights ``(m,)`` by which the loss and the distance from equal ones are least together."""
+    """Return the weights of modalities ``(g,)`` by which the loss and the distance from equal ones are least."""
     from scipy.optimize import minimize
 
-    count, patients = present.shape
+    count, patients = len(model.sites), present.shape[1]
     priors = model.priors.cpu().double()
 
     def cost(values: np.ndarray) -> tuple[float, np.ndarray]:
         raw = torch.tensor(values, requires_grad=True)
         weights = raw / raw.sum()
-        loss = model.task.loss(_pooled(model, weights, evidence, priors, present), target)
+        loss = model.task.loss(_pooled(model, _of_blocks(model, weights), evidence, priors, present), target)
         total = patients * loss + ((count * weights - 1).square().sum() + (raw.sum() - 1).square()) / (2 * spread**2)
         (slope,) = torch.autograd.grad(total, raw)
         return float(total.detach()), slope.numpy()
@@ -156,9 +157,15 @@ def _best(model: LegoMerge, evidence: Tensor, present: Tensor, target: Tensor, s
     return best / best.sum()
 
 
+def _of_blocks(model: LegoMerge, weights: Tensor) -> Tensor:
+    """Return the weights of blocks ``(m,)``, of those of modalities ``(g,)``."""
+    parts = parts_within({name: model.block(name) for name in model.modalities})
+    return spread_out(weights, model.sites) * torch.tensor(parts, dtype=weights.dtype)
+
+
 def _pooled(model: LegoMerge, weights: Tensor, evidence: Tensor, priors: Tensor, present: Tensor) -> Tensor:
-    """Return the logits ``(n, k)`` that the merge would give with these weights."""
-    shares = present_weights(weights, present)
+    """Return the logits ``(n, k)`` that the merge would give with these weights of blocks ``(m,)``."""
+    shares = model.shares_among(present, weights)
     said = (shares[:, :, None] * evidence).sum(0)
     strength = model.strength_of(shares)
     made: Tensor = shares.mT @ priors + (strength[:, 0] if isinstance(strength, Tensor) else strength) * said

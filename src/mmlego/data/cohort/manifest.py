@@ -20,6 +20,7 @@ from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
+from mmlego.sites import AT
 from mmlego.wording import UTF8, listed, meant, shortened
 
 if TYPE_CHECKING:
@@ -344,9 +345,9 @@ def sources_of_frames(
 
 def _check_name(name: str, where: str) -> None:
     """Refuse a name of a modality that cannot be that of a folder: its block and its logs are kept under it."""
-    odd = any(char in "/\\" or not char.isprintable() for char in name)
+    odd = any(char in f"/\\{AT}" or not char.isprintable() for char in name)
     if odd or not name.strip() or name != name.strip() or name.startswith(".") or len(name) > MOST_LETTERS:
-        expected = f"1 to {MOST_LETTERS} letters, without slashes, and no dot or space at its ends"
+        expected = f"1 to {MOST_LETTERS} letters, without slashes and {AT}, and no dot or space at its ends"
         raise InputError(
             f"{where}: a modality cannot be called {shortened(name)!r}",
             expected=expected,

@@ -15,6 +15,7 @@ from mmlego.data.memory.columns import BagColumn, Column, DenseColumn
 from mmlego.data.memory.features import read_column
 from mmlego.data.memory.patients import PatientData
 from mmlego.errors import InputError, within
+from mmlego.sites import modality_of
 from mmlego.tasks import Task
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Prepared:
     cohort
         The cohort whose patients are turned into data.
     preprocessing
-        For each modality its fitted preprocessing.
+        For each modality its fitted preprocessing; as ``clinical@a`` that of one site, whose data are a modality of
+        their own.
     task
         The meaning of the target; None for a cohort without outcome.
     train
@@ -93,7 +95,7 @@ class Prepared:
     def _column(self, modality: str, fitted: Preprocessing, names: list[str]) -> Column:
         import pandas as pd
 
-        frame = self.cohort.frames.get(modality)
+        frame = self.cohort.frames.get(modality_of(modality))
         nobody = fitted.blank()
         present = torch.zeros(len(names), dtype=torch.bool)  # (n,)
         if frame is not None:

@@ -174,20 +174,19 @@ class PatientData:
         index = check_rows(rows, len(self))
         if len(index) == 0:
             raise InputError("no rows are left", expected="at least one row", got=0)
-        repeats = self.repeats
-        if repeats == "error" and len(set(index.tolist())) < len(index):
-            repeats = "allow"  # the caller asks for a row twice, as a bootstrap does
+        again = len(set(index.tolist())) < len(index)  # the caller asks for a row twice, as a bootstrap does
+        repeats: Choice = "allow" if again else self.repeats
         return self._with({name: column.take(index) for name, column in self._columns.items()}, index, repeats)
 
-    def only(self, modalities: Sequence[str]) -> PatientData:
-        """Return the named modalities alone, in the named order.
+    def only(self, modalities: Sequence[str] | Mapping[str, str]) -> PatientData:
+        """Return the named modalities alone, in the named order, or under other names.
 
         Patients who have none of them stay, and can be dropped with :meth:`with_any`.
 
         Parameters
         ----------
         modalities
-            Some of the names.
+            Some of the names; or by new name the old one, which may have several.
 
         Raises
         ------
@@ -202,8 +201,11 @@ class PatientData:
         """
         if isinstance(modalities, str) or len(modalities) == 0:
             raise InputError("no list of modalities", expected="names, as ['rna', 'cnv']", got=repr(modalities))
-        check_names(modalities, self.modalities)
-        return self._with({name: self._columns[name] for name in modalities}, torch.arange(len(self)), self.repeats)
+        names = modalities if isinstance(modalities, Mapping) else dict(zip(modalities, modalities, strict=True))
+        check_names(list(names.values()), self.modalities)
+        return self._with(
+            {new: self._columns[old] for new, old in names.items()}, torch.arange(len(self)), self.repeats
+        )
 
     def with_all(self) -> PatientData:
         """Return the rows that have every modality.

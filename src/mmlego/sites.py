@@ -1,0 +1,64 @@
+"""Names of blocks: ``clinical@a`` is the block of site ``a``, and reads the modality ``clinical``.
+
+Where two hospitals have trained a block of one modality each, both read it, each by its own preprocessing; in a merge
+they count as one modality, for they have one kind of evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+AT = "@"
+
+
+def modality_of(name: str) -> str:
+    """Return the modality that a block of some name reads.
+
+    Parameters
+    ----------
+    name
+        Of a block.
+
+    Examples
+    --------
+    >>> modality_of("clinical@a"), modality_of("rna")
+    ('clinical', 'rna')
+    """
+    return name.partition(AT)[0]
+
+
+def by_modality(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return by modality the blocks that read it, both in order.
+
+    Parameters
+    ----------
+    names
+        Of blocks.
+
+    Examples
+    --------
+    >>> by_modality(["clinical@a", "rna", "clinical@b"])
+    {'clinical': ('clinical@a', 'clinical@b'), 'rna': ('rna',)}
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in names:
+        modality = modality_of(name)
+        found[modality] = (*found.get(modality, ()), name)
+    return found
+
+
+def is_name(name: str) -> bool:
+    """Return whether a name says at most one site, and that both have letters.
+
+    Parameters
+    ----------
+    name
+        Of a block.
+
+    Examples
+    --------
+    >>> [is_name(name) for name in ("rna", "rna@a", "rna@", "@a", "rna@a@b")]
+    [True, True, False, False, False]
+    """
+    parts = name.split(AT)
+    return len(parts) <= 2 and all(part.strip() == part != "" for part in parts)
