@@ -155,7 +155,7 @@ MODELS = [
     Case("None", lambda: LegoFuse(None), InputError, "a list of LegoBlocks, got NoneType"),  # type: ignore[arg-type]
     Case("no block", lambda: LegoMerge([TABLE, SNN(5)]), InputError, "LegoBlock, got SNN"),  # type: ignore[list-item]
     Case("a merge", lambda: LegoMerge([merge()]), InputError, "only blocks.*got LegoMerge"),  # type: ignore[list-item]
-    Case("twice", lambda: LegoMerge([TABLE, TABLE]), InputError, r"same modality.*got \['rna', 'rna'\]"),
+    Case("twice", lambda: LegoMerge([TABLE, TABLE]), InputError, r"two blocks are called 'rna'.*mmlego\.rename"),
     Case(
         "other seed",
         lambda: beside(seed=1),

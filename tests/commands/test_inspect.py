@@ -83,11 +83,11 @@ def test_blocks_that_do_not_fit(finished: Path, train: Train, tmp_path: Path) ->
     assert "These blocks stand on different baseplates (task.cuts: (" in said.text
 
 
-def test_two_sites_with_one_modality_merge_one_of_each(finished: Path, train: Train, tmp_path: Path) -> None:
+def test_two_sites_with_one_modality_merge_as_one(finished: Path, train: Train, tmp_path: Path) -> None:
     data = write_cohort(tmp_path / "b", ("rna",), first=100, seed=1)
     other = train(tmp_path / "other", "--plate", finished / "plate", data=data)
     said = done("inspect", finished / "blocks" / "rna", other)
-    assert said.text.endswith("These blocks stand on one baseplate: they merge, one of each modality.")
+    assert said.text.endswith("These blocks stand on one baseplate: they merge; those of rna count as one modality.")
 
 
 def test_foreign_encoders_are_named(tmp_path: Path) -> None:

@@ -150,9 +150,9 @@ def test_wrong_options(finished: Path, tmp_path: Path, arguments: list[str], mes
     assert not (tmp_path / "merge").exists()
 
 
-def test_blocks_of_one_modality_do_not_merge(finished: Path, tmp_path: Path) -> None:
+def test_a_block_counts_once(finished: Path, tmp_path: Path) -> None:
     message = refused("merge", finished / "blocks" / "rna", finished / "blocks" / "rna", "-o", tmp_path / "merge")
-    assert message == "two blocks have the same modality: expected different names, got ['rna', 'rna']"
+    assert message == f"{finished}/blocks/rna is given twice: expected each block once. Leave it out once."
 
 
 def test_only_blocks_are_merged(finished: Path, tmp_path: Path) -> None:
