@@ -248,6 +248,8 @@ def test_lines_that_leave_out_their_last_cells(tmp_path: Path) -> None:
     assert notes == ("2 lines with fewer cells than there are columns, the others taken as empty",)
     with pytest.raises(InputError, match=r"1 line of another number of cells.*expected 3 cells, got 2 in 'P2"):
         texts(tmp_path, "cut.csv", "id,a,b\nP1,1,2\nP2,4")  # the file may have been cut off here
+    found, _ = texts(tmp_path, "quoted.tsv", 'id\ta\tb\nP1\t"x\ty"\nP2\t"u\nv"\t5\n\nP3\t"w"\n')
+    assert found == {"id": ["P1", "P2", "P3"], "a": ["x\ty", "u\nv", "w"], "b": [None, 5, None]}
     with pytest.raises(InputError, match=r"got 4 in 'P9"):
         texts(tmp_path, "more.csv", "id,a,b\n" + "P1,1,2\n" * 200 + "P9,1,2,3\n")
 

@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import COMMA, NULLS, Dialect
 from mmlego.data.reading.in_turn import in_turn, threads
-from mmlego.data.reading.rows import PIECE_BYTES, Piece, count_lines, estimate_lines, padded, piece_bytes, row_pieces
+from mmlego.data.reading.own_memory import own_memory
+from mmlego.data.reading.rows import (
+    PIECE_BYTES,
+    Piece,
+    count_lines,
+    estimate_lines,
+    padded,
+    piece_bytes,
+    row_pieces,
+    unequal,
+)
 from mmlego.data.reading.wide import WideReader
 from mmlego.errors import InputError
 from mmlego.wording import counted
@@ -31,6 +41,7 @@ MOST_LOOKED_AT = 20
 CELLS_LOOKED_AT = 200_000
 ALONE = 2 * PIECE_BYTES  # a piece as long as this is parsed alone, its columns side by side
 SPARE = 1.1  # rows more than the first ones let expect
+RAGGED = " columns, got "  # in what pyarrow says of a row of another number of cells
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
@@ -104,7 +115,7 @@ def read_columns(content: BinaryIO, dialect: Dialect, wanted: Sequence[str], tex
 class _RaggedError(Exception):
     """Rows of another number of cells than there are columns."""
 
-    def __init__(self, rows: Sequence[Any]) -> None:
+    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
         self.rows = rows
 
 
@@ -190,7 +201,7 @@ class _Reader:
         try:
             return parse(piece)
         except _RaggedError as error:
-            if any(row.actual_columns > len(self.names) for row in error.rows) or piece.rows[-1] != LINE_FEED:
+            if any(count > len(self.names) for count, _ in error.rows) or piece.rows[-1] != LINE_FEED:
                 raise _ragged(error.rows, self.names) from None
             self.short += len(error.rows)
             self.ahead = False  # such lines are hardly alone
@@ -249,33 +260,30 @@ class _Reader:
         import pyarrow as pa
         from pyarrow import csv
 
-        bad: list[Any] = []
-
-        def refuse(row: Any) -> str:
-            bad.append(row)
-            return "skip"
-
-        table = csv.read_csv(
-            pa.BufferReader(piece.rows),
-            csv.ReadOptions(
-                block_size=max(2**20, len(piece.rows) + 1), column_names=self.names, use_threads=len(piece.rows) > ALONE
-            ),
-            csv.ParseOptions(
-                delimiter=self.dialect.separator, newlines_in_values=piece.quotes, invalid_row_handler=refuse
-            ),
-            csv.ConvertOptions(
-                column_types=kinds,
-                include_columns=[] if len(names) == len(self.names) else list(names),
-                null_values=self.nulls,
-                true_values=[],
-                false_values=[],
-                decimal_point=self.dialect.decimal,
-                strings_can_be_null=False,
-            ),
-        )
-        if bad:
-            raise _RaggedError(bad)
-        return table
+        try:
+            return csv.read_csv(
+                own_memory(piece.rows),
+                csv.ReadOptions(
+                    block_size=max(2**20, len(piece.rows) + 1),
+                    column_names=self.names,
+                    use_threads=len(piece.rows) > ALONE,
+                ),
+                csv.ParseOptions(delimiter=self.dialect.separator, newlines_in_values=piece.quotes),
+                csv.ConvertOptions(
+                    column_types=kinds,
+                    include_columns=[] if len(names) == len(self.names) else list(names),
+                    null_values=self.nulls,
+                    true_values=[],
+                    false_values=[],
+                    decimal_point=self.dialect.decimal,
+                    strings_can_be_null=False,
+                ),
+            )
+        except pa.ArrowInvalid as error:
+            bad = unequal(bytes(piece.rows), self.dialect.separator, len(self.names)) if RAGGED in str(error) else []
+            if not bad:
+                raise
+            raise _RaggedError(bad) from None
 
     def _again(self) -> None:
         """Read once more, as text, the rows of columns that were taken for numbers in earlier pieces."""
@@ -341,13 +349,13 @@ def _joined(parts: Sequence[Any]) -> Objects:
     return np.concatenate(found)
 
 
-def _ragged(bad: Sequence[Any], names: Sequence[str]) -> InputError:
+def _ragged(bad: Sequence[tuple[int, str]], names: Sequence[str]) -> InputError:
     """Return the error that lines have more or fewer cells than there are names."""
-    row = bad[0]
-    text = row.text if len(row.text) <= 60 else f"{row.text[:59]}…"
+    count, text = bad[0]
+    text = text if len(text) <= 60 else f"{text[:59]}…"
     return InputError(
         f"{counted(len(bad), 'line')} of another number of cells than the line of names",
         expected=f"{len(names)} cells",
-        got=f"{row.actual_columns} in {text!r}",
+        got=f"{count} in {text!r}",
         remedy="Mend them: a text that holds the separator belongs in quotes.",
     )

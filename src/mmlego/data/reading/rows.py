@@ -161,6 +161,28 @@ def padded(piece: bytes, separator: str, width: int) -> bytes:
     return b"\n".join([*lines, b""])
 
 
+def unequal(piece: bytes, separator: str, width: int) -> list[tuple[int, str]]:
+    r"""Return the rows of a piece that have more or fewer cells than others: how many, and the text.
+
+    Parameters
+    ----------
+    piece
+        Whole rows.
+    separator
+        What stands between cells.
+    width
+        How many cells a row has.
+
+    Examples
+    --------
+    >>> unequal(b"a,1,2\nb\n\nc,1,2,3\n", ",", 3)
+    [(1, 'b'), (4, 'c,1,2,3')]
+    """
+    rows = (line.rstrip(b"\r\n").decode("utf-8") for line in _lines_of(piece))
+    counts = ((len(cells(row, separator)), row) for row in rows if row.strip())
+    return [(count, row) for count, row in counts if count != width]
+
+
 def _lines_of(piece: bytes) -> list[bytes]:
     """Return the rows of a piece, also those that go on in the next line."""
     rows: list[bytes] = []

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.dialect import NULLS, Dialect
+from mmlego.data.reading.own_memory import own_memory
 from mmlego.errors import InputError
 from mmlego.wording import counted
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class WideReader:
@@ -120,8 +118,8 @@ class WideReader:
         text = b"\n".join(cells) + b"\n"
         if len(cells) == 0:
             return np.zeros(0)
-        table: pa.Table = csv.read_csv(
-            pa.BufferReader(text),
+        table = csv.read_csv(
+            own_memory(text),
             csv.ReadOptions(block_size=max(2**20, len(text) + 1), column_names=["x"], use_threads=False),
             csv.ParseOptions(delimiter="\x1f", quote_char=False, ignore_empty_lines=False),
             csv.ConvertOptions(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.own_memory import own_memory
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import DOTTED, as_number, numbers_among, plain
@@ -292,7 +293,7 @@ def _parsed(piece: bytes, header: Header, place: int, samples: Sequence[int], wh
     kinds = {str(number): pa.string() if text else pa.float64() for number in samples} | {str(place): pa.string()}
     try:
         return reader.read_csv(
-            pa.BufferReader(piece),
+            own_memory(piece),
             reader.ReadOptions(
                 block_size=len(piece) + 1, column_names=[str(number) for number in range(len(header.names))]
             ),
