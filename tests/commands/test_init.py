@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,47 @@ def test_genes_in_rows_and_mutations(tmp_path: Path) -> None:
         },
     }  # fmt: skip
     assert "#   label: died" in (tmp_path / "cohort.yaml").read_text()
+
+
+def _matrix(first: str, cells: str = "{patient}") -> list[str]:
+    names = [first, *(cells.format(patient=patient) for patient in IDS)]
+    return ["\t".join(names[not first :]), *("\t".join([f"G{i}", *(str(i + n) for n in range(N))]) for i in range(3))]
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [
+        ("series.txt", ['!Series_title\t"a trial"', "!series_matrix_table_begin", *_matrix('"ID_REF"', '"{patient}"'),
+                        "!series_matrix_table_end"]),
+        ("matrix.txt", _matrix("")),
+        ("matrix.tsv", _matrix("")),
+        ("set.gct.txt", ["#1.2", "3\t30", *_matrix("Name")]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("packed", [False, True])
+def test_matrices_that_are_no_tables(tmp_path: Path, name: str, lines: list[str], packed: bool) -> None:
+    """A series matrix of GEO, a GCT, and what R writes without a name for the row names: ``check`` reads them, too."""
+    outcome(tmp_path)
+    text = ("\n".join(lines) + "\n").encode()
+    name = f"{name}.gz" if packed else name
+    (tmp_path / name).write_bytes(gzip.compress(text) if packed else text)
+    found = drafted(tmp_path, "outcome.csv", name)
+    assert list(found.values()) == [{"kind": "omics", "file": name, "genes": "rows"}]
+    with open(tmp_path / "cohort.yaml", "a") as manifest:
+        manifest.write("outcome: {task: classification, file: outcome.csv, label: died}\n")
+    cohort = Cohort.from_manifest(tmp_path / "cohort.yaml")
+    values = cohort.prepare(IDS).data(IDS).batch().inputs[next(iter(found))]
+    expected = (np.arange(N) - np.arange(N).mean()) / np.arange(N).std(ddof=1)  # of each gene, as patients are numbered
+    np.testing.assert_allclose((values - values.mean(0)) / values.std(0), np.tile(expected[:, None], 3), atol=1e-5)
+
+
+def test_an_export_of_patients_in_rows_is_told(tmp_path: Path) -> None:
+    outcome(tmp_path)
+    (tmp_path / "age.csv").write_text("patient,age\n" + "".join(f"{patient},50\n" for patient in IDS))
+    lines = ["a\tb\tc", *(f"{patient}\t1\t2\t3" for patient in IDS)]
+    (tmp_path / "export.tsv").write_text("\n".join(lines) + "\n")
+    assert list(drafted(tmp_path, "outcome.csv", "age.csv", "export.tsv")) == ["age"]
+    assert "programs leave out the name of the row names" in (tmp_path / "cohort.yaml").read_text()
 
 
 def test_stays_of_a_file_each_are_one_series(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def _where(one: Look, base: Path) -> str:
 def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
     """Return the column of patient ids, and why it is taken for that."""
     tables = [one for one in looks if one.frame is not None and not one.layout]
-    names = list(dict.fromkeys(str(name) for one in tables for name in one.frame.columns))  # type: ignore[union-attr]
+    whole = [one.frame for one in tables if one.frame is not None and not one.refused]
+    names = list(dict.fromkeys(str(name) for frame in whole for name in frame.columns))
     if key is not None:
         if tables and key not in names:
             raise InputError(f"no table has a column {key!r}", remedy=meant(key, names))
@@ -237,6 +238,8 @@ def _sections(
         return [(one.name, _of_stays(one, looks, base))]
     if one.frame is not None:
         body = known_table(one.frame, scalar(_where(one, base)), key, ids)
+        if one.refused and not body:
+            return [(one.name, [f"# {one.refused}"])]
         return [(one.name, body)] if body else of_table(one, one.frame, key, _where(one, base))
     where = _where(one, base)
     if one.stems:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlego.data.kinds.omics.files import open_annotated
 from mmlego.data.kinds.omics.gene_rows import ABOUT_GENES
+from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text
 from mmlego.data.reading.annotated import Annotated
+from mmlego.errors import InputError
 from mmlego.wording import listed
 
 if TYPE_CHECKING:
@@ -108,6 +111,30 @@ def genes_in_rows(frame: pd.DataFrame, ids: Collection[str]) -> list[str]:
     others = [str(name) for name in frame.columns[1:] if str(name).strip().lower() not in ABOUT_GENES]
     samples = [name for name in others if id_in(name, ids) is not None]
     return samples if len(samples) > 1 and len(samples) * 2 > len(others) else []
+
+
+def first_rows(path: Path) -> pd.DataFrame | None:
+    """Return the first rows of a matrix of numbers, as text; None if the file is no such matrix.
+
+    Lines about it may stand above, as GEO and GCT have them, and the name of the row names may be left out, as R does.
+
+    Parameters
+    ----------
+    path
+        A text table.
+    """
+    import pandas as pd
+
+    try:
+        with open_text(path, whole=False) as content:
+            header = find_header(content, path.name)
+    except (InputError, OSError, EOFError, zlib.error):
+        return None
+    cells = [cell for row in header.rows for cell in row[1:]]
+    numbers = sum(is_number(cell.replace(",", ".") if header.decimal == "," else cell) for cell in cells)
+    if len(header.names) < 3 or numbers * 2 <= len(cells):
+        return None
+    return pd.DataFrame(header.rows, columns=list(header.names), dtype=object)
 
 
 def forms(samples: Sequence[str], ids: Collection[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmlego.data.cohort.known_layouts import is_meds, time_of
+from mmlego.data.cohort.known_layouts import first_rows, is_meds, time_of
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.registry import KINDS
 from mmlego.data.reading.files import read_lines
@@ -47,6 +47,8 @@ class Look:
         Of series ``wide`` or ``meds``, of files ``folders`` where each patient has a folder.
     sheet
         Of ``.xlsx`` the sheet, where there are several.
+    refused
+        Why the file is no table with a row a patient, where the first rows of a matrix are all that was read.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Look:
     stems: tuple[str, ...] = ()
     layout: str = ""
     sheet: str | None = None
+    refused: str = ""
 
 
 def look(paths: Sequence[Path]) -> tuple[list[Look], list[str]]:
@@ -170,9 +173,17 @@ def _tables(path: Path, left: list[str]) -> list[Look]:
 
 
 def _first(path: Path) -> Look:
-    """Return the look of one table, its cells as text."""
-    frame = read_table(path, _header(path)[-1], text=("*",))
-    return Look(_name(path), "table", path, frame=frame.set_axis([str(name) for name in frame.columns], axis=1))
+    """Return the look of one table, its cells as text; of a matrix below lines about it, the first rows."""
+    refused = ""
+    try:
+        frame = read_table(path, _header(path)[-1], text=("*",))
+    except LegoError as error:
+        matrix = first_rows(path)
+        if matrix is None:
+            raise
+        frame, refused = matrix, str(error)
+    frame = frame.set_axis([str(name) for name in frame.columns], axis=1)
+    return Look(_name(path), "table", path, frame=frame, refused=refused)
 
 
 def _inside(path: Path) -> list[Path]:
