@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 
 from mmlego.baseplate import Baseplate
@@ -11,11 +12,12 @@ from mmlego.checkpoint import load, save
 from mmlego.data import Cohort, Split, check_split, hash_patients, load_splits, save_splits
 from mmlego.data.cohort.scaffolds import declared_groups
 from mmlego.data.cohort.splitting import Duplicates
-from mmlego.errors import InputError, MismatchError
+from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.files import write_atomically
 from mmlego.fingerprint import Fingerprint
 from mmlego.run_folder import RunFolder
 from mmlego.sections import PlateSettings, Shares
+from mmlego.wording import listed
 
 ELSEWHERE = "Choose another folder with out=PATH."
 
@@ -172,7 +174,12 @@ def plate_of(
     InputError
         If there is no outcome to make one for, or the checkpoint given is none.
     MismatchError
-        If the run was begun on another one, or the settings ask for another one.
+        If the run was begun on another one, the settings ask for another one, or the outcome is not of its coding.
+
+    Warns
+    -----
+    LegoWarning
+        If it lacks labels or targets that the cohort has.
     """
     found = None
     for source in (given, None if run is None or not run.plate.is_dir() else run.plate):
@@ -189,9 +196,15 @@ def plate_of(
             )
         _check_asked(settings, plate, named)
         found = plate
-    if found is None:
-        if cohort.outcome is None or cohort.outcome_spec is None:
-            raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
+    if cohort.outcome is None or cohort.outcome_spec is None:
+        raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
+    if found is not None:
+        cohort.outcome_spec.target(cohort.outcome, found.task)  # refused before anything is kept
+        beyond = cohort.outcome_spec.beyond(cohort.outcome, found.task)
+        if beyond:
+            text = f"The baseplate has no {listed(beyond)}: nothing is learnt of what {cohort.name} knows of it."
+            warnings.warn(text, LegoWarning, stacklevel=4)
+    else:
         task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])
         found = Baseplate(task, **settings.model_dump())
     if run is not None and not run.plate.is_dir():

@@ -18,6 +18,7 @@ from mmlego.tasks.conformal import quantile_of, quantiles
 from mmlego.tasks.prediction import Prediction
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.regression_scores import is_constant, regression_scores
+from mmlego.tasks.regression_unit import units_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -73,6 +74,8 @@ class Regression(Task):
         Mean of the target in the training part, one for all targets or one each.
     scale
         Standard deviation of the target in the training part, positive, one for all targets or one each.
+    units
+        Of the targets, as ``"mg/dl"``, one for all or one each; None: not known. Numbers are never converted.
 
     Raises
     ------
@@ -93,17 +96,20 @@ class Regression(Task):
     targets: tuple[str, ...]
     mean: tuple[float, ...]
     scale: tuple[float, ...]
+    units: tuple[str, ...] | None = None
 
     def __init__(
         self,
         targets: int | Sequence[str] = 1,
         mean: float | Sequence[float] = 0.0,
         scale: float | Sequence[float] = 1.0,
+        units: str | Sequence[str] | None = None,
     ) -> None:
         names = as_names(targets, "targets", "target_", least=1)
         object.__setattr__(self, "targets", names)
         object.__setattr__(self, "mean", _one_each(mean, "mean", len(names)))
         object.__setattr__(self, "scale", _one_each(scale, "scale", len(names)))
+        object.__setattr__(self, "units", units_of(units, names))
         if min(self.scale) <= 0:
             raise InputError(
                 "scale is not positive",
@@ -112,8 +118,21 @@ class Regression(Task):
                 remedy="Leave constant targets out, or give them scale 1.",
             )
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
+        return f"{type(self).__name__}({said})"
+
+    def config(self) -> dict[str, object]:
+        """Describe the task in plain values, ready for JSON; units that are not known are left out."""
+        return {key: value for key, value in super().config().items() if value is not None}
+
     @classmethod
-    def from_data(cls, target: object, targets: int | Sequence[str] | None = None) -> Self:
+    def from_data(
+        cls,
+        target: object,
+        targets: int | Sequence[str] | None = None,
+        units: str | Sequence[str] | None = None,
+    ) -> Self:
         """Take mean and scale from the targets of the training part.
 
         Parameters
@@ -122,6 +141,8 @@ class Regression(Task):
             Finite numbers.
         targets
             The names; numbered if left out.
+        units
+            Theirs, if they are known.
 
         Returns
         -------
@@ -154,7 +175,7 @@ class Regression(Task):
         if bool(constant.any()):
             which = ", ".join(name for name, flat in zip(names, constant.tolist(), strict=True) if flat)
             warnings.warn(f"Constant target, its scale is taken as 1: {which}.", LegoWarning, stacklevel=2)
-        return cls(names, values.mean(dim=0).tolist(), scale.masked_fill(constant, 1.0).tolist())
+        return cls(names, values.mean(dim=0).tolist(), scale.masked_fill(constant, 1.0).tolist(), units)
 
     @property
     def outputs(self) -> int:

@@ -153,5 +153,5 @@ def test_a_task_of_another_kind_is_refused() -> None:
     with pytest.raises(MismatchError, match="classes that the task lacks: expected a, c, got b"):
         parse_outcome(CLASS).target(outcome, Classification(["a", "c"]))
     numbers, _ = parse_outcome({"task": "regression", "target": "y"}).known(frame(y=[1, 2]))
-    with pytest.raises(MismatchError, match="lacks targets of the task: expected z, got y"):
+    with pytest.raises(MismatchError, match="lacks targets of the task: z: expected z, got y"):
         parse_outcome({"task": "regression", "target": "y"}).target(numbers, Regression(["z"]))

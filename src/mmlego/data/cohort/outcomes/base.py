@@ -78,6 +78,10 @@ class Outcome(BaseModel, ABC):
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the counts of the outcome as one line."""
 
+    def beyond(self, outcome: pd.DataFrame, task: Task) -> list[str]:
+        """Return the columns of these patients that a task has not, as one of another site; none where it has one."""
+        return []
+
     def strata(self, outcome: pd.DataFrame) -> Tensor:
         """Return the group of each patient ``(n,)`` for stratified splits."""
         task = self.fit_task(outcome)

@@ -126,7 +126,12 @@ class ClassificationOutcome(Outcome):
         place = {name: number for number, name in enumerate(classes)}
         unknown = sorted(set(outcome["label"]) - set(place))
         if unknown:
-            raise MismatchError("classes that the task lacks", expected=listed(classes), got=listed(unknown))
+            raise MismatchError(
+                "classes that the task lacks",
+                expected=listed(classes),
+                got=listed(unknown),
+                remedy="Write the classes in the file as the model has them.",
+            )
         return torch.tensor([place[name] for name in outcome["label"]], dtype=torch.int64)
 
     def describe(self, outcome: pd.DataFrame) -> str:
@@ -193,7 +198,12 @@ class MultiLabelOutcome(Outcome):
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
         """Return the labels ``(n, k)``, NaN where missing."""
-        return columns_of(outcome, of_kind(task, MultiLabel).labels)
+        remedy = "Call the columns as the model does; add one that is not known, with empty cells."
+        return columns_of(outcome, of_kind(task, MultiLabel).labels, remedy)
+
+    def beyond(self, outcome: pd.DataFrame, task: Task) -> list[str]:
+        """Return the labels that the task has not."""
+        return [name for name in outcome.columns if name not in of_kind(task, MultiLabel).labels]
 
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return how many patients have each label."""

@@ -14,6 +14,7 @@ from mmlego.data.cohort.outcomes.numbers import Decimal, numbers
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import MismatchError
 from mmlego.tasks import Regression, Task
+from mmlego.tasks.regression_unit import check_numbers, units_of
 from mmlego.wording import listed
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ class RegressionOutcome(Outcome):
     ----------
     target_columns
         The columns, as names or globs; ``target`` in a manifest.
+    unit
+        Of the numbers, as ``mg/dl``, or by column. It becomes that of the models; numbers are never converted.
     decimal
         What stands before the decimals: ``.`` or ``,``.
 
@@ -38,6 +41,7 @@ class RegressionOutcome(Outcome):
 
     task: Literal["regression"]
     target_columns: str | list[str] = Field(alias="target")
+    unit: str | dict[str, str] | None = None
     decimal: Decimal = "."
 
     def named(self) -> list[str]:
@@ -56,11 +60,29 @@ class RegressionOutcome(Outcome):
 
     def fit_task(self, outcome: pd.DataFrame) -> Regression:
         """Return the task with mean and scale of these patients."""
-        return Regression.from_data(outcome.to_numpy(), targets=list(outcome.columns))
+        names = list(outcome.columns)
+        return Regression.from_data(outcome.to_numpy(), targets=names, units=units_of(self.unit, names))
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
-        """Return the numbers in their units, ``(n, k)``."""
-        return columns_of(outcome, of_kind(task, Regression).targets)
+        """Return the numbers in their units, ``(n, k)``.
+
+        Raises
+        ------
+        MismatchError
+            If a target of the task is not there, its unit is another, or numbers are of another scale.
+        """
+        known = of_kind(task, Regression)
+        values = columns_of(outcome, known.targets, "Call the columns as the model does.")
+        units = units_of(self.unit, list(outcome.columns))
+        if units is not None:
+            named = dict(zip(outcome.columns, units, strict=True))
+            units = tuple(named[name] for name in known.targets)
+        check_numbers(known, values.double().numpy(), units)
+        return values
+
+    def beyond(self, outcome: pd.DataFrame, task: Task) -> list[str]:
+        """Return the columns that the task has not."""
+        return [name for name in outcome.columns if name not in of_kind(task, Regression).targets]
 
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return mean and standard deviation of each number."""
@@ -68,7 +90,7 @@ class RegressionOutcome(Outcome):
         return "regression: " + listed(values, 8)
 
 
-def columns_of(outcome: pd.DataFrame, names: Sequence[str]) -> Tensor:
+def columns_of(outcome: pd.DataFrame, names: Sequence[str], remedy: str) -> Tensor:
     """Return columns of an outcome as a tensor ``(n, k)``.
 
     Parameters
@@ -77,6 +99,8 @@ def columns_of(outcome: pd.DataFrame, names: Sequence[str]) -> Tensor:
         The outcome.
     names
         The ``k`` columns that the task has.
+    remedy
+        Where one is not there.
 
     Raises
     ------
@@ -86,6 +110,9 @@ def columns_of(outcome: pd.DataFrame, names: Sequence[str]) -> Tensor:
     lacking = [name for name in names if name not in outcome.columns]
     if lacking:
         raise MismatchError(
-            "the outcome lacks targets of the task", expected=listed(names), got=listed(outcome.columns)
+            f"the outcome lacks targets of the task: {listed(lacking)}",
+            expected=listed(names),
+            got=listed(outcome.columns),
+            remedy=remedy,
         )
     return torch.tensor(outcome[list(names)].to_numpy(), dtype=torch.float32)
