@@ -91,7 +91,10 @@ def _table(table: TablePreprocessor, x: Tensor, cells: Cells, raw: Any) -> list[
     for i, name in enumerate(table.numeric):
         value = table.centre[i] + table.scale[i] * numbers[i]
         where = {} if beside is None else {BESIDE: beside[i]}
-        lines.append(_line(name, _given(raw, name, _short(value)), shares[i], where))
+        told = _given(raw, name, _short(value))
+        if name in table.truths and not isinstance(told, str) and told in (0, 1):
+            told = "yes" if told else "no"
+        lines.append(_line(name, told, shares[i], where))
     start = len(table.numeric)
     for name, known in table.categories.items():
         own = slice(start, start + len(known))

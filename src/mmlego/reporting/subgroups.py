@@ -11,6 +11,11 @@ import yaml
 
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest import load_manifest
+from mmlego.data.cohort.manifest_files import Wanted
+from mmlego.data.kinds.table.source import TableSource
+from mmlego.data.kinds.tabular.keys import ColumnKeys
+from mmlego.data.reading.column_rules import fits
+from mmlego.data.reading.truths import truths_of
 from mmlego.errors import InputError
 from mmlego.reporting.numbers import significant
 from mmlego.reporting.subject import Subject
@@ -68,12 +73,27 @@ def subgroups(subject: Subject, by: str, *, links: bool = False) -> Mapping[str,
                 got=known.nunique(),
                 remedy="Name another column with --by.",
             )
-        named = held.map(lambda value: None if pd.isna(value) else label(value))
+        said = truths_of({label(value) for value in known.unique()}) or {}
+        names = {word: "yes" if value else "no" for word, value in said.items()}  # however they are written
+        named = held.map(lambda value: None if pd.isna(value) else names.get(label(value), label(value)))
     found: dict[str, list[str]] = {}
     for name in sorted(set(named.dropna()), key=str):
         found[str(name)] = named.index[named == name].tolist()
     nobody = named.index[named.isna()].tolist()
     return found | ({"not known": nobody} if nobody else {})
+
+
+def _said_of(by: str, section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a section of a table says of one of its columns."""
+    said: dict[str, Any] = {}
+    for key, value in section.items():
+        if key in ("numeric", "categories"):
+            value = [by] if fits(by, [value] if isinstance(value, str) else value) else None
+        elif isinstance(value, dict):
+            value = {pattern: what for pattern, what in value.items() if fits(by, [str(pattern)])}
+        if key in ColumnKeys.model_fields and value:
+            said[key] = value
+    return said
 
 
 def _among_features(cohort: Cohort, by: str) -> pd.Series | None:
@@ -98,15 +118,22 @@ def _in_files(subject: Subject, cohort: Cohort, by: str, links: bool) -> pd.Seri
             continue
         seen.add(file)
         forms = {name: section[name] for name in ("id",) if name in section}
+        if section.get("kind") == "table":
+            forms |= _said_of(by, section)
         modality = {"kind": "table", "file": file, "columns": [by], "rows": "first", **forms}
         places = list(subject.folders) or [manifest.parent]
         with TemporaryDirectory() as folder:
             single = Path(folder) / "cohort.yaml"
             single.write_text(yaml.safe_dump({**rest, "modalities": {"by": modality}}), encoding="utf-8")
             try:
-                frame = Cohort.from_manifest(single, folder=places, links=links).frames["by"]
+                read = Cohort.from_manifest(single, folder=places, links=links, wanted=Wanted())
             except InputError:
-                continue  # this file is no table, or has no such column
-        return frame[by]
+                continue  # this file is no table
+        if by not in read.frames["by"].columns:
+            continue
+        source = read.sources["by"]
+        for error in source.faults if isinstance(source, TableSource) else ():
+            raise error
+        return read.frames["by"][by]
     known = [str(name) for frame in cohort.frames.values() for name in frame.columns]
     raise InputError(f"no table of the cohort has a column {by!r}", remedy=meant(by, known))

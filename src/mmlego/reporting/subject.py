@@ -12,6 +12,7 @@ from mmlego.bench import Results, read_results
 from mmlego.checkpoint import load
 from mmlego.checkpoint_config import read_config
 from mmlego.data import Cohort
+from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError
 from mmlego.job.begin import read_split
 from mmlego.job.predicting import completed, wanted_of
@@ -144,7 +145,9 @@ def _of_bench(
     if bench is not None:
         raise InputError(f"{source} is an experiment itself", remedy="Leave --bench out, or name a run folder first.")
     given = tuple(folders or ())
-    cohort = None if data is None else Cohort.from_manifest(data, folder=list(given) or None, links=links)
+    cohort = (
+        None if data is None else Cohort.from_manifest(data, folder=list(given) or None, links=links, wanted=Wanted())
+    )
     results = read_results(source)
     if cohort is not None and not results.outcome.keys() <= set(cohort.patients):
         raise InputError(

@@ -34,7 +34,11 @@ def read(cells: list[object], decimal: str = ".", **rules: object) -> tuple[list
         (["5", ".", "-", "?", "NA"], [5, None, None, None, None], "x '.' 1×, x '-' 1×, x '?' 1×, x 'NA' 1×"),
         (["TRUE", "FALSE", "NA"], [1, 0, None], "read as missing: x 'NA' 1×"),
         (["f", "m", "NA", "[Unknown]"], ["f", "m", None, None], "read as missing: x 'NA' 1×, x '[Unknown]' 1×"),
-        (["yes", "no", None], ["yes", "no", None], None),
+        (["yes", "no", None], [1, 0, None], None),
+        (["T", "F"], [1, 0], "x holds 'T' 1×, 'F' 1× (read as yes or no; else declare categories:)"),
+        (["yes", "no", "unknown"], ["yes", "no", "unknown"], "x has the word 'unknown' 1×, taken as a category"),
+        (["TRUE", "FALSE", "unknown"], ["TRUE", "FALSE", "unknown"], "x has the word 'unknown' 1×"),
+        (["yes", None, "yes"], ["yes", None, "yes"], None),  # ticked or not: of one word alone nobody knows
         (["None", "mild", "None"], ["None", "mild", "None"], "x has the word 'None' 2×, taken as a category"),
         (["a", "unknown"], ["a", "unknown"], "x has the word 'unknown' 1×, taken as a category"),
         (["3,5", "0,25", "1,234"], [3.5, 0.25, 1.234], "read with decimal commas"),

@@ -106,6 +106,20 @@ class Remarks:
         if doubts:
             self.doubts[name] = "; ".join(doubts)
 
+    def yes_or_no(self, name: str, words: Mapping[str, int]) -> None:
+        """Keep how yes and no are written, where they are not in one of the usual ways.
+
+        Parameters
+        ----------
+        name
+            The column.
+        words
+            Its words, with how often each stands there.
+        """
+        if {word.casefold() for word in words} not in ({"yes", "no"}, {"true", "false"}) or len(words) > 2:
+            told = listed((f"{word!r} {count}×" for word, count in _often(words)), 6)
+            self._said.append((f"{name} holds {told}", "read as yes or no; else declare categories:"))
+
     def notes(self) -> list[Noted]:
         """Return what was read as missing, or otherwise than it is written."""
         notes: list[Noted] = []

@@ -99,6 +99,8 @@ class Found:
         By column what may be wrong with it.
     faults
         What is wrong, where columns were read all the same.
+    truths
+        The columns that are yes or no.
     """
 
     frame: pd.DataFrame
@@ -107,6 +109,7 @@ class Found:
     taken: Mapping[str, str]
     doubts: Mapping[str, str]
     faults: tuple[InputError, ...] = ()
+    truths: tuple[str, ...] = ()
 
     def without_rows(self) -> Found:
         """Return what was found, without the values."""

@@ -20,6 +20,7 @@ from mmlego.data.reading.column_rules import ColumnRules, Found, fits
 from mmlego.data.reading.dates import elapsed, is_date
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import is_clock, like_number
 from mmlego.data.reading.words import numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
 FEWEST_MONTHS = 8  # numbers as 202001: one in eight of any numbers looks like a month
-TRUE, FALSE = frozenset({"TRUE", "True", "true"}), frozenset({"FALSE", "False", "false"})
 
 
 def read_types(
@@ -43,6 +43,7 @@ def read_types(
     strict: bool = True,
     decimal: str = ".",
     dotted: Collection[str] = (),
+    truths: bool = True,
 ) -> Found:
     """Decide what the columns of a table are.
 
@@ -63,6 +64,8 @@ def read_types(
         The decimal sign of the file, where the rules say nothing of a column.
     dotted
         Columns, read as text, in which 1.234 may be a thousand and more.
+    truths
+        Whether words that say yes or no become 1 and 0; else they stay categories, as a model may know them as such.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def read_types(
     ["clinical: read as missing: age '> 89' 1×, age 'not reported' 1×, sex 'NA' 1×"]
     """
     chosen = list(frame.columns) if columns is None else list(columns)
-    reader = _Types(rules, where, decimal, dotted)
+    reader = _Types(rules, where, decimal, dotted, truths=truths)
     reader.check(chosen)
     made: dict[str, Any] = {}
     wrong: set[str] = set()
@@ -106,7 +109,9 @@ def read_types(
     if made:
         picked = _replaced(picked, made)
     notes, gone = tuple(reader.remarks.notes()), reader.remarks.gone()
-    return Found(picked, notes, gone, reader.taken, reader.remarks.doubts, () if strict else tuple(faults))
+    said = [name for name, kind in zip(picked.columns, picked.dtypes, strict=True) if getattr(kind, "kind", "O") == "b"]
+    wrongs = () if strict else tuple(faults)
+    return Found(picked, notes, gone, reader.taken, reader.remarks.doubts, wrongs, (*reader.truths, *said))
 
 
 def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
@@ -155,10 +160,12 @@ def _replaced(frame: pd.DataFrame, made: Mapping[str, Any]) -> pd.DataFrame:
 class _Types:
     """Reads columns one by one, and keeps what is to be said of them."""
 
-    def __init__(self, rules: ColumnRules, where: str, decimal: str, dotted: Collection[str]) -> None:
+    def __init__(self, rules: ColumnRules, where: str, decimal: str, dotted: Collection[str], *, truths: bool) -> None:
         self.rules, self.where, self.decimal, self.dotted = rules, where, decimal, frozenset(dotted)
         self.remarks = Remarks(where)
         self.taken: dict[str, str] = {}
+        self.truths: list[str] = []
+        self._numbers_of_truth = truths
 
     def check(self, columns: Sequence[str]) -> None:
         """Refuse rules that fit no column."""
@@ -225,13 +232,18 @@ class _Types:
             return self._categories(
                 column, codes, words, {word for word in often if not word or word in declared}, often
             )
+        nothing = {word for word in often if self._is_missing(word, name, number=False)}
+        truths = truths_of([word for word in often if word not in nothing])
+        if truths is not None:
+            self.truths.append(name)
+            self.remarks.yes_or_no(name, {word: often[word] for word in truths})
+            if not self._numbers_of_truth:
+                return self._categories(column, codes, words, nothing, often)
+            self.remarks.missing(name, {word: count for word, count in often.items() if word in nothing})
+            self.taken[name] = "yes/no"
+            return np.array([*(truths.get(word, np.nan) for word in words), np.nan], dtype=np.float64)[codes]
         gone = {word for word in often if self._is_missing(word, name, number=True)}
         left = {word: count for word, count in often.items() if word not in gone}
-        if left and set(left) <= TRUE | FALSE:
-            self.remarks.missing(name, {word: count for word, count in often.items() if word in gone})
-            truth = np.array([np.nan if word in gone else float(word in TRUE) for word in words] + [np.nan])
-            self.taken[name] = "yes/no"
-            return truth[codes]
         total = sum(left.values())
         if sum(count for word, count in left.items() if is_date(word)) * 2 > total:
             self.remarks.dates[name] = next(word for word in left if is_date(word))
@@ -251,10 +263,9 @@ class _Types:
                 self.remarks.advice[name] = advice(left, odd, file, sign)
                 return None
             return self._numbers(name, codes, words, gone, values, often)
-        gone = {word for word in often if self._is_missing(word, name, number=False)}
         known = [word for word, value in values.items() if value is not None]
-        self.remarks.categories(name, often, gone, known, numbers, total)
-        return self._categories(column, codes, words, gone, often)
+        self.remarks.categories(name, often, nothing, known, numbers, total)
+        return self._categories(column, codes, words, nothing, often)
 
     def _numbers(
         self,

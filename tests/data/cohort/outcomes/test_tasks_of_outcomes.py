@@ -155,3 +155,19 @@ def test_a_task_of_another_kind_is_refused() -> None:
     numbers, _ = parse_outcome({"task": "regression", "target": "y"}).known(frame(y=[1, 2]))
     with pytest.raises(MismatchError, match="lacks targets of the task: z: expected z, got y"):
         parse_outcome({"task": "regression", "target": "y"}).target(numbers, Regression(["z"]))
+
+
+@pytest.mark.parametrize(
+    "words", [["TRUE", "FALSE"], ["True", "False"], ["t", "f"], ["Y", "N"], ["1", "0"], ["Yes", "No"]]
+)
+def test_classes_of_yes_and_no_meet_those_of_a_model_however_they_are_written(words: list[str]) -> None:
+    outcome, _ = parse_outcome(CLASS).known(frame(y=words))
+    for classes in (["no", "yes"], ["FALSE", "TRUE"]):
+        assert parse_outcome(CLASS).target(outcome, Classification(classes)).tolist() == [1, 0]
+    with pytest.raises(MismatchError, match="classes that the task lacks"):
+        parse_outcome(CLASS).target(outcome, Classification(["alive", "dead"]))
+
+
+def test_classes_that_say_yes_in_two_ways_are_refused() -> None:
+    with pytest.raises(InputError, match=r"differ in form only: all say yes or no.*got 'TRUE', 'no', 'yes'"):
+        parse_outcome(CLASS).known(frame(y=["yes", "no", "TRUE"]))

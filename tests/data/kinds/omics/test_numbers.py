@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mmlego.data import Cohort
+from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.errors import InputError
 
 IDS = [f"P{i}" for i in range(8)]
@@ -70,3 +71,16 @@ def test_rows_are_averaged_after_cells_are_numbers(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,TP53\nP1,1\nP1,[Not Available]\nP1,3\nP2,5\n")
     (tmp_path / "cohort.yaml").write_text("key: id\nmodalities:\n  rna: {kind: omics, file: a.csv, rows: mean}\n")
     assert Cohort.from_manifest(tmp_path / "cohort.yaml").frames["rna"]["TP53"].to_dict() == {"P1": 2.0, "P2": 5.0}
+
+
+def test_yes_and_no_are_one_and_nought_in_every_form() -> None:
+    frame = pd.DataFrame(
+        {"A": ["yes", "no", "NA"], "B": ["TRUE", None, "FALSE"], "C": ["T", "F", "T"], "D": ["no", "no", "no"]},
+        dtype=object,
+    )
+    found, notes = only_numbers(frame, [], "m")
+    np.testing.assert_array_equal(found, [[1, 1, 1, 0], [0, np.nan, 0, 0], [np.nan, 0, 1, 0]])
+    assert str(notes[0]) == "m: yes and no read as 1 and 0: A, B, C, D"
+    for words in (["F", "F"], ["yes", "maybe"], ["F", "M"]):
+        with pytest.raises(InputError, match=r"text among the genes|no numbers"):
+            only_numbers(pd.DataFrame({"x": words}, dtype=object), [], "m")

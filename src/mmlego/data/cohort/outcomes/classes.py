@@ -101,6 +101,15 @@ class ClassificationOutcome(Outcome):
                 remedy=f"Name each class once: classes: [{group[0]!r}, ...].",
             )
 
+        said = [truth(name) for name in classes]
+        if None not in said and len(set(said)) < len(classes):
+            raise InputError(
+                f"outcome: classes of {self.label!r} that differ in form only: all say yes or no",
+                expected="one word a class",
+                got=listed(map(repr, classes)),
+                remedy="Write each class in one way in the file.",
+            )
+
     def _refuse_names(self, classes: Sequence[str], patients: int) -> None:
         """Refuse what names or measures patients: nothing can be learnt of a class that hardly repeats."""
         if len(classes) < FEWEST or len(classes) * 2 <= patients:
@@ -121,10 +130,18 @@ class ClassificationOutcome(Outcome):
         return Classification(list(outcome["label"].cat.categories))
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
-        """Return the number of the class of each patient, ``(n,)``."""
+        """Return the number of the class of each patient, ``(n,)``; yes and TRUE meet, and so do 1 and 1.0.
+
+        Raises
+        ------
+        MismatchError
+            If the task lacks a class.
+        """
         classes = of_kind(task, Classification).classes
         place = {name: number for number, name in enumerate(classes)}
-        unknown = sorted(set(outcome["label"]) - set(place))
+        found = sorted(set(outcome["label"]))
+        meanings = meet(found, classes, self.label)
+        unknown = [name for name in found if name not in meanings]
         if unknown:
             raise MismatchError(
                 "classes that the task lacks",
@@ -132,7 +149,7 @@ class ClassificationOutcome(Outcome):
                 got=listed(unknown),
                 remedy="Write the classes in the file as the model has them.",
             )
-        return torch.tensor([place[name] for name in outcome["label"]], dtype=torch.int64)
+        return torch.tensor([place[meanings[name]] for name in outcome["label"]], dtype=torch.int64)
 
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the number of patients per class."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.omics.text_matrix import is_number, point_form
 from mmlego.data.reading.dialect import NULLS
 from mmlego.data.reading.missing import is_missing, told_missing, without_codes
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError, fault, named
@@ -61,9 +62,13 @@ def only_numbers(
     odd: dict[str, Counter[str]] = {}
     gone: Counter[str] = Counter()
     texts: list[str] = []
+    truths: list[str] = []
     for place in places:
         name, column = str(frame.columns[place]), frame.iloc[:, place]
         cells = column.astype(object).where(column.notna(), None)
+        if (said := _said(cells, missing)) is not None:
+            cells = cells.map(lambda cell, said=said: said.get(cell.strip(), cell) if isinstance(cell, str) else cell)
+            truths.append(name)
         made[place], wrong, lost = _read(cells, missing, codes, decimal)
         gone += lost
         if wrong:
@@ -87,13 +92,23 @@ def only_numbers(
     numbers = numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
     numbers, lost = without_codes(numbers, codes)
     gone += lost
+    notes = told_missing(gone, where)
+    if truths:
+        notes = [Noted(where, f"yes and no read as 1 and 0: {listed(truths)}"), *notes]
     if not places and not lost:
         return frame, []
     values = np.empty((frame.shape[1], len(frame)), dtype=np.result_type(numbers, np.float32) if not places else float)
     values[others] = numbers.T  # (f, n), as pandas keeps a table of one type
     for place, numbers in made.items():
         values[place] = numbers
-    return pd.DataFrame(values.T, frame.index, frame.columns, copy=False), told_missing(gone, where)
+    return pd.DataFrame(values.T, frame.index, frame.columns, copy=False), notes
+
+
+def _said(cells: pd.Series, missing: Collection[str]) -> dict[str, float] | None:
+    """Return what the words of a column say that is yes and no; None of any other."""
+    words = {cell.strip() for cell in cells if isinstance(cell, str)}
+    said = truths_of([word for word in words if word not in missing and not is_missing(word)], alone=True)
+    return None if said is None else {word: float(value) for word, value in said.items()}
 
 
 def _read(

@@ -20,6 +20,7 @@ from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.own_memory import own_memory
 from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import DOTTED, as_number, numbers_among, plain
 from mmlego.errors import InputError
@@ -212,7 +213,9 @@ def read_cells(
         shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrong.most_common())
         ways = "Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
         ways += "samples:, as samples: 'TCGA-*'."
-        if all(other_form(word.strip()) for _, word in wrong):
+        if truths_of([word for _, word in wrong], alone=True) is not None:
+            ways = "Write 1 and 0 for yes and no."
+        elif all(other_form(word.strip()) for _, word in wrong):
             ways = "Write numbers alone, in one unit and with a decimal point."
         raise InputError(
             f"{where}: {counted(sum(wrong.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",

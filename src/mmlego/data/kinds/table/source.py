@@ -18,6 +18,7 @@ from mmlego.data.reading.joins import RowRule, choose_rows, row_numbers, select_
 from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.tables import TableFile, matching
 from mmlego.data.reading.telling import refuse_names
+from mmlego.data.reading.truths import as_numbers
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -100,10 +101,13 @@ class TableSource(ColumnKeys, Source):
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         rules = self.rules()
         decimal, dotted = (".", ()) if file is None else (file.decimal, file.dotted)
+        numbers = strict or self.rows == "mean"  # of words there is no mean, and no model knows any then
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             here = rules.within(columns) if lenient else rules
-            found = read_types(rows, here, modality, columns, strict=strict, decimal=decimal, dotted=dotted)
+            found = read_types(
+                rows, here, modality, columns, strict=strict, decimal=decimal, dotted=dotted, truths=numbers
+            )
             self._found[:] = [found.without_rows()]
             self._faults[:] = found.faults
             self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
@@ -113,6 +117,11 @@ class TableSource(ColumnKeys, Source):
         if strict:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
+
+    @property
+    def faults(self) -> Sequence[InputError]:
+        """What is wrong with columns that were read for a model, which may not need them."""
+        return tuple(self._faults)
 
     def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
         """Return what each column was taken for, and which were left out."""
@@ -132,5 +141,7 @@ class TableSource(ColumnKeys, Source):
         """
         for error in self._faults:
             raise error
-        missing = self._found[0].missing if self._found else {}
-        return TablePreprocessor.fit(frame, keep=self.keep, missing=missing)
+        missing, truths = (self._found[0].missing, self._found[0].truths) if self._found else ({}, ())
+        words = [name for name in truths if frame[name].dtype.kind not in "iufb"]
+        frame = frame.assign(**{name: as_numbers(frame[name]) for name in words}) if words else frame
+        return TablePreprocessor.fit(frame, keep=self.keep, missing=missing, truths=truths)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.reading.column_remedies import Advice, advice, remedy
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import label, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,30 +75,40 @@ def matrix_of(frame: pd.DataFrame, columns: Sequence[str]) -> Floats:
         try:
             values = chosen.to_numpy(dtype=np.float64, na_value=np.nan)
         except (TypeError, ValueError):
-            values = np.stack([_as_numbers(chosen[name]) for name in columns], axis=1)
+            values = _of_words(chosen)
     refuse_infinite(values, columns, "infinite")
     return values
 
 
-def _as_numbers(column: pd.Series) -> Floats:
-    """Return a column of text as numbers; words that say that nothing is known are missing."""
+def _of_words(frame: pd.DataFrame) -> Floats:
+    """Return columns of numbers and text as numbers; words that say that nothing is known are missing."""
     import pandas as pd
 
-    if column.dtype.kind in "iufb":
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    cells = column.astype(object)
-    cells = cells.where(~cells.map(lambda cell: isinstance(cell, str) and is_missing(cell)).astype(bool), None)
-    values = pd.to_numeric(cells, errors="coerce")
-    bad = cells.notna() & values.isna()
-    if bad.any() or values.dtype.kind not in "iufb":
-        words = listed(dict.fromkeys(map(repr, cells[bad] if bad.any() else cells)))
+    made: list[Floats] = []
+    odd: dict[str, pd.Series] = {}
+    told: dict[str, Advice] = {}
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        if column.dtype.kind not in "iufb":
+            cells = column.astype(object)
+            column = cells.where(~cells.map(lambda cell: isinstance(cell, str) and is_missing(cell)).astype(bool), None)
+        values = pd.to_numeric(column, errors="coerce")
+        wrong = column.notna() & values.isna()
+        if wrong.any() or values.dtype.kind not in "iufb":
+            odd[name] = column[wrong] if wrong.any() else column
+            often, wrongs = (Counter(map(label, cells.dropna())) for cells in (column, odd[name]))
+            told[name] = replace(advice(often, wrongs, "."), categories=False)
+        made.append(values.to_numpy(dtype=np.float64, na_value=np.nan) if name not in odd else np.empty(0))
+    if odd:
+        words = [listed(dict.fromkeys(map(repr, cells))) for cells in odd.values()]
+        columns = f"column {next(iter(odd))!r} holds" if len(odd) == 1 else f"{len(odd)} columns hold"
         raise InputError(
-            f"column {column.name!r} holds something else than numbers",
+            f"{columns} something else than numbers",
             expected="numbers, as in training",
-            got=words,
-            remedy="Declare words that mean that nothing is known in the section of the modality, under missing:.",
+            got=words[0] if len(odd) == 1 else "; ".join(map(": ".join, zip(odd, words, strict=True))),
+            remedy=remedy(told),
         )
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.stack(made, axis=1)
 
 
 def refuse_infinite(values: NDArray[np.floating], columns: Sequence[str], what: str) -> None:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
+from mmlego.data.kinds.tabular.cells import (
+    blanked,
+    categories_of,
+    is_numeric,
+    others,
+    with_names,
+    words_of,
+    yes_as_one,
+)
 from mmlego.data.kinds.tabular.moments import blocks, matrix_of, moments, refuse_infinite
 from mmlego.data.kinds.tabular.state import TableState
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_sign
-from mmlego.data.reading.telling import MOST_CATEGORIES
+from mmlego.data.reading.truths import met
 from mmlego.errors import InputError, LegoWarning
-from mmlego.wording import counted, label, listed, meant
+from mmlego.wording import counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +54,8 @@ class TablePreprocessor(Preprocessing):
         The columns left out at fitting, each with the reason.
     missing
         By column the words that mean that nothing is known.
+    truths
+        The numeric columns that are yes and no, as 1 and 0: they are so however a file writes them.
 
     Examples
     --------
@@ -69,10 +79,16 @@ class TablePreprocessor(Preprocessing):
     categories: Mapping[str, tuple[str, ...]]
     dropped: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    truths: tuple[str, ...] = ()
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, *, keep: int | None = None, missing: Mapping[str, Sequence[str]] | None = None
+        cls,
+        frame: pd.DataFrame,
+        *,
+        keep: int | None = None,
+        missing: Mapping[str, Sequence[str]] | None = None,
+        truths: Collection[str] = (),
     ) -> Self:
         """Learn medians, means, deviations and categories from training rows.
 
@@ -87,6 +103,8 @@ class TablePreprocessor(Preprocessing):
             At most so many numeric columns, those of the largest variance before scaling; None for all.
         missing
             By column the words that mean that nothing is known.
+        truths
+            Columns of 1 and 0 that are yes and no, beside those of truth values.
 
         Returns
         -------
@@ -110,11 +128,11 @@ class TablePreprocessor(Preprocessing):
         >>> table.columns, table.fill, table.scale
         (('a',), (4.5,), (4.5,))
         """
-        frame = _named(frame)
+        frame = with_names(frame)
         if keep is not None and keep < 1:
             raise InputError("keep is not positive", expected="how many numeric columns to keep, or None", got=keep)
         gone = {str(name): tuple(words) for name, words in (missing or {}).items() if name in frame.columns}
-        frame = _blanked(frame, gone)
+        frame = blanked(frame, gone)
         absent = frame.isna().to_numpy()
         dropped = dict.fromkeys(frame.columns[np.flatnonzero(absent.all(axis=0))], "no value")
         if dropped and len(dropped) < frame.shape[1]:
@@ -127,13 +145,14 @@ class TablePreprocessor(Preprocessing):
             raise InputError("no training row has a value", expected="at least one", got=f"{len(frame)} rows")
         frame = frame.iloc[np.flatnonzero(~bare)] if bare.any() else frame
         frame = pick(frame, [name for name in frame.columns if name not in dropped]) if dropped else frame
-        numeric = [name for name in frame.columns if _is_numeric(frame[name])]
+        numeric = [name for name in frame.columns if is_numeric(frame[name])]
+        truths = {*truths, *_truth_values(frame)}
         found = moments(matrix_of(frame, numeric), numeric)
         variance = found.variance
         kept = np.flatnonzero(~found.constant & (variance > 0)).tolist()
         if keep is not None:
             kept = sorted(sorted(kept, key=lambda i: -variance[i])[:keep])
-        categories = {name: _categories(frame[name]) for name in _others(frame, numeric)}
+        categories = {name: categories_of(frame[name]) for name in others(frame, numeric)}
         for name in [name for name, known in categories.items() if len(known) == 1 and not frame[name].isna().any()]:
             del categories[name]
             dropped[name] = "constant"
@@ -150,6 +169,7 @@ class TablePreprocessor(Preprocessing):
             categories=categories,
             dropped=dropped,
             missing={name: words for name, words in gone.items() if name in columns},
+            truths=tuple(numeric[i] for i in kept if numeric[i] in truths),
         )
 
     @property
@@ -209,13 +229,14 @@ class TablePreprocessor(Preprocessing):
         refuse_infinite(scaled[:, : len(self.numeric)], self.numeric, "too far from the training values")
         start = len(self.numeric)
         for name, known in self.categories.items():
-            codes, words = _words(frame[name])
-            unknown = sorted(set(words) - set(known))
+            codes, words = words_of(frame[name])
+            meant = met(words, known)
+            unknown = sorted(set(words) - set(meant))
             if unknown:
                 text = f"Column {name!r} has values not seen in training, taken as missing: {listed(unknown)}."
                 warnings.warn(text, LegoWarning, stacklevel=2)
             place = {word: start + number for number, word in enumerate(known)}
-            at = np.array([*(place.get(word, -1) for word in words), -1])[codes]
+            at = np.array([*(place[meant[word]] if word in meant else -1 for word in words), -1])[codes]
             scaled[np.flatnonzero(at >= 0), at[at >= 0]] = 1
             start += len(known)
         return torch.from_numpy(scaled)
@@ -258,8 +279,9 @@ class TablePreprocessor(Preprocessing):
         scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
         unknown: Odd = {}
         for name, known in self.categories.items():
-            codes, words = _words(frame[name])
-            strange = {number for number, word in enumerate(words) if word not in known}
+            codes, words = words_of(frame[name])
+            meant = met(words, known)
+            strange = {number for number, word in enumerate(words) if word not in meant}
             for row in np.flatnonzero(np.isin(codes, list(strange))).tolist():
                 unknown.setdefault(str(frame.index[row]), []).append(f"{name} = {words[codes[row]]}")
         return far_values(list(frame.index), self.numeric, values, scaled), unknown
@@ -284,7 +306,7 @@ class TablePreprocessor(Preprocessing):
         """
         return {
             "name": self.name,
-            "version": 2,
+            "version": 3,
             "numeric": list(self.numeric),
             "fill": list(self.fill),
             "centre": list(self.centre),
@@ -292,6 +314,7 @@ class TablePreprocessor(Preprocessing):
             "categories": [[name, list(known)] for name, known in self.categories.items()],
             "dropped": dict(self.dropped),
             "missing": {name: list(words) for name, words in self.missing.items()},
+            "truths": list(self.truths),
         }
 
     @classmethod
@@ -313,10 +336,11 @@ class TablePreprocessor(Preprocessing):
             categories={name: tuple(known) for name, known in state.categories},
             dropped=state.dropped,
             missing={name: tuple(words) for name, words in state.missing.items()},
+            truths=tuple(state.truths),
         )
 
     def _needed(self, frame: pd.DataFrame) -> pd.DataFrame:
-        frame = _named(frame)
+        frame = with_names(frame)
         absent = [name for name in self.columns if name not in frame.columns]
         if absent:
             raise InputError(
@@ -324,71 +348,34 @@ class TablePreprocessor(Preprocessing):
                 expected=f"the {len(self.columns)} columns seen in training",
                 remedy=meant(absent[0], [str(name) for name in frame.columns]),
             )
-        return _blanked(pick(frame, self.columns), self.missing)
+        return yes_as_one(
+            blanked(pick(frame, self.columns), self.missing), self.numeric, self.truths, self._like_truths
+        )
+
+    @property
+    def _like_truths(self) -> set[str]:
+        """The columns whose training values were 1 and 0 alone, as median, mean and variance say.
+
+        Of numbers from 0 to 1 with mean c none but 1 and 0 have a variance as large as c (1 − c) (Bhatia and Davis
+        2000); where both are as frequent, what is missing counts as ½, and the variance is smaller.
+        """
+        told = zip(self.numeric, self.fill, self.centre, self.scale, strict=True)
+        return {
+            name
+            for name, fill, c, scale in told
+            if (fill in (0, 1) and abs(scale**2 - c * (1 - c)) < 1e-9)
+            or (fill == 0.5 and abs(c - 0.5) < 1e-9 and scale**2 <= 0.25 + 1e-9)
+        }
 
 
-def _blanked(frame: pd.DataFrame, missing: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Return a table whose words for missing are missing, where it still has them."""
-    made = {}
-    for name, words in missing.items():
-        if name in frame.columns and frame[name].dtype.kind not in "iufbmM":
-            gone = frame[name].map(lambda cell, words=frozenset(words): isinstance(cell, str) and cell.strip() in words)
-            if gone.astype(bool).any():
-                made[name] = frame[name].astype(object).mask(gone.astype(bool), None)
-    if made:
-        frame = frame.copy(deep=False)
-        for name, column in made.items():
-            frame[name] = column
-    return frame
-
-
-def _others(frame: pd.DataFrame, numeric: Sequence[str]) -> list[str]:
-    numbers = set(numeric)
-    return [name for name in frame.columns if name not in numbers]
-
-
-def _named(frame: pd.DataFrame) -> pd.DataFrame:
-    frame = frame.copy(deep=False)
-    frame.columns = [str(name) for name in frame.columns]
-    again = frame.columns[frame.columns.duplicated()]
-    if len(again):
-        raise InputError(f"columns of the same name ({listed(dict.fromkeys(again))})", remedy="Rename or drop them.")
-    return frame
-
-
-def _is_numeric(column: pd.Series) -> bool:
+def _truth_values(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of truth values."""
     from pandas.api import types
 
-    if types.is_numeric_dtype(column.dtype) and not types.is_complex_dtype(column.dtype):
-        return True
-    found = types.infer_dtype(column, skipna=True)
-    if found in ("string", "categorical", "mixed", "mixed-integer", "empty"):
-        return False
-    if found in ("boolean", "integer", "floating", "mixed-integer-float", "decimal"):
-        return True
-    raise InputError(
-        f"column {column.name!r} is of a type that a table cannot have",
-        expected="numbers, booleans or text",
-        got=found,
-        remedy="Turn dates into numbers, say days since admission.",
-    )
-
-
-def _categories(column: pd.Series) -> tuple[str, ...]:
-    known = sorted(set(_words(column)[1]))
-    if len(known) > MOST_CATEGORIES:
-        raise InputError(
-            f"column {column.name!r} has {len(known)} different texts",
-            expected=f"at most {MOST_CATEGORIES} categories",
-            got=listed(known, 3),
-            remedy="Leave it out if it is an identifier, or group its values.",
-        )
-    return tuple(known)
-
-
-def _words(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
-    """Return which word each cell is, −1 where it is missing, and the words that occur."""
-    import pandas as pd
-
-    codes, values = pd.factorize(column.astype(object).to_numpy())
-    return codes, [label(value) for value in values]
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    return [
+        str(name)
+        for name, kind in kinds
+        if types.is_bool_dtype(kind)
+        or (getattr(kind, "kind", "") == "O" and types.infer_dtype(frame[name], skipna=True) == "boolean")
+    ]

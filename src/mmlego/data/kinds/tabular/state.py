@@ -19,7 +19,7 @@ class TableState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["table"] = "table"
-    version: Literal[1, 2] = 1
+    version: Literal[1, 2, 3] = 1
     numeric: list[str]
     fill: list[FiniteFloat]
     centre: list[FiniteFloat]
@@ -27,6 +27,7 @@ class TableState(BaseModel):
     categories: list[tuple[str, list[str]]]
     dropped: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
+    truths: list[str] = []
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -34,6 +35,8 @@ class TableState(BaseModel):
             raise ValueError("fill, centre and scale need one number per numeric column")
         if any(scale <= 0 for scale in self.scale):
             raise ValueError("a scale is not positive")
+        if not set(self.truths) <= set(self.numeric):
+            raise ValueError("a column of yes and no is no numeric one")
         columns = [*self.numeric, *(name for name, _ in self.categories)]
         if len(set(columns)) < len(columns) or not columns:
             raise ValueError("columns are missing or named twice")
