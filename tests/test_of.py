@@ -13,6 +13,7 @@ import torch
 
 import mmlego
 from mmlego import Baseplate, CheckpointError, InputError, LegoBlock, LegoMerge
+from mmlego.errors import LegoWarning
 from mmlego.learners import Foreign
 from mmlego.learners.copies import outcome_for
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
@@ -116,7 +117,8 @@ def test_what_skops_keeps_is_audited_when_it_is_loaded(tmp_path: Path) -> None:
     x, y = two_classes()
     block = LegoBlock.of(KNeighborsClassifier(5), Baseplate(YES, channels=4, width=8), "labs", (x, y))
     merge = LegoMerge([block])
-    place = mmlego.save(merge, tmp_path / "merge")
+    with pytest.warns(LegoWarning, match=r"holds rows of the patients whom it was fitted to: _fit_X, \d+ × \d+"):
+        place = mmlego.save(merge, tmp_path / "merge")
     names = next(part.untrusted() for part in merge.modules() if isinstance(part, Foreign))
     if names:  # which they are is skops's own list
         with pytest.raises(CheckpointError, match=re.escape(names[0])):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from mmlego.baseplate import Baseplate
 from mmlego.brick import Brick
 from mmlego.card import Card, render_card
 from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
-from mmlego.errors import CheckpointError, InputError, LegoError, MismatchError
+from mmlego.errors import CheckpointError, InputError, LegoError, LegoWarning, MismatchError
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
@@ -31,6 +32,7 @@ from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
 from mmlego.saved_bricks import KINDS, build_across, build_brick, check_fitted, describe_brick, plain_format
 from mmlego.version import __version__
+from mmlego.wording import listed
 
 _WEIGHTS, _CARD = "model.safetensors", "README.md"
 _MERGE_OPTIONS = ("rule", "phase", "heads", "strength", "allow_mismatch")
@@ -64,6 +66,11 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     InputError
         If the place is taken, the model is none of ours, or it holds what cannot be written, as a card with objects.
 
+    Warns
+    -----
+    LegoWarning
+        If a model of another library holds rows of the patients whom it was fitted to, as nearest neighbours do.
+
     Examples
     --------
     >>> import tempfile
@@ -86,6 +93,7 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     config = _plain(_describe(model))
     tensors = _tensors(model)
     path = Path(path)
+    _warn_of_rows(model)
     with folder_atomically(path, overwrite=overwrite, ours=_is_ours, what="a checkpoint") as folder:
         save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
         config["weights"] = {"file": _WEIGHTS, "sha256": _file_hash(folder / _WEIGHTS)}
@@ -193,6 +201,15 @@ def _load_weights(model: Model, weights: Mapping[str, Tensor], given: Mapping[st
     for name, value in model.state_dict(keep_vars=True).items():
         value.data = value.data.to(weights[name].dtype)
     model.load_state_dict(weights)
+
+
+def _warn_of_rows(model: Saveable) -> None:
+    """Say which models of other libraries carry rows of patients: whoever has the checkpoint has these."""
+    for name, part in () if isinstance(model, Baseplate) else model.named_modules():
+        if isinstance(part, Foreign) and (kept := part.rows_kept()):
+            where = f" ({name})" if name else ""
+            text = f"A model kept by skops{where} holds rows of the patients whom it was fitted to: {listed(kept)}. "
+            warnings.warn(f"{text}Whoever has the checkpoint has them.", LegoWarning, stacklevel=3)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -134,7 +134,7 @@ def signals(folder: Path, seeds: Seeds) -> None:
 
 SERIES = {"file": "stays", "cache": False}
 SUBJECTS = {
-    "table": Subject({"file": "m.csv"}, table),
+    "table": Subject({"file": "m.csv", "min_patients": 1}, table),
     "omics": Subject({"file": "m.csv"}, omics),
     "series": Subject({**SERIES, "variables": ["HR", "RR"]}, stays),
     "static": Subject({**SERIES, "variables": ["Age", "Gender"]}, stays, by_chance=True),

@@ -150,3 +150,13 @@ def test_unknown_modalities_and_encoders_of_other_sites(cohort: Cohort) -> None:
         mmlego.train_blocks(
             cohort, {**QUICK, "encoders": {"dna": {}}, "fit": {"epochs": 1}}, modalities=["rna"], progress=False
         )
+
+
+def test_a_modality_of_few_patients_is_refused(cohort: Cohort, quick: Settings) -> None:
+    few = dataclasses.replace(
+        cohort, sources={name: one.model_copy(update={"min_patients": 99}) for name, one in cohort.sources.items()}
+    )
+    with pytest.raises(
+        InputError, match=r"\d+ training patients with modality .*: expected at least 99, .*min_patients: 1"
+    ):
+        mmlego.train_blocks(few, quick, progress=False)

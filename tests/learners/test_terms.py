@@ -32,7 +32,7 @@ def test_runs_are_counted_as_by_hand() -> None:
     rows = Rows.of(codes)
     assert (rows.form, rows.columns) == ("runs", 7)
     # As numbers of base 3 with digits 1 and 2: 1, 2, 12, 21, 121, 212, 1212.
-    assert rows.config()["terms"] == {"codes": 2, "longest": 4, "terms": [1, 2, 5, 7, 16, 23, 50]}
+    assert rows.config()["terms"] == {"codes": 2, "longest": 4, "terms": [1, 2, 5, 7, 16, 23, 50], "patients": 1}
     assert rows(codes).expm1().round().tolist() == [[2.0, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0]]
     assert rows(codes).dtype == torch.float64
 
@@ -70,6 +70,21 @@ def test_the_vocabulary_is_of_what_enough_patients_have() -> None:
     assert vocabulary(terms, owner, fewest=2, most=1).tolist() == [5]
     assert vocabulary(terms, owner, fewest=9).tolist() == []
     assert counted(torch.tensor([9]), torch.tensor([0]), torch.tensor([4]), 1).tolist() == [[0.0]]
+
+
+def test_what_fewer_patients_have_than_asked_for_is_no_term() -> None:
+    x = Ragged.from_list([torch.tensor([0, 1])] * 4 + [torch.tensor([2])] * 3)
+    asked = {least: Rows.of(x, least=least).config()["terms"] for least in (1, 4, 5)}
+    assert (asked[1]["terms"], asked[1]["patients"]) == ([1, 2, 3, 6], 3)  # base 4: 0 1 is 1 · 4 + 2
+    assert (asked[4]["terms"], asked[4]["patients"]) == ([1, 2, 6], 4)
+    assert asked[5]["terms"] == [1]  # a run there is not: of it nothing can be told
+    graphs = Graphs.from_list([Graph(torch.ones(2, 1), both_ways([(0, 1)]))] * 4)
+    kept = Subtrees.of([graphs], least=4)
+    assert kept is not None
+    assert (len(kept.terms), kept.patients) == (3, 4)
+    assert Subtrees.of([graphs], least=5) is None
+    with pytest.raises(InputError, match="patients who have a term: expected a whole number ≥ 0, got -1"):
+        Runs(2, 1, [1], patients=-1)
 
 
 def test_single_codes_go_before_longer_runs() -> None:

@@ -155,7 +155,7 @@ def fit_end_to_end(
     if len(pairs) < FEWEST:
         return None
     plate = Baseplate(task, **settings.plate.model_dump())
-    fitted: Mapping[str, Preprocessing] = cohort.prepare(pairs, task=task).preprocessing
+    fitted: Mapping[str, Preprocessing] = cohort.prepare(pairs, task=task, min_patients=1).preprocessing
     blocks = [fresh_block(fitted[one], plate, one, settings, seed=seed) for one in names]
     with in_turn(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([seed, 2]).generate_state(1)[0]))

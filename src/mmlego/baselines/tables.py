@@ -73,7 +73,8 @@ def tables_of(
     fitted: dict[str, Tables] = {}
     answers: dict[str, np.ndarray] = {}
     for name, ids in seen.items():
-        prepared = cohort.prepare(having(cohort, [name], ids), task=task, modalities=[name])
+        # rivals stay in the house: they need not do without what few patients have
+        prepared = cohort.prepare(having(cohort, [name], ids), task=task, modalities=[name], min_patients=1)
         table = prepared.preprocessing[name]
         with in_turn():
             known, rows = _learnt(prepared.data(list(ids)), table, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import cast
 
 import torch
@@ -29,7 +30,15 @@ from mmlego.wording import counted, listed
 FEWEST = 20  # patients with everything, below which folds of them say nothing
 
 
-def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed: int) -> bool:
+def add_across(
+    fuse: LegoFuse,
+    data: PatientData,
+    name: str,
+    *,
+    seen: int,
+    seed: int,
+    least: Mapping[str, int] = MappingProxyType({}),
+) -> bool:
     """Put a learner that reads all modalities beside what is merged; return whether it could be done.
 
     Parameters
@@ -45,6 +54,8 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
         How many patients the blocks have seen at least, with or without other modalities; their cards may tell more.
     seed
         Of folds and fits.
+    least
+        By modality, how many patients must have what is counted of codes or graphs.
 
     Raises
     ------
@@ -61,7 +72,7 @@ def add_across(fuse: LegoFuse, data: PatientData, name: str, *, seen: int, seed:
     chosen = TREES.get(task.name, ()) if name == AUTO else (name,)
     if name == AUTO and not (chosen and set(chosen) <= set(learners_for(task))):
         return False
-    parts = {one: _rows(fuse.block(one), whole, one) for one in fuse.modalities}
+    parts = {one: _rows(fuse.block(one), whole, one, least.get(one, 1)) for one in fuse.modalities}
     x = torch.cat([rows.double() for rows, _ in parts.values()], dim=1)
     try:
         bricks = {one: _fitted(fuse, whole, x, one, seed, auto=name == AUTO) for one in chosen}
@@ -117,9 +128,9 @@ def _heard(brick: FittedBlock | Bundle, fuse: LegoFuse, data: PatientData) -> fl
     return min(1.0, own / merged) if merged > 0 else 1.0
 
 
-def _rows(brick: Brick, data: PatientData, name: str) -> tuple[Tensor, Rows]:
+def _rows(brick: Brick, data: PatientData, name: str, least: int) -> tuple[Tensor, Rows]:
     ordered, gaps = _nature(brick)
-    return rows_of(data, name, ordered=ordered, gaps=gaps)
+    return rows_of(data, name, ordered=ordered, gaps=gaps, least=least)
 
 
 def _nature(brick: Brick) -> tuple[bool, bool]:

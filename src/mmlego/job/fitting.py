@@ -39,7 +39,7 @@ class Told:
     rows: Rows
 
     @classmethod
-    def of(cls, data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> Self:
+    def of(cls, data: PatientData, modality: str, *, ordered: bool, gaps: bool, least: int) -> Self:
         """Return it of patients who have a modality.
 
         Parameters
@@ -50,8 +50,10 @@ class Told:
             Whether the modality's tokens, where it has some, have an order.
         gaps
             Whether NaN in them means that a feature was not measured.
+        least
+            How many patients must have what is counted of codes or graphs.
         """
-        return cls(data, *rows_of(data, modality, ordered=ordered, gaps=gaps))
+        return cls(data, *rows_of(data, modality, ordered=ordered, gaps=gaps, least=least))
 
 
 def fit_learner(
@@ -89,7 +91,7 @@ def fit_learner(
     return brick
 
 
-def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> tuple[Tensor, Rows]:
+def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool, least: int = 1) -> tuple[Tensor, Rows]:
     """Return a row a patient, ``(n, p)``, and how the modality became rows; bags are read a few at a time."""
     parts: list[tuple[Tensor | Ragged, Tensor | None]] = []
     made: list[Tensor] = []
@@ -100,9 +102,9 @@ def rows_of(data: PatientData, modality: str, *, ordered: bool, gaps: bool) -> t
         if Rows.needs_all(x):
             parts.append((x, mask))
             continue
-        found = Rows.of(x, ordered=ordered, gaps=gaps)
+        found = Rows.of(x, ordered=ordered, gaps=gaps, least=least)
         made.append(found(x, mask))  # of what is pooled the row is kept, not the bag
     if found is None:
-        found = Rows.of_parts(parts, ordered=ordered, gaps=gaps)
+        found = Rows.of_parts(parts, ordered=ordered, gaps=gaps, least=least)
         made = [found(x, mask) for x, mask in parts]
     return torch.cat(made), found

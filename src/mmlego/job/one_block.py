@@ -18,7 +18,7 @@ from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import build_encoder, encoder_names
-from mmlego.errors import LegoWarning, TooFewError
+from mmlego.errors import InputError, LegoWarning, TooFewError
 from mmlego.job.data import having
 from mmlego.job.fitting import Told, fit_learner
 from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
@@ -28,6 +28,7 @@ from mmlego.readout import COMMON
 from mmlego.settings import AUTO, MEAN, NEURAL, EncoderSettings, Settings
 from mmlego.training.fit import fit
 from mmlego.turns import in_turn
+from mmlego.wording import counted
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def train_block(
     out, resume, progress
         As ``fit`` takes them.
 
+    Raises
+    ------
+    InputError
+        If fewer training patients have the modality than its section says in ``min_patients``.
+
     Warns
     -----
     LegoWarning
@@ -87,6 +93,7 @@ def train_block(
         know no class weights.
     """
     job = _Job(cohort, name, plate, train, validation, settings, seed, out, resume, progress)
+    _refuse_few(len(having(cohort, [name], train)), name, cohort.sources[name].min_patients)
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     chosen, given = choice_for(prepared.preprocessing[name], plate, name, settings)
     if _narrow(plate, name, settings):
@@ -144,7 +151,8 @@ def _told_to_learners(job: _Job, prepared: Prepared) -> Told:
     with in_turn():
         ordered = table.ragged and bool(getattr(build_encoder(encoder, given), "ordered", False))
         data = prepared.data(having(job.cohort, [job.name], [*job.train, *job.validation])).with_any()
-        return Told.of(data, job.name, ordered=ordered, gaps=table.accepts_missing)
+        least = job.cohort.sources[job.name].min_patients
+        return Told.of(data, job.name, ordered=ordered, gaps=table.accepts_missing, least=least)
 
 
 def _learner(job: _Job, told: Told, name: str, options: dict[str, Any], most: int | None = None) -> Brick:
@@ -242,6 +250,16 @@ def _neural_choice(fitted: Preprocessing, modality: str, settings: Settings) -> 
 
 def _described(job: _Job) -> str:
     return f"{job.cohort.name}, modality {job.name}"
+
+
+def _refuse_few(patients: int, name: str, least: int) -> None:
+    if 0 < patients < least:
+        raise InputError(
+            f"{counted(patients, 'training patient')} with modality {name!r}",
+            expected=f"at least {least}, for whom what its block learns has to stand",
+            got=patients,
+            remedy="Train on more, or say min_patients: 1 in its section if the block does not leave the house.",
+        )
 
 
 @contextmanager

@@ -71,7 +71,9 @@ def tune_fuse(
     if chosen.across is not None:
         with in_turn():
             both = data_of(fuse, cohort, [*pairs[0], *pairs[1]])  # it is fitted out of fold, as blocks' learners are
-            if add_across(fuse, both, chosen.across, seen=len(train) + len(validation), seed=seed):
+            least = {name: cohort.sources[name].min_patients for name in fuse.modalities}
+            seen = len(train) + len(validation)
+            if add_across(fuse, both, chosen.across, seen=seen, seed=seed, least=least):
                 write_scores(fuse, data, valid, chosen.fit.batch_size)
                 if out is not None and fuse.across is not None:
                     keep_answers(fuse.across.brick, out)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -21,6 +23,8 @@ from mmlego.tasks import Task
 from mmlego.wording import listed
 
 __doctest_requires__ = {"Foreign": ["skops"]}
+_ROWS = ("_fit_X", "support_vectors_", "X_train_", "X_fit_", "fit_X_")  # what estimators call rows they were fitted to
+_MANY = 10  # rows, of which an array is likely of patients rather than of classes
 _NUMBERED = re.compile(r"(Column_|f)?\d+")  # what libraries call columns that had no names
 
 
@@ -158,6 +162,24 @@ class Foreign(Learner):
         learner.content.copy_(torch.frombuffer(bytearray(content), dtype=torch.uint8))
         learner._opened = again
         return learner
+
+    def rows_kept(self) -> list[str]:
+        """Return the arrays in it that hold rows of the patients whom it was fitted to, as ``support_vectors_``.
+
+        Told by their names, which scikit-learn's neighbours, kernels and Gaussian processes have, and by their size: as
+        wide as the rows and ten or more of them.
+        """
+        found: dict[str, None] = {}
+        with zipfile.ZipFile(io.BytesIO(self._bytes())) as parts:
+            schema = parts.read("schema.json").decode()
+            found |= dict.fromkeys(name for name in _ROWS if f'"{name}"' in schema)
+            for part in parts.namelist():
+                if part.endswith(".npy"):
+                    with parts.open(part) as file:
+                        shape = np.load(io.BytesIO(file.read()), allow_pickle=False).shape
+                    if len(shape) == 2 and shape[1] == self.in_features and shape[0] >= _MANY:
+                        found[f"{shape[0]} × {shape[1]}"] = None
+        return list(found)
 
     def untrusted(self) -> list[str]:
         """Return the types in it that skops does not trust by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -79,7 +80,7 @@ class LightGBM(LibraryModel):
         def train(x: np.ndarray, y: np.ndarray, w: np.ndarray, objective: str, k: int) -> bytes:
             chosen = options | {"objective": objectives[objective]} | ({"num_class": k} if k > 2 else {})
             data = lightgbm.Dataset(x, y, weight=w, params=chosen)
-            return bytes(lightgbm.train(chosen, data, rounds).model_to_string(), "utf-8")
+            return without_ranges(lightgbm.train(chosen, data, rounds).model_to_string())
 
         return cls._each(x, target, task, weight, train)
 
@@ -250,6 +251,24 @@ class CatBoost(LibraryModel):
     @classmethod
     def _answer(cls, model: Any, x: np.ndarray) -> np.ndarray:
         return np.asarray(model.predict(x, prediction_type="RawFormulaVal", thread_count=1))
+
+
+def without_ranges(text: str) -> bytes:
+    r"""Return the text of a model of LightGBM without the smallest and the largest value of each column.
+
+    These are values of single patients, and no prediction needs them.
+
+    Parameters
+    ----------
+    text
+        As LightGBM writes it.
+
+    Examples
+    --------
+    >>> without_ranges("max_feature_idx=1\nfeature_infos=[0.25:7] none\n")
+    b'max_feature_idx=1\nfeature_infos=none none\n'
+    """
+    return re.sub(r"^feature_infos=.*$", lambda line: re.sub(r"\[[^\]]*\]", "none", line[0]), text, flags=re.M).encode()
 
 
 def written(model: Any) -> bytes:

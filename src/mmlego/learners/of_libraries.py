@@ -14,7 +14,7 @@ import torch
 from mmlego.errors import InputError
 from mmlego.learners.answers import answer_of
 from mmlego.learners.base import raw_width
-from mmlego.learners.libraries import CatBoost, LightGBM, XGBoost, written
+from mmlego.learners.libraries import CatBoost, LightGBM, XGBoost, without_ranges, written
 from mmlego.learners.library_model import LibraryModel
 from mmlego.tasks import Classification, Regression, Task
 
@@ -137,7 +137,7 @@ def _model_of(estimator: Any) -> _Model | None:
             if line.startswith("num_cat=")
             for count in [line.split("=")[1]]
         )
-        return _Model(LightGBM, text.encode(), objective, int(booster.num_feature()), categories)
+        return _Model(LightGBM, without_ranges(text), objective, int(booster.num_feature()), categories)
     if package == "xgboost":
         booster = estimator.get_booster() if hasattr(estimator, "get_booster") else estimator
         stopped = getattr(estimator, "early_stopping_rounds", None) and hasattr(estimator, "best_iteration")

@@ -82,7 +82,13 @@ class Rows:
 
     @classmethod
     def of(
-        cls, x: Tensor | Ragged, mask: Tensor | None = None, *, ordered: bool = False, gaps: bool | None = None
+        cls,
+        x: Tensor | Ragged,
+        mask: Tensor | None = None,
+        *,
+        ordered: bool = False,
+        gaps: bool | None = None,
+        least: int = 1,
     ) -> Self:
         """Return how features like these become rows.
 
@@ -95,12 +101,19 @@ class Rows:
             Whether tokens have an order.
         gaps
             Whether NaN means that a feature was not measured; None: it does where there is one.
+        least
+            What is counted is kept where so many patients have it.
         """
-        return cls.of_parts([(x, mask)], ordered=ordered, gaps=gaps)
+        return cls.of_parts([(x, mask)], ordered=ordered, gaps=gaps, least=least)
 
     @classmethod
     def of_parts(
-        cls, parts: Sequence[tuple[Tensor | Ragged, Tensor | None]], *, ordered: bool = False, gaps: bool | None = None
+        cls,
+        parts: Sequence[tuple[Tensor | Ragged, Tensor | None]],
+        *,
+        ordered: bool = False,
+        gaps: bool | None = None,
+        least: int = 1,
     ) -> Self:
         """Return how features like these become rows; as :meth:`of`, of patients in parts.
 
@@ -108,14 +121,14 @@ class Rows:
         ----------
         parts
             Pairs of features and mask.
-        ordered, gaps
+        ordered, gaps, least
             As :meth:`of` takes them.
         """
         x = parts[0][0]
         values = [part.values if isinstance(part, Ragged) else part for part, _ in parts]
         if not values[0].is_floating_point():
             _check_codes(values)
-            runs = Runs.of(parts)
+            runs = Runs.of(parts, least)
             return cls("runs", runs.codes, terms=runs.config())
         image = not isinstance(x, Ragged) and x.ndim > 3
         width = values[0].shape[1 if image else -1]
@@ -123,7 +136,7 @@ class Rows:
             return cls("flat", width)
         found = any(bool(part.isnan().any()) for part in values) if gaps is None else gaps
         graphs = [part for part, _ in parts if isinstance(part, Graphs)]
-        subtrees = Subtrees.of(graphs) if graphs else None
+        subtrees = Subtrees.of(graphs, least) if graphs else None
         if subtrees is not None:
             return cls("subtrees", width, ordered, found, subtrees.config())
         return cls("pooled", width, ordered and not image, found)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import ShapeError
-from mmlego.learners.terms import checked_terms, counted, vocabulary
+from mmlego.learners.terms import FEWEST, checked_patients, checked_terms, counted, vocabulary
 from mmlego.nn.graphs import Graphs
 
 RADIUS = 2  # edges that surroundings reach
@@ -35,6 +35,8 @@ class Subtrees:
         How many rounds.
     terms
         The hashes that are counted, ascending.
+    patients
+        How many patients have each at least; 0: not counted.
 
     Examples
     --------
@@ -47,14 +49,30 @@ class Subtrees:
     """
 
     def __init__(
-        self, width: int, edge_width: int, nodes: Sequence[int], edges: Sequence[int], radius: int, terms: Sequence[int]
+        self,
+        width: int,
+        edge_width: int,
+        nodes: Sequence[int],
+        edges: Sequence[int],
+        radius: int,
+        terms: Sequence[int],
+        patients: int = 0,
     ) -> None:
         self.width, self.edge_width, self.radius = width, edge_width, radius
         self.nodes, self.edges, self.terms = list(nodes), list(edges), checked_terms(terms)
+        self.patients = checked_patients(patients)
 
     @classmethod
-    def of(cls, parts: Sequence[Graphs]) -> Self | None:
-        """Return those of all patients to be fitted on; None where all features of nodes are measurements."""
+    def of(cls, parts: Sequence[Graphs], least: int = 1) -> Self | None:
+        """Return those of all patients to be fitted on; None where all features of nodes are measurements.
+
+        Parameters
+        ----------
+        parts
+            The patients' graphs.
+        least
+            Surroundings that fewer patients have are not kept.
+        """
         nodes = few_valued([graphs.values for graphs in parts])
         if not nodes:
             return None
@@ -66,9 +84,11 @@ class Subtrees:
             first.append(first[-1] + len(graphs))
         owner = torch.cat([who + start for (_, who), start in zip(found, first, strict=False)])
         terms = torch.cat([term for term, _ in found])
-        kept = vocabulary(terms, owner).tolist() or vocabulary(terms, owner, fewest=1).tolist()
+        fewest = max(FEWEST, least)
+        if not (kept := vocabulary(terms, owner, fewest=fewest).tolist()):
+            kept, fewest = vocabulary(terms, owner, fewest=least).tolist(), least
         wide = features[0].shape[1] if features else 0
-        return cls(parts[0].values.shape[1], wide, nodes, edges, RADIUS, kept) if kept else None
+        return cls(parts[0].values.shape[1], wide, nodes, edges, RADIUS, kept, fewest) if kept else None
 
     def __call__(self, graphs: Graphs) -> Tensor:
         """Return log(1 + how often), float64 ``(b, p)``.
@@ -91,7 +111,8 @@ class Subtrees:
     def config(self) -> dict[str, Any]:
         """Return the arguments."""
         sizes = {"width": self.width, "edge_width": self.edge_width, "nodes": self.nodes, "edges": self.edges}
-        return {**sizes, "radius": self.radius, "terms": self.terms.tolist()}
+        counted = {"patients": self.patients} if self.patients else {}
+        return {**sizes, "radius": self.radius, "terms": self.terms.tolist(), **counted}
 
 
 def few_valued(parts: Sequence[Tensor]) -> list[int]:

@@ -88,6 +88,19 @@ def checked_terms(terms: Sequence[int]) -> Tensor:
     return torch.tensor(list(terms), dtype=torch.int64)
 
 
+def checked_patients(patients: int) -> int:
+    """Return how many patients have a term at least.
+
+    Raises
+    ------
+    InputError
+        Unless it is a whole number ≥ 0.
+    """
+    if isinstance(patients, bool) or not isinstance(patients, int) or patients < 0:
+        raise InputError("patients who have a term", expected="a whole number ≥ 0", got=repr(patients))
+    return patients
+
+
 class Runs:
     """Runs of 1 to ``longest`` codes that follow each other (n-grams), counted where enough patients have them.
 
@@ -103,6 +116,8 @@ class Runs:
         Codes of the longest run.
     terms
         The numbers of those that are counted, ascending.
+    patients
+        How many patients have each at least; 0: not counted.
 
     Examples
     --------
@@ -111,14 +126,23 @@ class Runs:
     ([1, 2, 5], [[1.0, 2.0, 1.0]])
     """
 
-    def __init__(self, codes: int, longest: int, terms: Sequence[int]) -> None:
+    def __init__(self, codes: int, longest: int, terms: Sequence[int], patients: int = 0) -> None:
         if not 1 <= longest <= longest_of(codes):
             raise InputError("codes of a run", expected=f"1 to {longest_of(codes)}", got=longest)
         self.codes, self.longest, self.terms = codes, longest, checked_terms(terms)
+        self.patients = checked_patients(patients)
 
     @classmethod
-    def of(cls, parts: Sequence[tuple[Tensor | Ragged, Tensor | None]]) -> Self:
-        """Return those of all patients to be fitted on: pairs of codes and mask."""
+    def of(cls, parts: Sequence[tuple[Tensor | Ragged, Tensor | None]], least: int = 1) -> Self:
+        """Return those of all patients to be fitted on.
+
+        Parameters
+        ----------
+        parts
+            Pairs of codes and mask.
+        least
+            Runs that fewer patients have are not kept; a single run that nobody has, where there is no other.
+        """
         codes = max(_largest(x) for x, _ in parts) + 1
         longest = longest_of(codes)
         found = [runs_of(x, mask, codes, longest) for x, mask in parts]
@@ -127,8 +151,10 @@ class Runs:
             first.append(first[-1] + len(x))
         owner = torch.cat([who + start for (_, who), start in zip(found, first, strict=False)])
         terms = torch.cat([term for term, _ in found])
-        kept = _kept(terms, owner, codes, FEWEST) or _kept(terms, owner, codes, 1)  # of few patients all that there is
-        return cls(codes, longest, kept or [1])
+        fewest = max(FEWEST, least)
+        if not (kept := _kept(terms, owner, codes, fewest)):
+            kept, fewest = _kept(terms, owner, codes, least), least  # of few patients all that there is
+        return cls(codes, longest, kept or [1], fewest)
 
     def __call__(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tensor:
         """Return log(1 + how often), float64 ``(b, p)``."""
@@ -137,7 +163,8 @@ class Runs:
 
     def config(self) -> dict[str, Any]:
         """Return the arguments."""
-        return {"codes": self.codes, "longest": self.longest, "terms": self.terms.tolist()}
+        known = {"codes": self.codes, "longest": self.longest, "terms": self.terms.tolist()}
+        return known | ({"patients": self.patients} if self.patients else {})
 
 
 def _kept(terms: Tensor, owner: Tensor, codes: int, fewest: int) -> list[int]:

@@ -67,7 +67,7 @@ def causes_summary(risks: Tensor, target: Tensor, cuts: Sequence[float], causes:
             curves = as_curves("incidence", incidence, low, high)
             groups.append({"patients": int(here.sum()), "events": events, **curves})
         found[cause] = {"risk": quantiles_of(risk), "groups": groups}
-    return {"causes": found}
+    return {"causes": found} if all(cause["risk"] for cause in found.values()) else {}
 
 
 def compared_causes(

@@ -12,7 +12,8 @@ from torch import Tensor
 from mmlego.errors import InputError
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-DIGITS = 4  # significant ones: a bound is the score of one patient
+DIGITS = 4  # significant ones
+KEPT = 2  # of a bound, which would else be the score of one patient
 
 
 def quantiles(scores: Tensor) -> dict[str, float | None]:
@@ -29,7 +30,7 @@ def quantiles(scores: Tensor) -> dict[str, float | None]:
     Returns
     -------
     dict of str to float
-        By level, as text; None where there are too few patients for it.
+        By level, as text, with two significant digits, rounded up; None where there are too few patients for it.
 
     Examples
     --------
@@ -40,8 +41,22 @@ def quantiles(scores: Tensor) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for level in LEVELS:
         place = math.ceil(round((len(known) + 1) * level, 9))
-        found[str(level)] = rounded(float(known[place - 1])) if 0 < place <= len(known) else None
+        found[str(level)] = raised(float(known[place - 1])) if 0 < place <= len(known) else None
     return found
+
+
+def raised(value: float) -> float:
+    """Return a bound with two significant digits, rounded up: what it held, it holds, but for errors of rounding.
+
+    Examples
+    --------
+    >>> raised(0.1234), raised(0.12), raised(5171.0), raised(0.0)
+    (0.13, 0.12, 5200.0, 0.0)
+    """
+    if value == 0 or not math.isfinite(value):
+        return value
+    exponent = math.floor(math.log10(abs(value))) - KEPT + 1
+    return float(f"{math.ceil(round(value / 10.0**exponent, 4))}e{exponent}")
 
 
 def quantile_of(found: object, level: float) -> float | None:

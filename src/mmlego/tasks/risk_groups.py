@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.anonymity import MIN_PATIENTS, inner_quantiles
 from mmlego.tasks.checks import as_floats
 from mmlego.tasks.conformal import rounded
 from mmlego.tasks.kaplan_meier import kaplan_meier
@@ -39,8 +39,8 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     Returns
     -------
     dict
-        ``risk``, 21 quantiles; ``groups``, from the lowest risks on, with ``patients``, ``events`` and the
-        Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %, ``low`` and ``high`` (None where
+        ``risk``, 21 quantiles, as :func:`quantiles_of` finds them; ``groups``, from the lowest risks on, with
+        ``patients``, ``events`` and the Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %, ``low`` and ``high`` (None where
         nobody was observed for so long).
 
     Examples
@@ -63,13 +63,17 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             low = np.where(survival == 1, ERROR ** (1 / at_risk.clip(min=1)), low)
             curves = as_curves("survival", survival, low, high)
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
-    return {"risk": quantiles_of(values), "groups": groups}
+    found = quantiles_of(values)
+    return {"risk": found, "groups": groups} if found else {}
 
 
 def quantiles_of(values: Tensor) -> list[float]:
-    """Return 21 quantiles of numbers ``(n,)``, from the least to the largest."""
-    steps = torch.linspace(0, 1, STEPS, dtype=torch.float64)
-    return [rounded(value) for value in torch.quantile(values.detach().cpu().double(), steps).tolist()]
+    """Return 21 quantiles of numbers ``(n,)``, from the least to the largest, none beyond the fifth from either end.
+
+    A quantile so far out would be what a single patient has. Of fewer than ten patients there are none.
+    """
+    found = inner_quantiles(values.detach().cpu().double().numpy(), np.linspace(0, 1, STEPS).tolist(), MIN_PATIENTS)
+    return [rounded(value) for value in found.tolist()]
 
 
 def as_curves(name: str, value: NDArray[Any], low: NDArray[Any], high: NDArray[Any]) -> dict[str, list[float | None]]:

@@ -131,7 +131,9 @@ class Survival(BinnedTime):
             )
         if bins is not None and len(cuts) + 1 < bins:
             warnings.warn(f"Tied times leave {len(cuts) + 1} bins of the {bins} asked for.", LegoWarning, stacklevel=2)
-        return cls(cuts, unit, float(np.median(times.cpu().numpy())) or None)
+        # two digits do to tell the scale, and are no time of a patient
+        typical = float(f"{np.median(times.cpu().numpy()):.2g}")
+        return cls(cuts, unit, typical or None)
 
     @staticmethod
     def target(event: object, time: object = None) -> Tensor:

@@ -38,6 +38,22 @@ def test_the_least_manifest() -> None:
     assert manifest.modalities["rna"].columns == "*"
 
 
+def test_what_few_patients_have_is_said_for_all_or_for_one() -> None:
+    sections = {
+        "rna": {"kind": "table", "file": "a.csv"},
+        "notes": {"kind": "omics", "file": "b.csv", "min_patients": 1},
+    }
+    found = {least: parse_manifest({"key": "id", "modalities": sections, **least_of(least)}) for least in (None, 10)}
+    asked = {least: [one.min_patients for one in manifest.modalities.values()] for least, manifest in found.items()}
+    assert asked == {None: [5, 1], 10: [10, 1]}
+    with pytest.raises(InputError, match="'min_patients' is wrong"):
+        parse_manifest({"key": "id", "modalities": sections, "min_patients": 0})
+
+
+def least_of(least: int | None) -> dict[str, int]:
+    return {} if least is None else {"min_patients": least}
+
+
 def changed(section: str | None = None, drop: str | None = None, **values: object) -> object:
     content = yaml.safe_load(FULL)
     part = content

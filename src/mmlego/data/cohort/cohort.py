@@ -342,6 +342,7 @@ class Cohort(CohortTable):
         *,
         task: Task | None = None,
         modalities: Sequence[str] | None = None,
+        min_patients: int | None = None,
     ) -> Prepared:
         """Fit preprocessing, and what the task learns, on training patients alone.
 
@@ -354,6 +355,9 @@ class Cohort(CohortTable):
             training patients.
         modalities
             Those wanted; None for all.
+        min_patients
+            How many patients what is learnt stands for, in place of what the sections say: 1 for what does not leave
+            the house.
 
         Returns
         -------
@@ -367,7 +371,7 @@ class Cohort(CohortTable):
         InputError
             If no training patient has a modality.
         """
-        return prepare_cohort(self, train_patients, task, modalities)
+        return prepare_cohort(self, train_patients, task, modalities, min_patients)
 
     def loader(
         self,

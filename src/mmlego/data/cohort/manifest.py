@@ -53,6 +53,8 @@ class Manifest(BaseModel):
         Further folders under which files lie, relative to the manifest; those with a name can begin a path.
     links
         Whether links may lead out of these folders.
+    min_patients
+        How many training patients what preprocessing learns stands for, in all sections that do not say it themselves.
 
     Examples
     --------
@@ -71,6 +73,7 @@ class Manifest(BaseModel):
     split: SplitRule | None = None
     roots: list[str] | dict[str, str] = Field(default_factory=list)
     links: bool = False
+    min_patients: int | None = Field(default=None, ge=1)
 
 
 def read_manifest(path: str | os.PathLike[str]) -> Manifest:
@@ -165,8 +168,11 @@ def parse_manifest(content: object, where: str = "manifest") -> Manifest:
         raise InputError(f"{where} has no modalities", expected="modalities: with at least one")
     for name in sections:
         _check_name(name, where)
+    shared = {key: top[key] for key in ("min_patients",) if top.get(key) is not None}
     top["modalities"] = {
-        name: parse_source(part, f"{where}: modality {name}", files=True) for name, part in sections.items()
+        name: parse_source({**shared, **_mapping(part, said)}, said, files=True)
+        for name, part in sections.items()
+        for said in [f"{where}: modality {name}"]
     }
     if top.get("outcome") is not None:
         outcome = parse_outcome(top["outcome"], f"{where}: outcome")

@@ -116,7 +116,11 @@ class Prepared:
 
 
 def prepare_cohort(
-    cohort: CohortTable, train_patients: Sequence[str], task: Task | None, modalities: Sequence[str] | None
+    cohort: CohortTable,
+    train_patients: Sequence[str],
+    task: Task | None,
+    modalities: Sequence[str] | None,
+    min_patients: int | None = None,
 ) -> Prepared:
     """Fit preprocessing, and what the task learns, on training patients alone; see :meth:`Cohort.prepare`.
 
@@ -124,7 +128,7 @@ def prepare_cohort(
     ----------
     cohort
         The cohort.
-    train_patients, task, modalities
+    train_patients, task, modalities, min_patients
         As :meth:`Cohort.prepare` takes them.
 
     Raises
@@ -144,7 +148,10 @@ def prepare_cohort(
             remedy = "Leave it out with modalities=, or train on patients who have it."
             raise InputError(f"no training patient has modality {name!r}", remedy=remedy)
         with within(f"modality {name!r}"):
-            preprocessing[name] = cohort.sources[name].fit(frame)
+            source = cohort.sources[name]
+            if min_patients is not None:
+                source = source.model_copy(update={"min_patients": min_patients})
+            preprocessing[name] = source.fit(frame)
     if task is None and cohort.outcome is not None and cohort.outcome_spec is not None:
         task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])
     return Prepared(cohort, preprocessing, task, tuple(train))

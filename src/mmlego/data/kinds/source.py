@@ -8,8 +8,9 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.data.kinds.expected import Expected, RenamedTable
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
@@ -183,6 +184,9 @@ class Source(BaseModel, ABC):
     ----------
     id
         The form of its patient ids, where it is not that of the other files.
+    min_patients
+        What preprocessing learns stands for so many training patients at least: of fewer no category, character,
+        quantile or column is kept. Where there are fewer altogether, ``mmlego.train`` refuses to train on them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -193,6 +197,7 @@ class Source(BaseModel, ABC):
     drafted: ClassVar[tuple[str, ...]] = ()
     kind: str
     id: IdForm | None = None
+    min_patients: int = Field(default=MIN_PATIENTS, ge=1)
 
     @classmethod
     def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
@@ -348,6 +353,18 @@ class Source(BaseModel, ABC):
             Rows by patient.
         """
         return {}
+
+    def least(self, frame: pd.DataFrame) -> int:
+        """Return how many patients what is learnt of a frame has to stand for; 1 where it is of fewer altogether.
+
+        Nothing is trained on so few, see ``mmlego.train``; what is prepared by hand is then of all whom there are.
+
+        Parameters
+        ----------
+        frame
+            Rows by patient.
+        """
+        return self.min_patients if len(frame) >= self.min_patients else 1
 
     @abstractmethod
     def fit(self, frame: pd.DataFrame) -> Preprocessing:

@@ -41,7 +41,7 @@ def drugs(folder: Path, kind: str, more: str = "", rows: dict[str, str] = DRUGS)
 
 
 def test_a_molecule_is_a_graph_of_atoms(tmp_path: Path) -> None:
-    cohort = drugs(tmp_path, "graph")
+    cohort = drugs(tmp_path, "graph", ", min_patients: 1")
     prepared = cohort.prepare(["a", "b", "c", "d", "e"])
     batch = prepared.data(["a", "b"]).batch().inputs["drug"]
     assert isinstance(batch, Graphs)
@@ -113,7 +113,8 @@ def test_descriptors_come_after_the_bits(tmp_path: Path) -> None:
     )
     with pytest.raises(CheckpointError, match="the preprocessing of fingerprints is damaged"):
         preprocessing_from_config(config | {"descriptors": {"name": "table"}})
-    gone = config | {"descriptors": config["descriptors"] | {"numeric": ["Nonsense", *fitted.descriptors.numeric[1:]]}}
+    numeric = ["Nonsense", *fitted.descriptors.numeric[1:]]
+    gone = config | {"descriptors": config["descriptors"] | {"numeric": numeric, "counts": {}}}
     with pytest.raises(InputError, match=r"as this version of RDKit has them: 1 column missing.*Nonsense"):
         preprocessing_from_config(gone).transform(pd.DataFrame({"smiles": ["CCO"]}))
 
@@ -153,7 +154,7 @@ def test_molecules_that_are_none(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["graph", "fingerprint"])
 def test_molecules_train_a_block_that_takes_raw_files(kind: str, tmp_path: Path) -> None:
     acids = {f"p{i}": "C" * (i + 1) + ("C(=O)O" if i % 2 else "N") for i in range(12)}
-    cohort = drugs(tmp_path, kind, "" if kind == "graph" else ", bits: 64", rows=acids)
+    cohort = drugs(tmp_path, kind, ", min_patients: 1" if kind == "graph" else ", bits: 64", rows=acids)
     prepared = cohort.prepare(cohort.patients[:8])
     name, arguments = prepared.preprocessing["drug"].encoder()
     torch.manual_seed(0)

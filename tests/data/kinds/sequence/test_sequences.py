@@ -107,13 +107,28 @@ def test_nobody_of_the_wanted_has_a_sequence() -> None:
     assert prepared.data(["x", "p1"]).batch().inputs["seq"].sizes == [0, 1]
 
 
+def test_characters_of_few_patients_are_unknown() -> None:
+    fitted = SequencePreprocessor.fit(frame("ACA", "AC", "AGGG"), alphabet="dna", min_patients=2)
+    assert (fitted.characters, fitted.patients) == (("A", "C"), (2, 2))  # three have an A: in steps of two
+    assert ids(fitted, "ACG") == [[1, 2, 0]]
+    assert preprocessing_from_config(fitted.config()) == fitted
+    with pytest.raises(InputError, match="no character is in the sequences of 4 patients"):
+        SequencePreprocessor.fit(frame("ACA", "AC", "AGGG"), alphabet="dna", min_patients=4)
+
+
 def test_what_is_saved() -> None:
     fitted = SequencePreprocessor.fit(frame("ACCA"), alphabet="dna", length=7)
     config = json.loads(json.dumps(fitted.config()))
     learnt = {"alphabet": "dna", "length": 7, "characters": ["A", "C"], "canonical": False}
-    assert config == {"name": "sequence", "version": 1, **learnt}
+    assert config == {"name": "sequence", "version": 2, **learnt, "min_patients": 1, "patients": [1, 1]}
     assert preprocessing_from_config(config) == fitted
-    for bad in ({"characters": ["A", "A"]}, {"characters": []}, {"alphabet": "greek"}, {"length": 0}):
+    for bad in (
+        {"characters": ["A", "A"]},
+        {"characters": []},
+        {"alphabet": "greek"},
+        {"length": 0},
+        {"patients": [1]},
+    ):
         with pytest.raises(CheckpointError, match="the preprocessing of sequences is damaged"):
             SequencePreprocessor.from_config(config | bad)
 

@@ -216,7 +216,7 @@ def test_damaged_columns(change: dict[str, object]) -> None:
 
 def test_a_newer_format() -> None:
     with pytest.raises(VersionError, match="newer format"):
-        preprocessing_from_config(fit().config() | {"version": 2})
+        preprocessing_from_config(fit().config() | {"version": 3})
 
 
 BAD = {

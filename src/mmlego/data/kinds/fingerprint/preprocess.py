@@ -80,7 +80,14 @@ class FingerprintPreprocessor(Preprocessing):
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, *, radius: int = 2, bits: int = 2048, counts: bool = False, descriptors: bool = False
+        cls,
+        frame: pd.DataFrame,
+        *,
+        radius: int = 2,
+        bits: int = 2048,
+        counts: bool = False,
+        descriptors: bool = False,
+        min_patients: int = 1,
     ) -> Self:
         """Learn medians, means and deviations of descriptors, where they are asked for.
 
@@ -93,6 +100,8 @@ class FingerprintPreprocessor(Preprocessing):
         descriptors
             Whether RDKit's descriptors come with it: those that vary, in standard deviations from their mean, at most
             six; what cannot be reckoned is the median.
+        min_patients
+            What is learnt of descriptors stands for so many patients at least.
 
         Raises
         ------
@@ -112,7 +121,7 @@ class FingerprintPreprocessor(Preprocessing):
         if not descriptors:
             return cls(radius, bits, counts)
         table = descriptor_table(_texts(frame)).dropna(axis=1, how="all")
-        return cls(radius, bits, counts, TablePreprocessor.fit(table))
+        return cls(radius, bits, counts, TablePreprocessor.fit(table, min_patients=min_patients))
 
     def transform(self, frame: pd.DataFrame) -> Tensor:
         """Return bits or counts of each molecule and its descriptors, float32 ``(n, bits + descriptors)``.

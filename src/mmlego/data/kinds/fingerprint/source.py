@@ -57,5 +57,10 @@ class FingerprintSource(TextColumnSource):
     def fit(self, frame: pd.DataFrame) -> FingerprintPreprocessor:
         """Return the fingerprint as the section asks for it; only of descriptors something is learnt."""
         return FingerprintPreprocessor.fit(
-            frame, radius=self.radius, bits=self.bits, counts=self.counts, descriptors=self.descriptors
+            frame,
+            radius=self.radius,
+            bits=self.bits,
+            counts=self.counts,
+            descriptors=self.descriptors,
+            min_patients=self.least(frame),
         )

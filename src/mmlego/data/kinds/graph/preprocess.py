@@ -79,13 +79,15 @@ class GraphPreprocessor(Preprocessing):
     links: TablePreprocessor | None
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame) -> Self:
+    def fit(cls, frame: pd.DataFrame, *, min_patients: int = 1) -> Self:
         """Learn the features from the graphs of training patients.
 
         Parameters
         ----------
         frame
             Graphs by patient.
+        min_patients
+            What is learnt of an attribute stands for so many patients at least.
 
         Raises
         ------
@@ -97,7 +99,11 @@ class GraphPreprocessor(Preprocessing):
         links = [
             {name: told for name, told in graph.links.items() if name not in graph.links_apart} for graph in graphs
         ]
-        return cls(_fitted(_nodes(graphs, nodes)), _fitted(_joined(links, _edges(graphs))))
+        sizes = [graph.size for graph in graphs]
+        return cls(
+            _fitted(_nodes(graphs, nodes), sizes, min_patients),
+            _fitted(_joined(links, _edges(graphs)), _edges(graphs), min_patients),
+        )
 
     def transform(self, frame: pd.DataFrame) -> GraphColumn:
         """Return the graphs with their features.
@@ -201,10 +207,13 @@ def _joined(parts: Sequence[Attributes], sizes: Sequence[int]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=range(sum(sizes)))
 
 
-def _fitted(frame: pd.DataFrame) -> TablePreprocessor | None:
+def _fitted(frame: pd.DataFrame, sizes: Sequence[int], least: int) -> TablePreprocessor | None:
     # A number that is missing becomes the median; a category that is missing is one more.
     varied = [name for name in frame.columns if frame[name].nunique(dropna=frame[name].dtype != object) > 1]
-    return TablePreprocessor.fit(frame[varied]) if varied else None
+    if not varied:
+        return None
+    owners = np.repeat(np.arange(len(sizes)), sizes).tolist()
+    return TablePreprocessor.fit(frame[varied], min_patients=least, owners=owners)
 
 
 def _features(fitted: TablePreprocessor, frame: pd.DataFrame, what: str) -> Tensor:

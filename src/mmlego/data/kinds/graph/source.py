@@ -226,7 +226,7 @@ class GraphSource(ColumnKeys, FileSource):
 
     def fit(self, frame: pd.DataFrame) -> GraphPreprocessor:
         """Return preprocessing fitted on the graphs of training patients."""
-        return GraphPreprocessor.fit(frame)
+        return GraphPreprocessor.fit(frame, min_patients=self.least(frame))
 
 
 def _column_of(graphs: Mapping[str, RawGraph]) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from torch import Tensor
 
+from mmlego.anonymity import in_steps
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
 from mmlego.data.reading.words import INFINITE
@@ -38,13 +39,15 @@ class OmicsState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["omics"] = "omics"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1  # before 2 it was not counted how many patients anything stands for
     columns: list[str] = Field(min_length=1)
     centre: list[FiniteFloat]
     scale: list[FiniteFloat]
     log1p: bool = False
     sets: list[tuple[str, list[int]]] = []
     zeros: bool = False
+    min_patients: int = Field(default=1, ge=1)
+    patients: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -73,6 +76,10 @@ class OmicsPreprocessor(Preprocessing):
         For each gene set the numbers of its columns; without any, an ``snn`` reads all columns.
     zeros
         Whether a column that a table lacks is zeros, as a gene that is mutated in nobody; else it is an error.
+    min_patients
+        How many patients a mean and a deviation stand for at least.
+    patients
+        How many have the column that fewest have: in steps of ``min_patients``, rounded down; None: not counted.
 
     Examples
     --------
@@ -95,6 +102,8 @@ class OmicsPreprocessor(Preprocessing):
     log1p: bool = False
     sets: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     zeros: bool = False
+    min_patients: int = 1
+    patients: int | None = None
 
     @classmethod
     def fit(
@@ -106,6 +115,7 @@ class OmicsPreprocessor(Preprocessing):
         sets: GeneSets | None = None,
         smallest: int = 5,
         zeros: bool = False,
+        min_patients: int = 1,
     ) -> Self:
         """Learn which columns vary, and their means and deviations, from training rows.
 
@@ -123,6 +133,8 @@ class OmicsPreprocessor(Preprocessing):
             Sets of which fewer genes are there are left out.
         zeros
             Columns that a table lacks are zeros.
+        min_patients
+            Columns that fewer patients have are left out.
 
         Raises
         ------
@@ -139,10 +151,11 @@ class OmicsPreprocessor(Preprocessing):
             wanted = {gene for genes in sets.values() for gene in genes}
             sets_of_columns(sets, names, smallest)  # before all else: what is wrong may be the kind of names
             names = [name for name in names if name in wanted]
-        varies, centre, scale = _moments(frame, names, log1p)
-        varying = np.flatnonzero(varies)
+        varies, centre, scale, patients = _moments(frame, names, log1p)
+        varying = np.flatnonzero(varies & (patients >= min_patients))
         if len(varying) == 0:
-            raise InputError("no column tells training rows apart", expected="columns that vary", got=listed(names, 3))
+            expected = "columns that vary" + (f", known of {min_patients} patients" if min_patients > 1 else "")
+            raise InputError("no column tells training rows apart", expected=expected, got=listed(names, 3))
         kept = varying[np.sort(np.argsort(-(scale[varying] ** 2), kind="stable")[:keep])]
         columns = tuple(names[i] for i in kept.tolist())
         numbers: dict[str, list[int]] = {}
@@ -158,6 +171,8 @@ class OmicsPreprocessor(Preprocessing):
             log1p,
             {name: tuple(genes) for name, genes in numbers.items()},
             zeros,
+            min_patients,
+            in_steps(int(patients[kept].min()), min_patients),
         )
 
     def transform(self, frame: pd.DataFrame) -> Tensor:
@@ -223,19 +238,23 @@ class OmicsPreprocessor(Preprocessing):
         """Return all that was learnt, as values that JSON can hold."""
         return {
             "name": self.name,
-            "version": 1,
+            "version": 2,
             "columns": list(self.columns),
             "centre": list(self.centre),
             "scale": list(self.scale),
             "log1p": self.log1p,
             "sets": [[name, list(genes)] for name, genes in self.sets.items()],
             **({"zeros": True} if self.zeros else {}),
+            "min_patients": self.min_patients,
+            "patients": self.patients,
         }
 
     @classmethod
     def _restored(cls, state: OmicsState) -> Self:
         sets = {name: tuple(genes) for name, genes in state.sets}
-        return cls(tuple(state.columns), tuple(state.centre), tuple(state.scale), state.log1p, sets, state.zeros)
+        moments = tuple(state.centre), tuple(state.scale)
+        counted = state.min_patients, state.patients
+        return cls(tuple(state.columns), *moments, state.log1p, sets, state.zeros, *counted)
 
     def _places(self, frame: pd.DataFrame) -> NDArray[np.int64]:
         """Return where the columns are in a table, −1 for one that is not there and counts as zeros."""
@@ -262,18 +281,22 @@ def _parts(columns: int) -> Iterator[slice]:
         yield slice(start, min(start + PART, columns))
 
 
-def _moments(frame: pd.DataFrame, names: Sequence[str], log1p: bool) -> tuple[NDArray[np.bool_], Floats, Floats]:
-    """Return which columns ``(f,)`` have two different values, their means and their standard deviations."""
+def _moments(
+    frame: pd.DataFrame, names: Sequence[str], log1p: bool
+) -> tuple[NDArray[np.bool_], Floats, Floats, NDArray[np.int64]]:
+    """Return which columns ``(f,)`` have two different values, their means and deviations, and of how many patients."""
     places = _find(frame, names)
     varies = np.zeros(len(names), dtype=bool)
     centre, scale = np.zeros(len(names)), np.zeros(len(names))
+    patients = np.zeros(len(names), dtype=np.int64)
     for part in _parts(len(names)):
         values = _values(frame, places[part], names[part], log1p)
-        known = np.flatnonzero(~np.isnan(values).all(axis=0))
+        patients[part] = (~np.isnan(values)).sum(axis=0)
+        known = np.flatnonzero(patients[part])
         values, place = values[:, known], known + part.start
         centre[place], scale[place] = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         varies[place] = (np.nanmin(values, axis=0) < np.nanmax(values, axis=0)) & (np.nanvar(values, axis=0) > 0)
-    return varies, centre, scale
+    return varies, centre, scale, patients
 
 
 def _values(frame: pd.DataFrame, places: NDArray[np.int64], names: Sequence[str], log1p: bool) -> Floats:

@@ -306,4 +306,5 @@ class OmicsSource(Source):
             sets=self._sets,
             smallest=self.smallest,
             zeros=self.format == "maf" and not isinstance(self.panels, PanelKeys),
+            min_patients=self.least(frame),
         )

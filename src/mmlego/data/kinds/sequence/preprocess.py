@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
@@ -10,11 +11,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
+from mmlego.anonymity import in_steps
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName
-from mmlego.errors import LegoWarning
-from mmlego.wording import counted
+from mmlego.errors import InputError, LegoWarning
+from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,16 +37,20 @@ class SequenceState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["sequence"] = "sequence"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1  # before 2 it was not counted how many patients anything stands for
     alphabet: AlphabetName
     length: int = Field(ge=1)
     characters: list[str] = Field(min_length=1)
     canonical: bool = False
+    min_patients: int = Field(default=1, ge=1)
+    patients: list[int] | None = None
 
     @model_validator(mode="after")
     def _check_characters(self) -> Self:
         if len(set(self.characters)) < len(self.characters):
             raise ValueError("a character stands twice")
+        if self.patients is not None and len(self.patients) != len(self.characters):
+            raise ValueError("patients need one number a character")
         return self
 
 
@@ -62,6 +68,10 @@ class SequencePreprocessor(Preprocessing):
         The vocabulary; the id of a character is its place, from 1 on.
     canonical
         Whether SMILES are brought into the one canonical form first.
+    min_patients
+        How many patients have each character of the vocabulary at least.
+    patients
+        How many have each: in steps of ``min_patients``, rounded down; None: not counted.
 
     Examples
     --------
@@ -80,10 +90,18 @@ class SequencePreprocessor(Preprocessing):
     length: int
     characters: tuple[str, ...]
     canonical: bool = False
+    min_patients: int = 1
+    patients: tuple[int, ...] | None = None
 
     @classmethod
     def fit(
-        cls, frame: pd.DataFrame, *, alphabet: AlphabetName = "any", length: int = 1024, canonical: bool = False
+        cls,
+        frame: pd.DataFrame,
+        *,
+        alphabet: AlphabetName = "any",
+        length: int = 1024,
+        canonical: bool = False,
+        min_patients: int = 1,
     ) -> Self:
         """Learn the vocabulary of the training patients.
 
@@ -97,6 +115,13 @@ class SequencePreprocessor(Preprocessing):
             How many characters count.
         canonical
             Bring SMILES into the one canonical form first, so that nothing is learnt from the habits of writers.
+        min_patients
+            Characters that fewer patients have are unknown.
+
+        Raises
+        ------
+        InputError
+            If no character is in so many sequences.
 
         Warns
         -----
@@ -108,8 +133,14 @@ class SequencePreprocessor(Preprocessing):
         if long:
             text = f"{counted(long, 'training sequence')} of {len(cut)} longer than length={length}: the end is cut."
             warnings.warn(text, LegoWarning, stacklevel=2)
-        known = sorted({character for text in cut for character in text[:length]})
-        return cls(alphabet, length, tuple(known), canonical)
+        found = Counter(character for text in cut for character in set(text[:length]))
+        known = sorted(character for character, patients in found.items() if patients >= min_patients)
+        if not known:
+            raise InputError(
+                f"no character is in the sequences of {counted(min_patients, 'patient')}", got=listed(found)
+            )
+        patients = tuple(in_steps(found[character], min_patients) for character in known)
+        return cls(alphabet, length, tuple(known), canonical, min_patients, patients)
 
     def transform(self, frame: pd.DataFrame) -> list[Tensor]:
         """Return the ids of the characters of each sequence, int64 ``(n_i,)``.
@@ -134,13 +165,21 @@ class SequencePreprocessor(Preprocessing):
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
         state = SequenceState(
-            alphabet=self.alphabet, length=self.length, characters=list(self.characters), canonical=self.canonical
+            version=2,
+            alphabet=self.alphabet,
+            length=self.length,
+            characters=list(self.characters),
+            canonical=self.canonical,
+            min_patients=self.min_patients,
+            patients=None if self.patients is None else list(self.patients),
         )
         return state.model_dump()
 
     @classmethod
     def _restored(cls, state: SequenceState) -> Self:
-        return cls(state.alphabet, state.length, tuple(state.characters), state.canonical)
+        patients = None if state.patients is None else tuple(state.patients)
+        characters = tuple(state.characters)
+        return cls(state.alphabet, state.length, characters, state.canonical, state.min_patients, patients)
 
 
 def _cut(frame: pd.DataFrame, alphabet: AlphabetName, canonical: bool) -> list[list[str]]:

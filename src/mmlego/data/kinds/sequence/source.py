@@ -93,4 +93,10 @@ class SequenceSource(TextColumnSource):
 
     def fit(self, frame: pd.DataFrame) -> SequencePreprocessor:
         """Return preprocessing fitted on the sequences of training patients."""
-        return SequencePreprocessor.fit(frame, alphabet=self.alphabet, length=self.length, canonical=self.canonical)
+        return SequencePreprocessor.fit(
+            frame,
+            alphabet=self.alphabet,
+            length=self.length,
+            canonical=self.canonical,
+            min_patients=self.least(frame),
+        )

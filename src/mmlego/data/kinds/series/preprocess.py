@@ -12,9 +12,11 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from mmlego.anonymity import in_steps
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
 from mmlego.data.kinds.series.choices import check_patterns, declared, fits
+from mmlego.data.kinds.series.ranges import ranges
 from mmlego.data.kinds.series.skewness import calls_for_log
 from mmlego.data.kinds.series.state import ColumnState, SeriesState
 from mmlego.data.kinds.series.stays import COLUMN, Stay
@@ -59,6 +61,8 @@ class SeriesPreprocessor(Preprocessing):
         The variables left out at fitting, each with the reason.
     start
         The hour at which the first bin begins; below 0 where what was measured before the start of the stay counts.
+    min_patients
+        How many patients each value that was learnt stands for at least.
 
     Examples
     --------
@@ -85,6 +89,7 @@ class SeriesPreprocessor(Preprocessing):
     horizon: float | None
     dropped: Mapping[str, str] = field(default_factory=dict)
     start: float = 0.0
+    min_patients: int = 1
 
     @classmethod
     def fit(
@@ -98,6 +103,7 @@ class SeriesPreprocessor(Preprocessing):
         log: Sequence[str] | Literal["auto"] = (),
         clip: Mapping[str, tuple[float, float]] | None = None,
         quantiles: tuple[float, float] = QUANTILES,
+        min_patients: int = 1,
     ) -> Self:
         """Learn ranges, means and deviations from training patients.
 
@@ -121,6 +127,9 @@ class SeriesPreprocessor(Preprocessing):
             By name or glob, the range of plausible values; values outside become its ends.
         quantiles
             Ranges are never wider than these quantiles of the training patients' values.
+        min_patients
+            So many patients have values at the ends of each range or beyond them; of fewer than twice so many the range
+            is three deviations on either side of the mean. Variables that fewer have are dropped, with a warning.
 
         Returns
         -------
@@ -135,7 +144,7 @@ class SeriesPreprocessor(Preprocessing):
         Warns
         -----
         LegoWarning
-            If a variable was never measured.
+            If a variable was never measured, or in too few patients.
         """
         names = _names(frame)
         by_rule: Mapping[str, Rule | Sequence[Rule]] = rules if isinstance(rules, Mapping) else {"*": rules}
@@ -148,11 +157,19 @@ class SeriesPreprocessor(Preprocessing):
         if len(flat.value) == 0:
             who = counted(len(frame), "stay")
             raise InputError("no training patient has a measurement", expected="at least one", got=f"{who} without")
-        low, high = _ranges(flat, names, clip or {}, quantiles)
-        never = {name: "never measured" for i, name in enumerate(names) if np.isnan(low[i])}
-        if never:
-            text = f"{counted(len(never), 'variable')} never measured in the training patients dropped: "
-            warnings.warn(f"{text}{listed(never)}.", LegoWarning, stacklevel=2)
+        low, high, patients = ranges(
+            flat.patient, flat.variable, flat.value, names, clip or {}, quantiles, min_patients
+        )
+        why = ("never measured", f"measured in fewer than {min_patients} patients")
+        never = {name: why[int(patients[i] > 0)] for i, name in enumerate(names) if np.isnan(low[i])}
+        for reason in why:
+            if gone := [name for name, said in never.items() if said == reason]:
+                how = "never measured in the training patients" if reason == why[0] else reason
+                warnings.warn(
+                    f"{counted(len(gone), 'variable')} {how} dropped: {listed(gone)}.", LegoWarning, stacklevel=2
+                )
+        if len(never) == len(names):
+            raise InputError("no variable is measured in enough training patients", expected=f"{min_patients} of them")
         columns = []
         for i, column in enumerate(raw):
             name = column.variable
@@ -170,8 +187,9 @@ class SeriesPreprocessor(Preprocessing):
             chosen = declared(name, by_rule, "mean")
             for rule in [] if name in never else [chosen] if isinstance(chosen, str) else dict.fromkeys(chosen):
                 learnt = {"rule": rule, "log": logged, "low": float(low[i]), "high": float(high[i])}
+                learnt["patients"] = in_steps(int(patients[i]), min_patients)
                 columns.append(column.model_copy(update=learnt))
-        return cls(tuple(columns), bin_hours, horizon, never, start)._standardised(frame)
+        return cls(tuple(columns), bin_hours, horizon, never, start, min_patients)._standardised(frame)
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -272,14 +290,15 @@ class SeriesPreprocessor(Preprocessing):
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
         columns = [column.model_dump() for column in self.columns]
-        settings = {"bin_hours": self.bin_hours, "horizon": self.horizon}
+        settings: dict[str, object] = {"bin_hours": self.bin_hours, "horizon": self.horizon}
         if self.start:  # who reads only what came before windows need not know of them
             settings["start"] = self.start
-        return {"name": self.name, "version": 1, "columns": columns, **settings, "dropped": dict(self.dropped)}
+        settings |= {"dropped": dict(self.dropped), "min_patients": self.min_patients}
+        return {"name": self.name, "version": 2, "columns": columns, **settings}
 
     @classmethod
     def _restored(cls, state: SeriesState) -> Self:
-        return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped, state.start)
+        return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped, state.start, state.min_patients)
 
     def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> _Flat:
         """Return the measurements that count, in order of patient and time."""
@@ -369,18 +388,3 @@ def _check_numbers(bin_hours: float, horizon: float | None, start: float, quanti
     low, high = quantiles
     if not 0 <= low < high <= 1:
         raise InputError("quantiles", expected="two rising numbers from 0 to 1", got=f"{low}, {high}")
-
-
-def _ranges(
-    flat: _Flat, names: Sequence[str], clip: Mapping[str, tuple[float, float]], quantiles: tuple[float, float]
-) -> tuple[Floats, Floats]:
-    """Return for each variable the range of its values; NaN for one that was never measured."""
-    low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
-    order = np.argsort(flat.variable, kind="stable")
-    ends = np.searchsorted(flat.variable[order], np.arange(len(names) + 1))
-    for i, name in enumerate(names):
-        values = flat.value[order[ends[i] : ends[i + 1]]]
-        if len(values):
-            lowest, highest = declared(name, clip, (-np.inf, np.inf))
-            low[i], high[i] = np.quantile(values.clip(lowest, highest), quantiles)
-    return low, high

@@ -137,6 +137,7 @@ class SeriesSource(StaySource):
             log=self.log,
             clip=self.clip,
             quantiles=self.quantiles,
+            min_patients=self.least(frame),
         )
 
 
@@ -214,7 +215,7 @@ class StaticSource(StaySource):
 
     def fit(self, frame: pd.DataFrame) -> TablePreprocessor:
         """Return a table's preprocessing fitted on training rows."""
-        return TablePreprocessor.fit(frame)
+        return TablePreprocessor.fit(frame, min_patients=self.least(frame))
 
 
 def _refuse_outcome(names: Sequence[str], taken: Sequence[str], modality: str) -> None:

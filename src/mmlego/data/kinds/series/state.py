@@ -24,6 +24,8 @@ class ColumnState(BaseModel):
         Values are clipped to these before anything else.
     centre, scale
         Mean and standard deviation of the cells of the training patients.
+    patients
+        In how many it was measured: in steps of ``min_patients``, rounded down; None: not counted.
 
     Examples
     --------
@@ -40,6 +42,7 @@ class ColumnState(BaseModel):
     high: FiniteFloat
     centre: FiniteFloat
     scale: FiniteFloat = Field(gt=0)
+    patients: int | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -63,12 +66,13 @@ class SeriesState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["series"] = "series"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1  # before 2 it was not counted how many patients anything stands for
     columns: list[ColumnState] = Field(min_length=1)
     bin_hours: FiniteFloat = Field(gt=0)
     start: FiniteFloat = 0.0
     horizon: FiniteFloat | None = None
     dropped: dict[str, str] = {}
+    min_patients: int = Field(default=1, ge=1)
 
     @model_validator(mode="after")
     def _check_columns(self) -> Self:

@@ -144,4 +144,5 @@ class TableSource(ColumnKeys, Source):
         missing, truths = (self._found[0].missing, self._found[0].truths) if self._found else ({}, ())
         words = [name for name in truths if frame[name].dtype.kind not in "iufb"]
         frame = frame.assign(**{name: as_numbers(frame[name]) for name in words}) if words else frame
-        return TablePreprocessor.fit(frame, keep=self.keep, missing=missing, truths=truths)
+        least = self.least(frame)
+        return TablePreprocessor.fit(frame, keep=self.keep, missing=missing, truths=truths, min_patients=least)

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.telling import MOST_CATEGORIES
 from mmlego.data.reading.truths import as_numbers, truth_of
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, quoted
@@ -166,30 +165,6 @@ def is_numeric(column: pd.Series) -> bool:
     )
 
 
-def categories_of(column: pd.Series) -> tuple[str, ...]:
-    """Return the words of a column, in order.
-
-    Parameters
-    ----------
-    column
-        The column.
-
-    Raises
-    ------
-    InputError
-        If there are too many.
-    """
-    known = sorted(set(words_of(column)[1]))
-    if len(known) > MOST_CATEGORIES:
-        raise InputError(
-            f"column {column.name!r} has {len(known)} different texts",
-            expected=f"at most {MOST_CATEGORIES} categories",
-            got=listed(known, 3),
-            remedy="Leave it out if it is an identifier, or group its values.",
-        )
-    return tuple(known)
-
-
 def words_of(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
     """Return which word each cell is, −1 where it is missing, and the words that occur.
 
@@ -202,3 +177,22 @@ def words_of(column: pd.Series) -> tuple[NDArray[np.int64], list[str]]:
 
     codes, values = pd.factorize(column.astype(object).to_numpy())
     return codes, [label(value) for value in values]
+
+
+def truth_values(frame: pd.DataFrame) -> list[str]:
+    """Return the columns of truth values.
+
+    Parameters
+    ----------
+    frame
+        The table.
+    """
+    from pandas.api import types
+
+    kinds = zip(frame.columns, frame.dtypes, strict=True)
+    return [
+        str(name)
+        for name, kind in kinds
+        if types.is_bool_dtype(kind)
+        or (getattr(kind, "kind", "") == "O" and types.infer_dtype(frame[name], skipna=True) == "boolean")
+    ]

@@ -30,17 +30,21 @@ class Moments(NamedTuple):
     Parameters
     ----------
     fill
-        The median of the known values.
+        The median of the known values, where as many patients have it as it has to stand for; else the mean of those in
+        the middle.
     centre, variance
-        Mean and (population) variance, missing values being the median.
+        Mean and (population) variance, missing values being the fill.
     constant
         Whether all known values are one.
+    patients
+        How many patients have a value.
     """
 
     fill: Floats
     centre: Floats
     variance: Floats
     constant: NDArray[np.bool_]
+    patients: NDArray[np.int64]
 
 
 def matrix_of(frame: pd.DataFrame, columns: Sequence[str]) -> Floats:
@@ -154,8 +158,10 @@ def blocks(values: NDArray[np.floating]) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, values.shape[1], step))
 
 
-def moments(values: Floats, columns: Sequence[str]) -> Moments:
-    """Return median, mean, variance and constancy of columns, each of which has a value.
+def moments(
+    values: Floats, columns: Sequence[str], *, least: int = 1, owners: NDArray[np.int64] | None = None
+) -> Moments:
+    """Return what is learnt of columns, each of which has a value.
 
     Parameters
     ----------
@@ -163,6 +169,11 @@ def moments(values: Floats, columns: Sequence[str]) -> Moments:
         A matrix ``(n, f)``, NaN where missing.
     columns
         The names of its columns.
+    least
+        How many patients a fill has to stand for. The mean of the values in the middle is of so many of them, one more
+        where that leaves as many on either side; of all of a column that fewer have.
+    owners
+        Whose each row is, ``(n,)``; None: each is a patient.
 
     Raises
     ------
@@ -171,10 +182,15 @@ def moments(values: Floats, columns: Sequence[str]) -> Moments:
 
     Examples
     --------
-    >>> moments(np.array([[1.0, 5.0], [np.nan, 5.0], [3.0, 5.0]]), ["x", "y"]).fill.tolist()
+    >>> matrix = np.array([[1.0, 5.0], [np.nan, 5.0], [3.0, 5.0]])
+    >>> moments(matrix, ["x", "y"]).fill.tolist()
     [2.0, 5.0]
+    >>> moments(np.array([[1.0], [2.0], [6.0], [7.0]]), ["x"], least=3).fill.tolist()  # (1 + 2 + 6 + 7) / 4
+    [4.0]
     """
-    found = Moments(*(np.zeros(values.shape[1], kind) for kind in (float, float, float, bool)))
+    whose = np.arange(len(values)) if owners is None else owners
+    wide = values.shape[1]
+    found = Moments(*(np.zeros(wide, kind) for kind in (float, float, float, bool, np.int64)))
     for part in blocks(values):
         # (k, n), a column side by side; a copy, for it is filled, and what pandas 3 gives may not be written to
         block = np.array(values[:, part].T, order="C")
@@ -184,6 +200,15 @@ def moments(values: Floats, columns: Sequence[str]) -> Moments:
         low, high = ordered[rows, (known - 1) // 2], ordered[rows, known // 2]
         with np.errstate(over="ignore", invalid="ignore"):
             fill = np.where(low == high, low, (low + high) / 2)
+            if owners is None:
+                found.patients[part] = known
+                alone = (block == fill[:, None]).sum(axis=1) < np.minimum(least, known)
+                fill[alone] = _middle(ordered[alone], known[alone], least)
+            else:
+                for row in rows:
+                    found.patients[part.start + row] = len(np.unique(whose[~np.isnan(block[row])]))
+                    if len(np.unique(whose[block[row] == fill[row]])) < least:
+                        fill[row] = _middle_of(block[row], whose, least)
             found.fill[part] = fill
             found.constant[part] = ordered[:, 0] == ordered[rows, known - 1]
             np.copyto(block, fill[:, None], where=np.isnan(block))
@@ -193,3 +218,24 @@ def moments(values: Floats, columns: Sequence[str]) -> Moments:
     if huge:
         raise InputError(f"values are too large to scale in {listed(huge)}", remedy="Use another unit, or logarithms.")
     return found
+
+
+def _middle(ordered: Floats, known: NDArray[np.int64], least: int) -> Floats:
+    """Return the mean of so many values in the middle of each row, of one more where an odd number is left."""
+    width = np.minimum(least + (known - least) % 2, known)
+    start = (known - width) // 2
+    step = np.arange(least + 1)
+    cells = np.take_along_axis(ordered, np.minimum(start[:, None] + step, known[:, None] - 1), axis=1)
+    means: Floats = (np.where(step < width[:, None], cells, 0.0) / width[:, None]).sum(axis=1)
+    return means
+
+
+def _middle_of(values: Floats, owners: NDArray[np.int64], least: int) -> float:
+    """Return the mean of the values in the middle, of as many as it takes to be of so many patients."""
+    order = np.argsort(values, kind="stable")[: int((~np.isnan(values)).sum())]
+    last = len(order)
+    for width in range(1 + (last - 1) % 2, last + 1, 2):
+        middle = order[(last - width) // 2 : (last + width) // 2]
+        if len(np.unique(owners[middle])) >= least:
+            return float((values[middle] / width).sum())
+    return float((values[order] / last).sum())

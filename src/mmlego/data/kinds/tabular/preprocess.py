@@ -5,19 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from pydantic import BaseModel
 from torch import Tensor
 
+from mmlego.anonymity import OTHER, in_steps
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
+from mmlego.data.kinds.tabular.categories import categories_of, warn_of_rare
 from mmlego.data.kinds.tabular.cells import (
     blanked,
-    categories_of,
     is_numeric,
     others,
+    truth_values,
     with_names,
     words_of,
     yes_as_one,
@@ -40,7 +42,10 @@ class TablePreprocessor(Preprocessing):
 
     Numbers and booleans: missing values become the training median, then x ↦ (x − mean) / sd with the mean and
     the (population) standard deviation of the imputed training rows. Anything else is a category and becomes
-    one 0/1 feature per value seen in training; missing and unknown values become zeros.
+    one 0/1 feature per value seen in training; missing and unknown values become zeros. Values that fewer patients have
+    than ``min_patients`` are not kept: they are one category, ``other``, as is what is met at prediction alone; where
+    so many do not have any of them, they are unknown. A median stands for so many, too: where fewer have it, the mean
+    of the values in the middle takes its place.
 
     Parameters
     ----------
@@ -56,6 +61,12 @@ class TablePreprocessor(Preprocessing):
         By column the words that mean that nothing is known.
     truths
         The numeric columns that are yes and no, as 1 and 0: they are so however a file writes them.
+    rare
+        By column that had categories of fewer patients, what these count as: ``"other"`` or ``"missing"``.
+    min_patients
+        How many patients each value stands for at least.
+    counts
+        By column how many patients have it, or each of its categories: in steps of ``min_patients``, rounded down.
 
     Examples
     --------
@@ -80,6 +91,9 @@ class TablePreprocessor(Preprocessing):
     dropped: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     truths: tuple[str, ...] = ()
+    rare: Mapping[str, Literal["other", "missing"]] = field(default_factory=dict)
+    min_patients: int = 1
+    counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def fit(
@@ -89,6 +103,8 @@ class TablePreprocessor(Preprocessing):
         keep: int | None = None,
         missing: Mapping[str, Sequence[str]] | None = None,
         truths: Collection[str] = (),
+        min_patients: int = 1,
+        owners: Sequence[int] | None = None,
     ) -> Self:
         """Learn medians, means, deviations and categories from training rows.
 
@@ -105,6 +121,11 @@ class TablePreprocessor(Preprocessing):
             By column the words that mean that nothing is known.
         truths
             Columns of 1 and 0 that are yes and no, beside those of truth values.
+        min_patients
+            How many patients each value that is kept stands for at least: columns that fewer have are dropped, rarer
+            categories are ``other``.
+        owners
+            Whose each row is, ``(n,)``; None: each is a patient.
 
         Returns
         -------
@@ -119,7 +140,7 @@ class TablePreprocessor(Preprocessing):
         Warns
         -----
         LegoWarning
-            If a column has no value at all.
+            If a column has no value at all, or rare categories are taken as one.
 
         Examples
         --------
@@ -127,8 +148,12 @@ class TablePreprocessor(Preprocessing):
         >>> table = TablePreprocessor.fit(pd.DataFrame({"a": [0.0, 9.0], "b": [0.0, 1.0]}), keep=1)
         >>> table.columns, table.fill, table.scale
         (('a',), (4.5,), (4.5,))
+        >>> sites = pd.DataFrame({"site": ["Ulm", "Ulm", "Bonn", "Graz"]})
+        >>> TablePreprocessor.fit(sites[:3], min_patients=2).features  # Bonn is missing: it would be of one patient
+        ('site=Ulm',)
         """
         frame = with_names(frame)
+        whose = np.arange(len(frame)) if owners is None else np.asarray(owners, dtype=np.int64)
         if keep is not None and keep < 1:
             raise InputError("keep is not positive", expected="how many numeric columns to keep, or None", got=keep)
         gone = {str(name): tuple(words) for name, words in (missing or {}).items() if name in frame.columns}
@@ -143,23 +168,32 @@ class TablePreprocessor(Preprocessing):
         bare = absent.all(axis=1)
         if bare.all():
             raise InputError("no training row has a value", expected="at least one", got=f"{len(frame)} rows")
-        frame = frame.iloc[np.flatnonzero(~bare)] if bare.any() else frame
+        frame, whose = (frame.iloc[np.flatnonzero(~bare)], whose[~bare]) if bare.any() else (frame, whose)
         frame = pick(frame, [name for name in frame.columns if name not in dropped]) if dropped else frame
         numeric = [name for name in frame.columns if is_numeric(frame[name])]
-        truths = {*truths, *_truth_values(frame)}
-        found = moments(matrix_of(frame, numeric), numeric)
-        variance = found.variance
-        kept = np.flatnonzero(~found.constant & (variance > 0)).tolist()
+        truths = {*truths, *truth_values(frame)}
+        found = moments(
+            matrix_of(frame, numeric), numeric, least=min_patients, owners=None if owners is None else whose
+        )
+        variance, enough = found.variance, found.patients >= min_patients
+        kept = np.flatnonzero(~found.constant & (variance > 0) & enough).tolist()
         if keep is not None:
             kept = sorted(sorted(kept, key=lambda i: -variance[i])[:keep])
-        categories = {name: categories_of(frame[name]) for name in others(frame, numeric)}
-        for name in [name for name, known in categories.items() if len(known) == 1 and not frame[name].isna().any()]:
-            del categories[name]
-            dropped[name] = "constant"
+        told = {name: categories_of(frame[name], min_patients, whose) for name in others(frame, numeric)}
+        few = f"of fewer than {min_patients} patients"
+        for name, one in list(told.items()):
+            alone = len(one.known) == 1 and not frame[name].isna().any()
+            if not one.known or (alone and one.rare != "missing"):
+                del told[name]
+                dropped[name] = "constant" if one.rare is None else f"values {few} each"
         for i in sorted(set(range(len(numeric))) - set(kept)):
-            dropped[numeric[i]] = "small variance" if variance[i] > 0 else "constant"
-        if not kept and not categories:
+            dropped[numeric[i]] = (
+                few if not enough[i] else "small variance" if variance[i] > 0 and not found.constant[i] else "constant"
+            )
+        if not kept and not told:
             raise InputError("no column tells training rows apart", got=listed(f"{k}: {v}" for k, v in dropped.items()))
+        warn_of_rare([name for name, one in told.items() if one.rare == OTHER], few)
+        categories = {name: one.known for name, one in told.items()}
         columns = {*(numeric[i] for i in kept), *categories}
         return cls(
             numeric=tuple(numeric[i] for i in kept),
@@ -170,6 +204,10 @@ class TablePreprocessor(Preprocessing):
             dropped=dropped,
             missing={name: words for name, words in gone.items() if name in columns},
             truths=tuple(numeric[i] for i in kept if numeric[i] in truths),
+            rare={name: one.rare for name, one in told.items() if one.rare is not None},
+            min_patients=min_patients,
+            counts={numeric[i]: (in_steps(int(found.patients[i]), min_patients),) for i in kept}
+            | {name: one.counts for name, one in told.items()},
         )
 
     @property
@@ -208,7 +246,7 @@ class TablePreprocessor(Preprocessing):
         Warns
         -----
         LegoWarning
-            If a category was not seen in training.
+            If a category was not seen in training, or in too few patients, and is not ``other``.
 
         Examples
         --------
@@ -232,11 +270,14 @@ class TablePreprocessor(Preprocessing):
             codes, words = words_of(frame[name])
             meant = met(words, known)
             unknown = sorted(set(words) - set(meant))
-            if unknown:
-                text = f"Column {name!r} has values not seen in training, taken as missing: {listed(unknown)}."
+            how = self.rare.get(name)
+            if unknown and how != OTHER:
+                seen = "not seen in training" if how is None else f"that fewer than {self.min_patients} patients had"
+                text = f"Column {name!r} has values {seen}, taken as missing: {listed(unknown)}."
                 warnings.warn(text, LegoWarning, stacklevel=2)
             place = {word: start + number for number, word in enumerate(known)}
-            at = np.array([*(place[meant[word]] if word in meant else -1 for word in words), -1])[codes]
+            other = place[OTHER] if how == OTHER else -1
+            at = np.array([*(place[meant[word]] if word in meant else other for word in words), -1])[codes]
             scaled[np.flatnonzero(at >= 0), at[at >= 0]] = 1
             start += len(known)
         return torch.from_numpy(scaled)
@@ -306,7 +347,7 @@ class TablePreprocessor(Preprocessing):
         """
         return {
             "name": self.name,
-            "version": 3,
+            "version": 4,
             "numeric": list(self.numeric),
             "fill": list(self.fill),
             "centre": list(self.centre),
@@ -315,6 +356,9 @@ class TablePreprocessor(Preprocessing):
             "dropped": dict(self.dropped),
             "missing": {name: list(words) for name, words in self.missing.items()},
             "truths": list(self.truths),
+            "rare": dict(self.rare),
+            "min_patients": self.min_patients,
+            "counts": {name: list(counts) for name, counts in self.counts.items()},
         }
 
     @classmethod
@@ -337,6 +381,9 @@ class TablePreprocessor(Preprocessing):
             dropped=state.dropped,
             missing={name: tuple(words) for name, words in state.missing.items()},
             truths=tuple(state.truths),
+            rare=state.rare,
+            min_patients=state.min_patients,
+            counts={name: tuple(counts) for name, counts in state.counts.items()},
         )
 
     def _needed(self, frame: pd.DataFrame) -> pd.DataFrame:
@@ -366,16 +413,3 @@ class TablePreprocessor(Preprocessing):
             if (fill in (0, 1) and abs(scale**2 - c * (1 - c)) < 1e-9)
             or (fill == 0.5 and abs(c - 0.5) < 1e-9 and scale**2 <= 0.25 + 1e-9)
         }
-
-
-def _truth_values(frame: pd.DataFrame) -> list[str]:
-    """Return the columns of truth values."""
-    from pandas.api import types
-
-    kinds = zip(frame.columns, frame.dtypes, strict=True)
-    return [
-        str(name)
-        for name, kind in kinds
-        if types.is_bool_dtype(kind)
-        or (getattr(kind, "kind", "") == "O" and types.infer_dtype(frame[name], skipna=True) == "boolean")
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 
 class TableState(BaseModel):
@@ -19,7 +19,7 @@ class TableState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["table"] = "table"
-    version: Literal[1, 2, 3] = 1
+    version: Literal[1, 2, 3, 4] = 1  # before 4 it was not counted how many patients anything stands for
     numeric: list[str]
     fill: list[FiniteFloat]
     centre: list[FiniteFloat]
@@ -28,6 +28,9 @@ class TableState(BaseModel):
     dropped: dict[str, str] = {}
     missing: dict[str, list[str]] = {}
     truths: list[str] = []
+    rare: dict[str, Literal["other", "missing"]] = {}
+    min_patients: int = Field(default=1, ge=1)
+    counts: dict[str, list[int]] = {}
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -40,4 +43,10 @@ class TableState(BaseModel):
         columns = [*self.numeric, *(name for name, _ in self.categories)]
         if len(set(columns)) < len(columns) or not columns:
             raise ValueError("columns are missing or named twice")
+        sizes = dict.fromkeys(self.numeric, 1) | {name: len(known) for name, known in self.categories}
+        if any(len(counts) != sizes.get(name) for name, counts in self.counts.items()):
+            raise ValueError("counts need a column, and one number for each of its categories")
+        known = {name: set(words) for name, words in self.categories}
+        if any(how == "other" and "other" not in known.get(name, ()) for name, how in self.rare.items()):
+            raise ValueError("rare categories are other, and there is none")
         return self
