@@ -40,8 +40,8 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     -------
     dict
         ``risk``, 21 quantiles, as :func:`quantiles_of` finds them; ``groups``, from the lowest risks on, with
-        ``patients``, ``events`` and the Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %, ``low`` and ``high`` (None where
-        nobody was observed for so long).
+        ``patients``, ``events`` and the Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %,
+        ``low`` and ``high`` (None where nobody was observed for so long). Empty of fewer than ten patients.
 
     Examples
     --------
