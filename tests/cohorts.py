@@ -68,7 +68,7 @@ def write_cohort(
         lacking = int(GAPS[modality] * n)
         table = table[lacking:] if modality == "labs" else table[: n - lacking]
         _shuffled(table, rng).to_csv(folder / f"{modality}.csv", index=False)
-    manifest: dict[str, object] = {"name": name, "key": KEY}
+    manifest: dict[str, object] = {"name": name, "key": KEY, "min_patients": 1}  # parts of folds have fewer than five
     if outcome is not None:
         manifest["outcome"] = {"file": "outcome.csv", **outcome}
     manifest["modalities"] = {modality: {"kind": "table", "file": f"{modality}.csv"} for modality in modalities}

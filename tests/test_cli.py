@@ -209,7 +209,7 @@ def begun(site: Path, epochs: int, at: int) -> tuple[subprocess.Popen[str], list
         text=True,
         preexec_fn=hears_interrupts,
     )
-    history = site / "run" / "fits" / "rna" / "history.csv"
+    history = site / "run" / "private/fits" / "rna" / "history.csv"
     for _ in range(1200):
         if history.is_file() and len(history.read_text().splitlines()) > at:
             return running, arguments

@@ -37,9 +37,22 @@ def test_text_is_written_as_utf_8_and_bytes_as_they_are(tmp_path: Path) -> None:
 
 def test_a_written_file_can_be_read_by_others(tmp_path: Path) -> None:
     write_atomically(tmp_path / "file", "x")
-    write(tmp_path / "folder", "x")
-    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o644
-    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o755
+    with folder_atomically(tmp_path / "folder", overwrite=False, ours=lambda _: True, what="a folder") as fresh:
+        (fresh / "deep").mkdir(mode=0o700)
+        (fresh / "deep" / "weights").touch(mode=0o600)  # as a library writes them
+    modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.rglob("*")}
+    assert modes == {"file": "0o644", "folder": "0o755", "deep": "0o755", "weights": "0o644"}
+
+
+def test_who_may_read_is_what_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", "x")
+        write(tmp_path / "folder", "x")
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
+    assert modes == {"file": "0o640", "folder": "0o750"}
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
 
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
+
+UMASK = os.umask(0)
+os.umask(UMASK)
 
 
 def test_everything_has_its_place(tmp_path: Path) -> None:
@@ -17,16 +22,32 @@ def test_everything_has_its_place(tmp_path: Path) -> None:
         "blocks/rna": run.block("rna"),
         "merge": run.merge,
         "fuse": run.fuse,
-        "split.json": run.split,
+        "private/split.json": run.split,
         "settings.yaml": run.settings,
         "modalities.json": run.modalities,
-        "run.json": run.run,
-        "fits/rna": run.fit("rna"),
-        "results.json": run.results,
-        "splits/007-ab12.json": run.cell(7, "ab12"),
+        "private/run.json": run.run,
+        "private/fits/rna": run.fit("rna"),
+        "private/results.json": run.results,
+        "private/splits/007-ab12.json": run.cell(7, "ab12"),
     }
     assert places == {name: tmp_path / name for name in places}
     assert list(tmp_path.iterdir()) == []  # asking makes nothing
+
+
+def test_a_run_that_was_begun_before_keeps_its_places(tmp_path: Path) -> None:
+    (tmp_path / "fits").mkdir()
+    (tmp_path / "split.json").write_text("{}")
+    run = RunFolder(tmp_path)
+    assert (run.split, run.fit("rna")) == (tmp_path / "split.json", tmp_path / "fits" / "rna")
+    assert run.trained_on == tmp_path / "private" / "trained_on.json"
+    assert runs_of([tmp_path / "blocks" / "rna"]) == [run]
+
+
+def test_what_is_private_opens_to_its_owner_alone(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.begin(["rna"])
+    assert stat.S_IMODE(run.private.stat().st_mode) == 0o700
+    assert stat.S_IMODE(run.place.stat().st_mode) == 0o777 & ~UMASK
 
 
 def test_models_are_those_that_are_whole(tmp_path: Path) -> None:
@@ -64,13 +85,14 @@ def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:
     for run in (one, other):
         run.block("rna").mkdir(parents=True)
         run.merge.mkdir()
+    one.begin(["rna"])
     one.split.write_text("{}")
     assert runs_of([one.block("rna"), one.merge, one.place, other.merge]) == [RunFolder(one.place.resolve())]
 
 
 def test_results_of_any_experiment_are_listed_in_order(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    run.splits.mkdir()
+    run.splits.mkdir(parents=True)
     for name in ("001-b.json", "000-a.json", "notes.json"):
         (run.splits / name).write_text("{}")
     assert run.cells() == [run.cell(0, "a"), run.cell(1, "b")]

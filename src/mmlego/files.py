@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
@@ -11,28 +12,51 @@ from pathlib import Path
 
 from mmlego.errors import InputError
 
+PRIVATE = "private"  # a folder of this name is made for its owner alone
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place and move it there in one step.
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, unless they are there; what is called ``private`` opens to its owner alone.
 
     Parameters
     ----------
     path
-        Where the file shall stand; missing folders are made.
+        The folder.
+
+    Examples
+    --------
+    >>> place = Path(tempfile.mkdtemp())
+    >>> make_folder(place / "run" / "private" / "fits")
+    >>> oct((place / "run" / "private").stat().st_mode & 0o777)
+    '0o700'
+    """
+    if path.is_dir():
+        return
+    if path.parent != path:
+        make_folder(path.parent)
+    path.mkdir(mode=0o700 if path.name == PRIVATE else 0o777, exist_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place and move it there in one step; who may read it says the umask.
+
+    Parameters
+    ----------
+    path
+        Where the file shall stand; missing folders are made, as :func:`make_folder` makes them.
     content
         Text (written as UTF-8) or bytes.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    make_folder(path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
+        beside.replace(path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
         raise
 
 
@@ -83,6 +107,8 @@ def check_writable(tensors: Mapping[str, object]) -> None:
 def folder_atomically(path: Path, *, overwrite: bool, ours: Callable[[Path], bool], what: str) -> Iterator[Path]:
     """Yield an empty folder that takes the place of ``path`` when the block ends without an error.
 
+    Who may read it and all that is in it says the umask, whatever a library gave its files.
+
     Parameters
     ----------
     path
@@ -108,13 +134,16 @@ def folder_atomically(path: Path, *, overwrite: bool, ours: Callable[[Path], boo
             got="a folder with files" if path.is_dir() else "a file",
             remedy="Choose another place" + ("." if overwrite else ", or pass overwrite=True."),
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.new-"))
+    make_folder(path.parent)
+    fresh = path.with_name(f".{path.name}.new-{secrets.token_hex(6)}")
+    fresh.mkdir()
+    mode = fresh.stat().st_mode & 0o777
     try:
         yield fresh
-        for file in (place for place in fresh.rglob("*") if place.is_file()):
-            _flush(file)
-        fresh.chmod(0o755)
+        for place in fresh.rglob("*"):
+            place.chmod(mode & 0o666 if place.is_file() else mode)
+            if place.is_file():
+                _flush(place)
         _swap(fresh, path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

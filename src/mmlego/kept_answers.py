@@ -45,7 +45,6 @@ def keep_answers(brick: Brick, folder: Path) -> None:
         }
         for label, (part, one) in told.items()
     }
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / KEPT, json.dumps(content) + "\n")
 
 

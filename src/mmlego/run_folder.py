@@ -1,12 +1,14 @@
 """Where a run keeps what it makes: the one layout that training, the main job, experiments and the verbs share.
 
 A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
-``split.json`` (which patients nobody trained on), ``settings.yaml`` (all settings in force), ``modalities.json`` (their
-order in the cohort), ``trained_on.json`` (the way to the manifest, where ``mmlego train`` made the run), ``run.json``
-(the fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes
-on).
-That of an experiment holds ``splits/``, a file for each split that is done, likewise ``rivals/`` where these were asked
-for, and ``results.json``.
+``settings.yaml`` (all settings in force) and ``modalities.json`` (their order in the cohort). What tells of single
+patients, or of this machine, is in ``private/``, which opens to its owner alone: ``split.json`` (which patients nobody
+trained on), ``trained_on.json`` (the way to the manifest, where ``mmlego train`` made the run), ``run.json`` (the
+fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes on).
+That of an experiment holds there ``splits/``, a file for each split that is done, likewise ``rivals/`` where these were
+asked for, and ``results.json``.
+
+Runs that were begun before there was ``private/`` have these files beside the others, and keep them there.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mmlego.errors import InputError
+from mmlego.files import PRIVATE, make_folder
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
@@ -38,6 +41,11 @@ class RunFolder:
     """
 
     place: Path
+
+    @property
+    def private(self) -> Path:
+        """What tells of single patients: it stays at home."""
+        return self.place / PRIVATE
 
     @property
     def plate(self) -> Path:
@@ -62,7 +70,7 @@ class RunFolder:
     @property
     def split(self) -> Path:
         """Who trains, who validates, who is held back."""
-        return self.place / "split.json"
+        return self._kept("split.json")
 
     @property
     def settings(self) -> Path:
@@ -77,22 +85,22 @@ class RunFolder:
     @property
     def trained_on(self) -> Path:
         """The way from here to the manifest, and to the folders of its files."""
-        return self.place / "trained_on.json"
+        return self._kept("trained_on.json")
 
     @property
     def run(self) -> Path:
         """The fingerprint of the run."""
-        return self.place / RUN
+        return self._kept(RUN)
 
     @property
     def results(self) -> Path:
         """The results of an experiment."""
-        return self.place / "results.json"
+        return self._kept("results.json")
 
     @property
     def splits(self) -> Path:
         """The folder of an experiment's splits."""
-        return self.place / "splits"
+        return self._kept("splits")
 
     def cell(self, number: int, stamp: str) -> Path:
         """Return the place of an experiment's result on a split, whose fingerprint has a stamp."""
@@ -100,7 +108,7 @@ class RunFolder:
 
     def rivals(self, number: int, stamp: str) -> Path:
         """Return the place of the rivals' result on a split, whose fingerprint has a stamp."""
-        return self.place / "rivals" / f"{number:03d}-{stamp}.json"
+        return self._kept("rivals") / f"{number:03d}-{stamp}.json"
 
     def cells(self) -> list[Path]:
         """Return the results on splits that are there, of whatever experiment."""
@@ -112,7 +120,7 @@ class RunFolder:
 
     def fit(self, name: str) -> Path:
         """Return where the training of a block, or the tuning of a fuse, keeps its history and its state."""
-        return self.place / "fits" / name
+        return self._kept("fits") / name
 
     def has_blocks(self) -> bool:
         """Return whether this is the folder of a run rather than a checkpoint."""
@@ -135,7 +143,7 @@ class RunFolder:
     def begin(self, modalities: Iterable[str]) -> None:
         """Mark modalities whose blocks are to be trained."""
         for name in modalities:
-            self.fit(name).mkdir(parents=True, exist_ok=True)
+            make_folder(self.fit(name))
 
     def lacking(self) -> list[str]:
         """Return the modalities whose training was begun and that have no block, in the order of the cohort.
@@ -147,6 +155,12 @@ class RunFolder:
         """
         there = {path.name for path in self.saved_blocks()}
         return [name for name in self._order() if self.fit(name).is_dir() and name not in there]
+
+    def _kept(self, name: str) -> Path:
+        """Return the place of something private: where it is, in a run that was begun before there was ``private/``."""
+        old = self.place / name
+        new = self.private / name
+        return old if old.exists() and not new.exists() else new
 
     def _order(self) -> list[str]:
         """Return the modalities in the order of the cohort; none where the run is older than the file of it."""

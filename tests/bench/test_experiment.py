@@ -89,13 +89,13 @@ def test_the_experiment_is_described(results: Results, cohort: Cohort, experimen
 
 
 def test_what_is_written(results: Results, place: Path, experiment: Experiment) -> None:
-    assert sorted(path.name for path in place.iterdir()) == ["results.json", "settings.yaml", "splits"]
-    assert len(list((place / "splits").iterdir())) == 4
+    assert sorted(path.name for path in place.iterdir()) == ["private", "settings.yaml"]
+    assert len(list((place / "private/splits").iterdir())) == 4
     written = read_results(place)
     assert written.config() == results.config()
     settings = yaml.safe_load((place / "settings.yaml").read_text())
     assert Settings.model_validate(settings) == experiment.settings
-    json.loads((place / "results.json").read_text(), parse_constant=_no_json)
+    json.loads((place / "private/results.json").read_text(), parse_constant=_no_json)
 
 
 def _no_json(word: str) -> None:
@@ -107,9 +107,9 @@ def test_a_split_that_is_lost_is_run_again_alone(
 ) -> None:
     first = run_experiment(cohort, experiment, tmp_path)
     assert untimed(first) == untimed(results)
-    lost = sorted((tmp_path / "splits").iterdir())[2]
+    lost = sorted((tmp_path / "private/splits").iterdir())[2]
     lost.unlink()
-    (tmp_path / "results.json").unlink()
+    (tmp_path / "private/results.json").unlink()
     count = Count(monkeypatch)
     again = run_experiment(cohort, experiment, tmp_path)
     assert count.runs == 1
@@ -125,7 +125,7 @@ def test_an_interrupted_experiment_goes_on(
         Count(patch, interrupt_at=2)
         with pytest.raises(KeyboardInterrupt):
             run_experiment(cohort, experiment, tmp_path)
-    assert not (tmp_path / "results.json").exists()
+    assert not (tmp_path / "private/results.json").exists()
     with pytest.MonkeyPatch.context() as patch:
         count = Count(patch)
         told: list[str] = []
@@ -204,7 +204,7 @@ def test_undefined_scores_are_null_in_the_file_and_nan_in_the_results(
     monkeypatch.setattr(module, "score_bricks", undefined)
     short = experiment.model_copy(update={"repeats": 1})
     found = run_experiment(cohort, short, tmp_path)
-    text = (tmp_path / "results.json").read_text()
+    text = (tmp_path / "private/results.json").read_text()
     assert json.loads(text, parse_constant=_no_json)["splits"][0]["scores"]["LegoMerge"] == {
         "c_index": None,
         "ibs": None,

@@ -265,12 +265,12 @@ def test_rivals_stand_beside_ours_on_the_same_splits(
     assert found.rivals("end to end") == ["concatenation", "sequential"]
     assert all(np.isfinite(found.cost(name)) for name in found.methods)
     assert found.cost("LegoFuse") >= found.cost("LegoMerge") >= found.cost("block rna")
-    assert len(list((tmp_path / "rivals").iterdir())) == len(list((tmp_path / "splits").iterdir())) == 2
+    assert len(list((tmp_path / "private/rivals").iterdir())) == len(list((tmp_path / "private/splits").iterdir())) == 2
     # Neither is measured again, and either goes on alone.
     monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(module, "score_rivals", lambda *_, **__: pytest.fail("fitted again"))
     assert run_experiment(cohort, short, tmp_path).config() == found.config()
     without = run_experiment(cohort, short.model_copy(update={"rivals": False}), tmp_path)
     assert without.methods == ours
-    json.loads((tmp_path / "results.json").read_text(), parse_constant=pytest.fail)
+    json.loads((tmp_path / "private/results.json").read_text(), parse_constant=pytest.fail)
     assert read_results(tmp_path).rivals("with pairs") == []

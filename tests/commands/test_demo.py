@@ -40,7 +40,7 @@ def test_the_table_has_every_method(gse: tuple[Path, str]) -> None:
 
 def test_picture_table_and_models_are_written_and_named(gse: tuple[Path, str]) -> None:
     out, text = gse
-    files = ["table.md", "kaplan_meier.png", "results.json"]
+    files = ["table.md", "kaplan_meier.png", "private/results.json"]
     models = ["plate", "blocks/genes", "blocks/clinical", "merge", "fuse"]
     listed = text.split("Written: ")[1].split()
     assert [Path(name) for name in listed] == [out / name for name in [*files, *(f"models/{m}" for m in models)]]
@@ -58,9 +58,9 @@ def test_the_models_predict(gse: tuple[Path, str]) -> None:
 def test_a_second_run_is_done_at_once(gse: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mmlego.bench.experiment.train", None)
     monkeypatch.setattr("mmlego.bench.experiment.score_paired", None)
-    before = (gse[0] / "results.json").read_bytes()
+    before = (gse[0] / "private/results.json").read_bytes()
     done("demo", "-o", gse[0], *SHORT)
-    assert (gse[0] / "results.json").read_bytes() == before
+    assert (gse[0] / "private/results.json").read_bytes() == before
 
 
 def test_classification(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def test_a_run_folder_is_scored_on_its_test_part(finished: Path, site: Path, tmp
     assert (found["cohort"], found["part"]) == ("trial", "test part")
     assert list(found["scores"]) == [str(finished / name) for name in MODELS]
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    split = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    split = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)
     task = mmlego.load(finished / "plate").task
     seen = cohort.outcome_spec.target(cohort.outcome.loc[split["train"]], task)  # whatever modalities they have
     for name in MODELS:
@@ -53,7 +53,7 @@ def test_survival_is_compared_with_kaplan_meier(finished: Path, site: Path, tmp_
     assert list(found) == [str(finished / name) for name in MODELS]
     merge = mmlego.load(finished / "merge")
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    split = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    split = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)
     data = data_of(merge, cohort, split["test"])
     early, late = found[str(finished / "merge")]
     expected = mmlego.evaluate(merge, data, times=[3])
@@ -123,7 +123,7 @@ def test_scores_that_are_undefined(finished: Path, site: Path, tmp_path: Path) -
     shutil.copytree(site, tmp_path / "site")
     outcome = (tmp_path / "site" / "outcome.csv").read_text().splitlines()
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    test = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)["test"]
+    test = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)["test"]
     changed = [line.replace("dead", "alive") if line[:3] in test else line for line in outcome]
     (tmp_path / "site" / "outcome.csv").write_text("\n".join(changed))
     said = done("evaluate", finished, "-d", tmp_path / "site" / "cohort.yaml", "--json", tmp_path / "scores.json")
@@ -181,7 +181,7 @@ def test_wrong_cohorts(finished: Path, tmp_path: Path) -> None:
 
 
 def test_a_damaged_split_is_named(run: Path, site: Path) -> None:
-    (run / "split.json").write_text("{")
+    (run / "private/split.json").write_text("{")
     assert "split.json is not JSON" in refused("evaluate", run, "-d", site / "cohort.yaml")
-    (run / "split.json").write_text("[]")
+    (run / "private/split.json").write_text("[]")
     assert "split.json holds no splits" in refused("evaluate", run, "-d", site / "cohort.yaml")

@@ -39,14 +39,14 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_what_is_written(benched: Path) -> None:
-    names = {"splits", "results.json", "table.md", "kaplan_meier.png", "settings.yaml"}
+    names = {"private", "table.md", "kaplan_meier.png", "settings.yaml"}
     assert {path.name for path in benched.iterdir()} == names
     assert len(read_results(benched).splits) == 2
 
 
 def test_a_split_that_is_lost_is_run_again_alone(site: Path, benched: Path, tmp_path: Path, counted: list[str]) -> None:
     out = shutil.copytree(benched, tmp_path / "out")
-    sorted((out / "splits").iterdir())[0].unlink()
+    sorted((out / "private/splits").iterdir())[0].unlink()
     (out / "table.md").unlink()
     with inside(site):
         said = done("bench", "-d", "cohort.yaml", "-o", out, *BENCH)
@@ -68,7 +68,7 @@ def test_an_interruption_is_said_in_a_line(site: Path, tmp_path: Path, monkeypat
 
 
 def test_an_experiment_is_reported_without_running(benched: Path, tmp_path: Path, counted: list[str]) -> None:
-    for source, name in ((benched, "one.html"), (benched / "results.json", "two.html")):
+    for source, name in ((benched, "one.html"), (benched / "private/results.json", "two.html")):
         done("report", source, "-o", tmp_path / name)
         assert counted == []
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "two.html").read_bytes()
@@ -109,7 +109,7 @@ def test_rivals_stand_in_the_table_with_interval_and_cost(site: Path, tmp_path: 
     assert "LegoFuse − best dull with pairs: " in said.out
     assert "12/12" in said.text
     assert "| LegoFuse − best end-to-end: " in (tmp_path / "table.md").read_text()
-    assert len(list((tmp_path / "rivals").iterdir())) == 2
+    assert len(list((tmp_path / "private/rivals").iterdir())) == 2
     with inside(site):
         again = done("report", tmp_path, "-o", "report.html", "--overwrite", width=160)
     assert "LegoFuse − best dull with pairs: " in again.out
@@ -140,7 +140,7 @@ def test_every_task(site: Path, tmp_path: Path, outcome: dict[str, object]) -> N
     files = {path.name for path in (tmp_path / "out").iterdir()}
     assert ("roc.png" in files) == (outcome.get("label") == "relapse")
     assert said.text.split("Written:")[1].count("out/") == (3 if "roc.png" in files else 2)
-    json.loads((tmp_path / "out" / "results.json").read_text(), parse_constant=pytest.fail)
+    json.loads((tmp_path / "out" / "private/results.json").read_text(), parse_constant=pytest.fail)
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_part_of_the_run_is_scored_too(finished: Path, site: Path, tmp_path: P
     done("explain", finished / "merge", "-d", cohort_file, "-o", out, "--part", "test", "--modality", "clinical")
     told = pd.read_csv(out / "modalities.csv", dtype={"patient": str})
     cohort = Cohort.from_manifest(cohort_file)
-    (split,) = load_splits(finished / "split.json", cohort.patients)
+    (split,) = load_splits(finished / "private/split.json", cohort.patients)
     assert set(told["patient"]) <= {cohort.patients[row] for row in split.test}
     score = pd.read_csv(out / "score.csv", index_col="modality")["c_index"]
     about = json.loads((out / "explanation.json").read_text())["score"]

@@ -35,7 +35,7 @@ def tuned(monkeypatch: pytest.MonkeyPatch) -> list[set[str]]:
 
 def parts(run: Path, data: Path) -> dict[str, set[str]]:
     cohort = Cohort.from_manifest(data)
-    named = load_splits(run / "split.json", cohort.patients)[0].named(cohort.patients)
+    named = load_splits(run / "private/split.json", cohort.patients)[0].named(cohort.patients)
     return {name: set(patients) for name, patients in named.items()}
 
 
@@ -62,7 +62,7 @@ def test_the_split_of_the_blocks_goes_with_them(
     done("fuse", *sources, "-d", data, "-o", tmp_path / "joint" / "fuse", "--no-progress")
     assert not tuned[0] & parts(finished, data)["test"]
     assert parts(tmp_path / "joint", data) == parts(finished, data)
-    assert (tmp_path / "joint" / "fits" / "fuse" / "history.csv").is_file()
+    assert (tmp_path / "joint" / "private/fits" / "fuse" / "history.csv").is_file()
     said = done("evaluate", tmp_path / "joint" / "fuse", "-d", data)
     assert "trial, test part: 12 patients" in said.text
 
@@ -196,7 +196,7 @@ def test_tuning_needs_an_outcome(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_split_is_a_file_of_row_numbers(finished: Path) -> None:
-    text = (finished / "split.json").read_text()
+    text = (finished / "private/split.json").read_text()
     assert json.loads(text)["rows"] == 60
     assert "001" not in text
 

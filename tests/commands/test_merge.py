@@ -196,7 +196,7 @@ def test_a_mismatch_can_be_allowed_where_shapes_agree(finished: Path, train: Tra
 def test_a_merge_is_calibrated_on_the_validation_part_alone(finished: Path, site: Path, tmp_path: Path) -> None:
     said = done("merge", finished, "-o", tmp_path / "merge", "--calibrate", site / "cohort.yaml")
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    parts = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    parts = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)
     by_hand = mmlego.load(finished / "merge")
     scale = mmlego.calibrate(by_hand, data_of(by_hand, cohort, parts["validation"]))
     assert f", calibrated by a factor of {scale:.2f}. Saved in" in said.text
@@ -297,7 +297,7 @@ def test_a_modality_whose_training_has_failed_is_missed(finished: Path, site: Pa
     told = done(verb, *asked, "-o", tmp_path / "run" / "x", "--allow-missing")
     assert "labs, whose training was begun: the model does without" in " ".join(told.err.split())
     assert mmlego.load(tmp_path / "run" / "x").modalities == ("rna", "clinical")
-    shutil.rmtree(tmp_path / "run" / "fits" / "labs")  # as where it was never asked for
+    shutil.rmtree(tmp_path / "run" / "private/fits" / "labs")  # as where it was never asked for
     assert "does without" not in done(verb, *asked, "-o", tmp_path / "run" / "y").err
 
 

@@ -92,7 +92,7 @@ def test_ids_keep_their_leading_zeros(finished: Path, site: Path, tmp_path: Path
 def test_parts_are_those_of_the_split(finished: Path, site: Path, tmp_path: Path, part: str) -> None:
     done("predict", finished / "fuse", "-d", site / "cohort.yaml", "-o", tmp_path / "fuse.csv", "--part", part)
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    named = load_splits(finished / "split.json", cohort.patients)[0].named(cohort.patients)
+    named = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)
     assert list(read(tmp_path / "fuse.csv").index) == named[part]
 
 
@@ -142,7 +142,7 @@ def test_classes(train: Train, tmp_path: Path) -> None:
     assert [*said.out.split()].index("excluded") < said.out.split().index("80")  # one word a line
     # the run has split this cohort, so that its held-out patients are known: in nine of ten the truth is not excluded
     known = Cohort.from_manifest(data)
-    named = load_splits(run / "split.json", known.patients)[0].named(known.patients)
+    named = load_splits(run / "private/split.json", known.patients)[0].named(known.patients)
     model = mmlego.load(run / "merge")
     tell_of_merge(model, known, named["train"], named["validation"])
     exact = mmlego.predict(model, data_of(model, known)).probabilities

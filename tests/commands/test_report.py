@@ -169,7 +169,7 @@ def test_a_run_may_be_moved_with_its_cohort_and_not_without(site: Path, train: o
     run = tmp_path / "two" / "run"
     with inside(tmp_path):
         done("report", run, "-o", "moved.html", "--features", 0)
-    assert str(tmp_path) not in (run / "trained_on.json").read_text()
+    assert str(tmp_path) not in (run / "private/trained_on.json").read_text()
     (tmp_path / "two" / "data").rename(tmp_path / "gone")
     assert "Pass --data MANIFEST." in refused("report", run, "-o", tmp_path / "again.html")
 

@@ -51,14 +51,13 @@ def test_what_a_run_holds(finished: Path) -> None:
         "blocks",
         "merge",
         "fuse",
-        "split.json",
         "settings.yaml",
         "modalities.json",
-        "fits",
-        "trained_on.json",
+        "private",
     }
-    assert {path.name for path in (finished / "fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
-    assert (finished / "fits" / "rna" / "history.csv").read_text().startswith("epoch,train_loss")
+    assert {path.name for path in (finished / "private").iterdir()} == {"split.json", "fits", "trained_on.json"}
+    assert {path.name for path in (finished / "private/fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
+    assert (finished / "private/fits" / "rna" / "history.csv").read_text().startswith("epoch,train_loss")
     plate = mmlego.load(finished / "plate")
     for name in ("rna", "clinical", "labs"):
         block = mmlego.load(finished / "blocks" / name)
@@ -72,7 +71,7 @@ def test_nobody_of_the_test_part_is_trained_on_and_blocks_share_nobody(
 ) -> None:
     run = train(tmp_path / "run")
     cohort = Cohort.from_manifest(site / "cohort.yaml")
-    parts = load_splits(run / "split.json", cohort.patients)[0].named(cohort.patients)
+    parts = load_splits(run / "private/split.json", cohort.patients)[0].named(cohort.patients)
     assert len(parts["test"]) == 12
     assert {*fitted} == {"rna", "clinical", "labs"}
     for patients in fitted.values():
@@ -192,9 +191,9 @@ def test_the_split_belongs_to_the_patients(run: Path, tmp_path: Path) -> None:
 
 
 def test_the_split_stays_whatever_the_shares(run: Path, train: Train) -> None:
-    before = (run / "split.json").read_bytes()
+    before = (run / "private/split.json").read_bytes()
     train(run, "--test", "0.5")
-    assert (run / "split.json").read_bytes() == before
+    assert (run / "private/split.json").read_bytes() == before
 
 
 @pytest.mark.parametrize(("test", "validation"), [(0.9, 0.1), (0.6, 0.6)])
@@ -209,7 +208,7 @@ def test_somebody_has_to_be_left_to_train_on(site: Path, tmp_path: Path, test: f
 
 def test_without_held_back_or_watched_patients(train: Train, tmp_path: Path) -> None:
     run = train(tmp_path / "run", "--test", "0", "--validation", "0", "-m", "rna")
-    split = json.loads((run / "split.json").read_text())["splits"][0]
+    split = json.loads((run / "private/split.json").read_text())["splits"][0]
     assert (len(split["train"]), split["validation"], split["test"]) == (60, [], [])
     assert mmlego.load(run / "blocks" / "rna").card.validation == {}
 
@@ -323,11 +322,11 @@ def test_a_patient_under_two_ids_is_not_trained_and_tested_on(
     said = refused(*line, "-o", tmp_path / "run")
     assert "031 = 030" in said or "030 = 031" in said
     assert "--duplicates" in said
-    assert not (tmp_path / "run" / "split.json").exists()
+    assert not (tmp_path / "run" / "private/split.json").exists()
     train(tmp_path / "together", "-s", f"seed={across}", "--duplicates", "together", data=twice)
-    assert _sides(load_splits(tmp_path / "together" / "split.json", cohort.patients), cohort) == 1
+    assert _sides(load_splits(tmp_path / "together" / "private/split.json", cohort.patients), cohort) == 1
     train(tmp_path / "allowed", "-s", f"seed={across}", "--duplicates", "allow", "-m", "rna", data=twice)
-    assert _sides(load_splits(tmp_path / "allowed" / "split.json", cohort.patients), cohort) == 2
+    assert _sides(load_splits(tmp_path / "allowed" / "private/split.json", cohort.patients), cohort) == 2
 
 
 def _sides(splits: list[Split], cohort: Cohort) -> int:
@@ -346,4 +345,4 @@ def test_a_fitted_block_is_said_to_be_scored_out_of_fold(tmp_path: Path) -> None
     chosen = ["-s", f"encoders.{name}.name=coxnet", "-s", "fit.epochs=1"]
     said = done("train", "-d", data, "-o", tmp_path / "run", *chosen)
     assert f"Fitted to all of these patients and scored out of fold: {name}." in said.text
-    assert (tmp_path / "run" / "fits" / name / "out_of_fold.json").is_file()
+    assert (tmp_path / "run" / "private/fits" / name / "out_of_fold.json").is_file()

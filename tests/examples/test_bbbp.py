@@ -34,7 +34,9 @@ def test_bbbp_from_its_file_to_scores(shared: Path, tmp_path: Path) -> None:
     assert min(found.values()) > 0.6  # of scaffolds that nobody has seen, after two epochs
     cohort = Cohort.from_manifest(MANIFEST, folder=folder)
     assert len(cohort) == 2039
-    sides = [{*rows} for rows in load_splits(run / "split.json", cohort.patients)[0].named(cohort.patients).values()]
+    sides = [
+        {*rows} for rows in load_splits(run / "private/split.json", cohort.patients)[0].named(cohort.patients).values()
+    ]
     scaffolds = [{*scaffold_groups(sorted(side))} for side in sides]
     assert sum(map(len, scaffolds)) == len(set.union(*scaffolds)) == 1020
 

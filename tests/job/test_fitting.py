@@ -153,7 +153,7 @@ def test_patients_of_another_hospital_who_are_called_alike_are_others(run: tuple
 def test_damaged_answers_are_told(run: tuple[Bricks, Path], tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run[1], copy)
-    (copy / "fits" / "labs" / "out_of_fold.json").write_text('{"": {"patients": ["a"]}}')
+    (copy / "private/fits" / "labs" / "out_of_fold.json").write_text('{"": {"patients": ["a"]}}')
     with pytest.raises(mmlego.CheckpointError, match="Train the block again"):
         load_model(copy / "merge")
 

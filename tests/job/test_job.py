@@ -240,9 +240,9 @@ def test_a_finished_job_is_not_run_again(
     cohort: Cohort, parts: dict[str, list[str]], quick: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = train_on(cohort, parts["train"], parts["validation"], quick, out=tmp_path)
-    held = {"plate", "blocks", "merge", "fuse", "split.json", "settings.yaml", "modalities.json", "run.json", "fits"}
+    held = {"plate", "blocks", "merge", "fuse", "settings.yaml", "modalities.json", "private"}
     assert {folder.name for folder in tmp_path.iterdir()} == held
-    assert {folder.name for folder in (tmp_path / "fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
+    assert {folder.name for folder in (tmp_path / "private/fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
     for name, block in first.blocks.items():
         assert_same(snapshot(load(tmp_path / "blocks" / name)), snapshot(block))
     assert_same(snapshot(load(tmp_path / "merge")), snapshot(first.merge))
@@ -252,7 +252,15 @@ def test_a_finished_job_is_not_run_again(
     assert_same(snapshot(again.fuse), snapshot(first.fuse))
     with pytest.raises(AssertionError, match="trained again"):
         train_block(
-            cohort, "rna", first.plate, parts["train"], [], quick, seed=0, out=tmp_path / "fits" / "rna", resume=False
+            cohort,
+            "rna",
+            first.plate,
+            parts["train"],
+            [],
+            quick,
+            seed=0,
+            out=tmp_path / "private/fits" / "rna",
+            resume=False,
         )
 
 

@@ -82,7 +82,7 @@ def test_what_the_verbs_made_is_not_replaced_unless_asked(
     made: Bricks, cohort: Cohort, place: Path, tmp_path: Path
 ) -> None:
     run = Path(shutil.copytree(place, tmp_path / "run"))
-    (run / "run.json").unlink()  # as in a run of mmlego train, merge and fuse
+    (run / "private/run.json").unlink()  # as in a run of mmlego train, merge and fuse
     with pytest.raises(
         InputError, match=r"holds a model that mmlego.train did not make: .*got merge, fuse.*resume=False"
     ):

@@ -99,7 +99,6 @@ def run_experiment(
         seed=settings.seed,
     )
     run = RunFolder(out)
-    out.mkdir(parents=True, exist_ok=True)
     write_atomically(run.settings, write_settings(settings))
     results: list[dict[str, Any]] = []
     whole = hash_cohort(cohort)
@@ -207,7 +206,6 @@ def _once(
         found: dict[str, Any] = json.loads(file.read_text())
         return found
     found = _plain(measured() | {"fingerprint": stamp.config()})
-    file.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(file, json.dumps(found))
     return found
 

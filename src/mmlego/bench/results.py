@@ -12,6 +12,7 @@ import numpy as np
 
 from mmlego.bench.statistics import Comparison, compare
 from mmlego.errors import InputError
+from mmlego.run_folder import RunFolder
 
 ENSEMBLE = "logit ensemble"
 
@@ -94,7 +95,7 @@ def read_results(path: Path) -> Results:
     InputError
         If it is missing or not the results of an experiment.
     """
-    file = path / "results.json" if path.is_dir() else path
+    file = RunFolder(path).results if path.is_dir() else path
     try:
         return Results(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:

@@ -10,6 +10,7 @@ import typer
 
 from mmlego.commands.arguments import Overrides, Shared, count
 from mmlego.commands.show import console, plain_warnings, say_written, stages
+from mmlego.run_folder import RunFolder
 
 PAIRED = 0.1  # of the patients have everything, for models that are trained end to end
 
@@ -78,4 +79,4 @@ def demo(
             models = train_final(cohort, experiment, final, advance=lambda stage: advance(f"final models: {stage}"))
         files = write_report(results, out)
     show.print(table(results))
-    say_written([*files, out / "results.json", *models])
+    say_written([*files, RunFolder(out).results, *models])

@@ -9,6 +9,7 @@ import typer
 
 from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared, count, share
 from mmlego.commands.show import console, plain_warnings, say_written, stages
+from mmlego.run_folder import RunFolder
 from mmlego.sections import Repeated
 
 
@@ -62,4 +63,4 @@ def bench(
     if (causes := causes_table(results)) is not None:
         show.print("")
         show.print(causes)
-    say_written([*files, out / "results.json"])
+    say_written([*files, RunFolder(out).results])

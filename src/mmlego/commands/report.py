@@ -10,6 +10,7 @@ import typer
 
 from mmlego.commands.arguments import Aliases, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.show import console, plain_warnings, say_written
+from mmlego.run_folder import RunFolder
 
 
 class Whom(StrEnum):
@@ -62,7 +63,6 @@ def report(
     from mmlego.bench import read_results
     from mmlego.bench.report import table
     from mmlego.reporting import make_report
-    from mmlego.reporting.subject import RESULTS
 
     with plain_warnings():
         files = make_report(
@@ -80,7 +80,7 @@ def report(
             aliases=aliases_of(alias),
             overwrite=overwrite,
         )
-    measured = bench or (source if source.is_file() or (source / RESULTS).is_file() else None)
+    measured = bench or (source if source.is_file() or RunFolder(source).results.is_file() else None)
     if measured is not None:
         console().print(table(read_results(measured)))
     say_written(files)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from mmlego.data import Split
 
 Part: TypeAlias = Literal["auto", "all"]
-RESULTS = "results.json"
 MERGE, FUSE = "LegoMerge", "LegoFuse"
 
 
@@ -116,7 +115,7 @@ def open_subject(
     """
     if not source.exists():
         raise InputError(f"{source} not found", expected="a run folder, a checkpoint, or results of mmlego bench")
-    if source.is_file() or (source / RESULTS).is_file():
+    if source.is_file() or RunFolder(source).results.is_file():
         return _of_bench(source, data, folders, links, bench)
     places = _checkpoints(source)
     models = {label: load(place) for label, place in places.items()}

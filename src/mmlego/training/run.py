@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from mmlego.checkpoint import FUSE_OPTIONS
 from mmlego.data import PatientData
 from mmlego.errors import CheckpointError, InputError
-from mmlego.files import write_atomically
+from mmlego.files import make_folder, write_atomically
 from mmlego.fingerprint import hash_data, hash_tensors
 from mmlego.fuse import LegoFuse
 from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
@@ -48,7 +48,7 @@ def run_folder(out: str | Path | None) -> Iterator[Path]:
     if not isinstance(out, (str, os.PathLike)):
         raise InputError("out of fit", expected="a folder", got=repr(out))
     try:
-        Path(out).mkdir(parents=True, exist_ok=True)
+        make_folder(Path(out))
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError("out of fit", expected="a folder", got=f"a file in its place, {out}") from error
     except (OSError, ValueError) as error:

@@ -64,7 +64,7 @@ def test_runs_and_experiments_keep_them_together(tmp_path: Path) -> None:
     assert read_split(RunFolder(tmp_path / "run"), cohort) == made
     by_patient = split_patients(cohort.patients, cohort.strata(), fractions=(0.6, 0.2, 0.2))
     (tmp_path / "old").mkdir()
-    save_splits(by_patient, cohort.patients, tmp_path / "old" / "split.json")
+    save_splits(by_patient, cohort.patients, tmp_path / "old" / "private/split.json")
     with pytest.raises(InputError, match=r"leakage: .* groups? in both"):  # made before the manifest said so
         read_split(RunFolder(tmp_path / "old"), cohort)
     settings = read_settings(None, ["fit.epochs=1", "fuse.fit.epochs=1", "plate.channels=2", "plate.width=4"])
