@@ -160,7 +160,7 @@ def test_other_settings_are_refused_until_overwritten(run: Path, site: Path) -> 
     done(*arguments, "-s", "fit.epochs=1", "--overwrite")
     assert mmlego.load(run / "blocks" / "rna").card.recipe["epochs"] == 1
     after = everything_below(run)
-    for name in ("split.json", "plate/config.json", "plate/model.safetensors"):
+    for name in ("private/split.json", "plate/config.json", "plate/model.safetensors"):
         assert after[name] == before[name]
     assert yaml.safe_load(after["settings.yaml"])["fit"]["epochs"] == 1
 

@@ -57,7 +57,7 @@ def test_the_command_line_makes_the_same(made: Bricks, cohort: Cohort, place: Pa
     merged = mmlego.load(run / "merge")  # of the blocks by name, as they lie in the folder
     weights = dict(zip(merged.modalities, merged.weights.tolist(), strict=True))
     assert [weights[name] for name in made.merge.modalities] == pytest.approx(made.merge.weights.tolist())
-    for name in ("split.json", "settings.yaml"):
+    for name in ("private/split.json", "settings.yaml"):
         assert (run / name).read_text() == (place / name).read_text()
 
 
