@@ -19,8 +19,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "lazy", "version"),
-    ("anonymity", "extras", "plugins", "scalars", "sites", "turns", "wording"),
-    ("nn", "bounds", "card", "checkpoint_config", "files", "run_folder", "sections"),
+    ("anonymity", "extras", "files", "plugins", "scalars", "sites", "turns", "wording"),
+    ("nn", "bounds", "card", "checkpoint_config", "run_folder", "sections"),
     ("encoders", "tasks", "encoding"),
     ("learners",),
     ("baseplate", "held_out"),
