@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +13,16 @@ from torch import Tensor
 
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
+from mmlego.checkpoint_config import read_config
 from mmlego.errors import CheckpointError
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.learners.out_of_fold import OutOfFold
 from mmlego.merge import LegoMerge
-from mmlego.run_folder import runs_of
+from mmlego.run_folder import RunFolder, runs_of
 from mmlego.scalars import as_number
 
-KEPT = "out_of_fold.json"
+KEPT, MADE_OF = "out_of_fold.json", "made_of.json"
 FUSED = "fuse"  # where a run keeps the tuning of its fuse, and the answers of what crosses modalities
 
 
@@ -87,7 +90,7 @@ def recall_answers(brick: Brick, folder: Path) -> None:
 
 
 def recall_of_run(model: Brick | LegoMerge | LegoFuse, place: Path) -> None:
-    """Let the bricks of a model that lies in a run folder remember what they answered out of fold.
+    """Let the bricks of a model that lies in a run folder, or whose blocks do, remember what they answered out of fold.
 
     Parameters
     ----------
@@ -102,11 +105,75 @@ def recall_of_run(model: Brick | LegoMerge | LegoFuse, place: Path) -> None:
         If what the run has kept is damaged.
     """
     bricks = [model] if isinstance(model, Brick) else [model.block(name) for name in model.modalities]
-    for run in runs_of([place]):
+    origins = origins_of(place)
+    for brick in bricks:
+        if brick.modality in origins:
+            run, name = origins[brick.modality]
+            if run is not None:
+                recall_answers(brick, run.fit(name))
+    for home in runs_of([place]):
         for brick in bricks:
-            recall_answers(brick, run.fit(brick.modality))
+            if brick.modality not in origins:
+                recall_answers(brick, home.fit(brick.modality))
         if isinstance(model, LegoFuse) and model.across is not None:
-            recall_answers(model.across.brick, run.fit(FUSED))
+            recall_answers(model.across.brick, home.fit(FUSED))
+
+
+def keep_origins(place: Path, blocks: Mapping[str, Path]) -> None:
+    """Keep in the private part beside a merge or fuse which runs its blocks come from, by the way that leads there.
+
+    Parameters
+    ----------
+    place
+        Of the model.
+    blocks
+        By the name of each block where it lies; what comes from the model's own run is left out.
+    """
+    home = RunFolder(place.parent)
+    own = home.place.resolve()
+    content: dict[str, dict[str, str | None]] = {}
+    for name, source in blocks.items():
+        run = next(iter(runs_of([source])), None)
+        if run is not None and run.place == own:
+            continue
+        try:
+            way = None if run is None else Path(os.path.relpath(run.place, own)).as_posix()
+        except ValueError:  # on another drive of Windows: no way leads there
+            way = None
+        content[name] = {"run": way, "name": source.resolve().name, "sha256": read_config(source)["sha256"]}
+    file = home.fit(place.name) / MADE_OF
+    if content:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(content, indent=2) + "\n")
+    elif file.is_file():
+        file.unlink()  # of a model that was there before
+
+
+def origins_of(place: Path) -> dict[str, tuple[RunFolder | None, str]]:
+    """Return by block of a merge or fuse the run that it comes from, and its name there; None: from no run.
+
+    So of one that its run has trained anew since.
+
+    Parameters
+    ----------
+    place
+        Of the model.
+    """
+    home = RunFolder(place.parent)
+    try:
+        content = json.loads((home.fit(place.name) / MADE_OF).read_text(encoding="utf-8"))
+        told = {name: (one["run"], str(one["name"]), one["sha256"]) for name, one in content.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    found: dict[str, tuple[RunFolder | None, str]] = {}
+    for name, (way, was, sha256) in told.items():
+        run = RunFolder(home.place / way) if isinstance(way, str) else None
+        try:
+            same = run is not None and read_config(run.block(was))["sha256"] == sha256
+        except CheckpointError:
+            same = False
+        found[name] = (run if same else None, was)
+    return found
 
 
 def _scaled(logits: Tensor, brick: Brick, before: float) -> Tensor:

@@ -81,8 +81,9 @@ def predict(
     from mmlego.commands.tables import brief_table, check_place, write_table
     from mmlego.data import Cohort
     from mmlego.job.begin import read_split
-    from mmlego.job.memory import trained_on, trained_on_others
+    from mmlego.job.memory import trained_on
     from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
+    from mmlego.kept_answers import origins_of
     from mmlego.merge import LegoMerge
 
     places = _places(out, json_file)
@@ -96,13 +97,14 @@ def predict(
         cohort = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=reading)
         wanted, split = _patients(cohort, [model], part)
         cohort = completed(loaded, cohort, missing_columns=missing_columns)
-        runs = runs_of([model])
+        runs, origins = runs_of([model]), {name: run for name, (run, _) in origins_of(model).items()}
         known_only = replace(reading, everybody=False)
-        # the run has split those whose outcome is known; of others nobody was trained on
+        # runs have split those whose outcome is known; of others nobody was trained on
         of_run = cohort
-        if part is Part.all and any(read_split(run, cohort) is None for run in runs):
+        split_by = [run for run in (*runs, *origins.values()) if run is not None and run.split.is_file()]
+        if part is Part.all and any(read_split(run, cohort) is None for run in split_by):
             of_run = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
-        known = trained_on(loaded, runs, of_run) | trained_on_others(loaded, runs, cohort, of_run)
+        known = trained_on(loaded, runs, cohort, of_run, origins=origins)
         if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
             outcomes = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
             with warnings.catch_warnings():
@@ -179,6 +181,7 @@ def evaluate(
     survival, what is predicted is compared with Kaplan-Meier, of competing risks with Aalen-Johansen.
     """
     from mmlego.commands.horizons import calibration_of, calibration_table, times_of
+    from mmlego.commands.memory import told, who_was_in
     from mmlego.files import write_atomically
     from mmlego.job import data_of
     from mmlego.job.predicting import completed, wanted_of
@@ -199,9 +202,13 @@ def evaluate(
         found = score_models(named, cohort, ids, trained_on)
         scores = {name: {"patients": 0} if one is None else one.row() for name, one in found.items()}
         curves = calibration_of(named, found, at)
+        was_in = who_was_in(loaded, cohort, found)
+        warned, noted = told(was_in)
+        for line in warned:
+            warnings.warn(line, LegoWarning, stacklevel=2)
         said = "all patients" if split is None else f"{Part.test if part is Part.auto else part} part"
         if json_file is not None:
-            made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores)}
+            made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores), "trained_on": was_in}
             if curves:
                 made["calibration"] = {name: [_plain(asdict(row)) for row in rows] for name, rows in curves.items()}
             write_atomically(json_file, json.dumps(made, indent=2) + "\n")
@@ -217,6 +224,8 @@ def evaluate(
     if curves:
         show.print("")
         show.print(calibration_table(curves, named))
+    for line in noted:
+        say(f"note: {line}")
 
 
 def _plain(value: Any) -> Any:

@@ -161,6 +161,7 @@ def merge(
     from mmlego.job import data_of
     from mmlego.job.held_out import tell_of_merge
     from mmlego.job.merging import learn_weights
+    from mmlego.kept_answers import keep_origins
     from mmlego.merge import LegoMerge
     from mmlego.merge.weights import STACKED
     from mmlego.settings import read_settings
@@ -208,6 +209,7 @@ def merge(
             else:
                 scale = calibrate(model, data_of(model, cohort, who["validation"]))
         save(model, place, overwrite=overwrite)
+        keep_origins(place, {block.modality: source for source, block in blocks})
     shares = ", ".join(f"{name} {w:.2f}" for name, w in zip(model.modalities, model.weights.tolist(), strict=True))
     calibrated = "" if scale is None else f", calibrated by a factor of {scale:.2f}"
     for line in told(blocks):
@@ -286,6 +288,7 @@ def fuse(
     from mmlego.checkpoint import save
     from mmlego.job import tune_fuse
     from mmlego.job.begin import keep_split, make_split
+    from mmlego.kept_answers import keep_origins
     from mmlego.settings import read_settings
 
     said: dict[str, str | int | float | None] = {
@@ -336,6 +339,7 @@ def fuse(
                 remedy="Merge the blocks instead: mmlego merge.",
             )
         save(model, place, overwrite=overwrite)
+        keep_origins(place, {block.modality: source for source, block in loaded})
     for line in told(loaded):
         say(line)
     show = console()
