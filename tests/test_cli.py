@@ -27,6 +27,7 @@ VERBS = (
     "example",
     "init",
     "check",
+    "plate",
     "train",
     "merge",
     "fuse",

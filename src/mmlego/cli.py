@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, report
+from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, report
 from mmlego.commands.show import in_options
 from mmlego.errors import LegoError
 from mmlego.version import __version__
@@ -42,7 +42,7 @@ def options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, example.example, init.init, check.check),
-    "Make models": (make.train, make.merge, make.fuse),
+    "Make models": (plate.plate, make.train, make.merge, make.fuse),
     "Use models": (apply.predict, apply.evaluate, explain.explain, apply.inspect),
     "Measure": (experiments.bench, report.report),
 }

@@ -143,7 +143,6 @@ def keep_origins(place: Path, blocks: Mapping[str, Path]) -> None:
         content[name] = {"run": way, "name": source.resolve().name, "sha256": read_config(source)["sha256"]}
     file = home.fit(place.name) / MADE_OF
     if content:
-        file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, json.dumps(content, indent=2) + "\n")
     elif file.is_file():
         file.unlink()  # of a model that was there before

@@ -12,6 +12,7 @@ import pytest
 
 from mmlego.commands.memory import told
 from mmlego.data import Cohort, load_splits
+from mmlego.run_folder import RunFolder
 from tests.cohorts import write_cohort, write_quick
 from tests.terminal import Said, done, inside
 
@@ -41,7 +42,7 @@ def joint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 
 def parts(folder: Path, run: str, site: str) -> dict[str, list[str]]:
     cohort = Cohort.from_manifest(folder / site / "cohort.yaml")
-    return load_splits(folder / run / "split.json", cohort.patients)[0].named(cohort.patients)
+    return load_splits(RunFolder(folder / run).split, cohort.patients)[0].named(cohort.patients)
 
 
 def predicted(folder: Path, model: str, site: str) -> pd.Series:

@@ -15,6 +15,7 @@ from mmlego.job.merging import merge_blocks
 from mmlego.kept_answers import keep_answers
 from mmlego.merge.weights import STACKED
 from mmlego.settings import Settings
+from mmlego.sites import modality_of
 from mmlego.training.fit import fit, write_scores
 from mmlego.turns import in_turn
 
@@ -71,7 +72,7 @@ def tune_fuse(
     if chosen.across is not None:
         with in_turn():
             both = data_of(fuse, cohort, [*pairs[0], *pairs[1]])  # it is fitted out of fold, as blocks' learners are
-            least = {name: cohort.sources[name].min_patients for name in fuse.modalities}
+            least = {name: cohort.sources[modality_of(name)].min_patients for name in fuse.modalities}
             seen = len(train) + len(validation)
             if add_across(fuse, both, chosen.across, seen=seen, seed=seed, least=least):
                 write_scores(fuse, data, valid, chosen.fit.batch_size)
