@@ -34,7 +34,7 @@ LAYERS = (
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),
-    ("kept_answers", "saved_bricks"),
+    ("disclosure", "kept_answers", "saved_bricks"),
     ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),

@@ -8,12 +8,48 @@ is of, an order statistic for those who lie at it or beyond (Sweeney 2002, *k-an
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 MIN_PATIENTS = 5  # a usual threshold of registries and statistical offices
 OTHER = "other"  # the category that rarer ones become
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A value in a file that came from patients.
+
+    Parameters
+    ----------
+    where
+        Its place in the file.
+    what
+        What it is.
+    value
+        The value, as text.
+    patients
+        For how many it stands at least; None: nobody has counted.
+    note
+        What else is to be said.
+    """
+
+    where: str
+    what: str
+    value: str
+    patients: int | None = None
+    note: str = ""
+
+    def within(self, place: str) -> Kept:
+        """Return the same, its place below another.
+
+        Examples
+        --------
+        >>> Kept("site", "a category", "Ulm", 10).within("categories").where
+        'categories.site'
+        """
+        return replace(self, where=f"{place}.{self.where}")
 
 
 def in_steps(count: int, least: int) -> int:

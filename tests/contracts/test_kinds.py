@@ -213,6 +213,14 @@ def assert_same(one: Any, other: Any) -> None:
 # --- the checks
 
 
+@pytest.mark.parametrize("kind", registry.KINDS)
+def test_what_is_kept_says_for_how_many_it_stands(kind: str) -> None:
+    kept = prepared(kind).preprocessing["m"].kept()
+    least = read(kind).sources["m"].min_patients
+    assert all(one.patients is not None and one.patients >= least for one in kept), kept
+    assert bool(kept) == (kind not in ("bag", "text", "fingerprint"))  # of which nothing is learnt
+
+
 def reads_a_row_a_patient(kind: str) -> None:
     cohort = read(kind)
     frame = cohort.frames["m"]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
+from mmlego.commands.privacy import show_privacy
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
@@ -242,8 +243,24 @@ def inspect(
     json_file: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Write all that they say here, every cut of time.")
     ] = None,
+    privacy: Annotated[
+        bool,
+        typer.Option("--privacy", metavar="", help="List what came from patients, and for how many each value stands."),
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", "-d", metavar="MANIFEST", help="With --privacy: can a model tell who trained it?"),
+    ] = None,
+    data_dir: DataDir = None,
+    links: Links = False,
 ) -> None:
     """Say what checkpoints hold, and whether they fit together; weights are not read."""
+    if privacy:
+        with plain_warnings():
+            show_privacy(places, data, data_dir, links=links, json_file=json_file)
+        return
+    if data is not None:
+        raise InputError("--data is for inspect --privacy", expected="--privacy with it", got="--data alone")
     from rich.table import Table
 
     from mmlego.checkpoint_config import read_config

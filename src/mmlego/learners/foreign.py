@@ -169,17 +169,7 @@ class Foreign(Learner):
         Told by their names, which scikit-learn's neighbours, kernels and Gaussian processes have, and by their size: as
         wide as the rows and ten or more of them.
         """
-        found: dict[str, None] = {}
-        with zipfile.ZipFile(io.BytesIO(self._bytes())) as parts:
-            schema = parts.read("schema.json").decode()
-            found |= dict.fromkeys(name for name in _ROWS if f'"{name}"' in schema)
-            for part in parts.namelist():
-                if part.endswith(".npy"):
-                    with parts.open(part) as file:
-                        shape = np.load(io.BytesIO(file.read()), allow_pickle=False).shape
-                    if len(shape) == 2 and shape[1] == self.in_features and shape[0] >= _MANY:
-                        found[f"{shape[0]} × {shape[1]}"] = None
-        return list(found)
+        return rows_in(self._bytes(), self.in_features)
 
     def untrusted(self) -> list[str]:
         """Return the types in it that skops does not trust by itself."""
@@ -220,6 +210,28 @@ class Foreign(Learner):
 
     def _bytes(self) -> bytes:
         return self.content.cpu().numpy().tobytes()
+
+
+def rows_in(content: bytes, in_features: int) -> list[str]:
+    """Return the arrays in what skops wrote that hold rows of patients; see :meth:`Foreign.rows_kept`.
+
+    Parameters
+    ----------
+    content
+        What skops wrote; nothing is made of it.
+    in_features
+        How wide rows are.
+    """
+    found: dict[str, None] = {}
+    with zipfile.ZipFile(io.BytesIO(content)) as parts:
+        schema = parts.read("schema.json").decode()
+        found |= dict.fromkeys(name for name in _ROWS if f'"{name}"' in schema)
+        for part in parts.namelist():
+            if part.endswith(".npy"):
+                shape = np.load(io.BytesIO(parts.read(part)), allow_pickle=False).shape
+                if len(shape) == 2 and shape[1] == in_features and shape[0] >= _MANY:
+                    found[f"{shape[0]} × {shape[1]}"] = None
+    return list(found)
 
 
 def _close(learner: Foreign, _: object) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.tasks.aalen_johansen import aalen_johansen
 from mmlego.tasks.checks import as_floats
 from mmlego.tasks.competing_prediction import CompetingPrediction
@@ -67,7 +68,7 @@ def causes_summary(risks: Tensor, target: Tensor, cuts: Sequence[float], causes:
             curves = as_curves("incidence", incidence, low, high)
             groups.append({"patients": int(here.sum()), "events": events, **curves})
         found[cause] = {"risk": quantiles_of(risk), "groups": groups}
-    return {"causes": found} if all(cause["risk"] for cause in found.values()) else {}
+    return {"causes": found, "least": MIN_PATIENTS} if all(cause["risk"] for cause in found.values()) else {}
 
 
 def compared_causes(

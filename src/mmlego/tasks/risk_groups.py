@@ -64,7 +64,7 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             curves = as_curves("survival", survival, low, high)
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
     found = quantiles_of(values)
-    return {"risk": found, "groups": groups} if found else {}
+    return {"risk": found, "groups": groups, "least": MIN_PATIENTS} if found else {}
 
 
 def quantiles_of(values: Tensor) -> list[float]:

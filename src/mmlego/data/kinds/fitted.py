@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
@@ -12,7 +13,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 from torch import Tensor
 
+from mmlego.anonymity import Kept
 from mmlego.data.kinds.states import read_state
+from mmlego.wording import shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +103,14 @@ class Preprocessing(ABC):
     @abstractmethod
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
+
+    def kept(self) -> list[Kept]:
+        """Return what of :meth:`config` came from patients, and for how many each value stands.
+
+        A kind that does not say so has all of its state listed, uncounted.
+        """
+        state = {key: value for key, value in self.config().items() if key not in ("name", "version")}
+        return [Kept(key, f"of {self.called}", shortened(json.dumps(value))) for key, value in state.items()]
 
     @classmethod
     def from_config(cls, config: Mapping[str, object]) -> Self:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
+from mmlego.anonymity import Kept
 from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, SampledBag
 from mmlego.data.kinds.file_sources import files_of
 from mmlego.data.kinds.fitted import Preprocessing
@@ -107,6 +108,10 @@ class BagPreprocessor(Preprocessing):
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
         return BagState(width=self.width, sample=self.sample).model_dump()
+
+    def kept(self) -> list[Kept]:
+        """Return nothing: how wide features are is of the model that made them."""
+        return []
 
     @classmethod
     def _restored(cls, state: BagState) -> Self:

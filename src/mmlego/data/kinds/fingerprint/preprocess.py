@@ -10,6 +10,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from mmlego.anonymity import Kept
 from mmlego.data.kinds.fingerprint.descriptors import descriptor_table
 from mmlego.data.kinds.fitted import FAR, Preprocessing
 from mmlego.data.kinds.molecules import EXTRA, complaint_of, read_molecule
@@ -172,6 +173,10 @@ class FingerprintPreprocessor(Preprocessing):
             return state.model_dump(exclude={"counts", "descriptors"})  # as all versions read it
         told = None if self.descriptors is None else self.descriptors.config()
         return state.model_dump() | {"version": 2, "counts": self.counts, "descriptors": told}
+
+    def kept(self) -> list[Kept]:
+        """Return what was learnt of descriptors; of bits nothing is."""
+        return [] if self.descriptors is None else [one.within("descriptors") for one in self.descriptors.kept()]
 
     @classmethod
     def _restored(cls, state: FingerprintState) -> Self:

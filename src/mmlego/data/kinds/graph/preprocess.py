@@ -11,6 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
+from mmlego.anonymity import Kept
 from mmlego.data.kinds.file_sources import files_of
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.graph.raw import Attributes, RawGraph
@@ -160,6 +161,11 @@ class GraphPreprocessor(Preprocessing):
         """Return all that was learnt, as values that JSON can hold."""
         parts = [None if part is None else part.config() for part in (self.nodes, self.links)]
         return GraphState(nodes=parts[0], links=parts[1]).model_dump()
+
+    def kept(self) -> list[Kept]:
+        """Return what was learnt of the attributes of nodes and edges, as of tables."""
+        parts = {"nodes": self.nodes, "links": self.links}
+        return [one.within(name) for name, part in parts.items() if part is not None for one in part.kept()]
 
     @classmethod
     def _restored(cls, state: GraphState) -> Self:

@@ -13,6 +13,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, PositiveFloat, model_validator
 from torch import Tensor
 
+from mmlego.anonymity import MIN_PATIENTS, Kept, in_steps
 from mmlego.data.kinds.file_sources import files_of
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.image.depth import one_depth
@@ -87,15 +88,16 @@ class ImageState(BaseModel):
     Examples
     --------
     >>> ImageState(plan=ImagePlan(size=(8, 8)), mean=[0.5], deviation=[0.2]).version
-    2
+    3
     """
 
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["image"] = "image"
-    version: Literal[1, 2] = 2  # 1: without bits
+    version: Literal[1, 2, 3] = 3  # 1: without bits, 2: without patients
     plan: ImagePlan
     bits: int | None = Field(default=None, ge=0, le=64)
+    patients: int | None = Field(default=None, ge=0)
     mean: list[FiniteFloat] = Field(min_length=1, max_length=3)
     deviation: list[PositiveFloat] = Field(min_length=1, max_length=3)
 
@@ -121,6 +123,8 @@ class ImagePreprocessor(Preprocessing):
         Of each colour, over all pixels of the training patients' images.
     bits
         Of how many bits their values are; 0: they have units of their own; None: not known, or it does not matter.
+    patients
+        Of how many patients mean and deviation are: rounded down to a multiple of five; None: not counted.
 
     Examples
     --------
@@ -136,6 +140,7 @@ class ImagePreprocessor(Preprocessing):
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
     bits: int | None = None
+    patients: int | None = None
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, plan: ImagePlan) -> Self:
@@ -162,6 +167,7 @@ class ImagePreprocessor(Preprocessing):
             with within(f"patient {patient}"):
                 pixels = plan.load(picture.files).flatten(1).double()  # (ch, pixels)
             moments += torch.stack([pixels.mean(1), pixels.square().mean(1)]) / len(chosen)
+        counted = in_steps(len(chosen), MIN_PATIENTS) or len(chosen)
         mean, square = moments
         variance = square - mean.square()
         if bool((variance <= 1e-12 * square.clamp_min(1e-30)).any()):
@@ -171,7 +177,7 @@ class ImagePreprocessor(Preprocessing):
                 got=", ".join(f"{value:g}" for value in mean.tolist()),
                 remedy="Look at window: if it is given, all values may lie outside.",
             )
-        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits)
+        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits, counted)
 
     def transform(self, frame: pd.DataFrame) -> LazyColumn:
         """Return the images, which are read when a batch needs them.
@@ -203,12 +209,21 @@ class ImagePreprocessor(Preprocessing):
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
-        state = ImageState(plan=self.plan, mean=list(self.mean), deviation=list(self.deviation), bits=self.bits)
+        state = ImageState(
+            plan=self.plan, mean=list(self.mean), deviation=list(self.deviation), bits=self.bits, patients=self.patients
+        )
         return state.model_dump(mode="json")
+
+    def kept(self) -> list[Kept]:
+        """Return mean and deviation of the pixels of each colour: of all training patients, 256 of them at most."""
+        return [
+            Kept(f"colour {place}", "mean, deviation of pixels", f"{mean:g}, {deviation:g}", self.patients)
+            for place, (mean, deviation) in enumerate(zip(self.mean, self.deviation, strict=True))
+        ]
 
     @classmethod
     def _restored(cls, state: ImageState) -> Self:
-        return cls(state.plan, tuple(state.mean), tuple(state.deviation), state.bits)
+        return cls(state.plan, tuple(state.mean), tuple(state.deviation), state.bits, state.patients)
 
 
 def _pictures(frame: pd.DataFrame) -> Mapping[str, Picture]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 from torch import Tensor
 
-from mmlego.anonymity import in_steps
+from mmlego.anonymity import Kept, in_steps
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
 from mmlego.data.reading.words import INFINITE
@@ -248,6 +248,11 @@ class OmicsPreprocessor(Preprocessing):
             "min_patients": self.min_patients,
             "patients": self.patients,
         }
+
+    def kept(self) -> list[Kept]:
+        """Return means and deviations, which stand for those who have the column that fewest have."""
+        moments = zip(self.columns, self.centre, self.scale, strict=True)
+        return [Kept(name, "mean, deviation", f"{a:g}, {b:g}", self.patients) for name, a, b in moments]
 
     @classmethod
     def _restored(cls, state: OmicsState) -> Self:

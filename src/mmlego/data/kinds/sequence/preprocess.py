@@ -11,7 +11,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
-from mmlego.anonymity import in_steps
+from mmlego.anonymity import Kept, in_steps
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName
@@ -174,6 +174,11 @@ class SequencePreprocessor(Preprocessing):
             patients=None if self.patients is None else list(self.patients),
         )
         return state.model_dump()
+
+    def kept(self) -> list[Kept]:
+        """Return the characters of the vocabulary, and how many patients have each."""
+        counts = self.patients or (None,) * len(self.characters)
+        return [Kept("characters", "a character", one, n) for one, n in zip(self.characters, counts, strict=True)]
 
     @classmethod
     def _restored(cls, state: SequenceState) -> Self:

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from mmlego.anonymity import in_steps
+from mmlego.anonymity import Kept, in_steps
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
 from mmlego.data.kinds.series.choices import check_patterns, declared, fits
@@ -295,6 +295,18 @@ class SeriesPreprocessor(Preprocessing):
             settings["start"] = self.start
         settings |= {"dropped": dict(self.dropped), "min_patients": self.min_patients}
         return {"name": self.name, "version": 2, "columns": columns, **settings}
+
+    def kept(self) -> list[Kept]:
+        """Return ends of ranges, means and deviations of variables, and in how many patients each was measured.
+
+        So many as ``min_patients`` lie at an end or beyond it.
+        """
+        found = []
+        for one in self.columns:
+            ends = None if one.patients is None else min(one.patients, self.min_patients)
+            found.append(Kept(one.variable, "ends of the range", f"{one.low:g}, {one.high:g}", ends))
+            found.append(Kept(one.variable, "mean, deviation", f"{one.centre:g}, {one.scale:g}", one.patients))
+        return found
 
     @classmethod
     def _restored(cls, state: SeriesState) -> Self:

@@ -12,7 +12,7 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor
 
-from mmlego.anonymity import OTHER, in_steps
+from mmlego.anonymity import OTHER, Kept, in_steps
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
 from mmlego.data.kinds.tabular.categories import categories_of, warn_of_rare
 from mmlego.data.kinds.tabular.cells import (
@@ -360,6 +360,18 @@ class TablePreprocessor(Preprocessing):
             "min_patients": self.min_patients,
             "counts": {name: list(counts) for name, counts in self.counts.items()},
         }
+
+    def kept(self) -> list[Kept]:
+        """Return medians, means, deviations and categories, and how many patients have the column or the category."""
+        numbers = zip(self.numeric, self.fill, self.centre, self.scale, strict=True)
+        found = [
+            Kept(name, "median or middle, mean, deviation", f"{a:g}, {b:g}, {c:g}", *self.counts.get(name, (None,)))
+            for name, a, b, c in numbers
+        ]
+        for name, known in self.categories.items():
+            counts = self.counts.get(name, (None,) * len(known))
+            found += [Kept(name, "a category", word, n) for word, n in zip(known, counts, strict=True)]
+        return found
 
     @classmethod
     def _restored(cls, state: TableState) -> Self:

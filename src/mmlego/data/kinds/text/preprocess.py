@@ -12,6 +12,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from mmlego.anonymity import Kept
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.text.tokenizing import LocalTokenizer, open_tokenizer
 from mmlego.encoders.hugging_face import describe_hugging_face
@@ -127,6 +128,10 @@ class TextPreprocessor(Preprocessing):
     def config(self) -> dict[str, object]:
         """Return tokenizer, length and configuration, as values that JSON can hold."""
         return TextState(tokenizer=self.tokenizer.text, length=self.length, model=dict(self.model)).model_dump()
+
+    def kept(self) -> list[Kept]:
+        """Return nothing: tokenizer and configuration are those of the model, and learnt of no patient."""
+        return []
 
     @classmethod
     def _restored(cls, state: TextState) -> Self:
