@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np  # the command line does without
+    from numpy.typing import NDArray
 
 MIN_PATIENTS = 5  # a usual threshold of registries and statistical offices
 OTHER = "other"  # the category that rarer ones become
@@ -89,11 +91,14 @@ def inner_quantiles(values: NDArray[np.floating], shares: Sequence[float], least
 
     Examples
     --------
+    >>> import numpy as np
     >>> inner_quantiles(np.arange(1.0, 12.0), [0, 0.5, 1], 5).tolist()
     [5.0, 6.0, 7.0]
     >>> inner_quantiles(np.arange(9.0), [0.5], 5).tolist()
     []
     """
+    import numpy as np
+
     if len(values) < 2 * least:
         return np.empty(0)
     ordered = np.sort(values.astype(np.float64))
