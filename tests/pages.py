@@ -1,9 +1,9 @@
 """Pages of the documentation as their readers follow them: files written, code run, what it prints compared.
 
 A block with ``title="NAME"`` is a file of that name. Blocks of Python share their names from the top of the page to
-its end. Of shell blocks ``mmlego`` is run; ``head``, ``cat``, ``ls``, ``bash`` are understood. A block of ``text`` is
-what came out of the block before it; a line ``...`` in it stands for others. ``python -m tests.pages PAGE`` fills
-those that are empty, and ``--keep=FOLDER`` behind it keeps what was made.
+its end. Of shell blocks ``mmlego`` is run, ``! mmlego`` has to be refused; ``head``, ``cat``, ``ls``, ``bash`` are
+understood. A block of ``text`` is what came out of the block before it; a line ``...`` in it stands for others.
+``python -m tests.pages PAGE`` fills those that are empty, and ``--keep=FOLDER`` behind it keeps what was made.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.terminal import done, inside
+from tests.terminal import done, inside, mmlego
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -92,6 +92,10 @@ def _typed(line: str, where: str) -> str:
     verb, *rest = words
     if verb == "mmlego":
         return done(*rest, width=WIDTH).out
+    if words[:2] == ["!", "mmlego"]:
+        said = mmlego(*words[2:], width=WIDTH)
+        assert said.code == 1, where
+        return said.err
     if verb == "pip":
         known = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
         wanted = {extra for word in rest for names in re.findall(r"\[([\w,]+)\]", word) for extra in names.split(",")}

@@ -28,9 +28,11 @@ VERBS = (
     "init",
     "check",
     "plate",
+    "schema",
     "train",
     "merge",
     "fuse",
+    "run",
     "predict",
     "evaluate",
     "explain",
@@ -161,12 +163,50 @@ def test_an_error_of_the_file_system_is_one_line(monkeypatch: pytest.MonkeyPatch
 
 
 def test_an_error_of_the_programme_is_no_error_of_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has an exit code of its own, and says how to see where it arose."""
+
     def fail() -> None:
-        raise ZeroDivisionError
+        raise ZeroDivisionError("by zero")
 
     monkeypatch.setattr("mmlego.cli.app", fail)
-    with pytest.raises(ZeroDivisionError):
-        terminal.mmlego()
+    said = terminal.mmlego()
+    assert said.code == 3
+    assert said.error == (
+        "error: a fault of mmlego itself (ZeroDivisionError: by zero). mmlego --debug VERB … shows where it arose."
+    )
+
+
+def test_debug_shows_where_an_error_arose(tmp_path: Path) -> None:
+    said = process("--debug", "train", "-d", "none.yaml", "-o", "run", cwd=tmp_path)
+    assert said.returncode == 1
+    assert "Traceback" in said.stderr
+    assert "in read_cohort" in said.stderr
+    assert process("train", "-d", "none.yaml", "-o", "run", cwd=tmp_path).stderr.startswith("error: ")
+
+
+def test_colours_are_left_out_where_nobody_wants_them(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "mmlego", "merge", "nowhere", "-o", "x"]
+    said = {}
+    for more in ({}, {"NO_COLOR": "1"}):
+        env = {**CLEAN, "FORCE_COLOR": "1", **more}
+        said[len(more)] = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert "\x1b[1;31m" in said[0].stderr
+    assert "\x1b[31m" not in said[1].stderr
+    assert "\x1b[1;31m" not in said[1].stderr
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "schema"])  # that one prints JSON alone
+def test_every_verb_can_answer_in_json(verb: str) -> None:
+    assert "--json" in invoke(verb, "--help")[1]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_verbs_and_options(shell: str) -> None:
+    env = {"bash": {"COMP_WORDS": "mmlego pre", "COMP_CWORD": "1"}}.get(shell, {"_TYPER_COMPLETE_ARGS": "mmlego pre"})
+    more = {"_TYPER_COMPLETE_FISH_ACTION": "get-args"} if shell == "fish" else {}
+    result = CliRunner(env={**env, **more, "_MMLEGO_COMPLETE": f"complete_{shell}"}).invoke(app, [], prog_name="mmlego")
+    assert "predict" in result.output
+    assert "train" not in result.output
 
 
 def test_a_refusal_is_a_line_on_stderr_without_a_traceback(tmp_path: Path) -> None:
@@ -232,7 +272,7 @@ def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: sign
         running.wait()
     if how is signal.SIGINT:
         assert running.returncode == 130
-        assert errors == "interrupted; train, fuse, bench and demo go on when run again\n"
+        assert errors == "interrupted; train, fuse, run, bench and demo go on when run again\n"
     assert not (site / "run" / "blocks").exists()
     with terminal.inside(site):
         done(*arguments)

@@ -38,6 +38,7 @@ LAYERS = (
     ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),
+    ("recipes",),
     ("explaining",),
     ("estimators", "baselines"),
     ("bench",),

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
     from mmlego.merge import LegoMerge, merge_rules
     from mmlego.nn import Ragged
+    from mmlego.recipes import run_recipe
     from mmlego.renaming import rename
     from mmlego.training.calibrate import calibrate
     from mmlego.training.evaluate import evaluate, predict
@@ -52,6 +53,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
             "merge": ["LegoMerge", "merge_rules"],
             "nn": ["Ragged"],
+            "recipes": ["run_recipe"],
             "renaming": ["rename"],
             "training.calibrate": ["calibrate"],
             "training.evaluate": ["evaluate", "predict"],
@@ -99,6 +101,7 @@ __all__ = [
     "merge_rules",
     "predict",
     "rename",
+    "run_recipe",
     "save",
     "stack",
     "tasks",

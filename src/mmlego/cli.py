@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, report
-from mmlego.commands.show import in_options
+from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, recipes, report
+from mmlego.commands.show import aside, in_options
 from mmlego.errors import LegoError
 from mmlego.version import __version__
 
@@ -17,11 +17,13 @@ app = typer.Typer(
     name="mmlego",
     help="Turn unimodal encoders into one multimodal model: train blocks apart, merge without training, fuse briefly.",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+_heard = {"debug": False}  # whether errors come with the place where they arose
 
 
 def _version(value: bool) -> None:
@@ -30,19 +32,28 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
+def _traced(value: bool) -> bool:
+    _heard["debug"] = value
+    return value
+
+
 @app.callback()
 def options(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version and stop."),
     ] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", metavar="", callback=_traced, help="Show where in the code an error arose.")
+    ] = False,
 ) -> None:
     """Turn unimodal encoders into one multimodal model."""
+    aside(False)
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Start here": (demo.demo, example.example, init.init, check.check),
-    "Make models": (plate.plate, make.train, make.merge, make.fuse),
+    "Start here": (demo.demo, example.example, init.init, check.check, recipes.schema),
+    "Make models": (plate.plate, make.train, make.merge, make.fuse, recipes.run),
     "Use models": (apply.predict, apply.evaluate, explain.explain, apply.inspect),
     "Measure": (experiments.bench, report.report),
 }
@@ -51,23 +62,39 @@ for panel, verbs in _PANELS.items():
         app.command(rich_help_panel=panel)(verb)
 
 
-_INTERRUPTED = 130
+_WRONG, _FAULT, _INTERRUPTED = 1, 3, 130  # exit codes; wrong usage is 2
 
 
 def main() -> None:
-    """Run the command line; an error of ours, or of the file system, is one line, not a traceback."""
+    """Run the command line; an error is one line, with a traceback only under ``--debug``.
+
+    Exits with 1 for what the user can mend, 2 for wrong usage, 3 for a fault of mmlego itself, 130 when interrupted.
+    """
     try:
         app()
     except (LegoError, OSError) as error:
-        from rich.console import Console
-        from rich.text import Text
-
-        Console(stderr=True).print(Text("error: ", style="bold red") + Text(_said(error)), soft_wrap=True)
-        sys.exit(1)
+        if _heard["debug"]:
+            raise
+        _print(_said(error))
+        sys.exit(_WRONG)
+    except Exception as error:
+        if _heard["debug"]:
+            raise
+        _print(
+            f"a fault of mmlego itself ({type(error).__name__}: {error}). mmlego --debug VERB … shows where it arose."
+        )
+        sys.exit(_FAULT)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # Typer has made it of a KeyboardInterrupt
-            typer.echo("interrupted; train, fuse, bench and demo go on when run again", err=True)
+            typer.echo("interrupted; train, fuse, run, bench and demo go on when run again", err=True)
         raise
+
+
+def _print(text: str) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(stderr=True).print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
 
 
 def _said(error: Exception) -> str:

@@ -28,6 +28,14 @@ MEAN = "mean"  # of what members of ``auto`` have to say; else stacked
 OF_AUTO = frozenset({"members", "weights"})  # its options
 
 
+class _UnknownNameError(ValueError):
+    """What pydantic collects with other faults, where an :class:`UnknownNameError` alone would end the check."""
+
+    def __init__(self, error: UnknownNameError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class EncoderSettings(Section):
     """Which encoder or learner, and its arguments but for the width of the input, else its usual ones.
 
@@ -53,7 +61,7 @@ class EncoderSettings(Section):
         if name not in (AUTO, NEURAL) and name not in encoder_names() and name not in learner_names():
             encoders = ", ".join((AUTO, NEURAL, *encoder_names()))
             known = f"one of {encoders}; or a learner: {', '.join(learner_names())}"
-            raise UnknownNameError("unknown encoder", expected=known, got=repr(name))
+            raise _UnknownNameError(UnknownNameError("unknown encoder", expected=known, got=repr(name)))
         return name
 
     @model_validator(mode="after")
@@ -133,13 +141,19 @@ class MergeSettings(Section):
     @field_validator("rule")
     @classmethod
     def _known_rule(cls, rule: str) -> str:
-        get_rule(rule)
+        try:
+            get_rule(rule)
+        except UnknownNameError as error:
+            raise _UnknownNameError(error) from error
         return rule
 
     @field_validator("heads")
     @classmethod
     def _known_heads(cls, heads: str) -> str:
-        check_head_rule(heads, COMMON)
+        try:
+            check_head_rule(heads, COMMON)
+        except UnknownNameError as error:
+            raise _UnknownNameError(error) from error
         return heads
 
     @model_validator(mode="after")
@@ -163,7 +177,7 @@ class FuseSettings(TuningSettings):
     def _known_across(cls, across: str | None) -> str | None:
         if across not in (None, AUTO, *learner_names()):
             known = f"{AUTO}, or a learner: {', '.join(learner_names())}"
-            raise UnknownNameError("fuse.across", expected=known, got=repr(across))
+            raise _UnknownNameError(UnknownNameError("fuse.across", expected=known, got=repr(across)))
         return across
 
 
@@ -219,7 +233,7 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     content: Any = {}
     if file is not None:
         try:
-            content = _parse(file.read_text(encoding="utf-8")) or {}
+            content = parse_yaml(file.read_text(encoding="utf-8")) or {}
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             remedy = UTF8 if isinstance(error, UnicodeDecodeError) else None
             raise InputError(f"the settings {file} cannot be read", got=error, remedy=remedy) from error
@@ -258,6 +272,10 @@ def as_settings(given: Settings | Mapping[str, Any] | None) -> Settings:
         return Settings.model_validate(dict(given or {}))
     except ValidationError as error:
         found = error.errors()
+    for fault in found:
+        unknown = fault.get("ctx", {}).get("error")
+        if isinstance(unknown, _UnknownNameError):
+            raise unknown.error
     path, known = _keys(found[0]["loc"])
     if found[0]["type"] == "extra_forbidden":
         raise InputError(f"unknown setting {path!r}", expected=f"one of {', '.join(known)}")
@@ -281,7 +299,19 @@ _Loader.add_implicit_resolver(
 )
 
 
-def _parse(text: str) -> Any:
+def parse_yaml(text: str) -> Any:
+    """Return what YAML holds; 1e-3 is a number.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+
+    Raises
+    ------
+    yaml.YAMLError
+        If it is none.
+    """
     return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 
@@ -298,7 +328,7 @@ def _override(content: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise InputError(f"the override {override!r}", expected=f"{key!r} to be a section", got="a value")
     try:
-        place[keys[-1]] = _parse(text)
+        place[keys[-1]] = parse_yaml(text)
     except yaml.YAMLError as error:
         raise InputError(f"the override {override!r}", expected="a YAML value", got=text) from error
 

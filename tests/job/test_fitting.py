@@ -12,10 +12,11 @@ import torch
 
 import mmlego
 from mmlego import Bricks, FittedBlock, InputError, LegoBlock, UnknownNameError
-from mmlego.commands.runs import load_blocks, load_model
+from mmlego.commands.runs import load_model
 from mmlego.data import Cohort, PatientData
 from mmlego.job.data import data_of
 from mmlego.job.scoring import score_models
+from mmlego.job.sources import load_blocks
 from mmlego.settings import as_settings
 from mmlego.training.evaluate import all_logits
 

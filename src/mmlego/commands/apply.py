@@ -15,7 +15,7 @@ import typer
 
 from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.privacy import show_privacy
-from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
+from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder, runs_of
@@ -304,6 +304,7 @@ def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
 def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort) -> None:
     """Let the card of a merge tell of the held-out patients of its run, if this is the run's cohort."""
     from mmlego.job.held_out import tell_of_merge
+    from mmlego.job.sources import split_of
 
     split = split_of(runs, cohort) if cohort.outcome is not None else None
     if split is not None:
@@ -373,6 +374,8 @@ def _patients(cohort: Cohort, models: list[Path], part: Part) -> tuple[list[str]
         text = "No split.json beside the models: all patients are scored, also those that they were trained on, if any."
         warnings.warn(text, LegoWarning, stacklevel=3)
         return list(cohort.patients), None
+    from mmlego.job.sources import split_of
+
     split = split_of(runs, cohort)
     if split is None:
         raise InputError(

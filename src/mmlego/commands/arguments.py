@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 
 import typer
 
+from mmlego.commands.show import aside
 from mmlego.errors import InputError
 from mmlego.sections import Repeated, Section, Shares
 
@@ -43,6 +44,12 @@ SameFeatures = Annotated[
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", metavar="", help="Show no progress bar.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier model there.")]
+AsJson = Annotated[
+    bool,
+    typer.Option(
+        "--json", metavar="", callback=aside, help="Print what was made as JSON; all else goes to the standard error."
+    ),
+]
 MissingColumns = Annotated[
     float,
     typer.Option(

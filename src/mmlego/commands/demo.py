@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Overrides, Shared, count
-from mmlego.commands.show import console, plain_warnings, say_written, stages
+from mmlego.commands.arguments import AsJson, Overrides, Shared, count
+from mmlego.commands.show import answer, console, plain_warnings, say_written, stages
 from mmlego.run_folder import RunFolder
 
 PAIRED = 0.1  # of the patients have everything, for models that are trained end to end
@@ -48,6 +48,7 @@ def demo(
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of splits, weights and training.")] = 0,
     shared_patients: Shared = False,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Run the main job on real data: blocks trained on different patients, merged, fused, and measured.
 
@@ -80,3 +81,4 @@ def demo(
         files = write_report(results, out)
     show.print(table(results))
     say_written([*files, RunFolder(out).results, *models])
+    answer({"results": RunFolder(out).results, "files": files, "models": models}, wanted=as_json)

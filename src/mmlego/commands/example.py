@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.show import console, plain_warnings, say, short
+from mmlego.commands.arguments import AsJson
+from mmlego.commands.show import answer, console, plain_warnings, say, short
 
 
 def example(
@@ -20,6 +21,7 @@ def example(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the files go.")],
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Of what is drawn (synthetic).")] = 0,
+    as_json: AsJson = False,
 ) -> None:
     """Write the files of a small cohort with its manifest, to try everything else on."""
     from mmlego.data import Cohort
@@ -29,3 +31,4 @@ def example(
         manifest = write_dataset(name, out, seed)
         console().print(Cohort.from_manifest(manifest).summary(), soft_wrap=True)
     say(f"The manifest is {short(manifest)}.")
+    answer({"manifest": manifest}, wanted=as_json)

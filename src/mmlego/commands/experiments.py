@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Config, Data, DataDir, Links, Overrides, SameFeatures, Shared, count, share
-from mmlego.commands.show import console, plain_warnings, say_written, stages
+from mmlego.commands.arguments import (
+    AsJson,
+    Config,
+    Data,
+    DataDir,
+    Links,
+    Overrides,
+    SameFeatures,
+    Shared,
+    count,
+    share,
+)
+from mmlego.commands.show import answer, console, plain_warnings, say_written, stages
 from mmlego.run_folder import RunFolder
 from mmlego.sections import Repeated
 
@@ -34,6 +45,7 @@ def bench(
     ] = False,
     config: Config = None,
     overrides: Overrides = None,
+    as_json: AsJson = False,
 ) -> None:
     """Measure blocks, their logit ensemble, LegoMerge and LegoFuse over repeated splits by patient."""
     from mmlego.bench import Experiment, run_experiment
@@ -64,3 +76,4 @@ def bench(
         show.print("")
         show.print(causes)
     say_written([*files, RunFolder(out).results])
+    answer({"results": RunFolder(out).results, "files": files}, wanted=as_json)

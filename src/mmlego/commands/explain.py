@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.commands.apply import Part
-from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
-from mmlego.commands.runs import load_model, split_of
-from mmlego.commands.show import console, plain_warnings, say, short
+from mmlego.commands.arguments import Aliases, AsJson, Data, DataDir, Links, MissingColumns, aliases_of
+from mmlego.commands.runs import load_model
+from mmlego.commands.show import answer, console, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import runs_of
 from mmlego.wording import counted
@@ -61,6 +61,7 @@ def explain(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace an earlier explanation there.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what moved the predictions of a model: which modalities, and what in them.
 
@@ -105,6 +106,8 @@ def explain(
     _show(found, score, shown)
     _tell_others(loaded.task, output, found, listed)
     say(f"{counted(len(wanted), 'patient')} explained in {short(out)}.")
+    files = sorted(path for path in out.rglob("*") if path.is_file())
+    answer({"folder": out, "patients": wanted, "files": files}, wanted=as_json)
 
 
 def _tops(top: str | None) -> tuple[int | None, int]:
@@ -138,6 +141,8 @@ def _of_part(cohort: Cohort, model: Path, part: Part) -> list[str]:
     if part in (Part.all, Part.auto):
         return list(cohort.patients)
     runs = runs_of([model])
+    from mmlego.job.sources import split_of
+
     split = split_of(runs, cohort) if runs else None
     if split is None:
         raise InputError(

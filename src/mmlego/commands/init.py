@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.show import in_options, say, short
+from mmlego.commands.arguments import AsJson
+from mmlego.commands.show import answer, in_options, say, short
 from mmlego.errors import InputError
 
 
@@ -21,6 +22,7 @@ def init(
         typer.Option(metavar="NAME", help="The column of patient ids; default: the one that tells rows apart."),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace a manifest there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Look at files and write a first manifest, with comments on what is doubtful.
 
@@ -40,3 +42,4 @@ def init(
     lines = [*(f"doubtful: {line}" for line in report.doubtful), *(f"to mend: {line}" for line in report.wrong)]
     say(*map(in_options, lines))
     say(f"Written: {short(out)}. Fill in the outcome, then mmlego check {short(out)}")
+    answer({"manifest": out, "doubtful": report.doubtful, "to_mend": report.wrong}, wanted=as_json)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from mmlego.commands.arguments import (
+    AsJson,
     Config,
     Data,
     DataDir,
@@ -19,18 +20,14 @@ from mmlego.commands.arguments import (
     Shared,
     share,
 )
-from mmlego.commands.runs import load_blocks, read_cohort, split_of
-from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
+from mmlego.commands.runs import read_cohort
+from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.commands.sites import Names, named, told
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
 
-if TYPE_CHECKING:
-    from mmlego.data import Cohort, Split
-
 Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
-_BY_HAND = "In Python, mmlego.calibrate takes any patients whom no block was trained on."
 _SCORED = "Patients trained and validated on, and scores on the latter"
 
 
@@ -68,6 +65,7 @@ def train(
         bool,
         typer.Option("--overwrite", metavar="", help="Train anew what is there; the split and the baseplate stay."),
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train a block for each modality, apart, on one baseplate.
 
@@ -94,7 +92,7 @@ def train(
             duplicates=duplicates,
             out=out,
             resume=not overwrite,
-            progress=not no_progress,
+            progress=not no_progress and not as_json,
         )
         keep_manifest(RunFolder(out), data, data_dir)
     scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
@@ -104,6 +102,11 @@ def train(
         say(f"Fitted to all of these patients and scored out of fold: {listed(fitted)}.")
     run = RunFolder(out)
     say(f"Blocks in {short(run.blocks)}, their baseplate in {short(run.plate)}.")
+    cards = {
+        name: {"path": run.block(name), "patients": block.card.patients, "validation": block.card.validation}
+        for name, block in made.blocks.items()
+    }
+    answer({"run": out, "plate": run.plate, "blocks": cards}, wanted=as_json)
 
 
 def merge(
@@ -151,6 +154,7 @@ def merge(
         bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
     ] = False,
     overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Merge blocks into one model, without any training.
 
@@ -161,6 +165,7 @@ def merge(
     from mmlego.job import data_of
     from mmlego.job.held_out import tell_of_merge
     from mmlego.job.merging import learn_weights
+    from mmlego.job.sources import load_blocks, split_by_runs
     from mmlego.kept_answers import keep_origins
     from mmlego.merge import LegoMerge
     from mmlego.merge.weights import STACKED
@@ -200,7 +205,7 @@ def merge(
         manifest = data or watched
         if manifest is not None:
             cohort = read_cohort(manifest, data_dir, "calibration" if watched else "comparison", links=links)
-            split = _split_by_runs(sources, cohort, "calibrate on" if watched else "compare with")
+            split = split_by_runs(sources, cohort, "calibrate on" if watched else "compare with")
             who = split.named(cohort.patients)
             if stacked:
                 learn_weights(model, cohort, who["train"], who["validation"])
@@ -215,30 +220,8 @@ def merge(
     for line in told(blocks):
         say(line)
     say(f"Merged {shares}{calibrated}. Saved in {short(place)}.")
-
-
-def _split_by_runs(sources: list[Path], cohort: Cohort, what: str) -> Split:
-    """Return the split of the runs that all blocks come from; an error if one may have trained on anybody."""
-    from mmlego.job.begin import read_split
-
-    # Nobody knows whom a block was trained on that comes without a run, or from one on another list of patients.
-    strange = [str(source) for source in sources if all(read_split(run, cohort) is None for run in runs_of([source]))]
-    split = split_of(runs_of(sources), cohort)
-    if split is not None and strange:
-        raise InputError(
-            f"{', '.join(strange)} come from no run on the patients of {cohort.name}",
-            expected="blocks of runs that have split them",
-            got=f"blocks that may have been trained on those to {what}",
-            remedy=_BY_HAND,
-        )
-    if split is None or not len(split.validation):
-        raise InputError(
-            f"nobody to {what}",
-            expected=f"blocks of a run that has split {cohort.name}, with a validation part",
-            got="none" if split is None else "a split without one",
-            remedy=_BY_HAND,
-        )
-    return split
+    by_name = dict(zip(model.modalities, model.weights.tolist(), strict=True))
+    answer({"path": place, "weights": by_name, "calibration": scale}, wanted=as_json)
 
 
 def fuse(
@@ -279,6 +262,7 @@ def fuse(
         bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
     ] = False,
     overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fuse blocks and tune them briefly on the patients who have all modalities.
 
@@ -288,6 +272,7 @@ def fuse(
     from mmlego.checkpoint import save
     from mmlego.job import tune_fuse
     from mmlego.job.begin import keep_split, make_split
+    from mmlego.job.sources import load_blocks, split_of
     from mmlego.kept_answers import keep_origins
     from mmlego.settings import read_settings
 
@@ -329,7 +314,7 @@ def fuse(
             seed=settings.seed,
             out=home.fit(place.name),
             resume=not overwrite,
-            progress=not no_progress,
+            progress=not no_progress and not as_json,
         )
         if model is None:
             raise InputError(
@@ -346,6 +331,8 @@ def fuse(
     scores = {"LegoFuse": model.card.patients | model.card.validation}
     show.print(metrics_table(_SCORED, "model", scores, show.width))
     say(f"Saved in {short(place)}.")
+    card = model.card
+    answer({"path": place, "patients": card.patients, "validation": card.validation}, wanted=as_json)
 
 
 def _run_folder(sources: list[Path]) -> RunFolder | None:

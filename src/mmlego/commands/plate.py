@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import Config, Overrides, Overwrite
-from mmlego.commands.show import plain_warnings, say, short
+from mmlego.commands.arguments import AsJson, Config, Overrides, Overwrite
+from mmlego.commands.show import answer, plain_warnings, say, short
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def plate(
     config: Config = None,
     overrides: Overrides = None,
     overwrite: Overwrite = False,
+    as_json: AsJson = False,
 ) -> None:
     """Make a baseplate without any patient: what sites have to agree on before they train.
 
@@ -71,6 +72,7 @@ def plate(
         made = Baseplate(_task(task, said), **read_settings(config, overrides or []).plate.model_dump())
         save(made, out, overwrite=overwrite)
     say(str(made.task), f"Baseplate {made.fingerprint[:12]} in {short(out)}: send it to all who shall train on it.")
+    answer({"path": out, "fingerprint": made.fingerprint}, wanted=as_json)
 
 
 def _task(name: str, said: dict[str, str | None]) -> Task:

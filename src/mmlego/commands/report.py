@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands.arguments import Aliases, DataDir, Links, MissingColumns, aliases_of
-from mmlego.commands.show import console, plain_warnings, say_written
+from mmlego.commands.arguments import Aliases, AsJson, DataDir, Links, MissingColumns, aliases_of
+from mmlego.commands.show import answer, console, plain_warnings, say_written
 from mmlego.run_folder import RunFolder
 
 
@@ -54,6 +54,7 @@ def report(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", metavar="", help="Replace an earlier report and its pictures there.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a page on a run, a model or an experiment: who was in, how well, was merging worth it.
 
@@ -84,3 +85,4 @@ def report(
     if measured is not None:
         console().print(table(read_results(measured)))
     say_written(files)
+    answer({"files": files}, wanted=as_json)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from mmlego.errors import LegoWarning
 
 Advance = Any
+
+_heard = {"aside": False}  # whether what is said goes beside the answer, for the answer is JSON
 
 # Errors speak Python; what they tell to pass has another name here.
 _OPTIONS = {
@@ -33,11 +39,48 @@ _OPTIONS = {
 }
 
 
+def aside(value: bool) -> bool:
+    """Let what is said from now on go to the standard error, as the answer is JSON; or to the standard output again.
+
+    Parameters
+    ----------
+    value
+        Whether the answer is JSON.
+    """
+    _heard["aside"] = value
+    return value
+
+
+def answer(content: Mapping[str, Any], *, wanted: bool) -> None:
+    """Print what a verb has made as JSON, if that is wanted; paths are as the user would type them.
+
+    Parameters
+    ----------
+    content
+        By name.
+    wanted
+        Whether ``--json`` was given.
+    """
+    if wanted:
+        typer.echo(json.dumps(_defined(content), indent=2, ensure_ascii=False))
+
+
+def _defined(content: Any) -> Any:
+    """Return what JSON can hold: paths as text, a number that is not defined as null."""
+    if isinstance(content, Mapping):
+        return {str(key): _defined(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_defined(value) for value in content]
+    if isinstance(content, Path):
+        return short(content)
+    return None if isinstance(content, float) and not math.isfinite(content) else content
+
+
 def console() -> Any:
     """Return the console for results, which prints names as they are: brackets and colons in them mean nothing."""
     from rich.console import Console
 
-    return Console(markup=False, highlight=False, emoji=False)
+    return Console(markup=False, highlight=False, emoji=False, stderr=_heard["aside"])
 
 
 def in_options(text: str) -> str:
@@ -81,7 +124,7 @@ def stages(total: int, title: str) -> Iterator[Advance]:
         TimeRemainingColumn(elapsed_when_finished=True),
         TextColumn("{task.fields[stage]}", markup=False),
     )
-    with Progress(*columns) as bar:
+    with Progress(*columns, console=console()) as bar:
         task = bar.add_task(title, total=total, stage="")
         yield lambda stage: bar.update(task, advance=1, stage=stage)
 

@@ -94,6 +94,7 @@ def by_rank(values: Tensor) -> Tensor:
 
     Examples
     --------
+    >>> import torch
     >>> by_rank(torch.arange(60.0)).bincount().tolist(), by_rank(torch.arange(39.0)).unique().tolist()
     ([20, 20, 20], [0])
     """
