@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mmlego.anonymity import MIN_PATIENTS
-from mmlego.commands.runs import checkpoints_of, load_model, read_cohort, split_of
+from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
 from mmlego.commands.show import console, short
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, runs_of
@@ -77,6 +77,7 @@ def _memberships(
 ) -> dict[str, Membership]:
     from mmlego.checkpoint_config import read_config
     from mmlego.job.membership import membership
+    from mmlego.job.sources import split_of
     from mmlego.settings import read_settings
 
     cohort = read_cohort(data, folders, "telling who trained a model", links=links)
