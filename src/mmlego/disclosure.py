@@ -133,7 +133,7 @@ def _of_held_out(held: Mapping[str, Any], least: int | None, place: str) -> list
         where = f"{place}.{key}"
         if key == "patients" and isinstance(value, int):
             found.append(Kept(where, "how many patients", str(value), value))
-        elif key == "risk" and isinstance(value, list):
+        elif key == "risk" and isinstance(value, list) and value:
             note = (
                 "quantiles, the ends at so many patients from either end" if least else "from the least to the largest"
             )

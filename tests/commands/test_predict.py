@@ -176,8 +176,7 @@ def test_survival_at_times_that_are_asked_for(finished: Path, site: Path, others
     low, high = frame[f"{first}_low_95"], frame[f"{first}_high_95"]
     assert low.isna().all()  # so few held-out patients make no groups of risk
     assert high.isna().all()
-    assert frame.loc[here, "risk_percentile"].between(0, 100).all()
-    assert frame.loc[here].sort_values("risk")["risk_percentile"].diff().min() > -0.1  # equal risks, rounded
+    assert frame["risk_percentile"].isna().all()  # nor a place among them: it would be among single patients
     message = refused("predict", model, "-d", others, "-o", tmp_path / "y.csv", "--times", "12;24")
     assert message == "--times: expected numbers with commas between, as 12,24,60, got '12;24'"
 

@@ -44,6 +44,22 @@ def test_where_nobody_died_the_bound_is_that_of_so_many_survivors() -> None:
     assert found[0]["low"] == pytest.approx([0.025 ** (1 / 10)], rel=1e-3)
 
 
+def test_no_risk_of_a_single_patient_is_kept() -> None:
+    risk = torch.arange(41.0)
+    found = risk_summary(risk, cohort(41)[1], [5.0])
+    # the fifth from either end are 4 and 36; a step of 5 % is two patients
+    assert found["risk"] == [4, 4, *np.arange(4.0, 37.0, 2.0), 36, 36]
+    assert found["least"] == 5
+    among = risk_standing(torch.tensor([-3.0, 4.0, 5.0, 20.0, 36.0, 99.0]), found)["risk_percentile"]
+    assert among.tolist() == [5.0, 5.0, 12.5, 50.0, 95.0, 95.0]  # the middle of the lowest and of the highest tenth
+
+
+def test_of_few_patients_nobody_is_told_where_they_stand() -> None:
+    found = risk_summary(*cohort(9), [5.0])
+    assert (found["risk"], found["groups"]) == ([], [])
+    assert np.isnan(risk_standing(torch.tensor([0.5]), found)["risk_percentile"]).all()
+
+
 def test_a_risk_stands_among_those_held_out() -> None:
     summary = {"risk": np.linspace(0, 1, 21).tolist(), "groups": [{}, {}, {}]}
     found = risk_standing(torch.tensor([-1.0, 0.25, 0.5, 0.99, 2.0]), summary)

@@ -68,7 +68,7 @@ def causes_summary(risks: Tensor, target: Tensor, cuts: Sequence[float], causes:
             curves = as_curves("incidence", incidence, low, high)
             groups.append({"patients": int(here.sum()), "events": events, **curves})
         found[cause] = {"risk": quantiles_of(risk), "groups": groups}
-    return {"causes": found, "least": MIN_PATIENTS} if all(cause["risk"] for cause in found.values()) else {}
+    return {"causes": found, "least": MIN_PATIENTS}
 
 
 def compared_causes(

@@ -41,10 +41,12 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
     dict
         ``risk``, 21 quantiles, as :func:`quantiles_of` finds them; ``groups``, from the lowest risks on, with
         ``patients``, ``events`` and the Kaplan–Meier estimate at each cut, ``survival``, with its interval of 95 %,
-        ``low`` and ``high`` (None where nobody was observed for so long). Empty of fewer than ten patients.
+        ``low`` and ``high`` (None where nobody was observed for so long); ``least``, how many lie at or beyond the ends
+        of ``risk``.
 
     Examples
     --------
+    >>> import torch
     >>> target = torch.tensor([[1.0, 3.0], [1.0, 1.0]] * 20)
     >>> found = risk_summary(torch.tensor([-2.0, -1.0] * 20), target, [2.0])
     >>> [group["survival"] for group in found["groups"]]
@@ -63,8 +65,7 @@ def risk_summary(risk: Tensor, target: Tensor, cuts: Sequence[float]) -> dict[st
             low = np.where(survival == 1, ERROR ** (1 / at_risk.clip(min=1)), low)
             curves = as_curves("survival", survival, low, high)
             groups.append({"patients": len(time), "events": int(event.sum()), **curves})
-    found = quantiles_of(values)
-    return {"risk": found, "groups": groups, "least": MIN_PATIENTS} if found else {}
+    return {"risk": quantiles_of(values), "groups": groups, "least": MIN_PATIENTS}
 
 
 def quantiles_of(values: Tensor) -> list[float]:
@@ -141,12 +142,13 @@ def risk_standing(risk: Tensor, summary: Mapping[str, Any]) -> dict[str, NDArray
     Returns
     -------
     dict of str to array (b,)
-        ``risk_percentile``, 0 to 100, and, if there are groups, ``risk_group``: its name, and between which percentiles
-        it lies.
+        ``risk_percentile``, 0 to 100, at the ends of what is known the middle of the tail, NaN of too few patients;
+        and, if there are groups, ``risk_group``: its name, and between which percentiles it lies.
 
     Examples
     --------
     >>> summary = {"risk": list(range(21)), "groups": [{}, {}]}
+    >>> import torch
     >>> found = risk_standing(torch.tensor([5.0, 30.0]), summary)
     >>> found["risk_percentile"].tolist(), found["risk_group"].tolist()
     ([25.0, 100.0], ['low (≤ P50)', 'high (> P50)'])
@@ -183,6 +185,7 @@ def observed_survival(
     Examples
     --------
     >>> group = {"low": [0.6], "high": [0.8]}
+    >>> import torch
     >>> low, high = observed_survival(torch.tensor([0.0]), {"risk": [0.0] * 21, "groups": [group, group]}, [2.0], [1.0])
     >>> low.tolist(), high.tolist()
     ([[0.8]], [[0.9]])
@@ -202,7 +205,13 @@ def observed_survival(
 
 def _percentiles(risk: Tensor, summary: Mapping[str, Any]) -> NDArray[np.float64]:
     known = np.asarray(summary["risk"], dtype=float)
-    found: NDArray[np.float64] = np.interp(risk.detach().cpu().double().numpy(), known, np.linspace(0, 100, len(known)))
+    if len(known) == 0:  # of too few patients
+        return np.full(len(risk), np.nan)
+    values, steps = risk.detach().cpu().double().numpy(), np.linspace(0, 100, len(known))
+    found: NDArray[np.float64] = np.interp(values, known, steps)
+    # at an end, which several steps may share, and beyond it: the middle of those who are there
+    found[values >= known[-1]] = (steps[known == known[-1]][0] + 100) / 2
+    found[values <= known[0]] = steps[known == known[0]][-1] / 2 if known[0] < known[-1] else 50.0
     return found
 
 
