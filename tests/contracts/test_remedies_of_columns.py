@@ -33,17 +33,21 @@ CASES: dict[str, tuple[str, list[str], Reading]] = {
     "points twice": (",", cells("1.234.567"), {"decimal: ,": 1234567.0}),
     "spaces": (",", cells("4 750", then="{} 750"), {"decimal: ,": 4750.0, "decimal: .": 4750.0}),
     "commas and a limit": (";", cells("1,234", "> 9,999", then="{},500"), {"decimal: ,": 1.234, "decimal: .": 1234.0}),
-    "percentages": (",", cells("9.24%", then="{}%"), {"numeric": 0.0924}),
-    "some percentages": (",", cells("9%", "8%", then="0.{}"), {"missing": None, "categories": "9%"}),
+    "percentages": (",", cells("9.24%", then="{}%"), {"numeric": 0.0924, "categories": "9.24%"}),
+    "some percentages": (",", cells("9%", "8%", then="0.{}"), {"categories": "9%"}),
     "many percentages": (",", cells(*(f"{n}%" for n in range(9)), then="0.{}"), {"categories": "0%"}),
     "amounts": (",", cells("12 mg", then="{} mg"), {"categories": "12 mg"}),
-    "flags": (",", cells("4.75*", "4.8 H"), {"missing": None, "categories": "4.75*"}),
-    "Fortran": (",", cells("4.75D0"), {"missing": None, "categories": "4.75D0"}),
+    "flags": (",", cells("4.75*", "4.8 H"), {"categories": "4.75*"}),
+    "Fortran": (",", cells("4.75D0"), {"categories": "4.75D0"}),
     "powers": (",", cells("2×10³", then="{}x10^9/l"), {"categories": "2×10³"}),
     "hexadecimal": (",", cells("0x2f", then="0x{}"), {"categories": "0x2f"}),
-    "other digits": (",", cells("٣٤", "²"), {"missing": None, "categories": "٣٤"}),
-    "a dash": (",", cells("–5"), {"missing": None, "categories": "–5"}),
-    "brackets": (",", cells("(5.2)"), {"missing": None, "categories": "(5.2)"}),
+    "other digits": (",", cells("٣٤", "²"), {"categories": "٣٤"}),
+    "a dash": (",", cells("–5"), {"categories": "–5"}),
+    "brackets": (",", cells("(5.2)"), {"categories": "(5.2)"}),
+    "a quoted number": (",", cells("'5"), {"categories": "'5"}),
+    "a bound and an amount": (",", cells("> 89", "12 mg"), {"missing": None, "categories": "> 89"}),
+    "days of no year": (",", cells("1-Mar", "Mar-20", then="{}-Mar"), {"categories": "1-Mar"}),
+    "codes with zeros": (",", cells("001"), {"numeric": 1.0, "categories": "001"}),
     "a range": (",", cells("10-20"), {"missing": None, "categories": "10-20"}),
     "times of day": (",", cells("00:24", then="{}:30"), {"categories": "00:24"}),
     "quarters": (",", cells("2010-Q1", "2010-Q2", then="20{}-Q3"), {"categories": "2010-Q1"}),
@@ -82,6 +86,11 @@ def test_what_an_error_of_a_column_proposes_reads_it(case: str, tmp_path: Path) 
         if case == "commas and a limit" and one.key == "missing":
             assert one.value == {"x": ["> 9,999"]}
             continue
+        if case == "a bound and an amount" and one.key == "missing":
+            assert one.value == {"x": ["> 89"]}
+            assert "Write numbers alone, in one unit, in place of cells as '12 mg' in x" in wrong[True][0]
+            more = {"columns": ["x"]}
+            column = [cell.removesuffix(" mg") for cell in column]  # as it is told
         path = written(tmp_path, separator, column, outcome=True, **{one.key: one.value}, **more)
         cell = Cohort.from_manifest(path).frames["m"]["x"].get("p0")
         missing = cell is None or (isinstance(cell, float) and np.isnan(cell))

@@ -167,6 +167,7 @@ def test_dates_that_may_be_read_in_two_ways_are_refused() -> None:
         ["Jan 2020", "Mar 2020"],
         ["jan-2020", "mar-2020"],
         ["January 2020", "March 2020"],
+        ["2020 Jan", "2020 Mar"],
     ],
 )
 def test_months_are_their_15th_day_where_it_is_declared_what_they_become(months: list[str]) -> None:
@@ -184,11 +185,15 @@ def test_months_among_days_are_refused_and_a_format_is_read_as_python_does() -> 
     assert dates_of(pd.Series(["2020-01"], name="x"), "%Y-%m", "m").dt.day.tolist() == [1]
 
 
-@pytest.mark.parametrize("cells", [["2020-Q1", "2020-Q2"], ["Q1 2020", "Q2 2020"], ["2020-W05", "2020-W51"]])
+@pytest.mark.parametrize(
+    "cells", [["2020-Q1", "2020-Q2"], ["Q1 2020", "Q2 2020"], ["2020-W05", "2020-W51"], ["1-Mar", "Mar-20"]]
+)
 def test_quarters_and_weeks_are_no_categories_unless_they_are_declared(cells: list[object]) -> None:
-    with pytest.raises(InputError, match=r"column 'x' holds dates.*Write a day in place of a quarter or a week"):
+    with pytest.raises(
+        InputError, match=r"column 'x' holds dates.*Write a day and a year in place of a quarter, a week"
+    ):
         read(cells)
-    with pytest.raises(InputError, match="Write a day in place of a quarter or a week"):
+    with pytest.raises(InputError, match="Write a day and a year in place of a quarter"):
         dates_of(pd.Series(cells, name="x"), None, "m")
     assert read(cells, categories=["x"])[0] == cells
 
@@ -203,9 +208,28 @@ def test_numbers_that_are_months_are_dates_and_others_are_not() -> None:
 
 
 def test_times_of_day_are_no_categories_unless_they_are_declared() -> None:
-    with pytest.raises(InputError, match=r"column 'x' holds times of day.*categories: \[x\]"):
+    with pytest.raises(InputError, match=r"column 'x' holds times of day, or ratios.*categories: \[x\]"):
         read(["00:24", "13:05:10", "7:00 pm", "NA"])
     assert read(["00:24", "13:05"], categories=["x"])[0] == ["00:24", "13:05"]
+
+
+def test_durations_are_no_dates() -> None:
+    frame = pd.DataFrame({"x": pd.to_timedelta([1, 2], unit="D")})
+    with pytest.raises(InputError, match=r"column 'x' holds durations: expected numbers\. Write them as numbers"):
+        read_types(frame, ColumnRules(), "m")
+    assert len(read_types(frame, ColumnRules(), "m", strict=False).faults) == 1
+
+
+@pytest.mark.parametrize("cells", [["yes", "1"], ["TRUE", "0"], ["Y", "F"]])
+def test_what_may_be_yes_or_no_is_told_where_it_is_not_sure(cells: list[object]) -> None:
+    values, notes = read(cells)
+    assert values == cells
+    assert "of which it is not said what is yes and what no, each a category" in notes[-1]
+
+
+@pytest.mark.parametrize("cell", ["5.5\u200b", "\ufeff5.5", "5.5\u2060"])
+def test_signs_without_a_width_are_no_part_of_a_number(cell: str) -> None:
+    assert read([cell, "6.5"])[0] == [5.5, 6.5]
 
 
 def test_ranges_are_categories_and_that_is_told() -> None:
@@ -246,6 +270,7 @@ def test_columns_that_tell_patients_apart() -> None:
     ) as told:
         refuse_names(frame, ColumnRules(), "m")
     assert not any(name in str(told.value) for name in ("site", "age:"))
+    assert "as numeric: [mrn] or categories: [surname, note, mrn]." in str(told.value)
     refuse_names(frame, ColumnRules(categories=["surname", "note"], numeric=["mrn"]), "m")
     refuse_names(frame[["surname"]].head(9), ColumnRules(), "m")  # of so few nothing can be said
     many = table(town=[f"town {i % 70}" for i in range(300)])

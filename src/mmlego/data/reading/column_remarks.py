@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mmlego.data.reading.column_remedies import Advice, remedy
-from mmlego.data.reading.dates import forms_of_short, is_month, is_period
+from mmlego.data.reading.dates import NO_DAY, forms_of_short, is_month, is_period
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Noted
 from mmlego.data.reading.telling import MOST_CATEGORIES
+from mmlego.data.reading.truths import truth_of
 from mmlego.data.reading.word_forms import is_range
 from mmlego.errors import InputError, named
 from mmlego.wording import listed, quoted, shortened
@@ -43,6 +44,7 @@ class Remarks:
         self.advice: dict[str, Advice] = {}  # and what may be declared of them
         self.dates: dict[str, str] = {}  # columns of dates, and one of them
         self.clocks: dict[str, list[str]] = {}  # columns of times of day, and their words
+        self.others: dict[str, str] = {}  # columns of what no table can have, and what that is
         self._counts: dict[str, dict[str, int]] = {}
         self._said: list[tuple[str, str]] = []
 
@@ -100,6 +102,11 @@ class Remarks:
         if ranges := [word for word in left if is_range(word)]:
             doubts.append(f"has ranges or shares of numbers ({listed(map(repr, ranges), 3)}), each taken as a category")
             self._said.append((f"{name} {doubts[-1]}", "if they are measured, write them as numbers"))
+        if len(left) > 1 and all(truth_of(word) is not None for word in left) and not known == left:
+            doubts.append(
+                f"has {listed(map(repr, left))}, of which it is not said what is yes and what no, each a category"
+            )
+            self._said.append((f"{name} {doubts[-1]}", "write yes and no in one way"))
         if alike := _but_for_case(left):
             doubts.append(f"{listed(map(repr, alike))} differ in case alone, each a category")
             self._said.append((f"{name}: {doubts[-1]}", "mend the file if they are one"))
@@ -155,9 +162,12 @@ class Remarks:
             name, words = next(iter(self.clocks.items()))
             few = f", or declare categories: [{quoted(name, bare=True)}]" if len(words) <= MOST_CATEGORIES else ""
             got = listed((f"{column} {next(iter(some))!r}" for column, some in self.clocks.items()), named(3))
-            way = f"Write them as numbers, as hours, leave them out of columns:{few}."
-            what = f"{self.where}: column {name!r} holds times of day, or minutes and seconds"
+            way = f"Write them as numbers, leave them out of columns:{few}."
+            what = f"{self.where}: column {name!r} holds times of day, or ratios"
             found.append(InputError(what, expected="numbers or categories", got=got, remedy=way))
+        for name, what in self.others.items():
+            way = "Write them as numbers, or leave the column out of columns:."
+            found.append(InputError(f"{self.where}: column {name!r} holds {what}", expected="numbers", remedy=way))
         return found
 
 
@@ -177,7 +187,7 @@ def _of_dates(dates: Mapping[str, str], where: str) -> InputError:
     way = f"Declare what they are to be, as dates: {{{quoted(name, bare=True)}: {{since: OTHER_DATE, {unit}}}}} "
     way += f"(before: for an age{months}), or leave them out of columns:."
     if is_period(first):
-        way = "Write a day in place of a quarter or a week, and declare dates:, or declare categories: "
+        way = f"{NO_DAY}, and declare dates:, or declare categories: "
         way += f"[{quoted(name, bare=True)}], or leave them out of columns:."
     got = listed((f"{column} {word!r}" for column, word in dates.items()), named(3))
     what, expected = f"{where}: column {name!r} holds dates", "numbers or categories"

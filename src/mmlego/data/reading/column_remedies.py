@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mmlego.data.reading.telling import MOST_CATEGORIES
+from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import numbers_of_column
 from mmlego.wording import listed, quoted, shortened
 
@@ -83,11 +84,12 @@ def advice(often: Mapping[str, int], odd: Mapping[str, int], file: str, declared
         rest = _unread(shares)
         word = next(word for word in odd if word not in rest)
         numeric, example = True, (word, f"{shares[word]:.6g}")
-    few = len(often) <= MOST_CATEGORIES and not example
-    cells = sum(odd[word] for word in rest)
-    lost = 0 < cells * 2 <= sum(often.values()) and len(rest) <= MOST_WORDS
-    mend = rest[0] if rest and not lost else ""
-    return Advice(signs, example, numeric, tuple(rest) if lost else (), few, mend)
+    mend = [word for word in rest if other_form(word)]  # which hold a number, and say that something is known
+    words = [word for word in rest if word not in mend]
+    lost = sum(odd[word] for word in words) * 2 <= sum(often.values()) and len(words) <= MOST_WORDS
+    few = len(often) <= MOST_CATEGORIES and not signs
+    first = next(iter([*mend, *([] if lost else words)]), "")
+    return Advice(signs, example, numeric, tuple(words) if lost else (), few, first)
 
 
 def _unread(values: Mapping[str, float | None]) -> list[str]:
@@ -121,18 +123,19 @@ def remedy(columns: Mapping[str, Advice]) -> str:
     shares = [name for name, one in columns.items() if one.numeric]
     if shares:
         word, value = columns[shares[0]].example
-        told.append(f"Declare numeric: {_names(shares)} to read {word!r} as {value}.")
+        told.append(f"Declare numeric: {_names(shares)} to read {word!r} as {value}")
+        told[-1] += _categories([name for name in shares if columns[name].categories], ", or ", "if they are words")
     missing = {name: one.missing for name, one in columns.items() if one.missing}
     if missing:
         words = _mapping({name: f"[{', '.join(map(quoted, found))}]" for name, found in missing.items()})
         told.append(f"Declare in the section what they are: missing: {words} to read such cells as missing")
-        some = [name for name in missing if columns[name].categories]
+        some = [name for name in missing if columns[name].categories and name not in shares]
         told[-1] += _categories(some, ", or ", "if it holds no numbers")
     mended = [name for name, one in columns.items() if one.mend]
     if mended:
         word = shortened(columns[mended[0]].mend)
         told.append(f"Write numbers alone, in one unit, in place of cells as {word!r} in {listed(mended)}")
-        more = [name for name in mended if columns[name].categories and name not in missing]
+        more = [name for name in mended if columns[name].categories and name not in [*missing, *shares]]
         told[-1] += _categories(more, ", or declare ", "if they are words")
     return " ".join(told)
 

@@ -104,7 +104,7 @@ def read_types(
     if strict:
         for one in faults:
             fault(one)
-        wrong |= {*reader.remarks.odd, *reader.remarks.dates, *reader.remarks.clocks}
+        wrong |= {*reader.remarks.odd, *reader.remarks.dates, *reader.remarks.clocks, *reader.remarks.others}
     picked = pick(frame, [name for name in chosen if name not in wrong])
     if made:
         picked = _replaced(picked, made)
@@ -194,7 +194,10 @@ class _Types:
         column = frame[name]
         if column.dtype.kind in "iufb" and not fits(name, self.rules.categories):
             return self._number(column, name)
-        if column.dtype.kind in "mMc":
+        if column.dtype.kind in "mc":
+            self.remarks.others[name] = "durations" if column.dtype.kind == "m" else "complex numbers"
+            return None
+        if column.dtype.kind == "M":
             self.remarks.dates[name] = str(next(iter(column.dropna()), ""))
             return None
         if isinstance(column.dtype, pd.CategoricalDtype) and not fits(name, self.rules.categories):

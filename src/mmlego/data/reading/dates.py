@@ -37,8 +37,17 @@ MONTHS = {
     "%b %Y": re.compile(rf"[A-Za-z]{{3}} {_YEAR}"),
     "%b-%Y": re.compile(rf"[A-Za-z]{{3}}-{_YEAR}"),
     "%B %Y": re.compile(rf"[A-Za-z]{{3,9}} {_YEAR}"),
+    "%Y %b": re.compile(rf"{_YEAR} [A-Za-z]{{3}}"),
+    "%Y-%b": re.compile(rf"{_YEAR}-[A-Za-z]{{3}}"),
 }
-_PERIOD = re.compile(rf"{_YEAR}[-/ ]?[QW]\d{{1,2}}|Q[1-4][-/ ]?{_YEAR}", re.IGNORECASE)  # quarters and weeks
+_COMPACT = re.compile(_YEAR + _MONTH)  # a month where it is declared that it is a date; else a number
+_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+# Quarters, weeks, and what spreadsheets make of 1/2: Jan-20 may be a day or a month.
+_PERIOD = re.compile(
+    rf"{_YEAR}[-/ ]?[QW]\d{{1,2}}|Q[1-4][-/ ]?{_YEAR}|(?:{_NAMES})[- ]\d{{1,2}}|\d{{1,2}}[- ](?:{_NAMES})",
+    re.IGNORECASE,
+)
+NO_DAY = "Write a day and a year in place of a quarter, a week, or a day or month of no year"
 MID_MONTH = 14  # days after its first
 
 
@@ -144,7 +153,7 @@ def form_of_month(text: str) -> str:
 
 
 def is_period(text: str) -> bool:
-    """Return whether a text is a quarter or a week of a year, which no date can be made of.
+    """Return whether a text is a quarter, a week or a day or month of no year, which no date can be made of.
 
     Parameters
     ----------
@@ -153,7 +162,7 @@ def is_period(text: str) -> bool:
 
     Examples
     --------
-    >>> is_period("2020-Q1"), is_period("Q1 2020"), is_period("2020-W05"), is_period("2020-05")
+    >>> is_period("2020-Q1"), is_period("2020-W05"), is_period("Jan-20"), is_period("2020-05")
     (True, True, True, False)
     """
     return _PERIOD.fullmatch(text) is not None
@@ -341,7 +350,7 @@ def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> 
     short = forms_of_short(odd[0]) or _EXAMPLE
     way = f"Say how they are written, as {short} in its entry of dates:, or empty these cells."
     if any(map(is_period, odd)):
-        way = "Write a day in place of a quarter or a week, or leave the column out of columns:."
+        way = f"{NO_DAY}, or leave the column out of columns:."
     elif any(map(is_month, odd)) and len(odd) < len(texts):
         way = "Complete months to days, or cut days to months, or empty these cells."
     return InputError(
@@ -354,7 +363,7 @@ def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> 
 
 def _months(texts: Sequence[str]) -> Any:
     """Return the 15th days of months; None if not all texts are months, written in one way."""
-    for form, pattern in MONTHS.items():
+    for form, pattern in {**MONTHS, "%Y%m": _COMPACT}.items():
         if all(pattern.fullmatch(text) for text in texts):
             read = _by(texts, form)
             return None if read is None else read + np.timedelta64(MID_MONTH, "D")

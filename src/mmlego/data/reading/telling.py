@@ -69,23 +69,25 @@ def refuse_names(frame: pd.DataFrame, rules: ColumnRules, where: str) -> None:
         fault(InputError(what, expected=f"at most {MOST_CATEGORIES}", remedy=remedy))
     if found:
         verb = "columns tell" if len(found) > 1 else "column tells"
-        name = next(iter(found))
         told = listed((f"{n}: {why}" for n, why in found.items()), named(4))
         remedy = "Leave it out of columns: if it is a name, a number of a record or free text (which kind: text reads)"
-        remedy += _declared(name, frame[name], rules)
+        remedy += _declared(frame[list(found)], rules)
         what = f"{where}: {len(found)} {verb} patients apart ({told})"
         fault(InputError(what, expected="features that patients share", remedy=remedy))
 
 
-def _declared(name: str, column: pd.Series, rules: ColumnRules) -> str:
-    """Return what else may be declared of a column: what the section then takes."""
-    words = {label(cell) for cell in column.dropna().unique()}
-    sign = next((sign for pattern, sign in rules.decimal.items() if fits(name, [pattern])), None)
-    numbers = numbers_of_column(words, declared=sign, numeric=True)
-    ways = ["numeric"] if None not in numbers.values() else []
-    ways += ["categories"] if len(words) <= MOST_CATEGORIES else []
-    named = " or ".join(f"{way}: [{quoted(name, bare=True)}]" for way in ways)
-    return f"; else declare what it is, as {named}." if ways else "; else group its values."
+def _declared(frame: pd.DataFrame, rules: ColumnRules) -> str:
+    """Return what else may be declared of columns: what the section then takes."""
+    ways: dict[str, list[str]] = {"numeric": [], "categories": []}
+    for name in frame.columns:
+        words = {label(cell) for cell in frame[name].dropna().unique()}
+        sign = next((sign for pattern, sign in rules.decimal.items() if fits(name, [pattern])), None)
+        if None not in numbers_of_column(words, declared=sign, numeric=True).values():
+            ways["numeric"].append(quoted(name, bare=True))
+        if len(words) <= MOST_CATEGORIES:
+            ways["categories"].append(quoted(name, bare=True))
+    said = " or ".join(f"{way}: [{', '.join(names)}]" for way, names in ways.items() if names)
+    return f"; else declare what it is, as {said}." if said else "; else group its values."
 
 
 def _nameable(frame: pd.DataFrame) -> list[str]:

@@ -24,7 +24,7 @@ _LIKE = re.compile(
     rf"|\({_NUMBER}\)|[\u2010-\u2015\u2212\uff0d]\s*{_NUMBER}"  # (5.2), –5
     r"|[+-]?\d[\d.,]*[dD][+-]?\d+"  # 4.75D0, as Fortran writes it
     r"|[+-]?\d[\d.,]*\s*[x×*·]\s*10\s*\^?\s*[-+⁻]?[\d⁰¹²³⁴-⁹]+(?:\s?/\s?\w+)?"  # 2×10³
-    r"|0[xX][0-9a-fA-F]+"
+    rf"|0[xX][0-9a-fA-F]+|[\"'“”‘’`]{{1,2}}\s*{_NUMBER}\s*[\"'“”‘’`]{{0,2}}"  # "5", '5 as spreadsheets mark text
 )
 _RANGE = re.compile(r"\d[\d.,]*\s*(?:-|–|—|to|bis)\s*\d[\d.,]*%?")
 _FRACTION = re.compile(r"\d+\s*/\s*\d+")

@@ -19,6 +19,7 @@ _PARTED = re.compile(r"[+-]?[1-9]\d{0,2}(?:(['’\u00a0\u202f\u2009])\d{3})(?:\1
 _SPACED = re.compile(r"[+-]?[1-9]\d{0,2}(?: \d{3})+(?:[.,]\d+)?", re.ASCII)  # which may be two numbers
 _PERCENT = re.compile(r"(.*\d)\s*%", re.ASCII)
 _MINUS = "\u2212"
+_UNSEEN = re.compile("[\u200b-\u200f\u2060\ufeff]")  # signs without a width
 
 # What helps where infinite values stand, in every section that has missing:.
 INFINITE = "Mend them; if they mean that nothing is known, say so in the section: missing: [inf, -inf]."
@@ -27,7 +28,8 @@ INFINITE = "Mend them; if they mean that nothing is known, say so in the section
 def plain(word: str) -> str:
     """Return a number as it is written without thousands, where an apostrophe or a hard space parts them.
 
-    A minus of typesetters (U+2212) becomes the usual one. Groups of other than three digits stay as they are.
+    A minus of typesetters (U+2212) becomes the usual one, and signs without a width are left out. Groups of other than
+    three digits stay as they are.
 
     Parameters
     ----------
@@ -41,6 +43,7 @@ def plain(word: str) -> str:
     """
     if word.isascii() and "'" not in word:
         return word
+    word = _UNSEEN.sub("", word)
     made = f"-{word[1:]}" if word[:1] == _MINUS and word[1:2].isdigit() else word
     found = _PARTED.fullmatch(made)
     return made if found is None else made.replace(found[1], "")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
-from mmlego.data.reading.dates import form_of_month, forms_of_short, in_past, is_period
+from mmlego.data.reading.dates import NO_DAY, form_of_month, forms_of_short, in_past, is_period
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
@@ -141,7 +141,7 @@ def _parts(text: str, name: str) -> _Parts:
         remedy = f"Say that months alone are written, as format: '{month}' in the outcome section, the first day of "
         remedy += "each then; or complete them to days."
     elif is_period(text):
-        remedy = "Write a day in place of a quarter or a week."
+        remedy = f"{NO_DAY}."
     raise InputError(
         f"outcome column {name!r} holds a cell that is no date",
         expected="dates, as 2020-12-31, 31.12.2020 or 31-Dec-2020",
