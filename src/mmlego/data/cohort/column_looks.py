@@ -92,6 +92,8 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
     >>> table = pd.DataFrame({"os_months": ["5", "7"], "os_status": ["dead", "alive"], "age": ["50", "61"]})
     >>> [looks_like_outcome(table, name) for name in table]
     ['time', 'event', None]
+    >>> looks_like_outcome(pd.DataFrame({"id": ["a", "b"], "diagnosis": ["2020-01", "2020-02"]}), "diagnosis") is None
+    True
     """
     different = frame[name].dropna().nunique()
     few = different <= 3
@@ -99,6 +101,8 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
         return "label"  # of molecules yes or no is what is to be predicted
     if (_EVENT.search(name) or _ENDPOINT.fullmatch(name)) and few:
         return "event"
+    if frame[name].dropna().head(SAMPLE).map(is_date).mean() > 0.5:
+        return None  # a day is no class
     if _LABEL.search(name) or (frame.shape[1] == 2 and 2 <= different <= FEWEST):
         return "label"  # a file of nothing but a few words by patient says what became of them
     return "time" if _TIME.search(name) and is_number(frame[name]) else None
