@@ -73,7 +73,11 @@ def written(folder: Path, separator: str, column: list[str], *, outcome: bool, *
 def test_what_an_error_of_a_column_proposes_reads_it(case: str, tmp_path: Path) -> None:
     separator, column, expected = CASES[case]
     wrong = {
-        outcome: check_manifest(written(tmp_path, separator, column, outcome=outcome)).wrong
+        outcome: [
+            one
+            for one in check_manifest(written(tmp_path, separator, column, outcome=outcome)).wrong
+            if one.startswith("m: ")  # of so few patients nothing can be learnt, which is told, too
+        ]
         for outcome in (True, False)
     }
     assert len(wrong[True]) == 1

@@ -88,3 +88,15 @@ def test_quotes_that_come_late_hold_line_feeds(monkeypatch: pytest.MonkeyPatch) 
     found = read([*plain, *late])
     np.testing.assert_array_equal(found.matrix, [np.arange(420.0)])
     assert found.texts["b"].tolist() == ["word"] * 400 + [f"two\nlines, {row}" for row in range(400, 420)]
+
+
+@pytest.mark.parametrize("code", ["007", "01.2020", "+05", " 08"])
+@pytest.mark.parametrize("mark", ["", '"'])
+def test_codes_that_come_late_are_text_in_every_row(code: str, mark: str) -> None:
+    cells = [str(100 + row) for row in range(50)]
+    rows = [f"P{row},{mark}{cell}{mark},{row}.5,0{row}" for row, cell in enumerate([*cells, code])]
+    file = io.BytesIO("\n".join(["id,x,y,z", *rows, ""]).encode())
+    found = read_columns(file, detect(file, ",", "id"), ["id", "x", "y", "z"], ["id"])
+    assert found.numbers == ["y"]
+    assert found.texts["x"].tolist() == [*cells, code.strip()]
+    assert found.matrix[0].tolist() == [row + 0.5 for row in range(51)]

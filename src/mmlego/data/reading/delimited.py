@@ -6,8 +6,10 @@ look at each column by itself takes three times as long, and a file of 450,000 c
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 import numpy as np
@@ -42,6 +44,8 @@ CELLS_LOOKED_AT = 200_000
 ALONE = 2 * PIECE_BYTES  # a piece as long as this is parsed alone, its columns side by side
 SPARE = 1.1  # rows more than the first ones let expect
 RAGGED = " columns, got "  # in what pyarrow says of a row of another number of cells
+LOOKED_THROUGH = 16 * 2**20  # bytes of a file each cell of which is looked at for codes that look like numbers
+ZERO, CODE = re.compile(rb"(?<![\w.+-])[+-]?0\d"), r"^\s*[+-]?0\d"
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
@@ -145,6 +149,7 @@ class _Reader:
         self.ahead = workers > 1
         for piece, cells in in_turn(self._tried, row_pieces(self.content, self.dialect, self.lines), workers):
             self._add(cells if cells is not None and cells[2] == len(self.late) else self._parsed_in_turn(piece))
+        self._find_codes()
         self._again()
 
     def columns(self) -> Columns:
@@ -284,6 +289,29 @@ class _Reader:
             if not bad:
                 raise
             raise _RaggedError(bad) from None
+
+    def _find_codes(self) -> None:
+        """Have columns be text in which 007 or 01.2020 comes late: numbers would lose the zero that makes a code of it.
+
+        Of a large file the first rows tell, for to look at each cell takes as long as to read it.
+        """
+        import pyarrow.compute as pc
+
+        names = [name for name in self.numbers if name not in self.late]
+        if not names or self.content.seek(0, io.SEEK_END) > LOOKED_THROUGH:
+            return
+        short = self.short
+        for piece in row_pieces(self.content, self.dialect, self.lines):
+            if ZERO.search(piece.rows) is None:
+                continue
+            batch = self._mended(piece, partial(self._convert, late=self.late, only=names))
+            found = [name for name in names if pc.any(pc.match_substring_regex(batch.column(name), CODE)).as_py()]
+            for name in found:
+                self._to_text(name)
+            names = [name for name in names if name not in found]
+            if not names:
+                break
+        self.short = short
 
     def _again(self) -> None:
         """Read once more, as text, the rows of columns that were taken for numbers in earlier pieces."""

@@ -101,7 +101,10 @@ def _of_words(frame: pd.DataFrame) -> Floats:
         if wrong.any() or values.dtype.kind not in "iufb":
             odd[name] = column[wrong] if wrong.any() else column
             often, wrongs = (Counter(map(label, cells.dropna())) for cells in (column, odd[name]))
-            told[name] = replace(advice(often, wrongs, "."), categories=False)
+            told[name] = advice(often, wrongs, ".")
+            if told[name].numeric:  # in training they were no hundredths
+                told[name] = replace(told[name], numeric=False, mend=told[name].example[0])
+            told[name] = replace(told[name], categories=False)
         made.append(values.to_numpy(dtype=np.float64, na_value=np.nan) if name not in odd else np.empty(0))
     if odd:
         words = [listed(dict.fromkeys(map(repr, cells))) for cells in odd.values()]
