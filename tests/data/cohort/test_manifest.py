@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mmlego.data import Manifest, read_manifest
+from mmlego.data import Cohort, Manifest, read_manifest
 from mmlego.data.cohort.manifest import parse_manifest, parse_outcome
 from mmlego.errors import InputError
 
@@ -134,3 +134,23 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes("name: Müller".encode("latin-1"))
     with pytest.raises(InputError, match="is not YAML"):
         read_manifest(tmp_path / "latin.yaml")
+
+
+def test_words_of_modalities_are_read_as_files_have_them(tmp_path: Path) -> None:
+    """YAML takes no for False and 007 for 7."""
+    rows = [
+        "id,smoker,code,age",
+        *(f"p{i},{['yes', 'no', 'maybe'][i % 3]},{['007', 'A1'][i % 2]},{50 + i}" for i in range(12)),
+    ]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    section = "{kind: table, file: t.csv, missing: {smoker: [no], code: 007}}"
+    (tmp_path / "c.yaml").write_text(f"key: id\nmodalities: {{m: {section}}}")
+    frame = Cohort.from_manifest(tmp_path / "c.yaml").frames["m"]
+    assert frame["smoker"].isna().tolist() == [False, True, False] * 4
+    assert frame["code"].isna().tolist() == [True, False] * 6
+    (tmp_path / "s.csv").write_text(
+        "id,time,vent\n" + "".join(f"p{i},{t},{'yes' if t else 'no'}\n" for i in range(3) for t in (0, 1))
+    )
+    section = "{kind: series, layout: wide, file: s.csv, cache: false, codes: {vent: {yes: 1, no: 0}}}"
+    (tmp_path / "c.yaml").write_text(f"key: id\nmodalities: {{m: {section}}}")
+    assert Cohort.from_manifest(tmp_path / "c.yaml").frames["m"].loc["p0", "stay"].value.tolist() == [0, 1]

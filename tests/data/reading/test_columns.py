@@ -175,7 +175,9 @@ def test_months_are_their_15th_day_where_it_is_declared_what_they_become(months:
     with pytest.raises(InputError, match=r"column 'x' holds dates.*dates: \{x: .*a month is its 15th day"):
         read_types(frame, ColumnRules(), "m")
     rules = ColumnRules(dates={"x": DateRule(since="2020-01-01")})
-    assert read_types(frame, rules, "m").frame["x"].tolist() == [14, 31 + 29 + 14]
+    found = read_types(frame, rules, "m")
+    assert found.frame["x"].tolist() == [14, 31 + 29 + 14]
+    assert [str(note) for note in found.notes] == ["m: months read as their 15th day: x"]
     assert read(list(months), categories=["x"])[0] == months
 
 
@@ -299,3 +301,17 @@ def test_numbers_beside_many_words_are_told() -> None:
 def test_categories_that_differ_in_case_are_told() -> None:
     _, notes = read(["Yes", "no", "No", "other"])
     assert notes == ["x: 'No', 'no' differ in case alone, each a category (mend the file if they are one)"]
+
+
+def test_numbers_that_are_declared_missing_are_so_among_words_too() -> None:
+    assert read(["5", "-9.0", "> 89", "-9"], missing={"x": ("-9", "> 89")})[0] == [5, None, None, None]
+    assert read(["5,5", "-9,0", "lost"], missing={"*": ("-9", "lost")})[0] == [5.5, None, None]
+
+
+@pytest.mark.parametrize("cells", [[True, False, True], ["TRUE", "FALSE", "TRUE"], ["true", "False", "TRUE"]])
+@pytest.mark.parametrize("word", ["FALSE", "False", "false"])
+@pytest.mark.parametrize("column", ["x", "*"])
+def test_a_truth_value_may_be_declared_missing_in_any_case(cells: list[object], word: str, column: str) -> None:
+    frame = pd.DataFrame({"x": cells})
+    found = read_types(frame, ColumnRules(missing={column: (word,)}), "m").frame["x"]
+    assert found.isna().tolist() == [False, True, False]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError
 
+from mmlego.data.cohort.manifest_yaml import ManifestLoader
 from mmlego.data.cohort.outcomes import OUTCOMES, Outcome
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.source import Source
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 M = TypeVar("M", bound=BaseModel)
 
 MOST_LETTERS = 100  # of the name of a modality
-_WORDS = ("classes", "event_when", "censored_when", "missing")  # of the outcome: words that its file holds
 
 
 class Manifest(BaseModel):
@@ -122,7 +122,7 @@ def load_manifest(path: str | os.PathLike[str]) -> object:
     source = Path(path)
     text = asked(lambda: _text_of(source), str(source))
     try:
-        return yaml.load(text, Loader=_UniqueKeys)  # a SafeLoader
+        return yaml.load(text, Loader=ManifestLoader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
 
@@ -375,29 +375,3 @@ def _mapping(content: object, where: str) -> Mapping[str, object]:
     if not isinstance(content, Mapping) or not all(isinstance(key, str) for key in content):
         raise InputError(f"{where} is not a section", expected="names with values", got=type(content).__name__)
     return content
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that is given twice: the first would be lost in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", node.start_mark)
-        for key, (_, value) in zip(keys, node.value, strict=True):
-            if key == "outcome" and isinstance(value, yaml.MappingNode):
-                for name, words in value.value:
-                    if name.value in _WORDS:
-                        _as_written(words)
-        return super().construct_mapping(node, deep)
-
-
-def _as_written(node: yaml.Node) -> None:
-    """Have words read as they are written: ``yes`` is no ``True`` and ``01`` no ``1`` where a file has these words."""
-    if isinstance(node, yaml.SequenceNode):
-        for part in node.value:
-            if isinstance(part, yaml.ScalarNode) and part.value:
-                part.tag = "tag:yaml.org,2002:str"
-    elif isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:null":
-        node.tag = "tag:yaml.org,2002:str"

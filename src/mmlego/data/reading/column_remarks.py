@@ -38,6 +38,7 @@ class Remarks:
         self.where = where
         self.doubts: dict[str, str] = {}
         self.commas: list[str] = []
+        self.months: list[str] = []  # dates that are months alone
         self.parted: list[str] = []  # with thousands that apostrophes or spaces part
         self.shares: list[str] = []  # with percentages
         self.odd: dict[str, dict[str, int]] = {}  # columns of numbers, and their other words
@@ -127,14 +128,22 @@ class Remarks:
             told = listed((f"{word!r} {count}×" for word, count in _often(words)), 6)
             self._said.append((f"{name} holds {told}", "read as yes or no; else declare categories:"))
 
-    def notes(self) -> list[Noted]:
-        """Return what was read as missing, or otherwise than it is written."""
+    def notes(self, *, strict: bool = False) -> list[Noted]:
+        """Return what was read as missing, or otherwise than it is written.
+
+        Parameters
+        ----------
+        strict
+            Whether columns of numbers that hold other words are refused; else they are left as text, and noted.
+        """
         notes: list[Noted] = []
         if self._counts:
             text = listed(
                 (f"{n} {word!r} {count}×" for n, words in self._counts.items() for word, count in words.items()), 12
             )
             notes.append(Noted(self.where, f"read as missing: {text}"))
+        if self.months:
+            notes.append(Noted(self.where, f"months read as their 15th day: {listed(dict.fromkeys(self.months))}"))
         if self.parted:
             notes.append(Noted(self.where, f"read with apostrophes or spaces between thousands: {listed(self.parted)}"))
         if self.commas:
@@ -143,7 +152,7 @@ class Remarks:
             )
         if self.shares:
             notes.append(Noted(self.where, f"percentages read as hundredths, as 9.5% as 0.095: {listed(self.shares)}"))
-        if self.odd:
+        if self.odd and not strict:
             notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self.odd)}"))
         for way in dict.fromkeys(way for _, way in self._said):
             notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == way)} ({way})"))

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from mmlego.data.reading.column_remarks import Remarks
 from mmlego.data.reading.column_remedies import advice
 from mmlego.data.reading.column_rules import ColumnRules, Found, fits
-from mmlego.data.reading.dates import elapsed, is_date
+from mmlego.data.reading.dates import elapsed, is_date, is_month
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import is_clock, like_number
-from mmlego.data.reading.words import numbers_among, numbers_of_column
+from mmlego.data.reading.words import as_number, numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
 from mmlego.wording import label, meant
 
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # What R and data bases write where nothing is known, in columns of text too; None, unknown and the like are words.
 BLANK = frozenset({"na", "n/a", "null"})
+# A table in memory, and one of which all cells say so, has truth values; they are not written in any case.
+_CASES = {word: (word, word.upper(), word.capitalize()) for word in ("true", "false")}
+_TRUTH_VALUES = frozenset({"True", "False"})
 FEWEST_MONTHS = 8  # numbers as 202001: one in eight of any numbers looks like a month
 
 
@@ -108,7 +111,7 @@ def read_types(
     picked = pick(frame, [name for name in chosen if name not in wrong])
     if made:
         picked = _replaced(picked, made)
-    notes, gone = tuple(reader.remarks.notes()), reader.remarks.gone()
+    notes, gone = tuple(reader.remarks.notes(strict=strict)), reader.remarks.gone()
     said = [name for name, kind in zip(picked.columns, picked.dtypes, strict=True) if getattr(kind, "kind", "O") == "b"]
     wrongs = () if strict else tuple(faults)
     return Found(picked, notes, gone, reader.taken, reader.remarks.doubts, wrongs, (*reader.truths, *said))
@@ -117,7 +120,8 @@ def read_types(
 def _odd(frame: pd.DataFrame, chosen: Sequence[str], rules: ColumnRules) -> list[str]:
     """Return the columns that are no plain numbers, or of which the rules say something."""
     said = [*rules.categories, *rules.dates, *(name for name in rules.missing if name != "*")]
-    every = bool(numbers_among(rules.missing.get("*", ())))
+    words = rules.missing.get("*", ())
+    every = bool(numbers_among(words)) or any(word.casefold() in _CASES for word in words)
     kinds = frame.dtypes.to_numpy()
     plain = {name for name, kind in zip(frame.columns, kinds, strict=True) if getattr(kind, "kind", "O") in "iufb"}
     whole = _calendar(frame, [name for name in chosen if name in plain])
@@ -190,8 +194,12 @@ class _Types:
         rule = next((rule for pattern, rule in self.rules.dates.items() if fits(name, [pattern])), None)
         if rule is not None:
             self.taken[name] = rule.describe()
+            if rule.format is None:
+                self.remarks.months += [one for one in (name, rule.other) if one in frame and _has_months(frame[one])]
             return elapsed(frame, name, rule, self.where)
         column = frame[name]
+        if column.dtype.kind == "b" and not _TRUTH_VALUES.isdisjoint(self._declared(name)):
+            return self._words(column, name)
         if column.dtype.kind in "iufb" and not fits(name, self.rules.categories):
             return self._number(column, name)
         if column.dtype.kind in "mc":
@@ -245,7 +253,8 @@ class _Types:
             self.remarks.missing(name, {word: count for word, count in often.items() if word in nothing})
             self.taken[name] = "yes/no"
             return np.array([*(truths.get(word, np.nan) for word in words), np.nan], dtype=np.float64)[codes]
-        gone = {word for word in often if self._is_missing(word, name, number=True)}
+        numbers_missing = numbers_among(self._declared(name))  # -9 is -9.0 among numbers
+        gone = {word for word in often if self._is_missing(word, name, number=True) or _is_code(word, numbers_missing)}
         left = {word: count for word, count in often.items() if word not in gone}
         total = sum(left.values())
         if sum(count for word, count in left.items() if is_date(word)) * 2 > total:
@@ -310,7 +319,8 @@ class _Types:
             word
             for pattern, words in self.rules.missing.items()
             if pattern == "*" or fits(name, [pattern])
-            for word in words
+            for one in words
+            for word in _CASES.get(one.casefold(), (one,))
         ]
 
     def _by_name(self, name: str) -> bool:
@@ -322,6 +332,14 @@ class _Types:
         if number:
             return is_missing(word)
         return not self._by_name(name) and (is_sign(word) or word.casefold() in BLANK)
+
+
+def _is_code(word: str, codes: Collection[float]) -> bool:
+    return bool(codes) and any(as_number(word, sign) in codes for sign in ("point", "comma"))
+
+
+def _has_months(column: pd.Series) -> bool:
+    return column.dtype.kind == "O" and any(is_month(str(word).strip()) for word in column.dropna().unique())
 
 
 def _text(word: Any, name: str, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -364,3 +365,17 @@ def test_infinite_values_of_meds_are_refused_missing_or_left_out(tmp_path: Path)
 def test_a_code_of_which_all_values_are_missing_is_no_event(tmp_path: Path) -> None:
     read = meds(tmp_path, window=["-3d", 0], cache=False, missing=[140, 130, 150, 1])
     assert measured(read, "1") == [("ICD10//E11 (event)", -24, 1)]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("yes", "no"), ("TRUE", "FALSE"), ("Y", "N")])
+def test_yes_and_no_are_refused_with_codes_that_read_them(yes: str, no: str, tmp_path: Path) -> None:
+    rows = [f"p{i},{t},{yes if t else no},{40 + t}" for i in range(4) for t in range(2)]
+    (tmp_path / "s.csv").write_text("\n".join(["id,time,vent,hr", *rows, f"p9,0,{yes},1", "p9,1,1,2"]))
+    section = {"kind": "series", "layout": "wide", "file": "s.csv", "cache": False}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
+    with pytest.raises(InputError, match="Say that yes is 1 and no is 0, as codes: ") as told:
+        Cohort.from_manifest(tmp_path / "c.yaml")
+    codes = yaml.safe_load(re.findall(r"codes: (\{.*?\}\})", str(told.value))[0])
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section | {"codes": codes}}}))
+    stay = Cohort.from_manifest(tmp_path / "c.yaml").frames["m"].loc["p0", "stay"]
+    assert stay.value[stay.variable == stay.names.index("vent")].tolist() == [0, 1]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import as_number, numbers_among, plain
 from mmlego.errors import InputError, named
@@ -160,7 +161,11 @@ class Words:
         name, word = (json.dumps(text, ensure_ascii=False) for text in odd)
         way = f"Say what they stand for, as codes: {{{name}: {{{word}: 1}}}}, or that they mean missing, as "
         way += f"missing: [{word}]"
-        if other_form(odd[1]):  # all of them
+        mine = sorted(text for variable, text in self.odd if variable == odd[0])
+        if (truths := truths_of(mine, alone=True)) is not None:
+            codes = ", ".join(f"{json.dumps(text)}: {int(value)}" for text, value in truths.items())
+            way = f"Say that yes is 1 and no is 0, as codes: {{{name}: {{{codes}}}}}"
+        elif other_form(odd[1]):  # all of them
             way = "Write numbers alone, in one unit and with a decimal point"
         return InputError(
             f"{where}: {counted(len(self), 'value')} {what} ({self.text()})",
