@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, recipes, report
 from mmlego.commands.show import aside, in_options
-from mmlego.errors import LegoError
+from mmlego.errors import InputError, LegoError
 from mmlego.version import __version__
 
 app = typer.Typer(
@@ -43,12 +45,22 @@ def options(
         bool,
         typer.Option("--version", callback=_version, is_eager=True, metavar="", help="Print the version and stop."),
     ] = False,
+    modules: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--import",
+            metavar="MODULE",
+            help="Import a module of yours first, which registers encoders (repeat).",
+        ),
+    ] = None,
     debug: Annotated[
         bool, typer.Option("--debug", metavar="", callback=_traced, help="Show where in the code an error arose.")
     ] = False,
 ) -> None:
     """Turn unimodal encoders into one multimodal model."""
     aside(False)
+    for module in modules or ():
+        _import(module)
 
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
@@ -88,6 +100,19 @@ def main() -> None:
         if stop.code == _INTERRUPTED:  # Typer has made it of a KeyboardInterrupt
             typer.echo("interrupted; train, fuse, run, bench and demo go on when run again", err=True)
         raise
+
+
+def _import(module: str) -> None:
+    """Import a module of the user's, which may lie in the folder of now; only what is named is ever imported."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    try:
+        importlib.import_module(module)
+    except ImportError as error:
+        raise InputError(
+            f"--import {module}: {error}", expected="a module that is installed, or lies in this folder", got=module
+        ) from error
 
 
 def _print(text: str) -> None:

@@ -39,12 +39,14 @@ class _UnknownNameError(ValueError):
 class EncoderSettings(Section):
     """Which encoder or learner, and its arguments but for the width of the input, else its usual ones.
 
+    ``freeze``: the encoder stays as it starts, as one whose weights come from a folder; the block around it is trained.
     ``auto``: what has proved best for the kind of data; ``neural``: the neural encoder that suits it. Options without
     a name are those of an ``snn``.
     """
 
     name: str = AUTO
     options: dict[str, Any] = Field(default_factory=dict)
+    freeze: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -66,6 +68,8 @@ class EncoderSettings(Section):
 
     @model_validator(mode="after")
     def _complete(self) -> EncoderSettings:
+        if self.freeze and (self.name == AUTO or self.name in learner_names()):
+            raise ValueError(f"freeze is of neural encoders; {self.name!r} may be a learner")
         if self.name == AUTO:
             _check_members(self.options)
             return self

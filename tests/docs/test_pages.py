@@ -19,6 +19,7 @@ ELSEWHERE = {
     "command-line.md": "tests/test_readme.py",
     "estimators.md": "tests/estimators/test_page.py",
     "learners.md": "tests/learners/test_page.py",
+    "encoders.md": "tests/encoders/test_page.py",
     **{f"kinds/{page.name}": "tests/data/kinds/test_pages.py" for page in (DOCS / "kinds").glob("*.md")},
 }
 PAGES = [

@@ -12,7 +12,7 @@ from mmlego.encoders.image_networks import MonaiEncoder, TimmEncoder, VisionTran
 from mmlego.encoders.images import SmallCNN
 from mmlego.encoders.irregular import GRUD, TimeTransformer
 from mmlego.encoders.omics import PathwayTokens
-from mmlego.encoders.registry import build_encoder, encoder_names, register_encoder, usual_options
+from mmlego.encoders.registry import arguments_of, build_encoder, encoder_names, register_encoder, usual_options
 from mmlego.encoders.sequences import CharTransformer
 from mmlego.encoders.series import GRUEncoder
 from mmlego.encoders.tables import SNN
@@ -34,6 +34,7 @@ __all__ = [
     "TimeTransformer",
     "TimmEncoder",
     "VisionTransformerEncoder",
+    "arguments_of",
     "build_encoder",
     "encoder_names",
     "register_encoder",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from mmlego.encoders.hugging_face import load_hugging_face
 from mmlego.encoders.images import cells, check_image
 from mmlego.encoders.registry import register_encoder
-from mmlego.errors import InputError, MissingExtraError, UnknownNameError
+from mmlego.errors import InputError, MissingExtraError, ShapeError, UnknownNameError
 from mmlego.extras import import_extra
 
 __doctest_requires__ = {
@@ -88,6 +89,26 @@ class MonaiEncoder(nn.Module):
             raise InputError(f"wrong arguments for MONAI's {network}", got=str(error)) from error
         self.out_features, self.output = out_features, output
 
+    @staticmethod
+    def from_data(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for images of some channels and dimensions, which the network is told under its names.
+
+        Parameters
+        ----------
+        given
+            ``in_channels`` and ``dims``.
+        options
+            The arguments of this class; those of the network go before the data.
+        """
+        nets = import_extra("monai.networks.nets", "MonaiEncoder", "'mmlego[images]'")
+        found = getattr(nets, str(options.get("network")), None)
+        known = inspect.signature(found).parameters if isinstance(found, type) else {}
+        told = {"in_channels": given.get("in_channels"), "spatial_dims": given.get("dims")}
+        chosen = dict(options.get("arguments") or {})
+        _refuse_other(told, chosen, f"MONAI's {options.get('network')}")
+        fitting = {key: value for key, value in told.items() if key in known and value is not None}
+        return {**options, "arguments": {**fitting, **chosen}}
+
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens ``(b, n, e)`` or ``(b, e)`` of images ``(b, ch, h, w)`` or volumes ``(b, ch, d, h, w)``."""
         check_image(x, None, None)
@@ -144,10 +165,36 @@ class VisionTransformerEncoder(nn.Module):
         """Return the arguments that build this encoder anywhere: a configuration instead of a folder."""
         return {"model": self._described}
 
+    @staticmethod
+    def from_data(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for images of some channels: a configuration that does not say their number is told it.
+
+        Parameters
+        ----------
+        given
+            ``in_channels`` and ``dims``.
+        options
+            The arguments of this class.
+        """
+        model = options.get("model")
+        if not isinstance(model, Mapping) or "in_channels" not in given:
+            return dict(options)
+        _refuse_other({"num_channels": given["in_channels"]}, model, f"the configuration of {model.get('model_type')}")
+        return {**options, "model": {"num_channels": given["in_channels"], **model}}
+
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens ``(b, n, e)`` of images ``(b, ch, h, w)``."""
         check_image(x, 2, self.in_channels)
-        return cells(self.network(pixel_values=x).last_hidden_state)
+        try:
+            return cells(self.network(pixel_values=x).last_hidden_state)
+        except ValueError as error:  # as of images of another size than its positions are for
+            size = self._described.get("image_size")
+            raise ShapeError(
+                f"{self._described.get('model_type')} does not take images of {tuple(x.shape[2:])} ({error})",
+                expected="its size" if size is None else f"images of {size} pixels",
+                got=tuple(x.shape[2:]),
+                remedy="Give the images this size (size: in their section), or image_size in the configuration.",
+            ) from error
 
 
 @register_encoder("timm")
@@ -203,6 +250,20 @@ class TimmEncoder(nn.Module):
         self.in_channels = in_channels
         self.out_features = int(self.network.num_features)
 
+    @staticmethod
+    def from_data(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments for images of some channels.
+
+        Parameters
+        ----------
+        given
+            ``in_channels`` and ``dims``.
+        options
+            The arguments of this class.
+        """
+        _refuse_other({"in_channels": given.get("in_channels")}, options, f"timm's {options.get('model')}")
+        return {"in_channels": given.get("in_channels", 3), **options}
+
     def forward(self, x: Tensor) -> Tensor:
         """Return tokens ``(b, n, e)`` of images ``(b, ch, h, w)``."""
         check_image(x, 2, self.in_channels)
@@ -228,6 +289,18 @@ def _found_width(encoder: nn.Module, image: Tensor) -> int:
             return int(encoder(image).shape[-1])
     finally:
         encoder.train()
+
+
+def _refuse_other(given: Mapping[str, Any], chosen: Mapping[str, Any], what: str) -> None:
+    """Refuse options that are for other images than there are."""
+    for name, value in given.items():
+        if value is not None and name in chosen and chosen[name] != value:
+            raise InputError(
+                f"{name} of {what}",
+                expected=f"{value}, as the images have it",
+                got=chosen[name],
+                remedy="Leave it out: it follows from the images (colour: grey or rgb in their section).",
+            )
 
 
 def _refuse_fetching(arguments: Mapping[str, Any], network: str) -> None:

@@ -91,6 +91,65 @@ def usual_options(name: str) -> dict[str, Any]:
     return {} if cls is None else copy.deepcopy(vars(cls).get("usual", {}))  # a subclass may take other arguments
 
 
+def encoder_class(name: str) -> type[nn.Module]:
+    """Return the class of an encoder.
+
+    Parameters
+    ----------
+    name
+        A registered name.
+
+    Raises
+    ------
+    UnknownNameError
+        If no encoder has this name; the message lists the known ones.
+
+    Examples
+    --------
+    >>> encoder_class("snn").__name__
+    'SNN'
+    """
+    if not isinstance(name, str) or name not in _ENCODERS:
+        raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
+    return _ENCODERS[name]
+
+
+def arguments_of(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of an encoder of which some follow from the data, and some are options of the user.
+
+    An encoder that takes what follows from the data under other names says so in a static method ``from_data``, which
+    gets both; any other is told what its constructor knows by name.
+
+    Parameters
+    ----------
+    name
+        A registered name.
+    given
+        What follows from the data, as ``{"in_channels": 3, "dims": 2}``.
+    options
+        What the user says; it goes before the data.
+
+    Raises
+    ------
+    InputError
+        If options contradict the data.
+    UnknownNameError
+        If no encoder has this name.
+
+    Examples
+    --------
+    >>> arguments_of("snn", {"in_features": 10, "dims": 2}, {"hidden": [8]})
+    {'in_features': 10, 'hidden': [8]}
+    """
+    cls = encoder_class(name)
+    own = getattr(cls, "from_data", None)
+    if own is not None:
+        made: dict[str, Any] = own(given, options)
+        return made
+    known = inspect.signature(cls.__init__).parameters
+    return {key: value for key, value in given.items() if key in known} | dict(options)
+
+
 def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
     """Return a new encoder by its registered name.
 
@@ -108,9 +167,7 @@ def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
     >>> build_encoder("snn", {"in_features": 10}).out_features
     64
     """
-    if not isinstance(name, str) or name not in _ENCODERS:
-        raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
-    cls = _ENCODERS[name]
+    cls = encoder_class(name)
     signature = inspect.signature(cls.__init__)
     try:
         signature.bind(None, **config)

@@ -17,7 +17,7 @@ from mmlego.baseplate import Baseplate
 from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
-from mmlego.encoders import build_encoder, encoder_names
+from mmlego.encoders import arguments_of, build_encoder, encoder_names
 from mmlego.errors import InputError, LegoWarning, TooFewError
 from mmlego.job.data import having
 from mmlego.job.fitting import Told, fit_learner
@@ -123,7 +123,12 @@ def train_block(
 
 def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[str, Any]) -> LegoBlock:
     with _seeded(job.seed):
-        block = LegoBlock(build_encoder(chosen.name, {**given, **chosen.options}), job.plate, job.name)
+        encoder = build_encoder(chosen.name, arguments_of(chosen.name, given, chosen.options))
+        sample = None
+        if getattr(encoder, "out_features", None) is None:  # it is tried on two patients
+            sample = _two(job, prepared)
+        frozen = True if chosen.freeze else None
+        block = LegoBlock(encoder, job.plate, job.name, sample=sample, freeze_encoder=frozen)
     block.preprocessing = prepared.preprocessing[job.name]
     block.card.data = _described(job)
     data = prepared.data(list(job.train)).with_any()
@@ -132,6 +137,12 @@ def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[
     run: dict[str, Any] = {"seed": job.seed, "out": job.out, "resume": job.resume, "progress": job.progress}
     fit(block, data, validation=valid, **run, **job.settings.fit.model_dump())
     return block
+
+
+def _two(job: _Job, prepared: Prepared) -> Any:
+    """Return what an encoder takes of the first two training patients who have the modality."""
+    data = prepared.data(having(job.cohort, [job.name], job.train)[:2])
+    return data.batch().inputs[job.name]
 
 
 def _fitted(job: _Job, chosen: EncoderSettings) -> Brick:
@@ -190,7 +201,7 @@ def _pooled(job: _Job, prepared: Prepared, chosen: EncoderSettings) -> Brick:
 def encoder_for(fitted: Preprocessing, modality: str, settings: Settings) -> nn.Module:
     """Return the neural encoder that the settings choose, or else the one that suits the kind of data."""
     chosen, given = _neural_choice(fitted, modality, settings)
-    return build_encoder(chosen.name, {**given, **chosen.options})
+    return build_encoder(chosen.name, arguments_of(chosen.name, given, chosen.options))
 
 
 def choice_for(
