@@ -134,8 +134,8 @@ def test_the_seed_decides() -> None:
 
 def test_few_patients_validate_nobody() -> None:
     x, risk = two_levels(gaps=False)
-    with pytest.warns(mmlego.LegoWarning, match="4 patients are too few for a share of 0.2: nobody validates"):
-        LegoRegressor("ridge", fuse=False).fit(x.iloc[:4], risk[:4])
+    with pytest.warns(mmlego.LegoWarning, match="9 patients are too few for a share of 0.1: nobody validates"):
+        LegoRegressor("ridge", fuse=False, validation=0.1).fit(x.iloc[:9], risk[:9])
 
 
 def test_overrides_win_and_may_be_of_any_form() -> None:
