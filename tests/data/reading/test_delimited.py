@@ -90,7 +90,7 @@ def test_quotes_that_come_late_hold_line_feeds(monkeypatch: pytest.MonkeyPatch) 
     assert found.texts["b"].tolist() == ["word"] * 400 + [f"two\nlines, {row}" for row in range(400, 420)]
 
 
-@pytest.mark.parametrize("code", ["007", "01.2020", "+05", " 08"])
+@pytest.mark.parametrize("code", ["007", "01.2020", "05", " 08"])
 @pytest.mark.parametrize("mark", ["", '"'])
 def test_codes_that_come_late_are_text_in_every_row(code: str, mark: str) -> None:
     cells = [str(100 + row) for row in range(50)]
@@ -100,3 +100,10 @@ def test_codes_that_come_late_are_text_in_every_row(code: str, mark: str) -> Non
     assert found.numbers == ["y"]
     assert found.texts["x"].tolist() == [*cells, code.strip()]
     assert found.matrix[0].tolist() == [row + 0.5 for row in range(51)]
+
+
+def test_codes_that_come_late_in_the_first_column() -> None:
+    file = io.BytesIO("\n".join(["x,id", *(f"{100 + row},P{row}" for row in range(50)), "007,P50", ""]).encode())
+    found = read_columns(file, detect(file, ",", "id"), ["x", "id"], ["id"])
+    assert found.numbers == []
+    assert found.texts["x"].tolist() == [*(str(100 + row) for row in range(50)), "007"]

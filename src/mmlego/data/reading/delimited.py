@@ -35,7 +35,7 @@ from mmlego.wording import counted
 if TYPE_CHECKING:
     import pyarrow as pa
 
-LINE_FEED = 10
+LINE_FEED, ZERO = 10, 48
 # Tables of so many columns are read row by row.
 WIDE = 5000
 # Rows and cells that tell whether a column seems to hold numbers.
@@ -45,7 +45,7 @@ ALONE = 2 * PIECE_BYTES  # a piece as long as this is parsed alone, its columns 
 SPARE = 1.1  # rows more than the first ones let expect
 RAGGED = " columns, got "  # in what pyarrow says of a row of another number of cells
 LOOKED_THROUGH = 16 * 2**20  # bytes of a file each cell of which is looked at for codes that look like numbers
-ZERO, CODE = re.compile(rb"(?<![\w.+-])[+-]?0\d"), r"^\s*[+-]?0\d"
+CODE = r"^\s*0\d"
 EXACT = 15  # digits that a float holds: longer ones stay text
 
 Objects = NDArray[np.object_]
@@ -301,8 +301,9 @@ class _Reader:
         if not names or self.content.seek(0, io.SEEK_END) > LOOKED_THROUGH:
             return
         short = self.short
+        begins = [*self.dialect.separator.encode(), *b'" ', *([LINE_FEED] if self.names[0] in names else [])]
         for piece in row_pieces(self.content, self.dialect, self.lines):
-            if ZERO.search(piece.rows) is None:
+            if not _has_zeros(piece.rows, begins):
                 continue
             batch = self._mended(piece, partial(self._convert, late=self.late, only=names))
             found = [name for name in names if pc.any(pc.match_substring_regex(batch.column(name), CODE)).as_py()]
@@ -331,6 +332,13 @@ class _Reader:
         for name, parts in before.items():
             self.parts[name] = [*parts, *self.parts[name]]
         self.short = short  # those of these pieces were counted
+
+
+def _has_zeros(rows: memoryview, begins: Sequence[int]) -> bool:
+    """Return whether somewhere a zero and a digit come first in a cell."""
+    signs = np.frombuffer(rows, dtype=np.uint8)
+    places = np.flatnonzero((signs[1:-1] == ZERO) & (signs[2:] - ZERO < 10)) + 1  # below zero it wraps around
+    return bool(np.isin(signs[places - 1], begins).any())
 
 
 def _numbers(dialect: Dialect, wanted: Sequence[str], text: Collection[str]) -> list[str]:
