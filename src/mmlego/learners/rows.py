@@ -96,7 +96,7 @@ class Rows:
         ----------
         x, mask
             Those of all patients to be fitted on: runs of codes and surroundings of nodes that three of them have
-            count, of each the most common 1024, of single codes 4096.
+            count, or ``least``, if that is more; of each the most common 1024, of single codes 4096.
         ordered
             Whether tokens have an order.
         gaps
