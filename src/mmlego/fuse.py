@@ -36,13 +36,14 @@ class LegoFuse(Merging):
     Parameters
     ----------
     blocks
-        Blocks of different modalities on one Baseplate. They are copied and not changed.
+        Blocks of different modalities on one Baseplate, or of several sites, as ``LegoMerge`` takes them. They are
+        copied and not changed.
     mode
         ``"parallel"``: the merged model itself, which before tuning answers as ``LegoMerge`` does, whoever is missing;
         where heads are merged, tuning moves the head of every pattern of presence alike. ``"stack"``: the latent leaves
         one block and enters the next. ``"weave"``: one step of each block in turn, ``S`` rounds.
     order
-        The modalities in the order in which the latent meets them; default: as given. It is stored.
+        The names of the blocks in the order in which the latent meets them; default: as given. It is stored.
     freeze
         What stays as it is: ``None``, ``"encoders"``, or ``"blocks"`` (all but the head). An encoder that was frozen
         in its block stays frozen.

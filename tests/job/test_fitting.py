@@ -100,7 +100,7 @@ def test_patients_of_the_run_are_scored_out_of_fold_and_others_as_they_are(run: 
 
 def test_blocks_of_a_run_fuse_elsewhere_on_answers_out_of_fold(run: tuple[Bricks, Path], tmp_path: Path) -> None:
     models, place = run
-    blocks = load_blocks([place])
+    blocks = [block for _, block in load_blocks([place])]
     assert {block.modality: block.out_of_fold is not None for block in blocks} == {"genes": False, "labs": True}
     alone = mmlego.load(shutil.copytree(place / "blocks" / "labs", tmp_path / "labs"))  # without the run
     fuse = mmlego.LegoFuse([alone, models.blocks["genes"]])

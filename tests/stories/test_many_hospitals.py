@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+import mmlego
+from tests.bricks import assert_same
 from tests.stories.sites import Command, run, send, write_site
 
 pytestmark = pytest.mark.slow
@@ -87,6 +90,15 @@ def test_what_is_published_names_no_patient(world: Path) -> None:
 
 def test_blocks_of_both_sites_are_one_modality(merged: str) -> None:
     assert "clinical has 2 blocks, which count as one modality: clinical@b (received/b/clinical), clinical@c" in merged
+
+
+def test_a_recipe_says_which_block_is_of_which_site(world: Path, merged: str) -> None:
+    names = {"slides": BLOCKS[0], "rna": BLOCKS[1], "clinical@b": BLOCKS[2], "clinical@c": BLOCKS[3]}
+    (world / "anyone" / "recipe.yaml").write_text(yaml.safe_dump({"blocks": names}, sort_keys=False))
+    run(world / "anyone", "run", "recipe.yaml", "-o", "made", "--no-progress")
+    made, by_hand = (mmlego.load(world / "anyone" / place) for place in ("made/merge", "merged"))
+    assert made.modalities == by_hand.modalities == tuple(names)
+    assert_same(made.state_dict(), by_hand.state_dict())
 
 
 def test_any_subset_is_predicted_for(world: Path, merged: str) -> None:

@@ -28,7 +28,8 @@ class LegoMerge(Merging):
     Parameters
     ----------
     blocks
-        Blocks of different modalities on one Baseplate. They are copied and not changed.
+        Blocks of different modalities on one Baseplate; or of sites that have trained one of the same, called e.g.
+        ``labs@a`` and ``labs@b`` (:func:`mmlego.rename`), which count as one modality. They are copied and not changed.
     rule
         A name from ``merge_rules()``: ``"residual"``, ``"mean"``, ``"harmonic"`` (the paper's), ``"sum"`` or
         ``"product"``.
@@ -41,9 +42,9 @@ class LegoMerge(Merging):
     weights
         ``"evidence"``: by the blocks' own validation scores, drawn together by their standard errors (a score whose
         error the card does not tell counts as not measured);
-        ``"uniform"``; one number a block; ``"auto"``: uniform if all blocks are calibrated (what is worth nothing says
-        nothing), else evidence if every card tells a score, else uniform; the card says which. Learnt from patients
-        who have several modalities: :func:`mmlego.stack`.
+        ``"uniform"``; one number a block, or by name one a modality; ``"auto"``: uniform if all blocks are calibrated
+        (what is worth nothing says nothing), else evidence if every card tells a score, else uniform; the card says
+        which. Learnt from patients who have several modalities: :func:`mmlego.stack`.
     strength
         λ of ``"residual"``, or ``"auto"``: √M for M modalities present (weighted: ``M = 1 / Σ w²``) where log-odds are
         merged, as sources that know different things add up; 1 for survival and regression. If all blocks are
@@ -117,6 +118,7 @@ class LegoMerge(Merging):
         ----------
         inputs
             By modality: a tensor, a pair of tensor and mask ``(b, n)``, a ``Ragged``, or None if no sample has it.
+            Blocks of several sites take what is given for their modality, or each what is given under its own name.
         present
             By modality: which samples have it, boolean ``(b,)``. What stands in the rows of absent ones is not read.
         known
