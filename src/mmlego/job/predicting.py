@@ -249,17 +249,19 @@ def _table(
 
 def _imputed(model: Model, cohort: Cohort, patients: Sequence[str]) -> dict[str, str]:
     """Return by patient the columns whose value was missing, and filled as in training."""
+    import pandas as pd
+
     found: dict[str, list[str]] = {}
     wanted = set(patients)
     blocks = [block for block in bricks_of(model) if block.preprocessing is not None]
     for modality, sites in by_modality(block.modality for block in blocks).items():
         mine = [block for block in blocks if block.modality in sites]
         frame = cohort.frames.get(modality)
-        names = list(dict.fromkeys(name for block in mine for name in block.preprocessing.needed()))
-        if frame is None or not names:
+        if frame is None or not any(block.preprocessing.needed() for block in mine):
             continue
         frame = frame[frame.index.isin(wanted)]
-        missing = frame[[name for name in names if name in frame.columns]].isna()
+        missing = pd.concat([block.preprocessing.gaps(frame) for block in mine], axis=1)
+        missing = missing.T.groupby(level=0, sort=False).any().T if len(mine) > 1 else missing
         for patient, row in missing[missing.any(axis=1)].iterrows():
             cells = [str(name) for name, gap in zip(missing.columns, row.tolist(), strict=True) if gap]
             more = f" and {len(cells) - _MOST} more" if len(cells) > _MOST else ""

@@ -84,6 +84,10 @@ class Preprocessing(ABC):
         """Return the columns that a frame must have, where the kind is made of columns that may be filled."""
         return ()
 
+    def gaps(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return which cells of the needed columns that a frame has are filled, for they say nothing: booleans."""
+        return frame[[name for name in self.needed() if name in frame.columns]].isna()
+
     def known(self) -> Sequence[str]:
         """Return the names that it has for columns or variables, of which a file may have others."""
         return self.needed()

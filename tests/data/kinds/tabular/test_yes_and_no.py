@@ -203,3 +203,12 @@ def test_numbers_alone_and_two_categories_of_one_meaning() -> None:
     assert met(["TRUE"], ["no", "yes", "TRUE"]) == {"TRUE": "TRUE"}
     assert met(["true"], ["no", "yes", "TRUE"]) == {}  # which of both nobody can say
     assert met(["0", "1", "2"], ["no", "yes"]) == {}
+
+
+def test_a_word_that_says_nothing_is_a_gap_that_is_marked(tmp_path: Path) -> None:
+    cohort = written(tmp_path / "train", in_words("yes"))
+    fitted = cohort.prepare(cohort.patients).preprocessing["m"]
+    for words in (["yes", "no", "unknown", ""], ["TRUE", "FALSE", "not reported", ""]):
+        frame = written(tmp_path / "new", words, outcome=False, wanted=True).frames["m"]
+        assert fitted.gaps(frame)["smoker"].tolist() == [False, False, True, True]
+        assert fitted.gaps(frame)["age"].tolist() == [False] * 4

@@ -313,6 +313,12 @@ class TablePreprocessor(Preprocessing):
         """Return :attr:`columns`; of one that is absent, all values are missing."""
         return self.columns
 
+    def gaps(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return which cells say nothing; of yes and no, a word as ``unknown`` does not."""
+        frame = blanked(pick(frame, [name for name in self.columns if name in frame.columns]), self.missing)
+        numbers = [name for name in self.numeric if name in frame.columns]
+        return yes_as_one(frame, numbers, self.truths, self._like_truths).isna()
+
     def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
         """Return by patient the values far from those of training, and the categories that it did not have."""
         frame = self._needed(frame)
