@@ -37,6 +37,7 @@ VERBS = (
     "evaluate",
     "explain",
     "inspect",
+    "push",
     "bench",
     "report",
 )

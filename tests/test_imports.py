@@ -34,7 +34,7 @@ LAYERS = (
     ("merge",),
     ("fuse", "interop", "settings"),
     ("data",),
-    ("disclosure", "kept_answers", "saved_bricks"),
+    ("disclosure", "hub", "kept_answers", "saved_bricks"),
     ("checkpoint", "datasets", "fingerprint"),
     ("training",),
     ("job",),

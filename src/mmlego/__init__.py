@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mmlego.explaining.explain import explain
     from mmlego.fitted import FittedBlock
     from mmlego.fuse import LegoFuse
+    from mmlego.hub import push
     from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
     from mmlego.merge import LegoMerge, merge_rules
     from mmlego.nn import Ragged
@@ -50,6 +51,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "explaining.explain": ["explain"],
             "fitted": ["FittedBlock"],
             "fuse": ["LegoFuse"],
+            "hub": ["push"],
             "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
             "merge": ["LegoMerge", "merge_rules"],
             "nn": ["Ragged"],
@@ -100,6 +102,7 @@ __all__ = [
     "load",
     "merge_rules",
     "predict",
+    "push",
     "rename",
     "run_recipe",
     "save",

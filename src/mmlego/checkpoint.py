@@ -27,6 +27,7 @@ from mmlego.errors import CheckpointError, InputError, LegoError, LegoWarning, M
 from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
+from mmlego.hub import fetch, parent_line
 from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
@@ -109,8 +110,12 @@ def load(
     encoders: nn.Module | Mapping[str, nn.Module] | None = None,
     device: torch.device | str = "cpu",
     trusted: Sequence[str] = (),
+    revision: str | None = None,
 ) -> Any:
     """Load what ``save`` wrote; a model comes in eval mode.
+
+    With ``revision`` it comes from the Hugging Face Hub, and its card says from which commit; without it nothing is
+    ever fetched.
 
     Fitted bricks of a model that lies in its run folder remember what they answered out of fold, which the run has kept
     in ``fits/``: whoever scores, calibrates or fuses them on the run's own patients is told that.
@@ -126,6 +131,8 @@ def load(
         Where the model shall live.
     trusted
         Types that a fitted model kept by skops may be made of, beyond those that skops trusts by itself.
+    revision
+        Of a repository of the Hub, which ``path`` names as ``owner/name``: a commit, which never changes, or a branch.
 
     Returns
     -------
@@ -141,7 +148,11 @@ def load(
     InputError
         If an encoder is needed and not given.
     """
+    commit = None
+    repo = str(path)
     path = Path(path)
+    if revision is not None:
+        path, commit = fetch(repo, revision)
     config = read_config(path)
     try:
         model = _load(path, config, encoders)
@@ -159,7 +170,10 @@ def load(
         raise broken(path, f"format {config['format']} as it is specified", got) from error
     if isinstance(model, Baseplate):
         return model
-    recall_of_run(model, path)
+    if commit is not None:
+        model.card.parents = [*model.card.parents, parent_line(repo, commit)]
+    else:
+        recall_of_run(model, path)
     return model.to(device).eval()
 
 

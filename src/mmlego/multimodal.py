@@ -293,6 +293,5 @@ def _check_mismatch(first: Brick, other: Brick, *, allow_mismatch: bool) -> None
 def _parent_line(block: Brick) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.config()["validation"].items())
     before = f" (was called {block.card.recipe[WAS_CALLED]})" if WAS_CALLED in block.card.recipe else ""
-    return f"{block.modality}{before}: {scores or 'no validation score'}" + (
-        f"; {block.card.data}" if block.card.data else ""
-    )
+    told = [block.card.data, *block.card.parents]  # a block that was fetched has its repository for a parent
+    return "; ".join([f"{block.modality}{before}: {scores or 'no validation score'}", *filter(None, told)])

@@ -64,7 +64,7 @@ fuse: {mode: stak}
         ("rule: mean", "line 1: 'blocks' is missing"),
         ("- a", "recipe.yaml is no recipe: expected keys with values, blocks: first, got list"),
         ("blocks: {a: b", "the recipe recipe.yaml is not YAML ("),
-        ("blocks:\n  a: b\n  c: {path: d, train: {data: e}}", "line 3: blocks.c: a block has a path:, or train:"),
+        ("blocks:\n  a: b\n  c: {path: d, train: {data: e}}", "line 3: blocks.c: a block has a path:, a repository"),
         ("blocks:\n  a: {sha256: abc, path: d}", "line 2: 'blocks.a.sha256' is wrong (String should match"),
         ("blocks: {a: b}\ncalibrate: true", "calibrate needs held_out:, patients whom no block was trained on"),
         ("blocks: {a: b}\nweights: stacked", "weights stacked needs held_out:"),

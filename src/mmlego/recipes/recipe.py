@@ -34,9 +34,11 @@ class TrainSection(Patients, Shares):
 
 
 class BlockSection(Section):
-    """One block: the folder of a trained one, or how it is trained now."""
+    """One block: the folder or the repository of a trained one, or how it is trained now."""
 
     path: str | None = Field(default=None, description="The folder of a trained block.")
+    hub: str | None = Field(default=None, description="A repository of the Hugging Face Hub, owner/name.")
+    revision: str | None = Field(default=None, description="Of it: a commit, or a branch.")
     sha256: str | None = Field(
         default=None, pattern="^[0-9a-f]{64}$", description="Of its files: another block is refused."
     )
@@ -49,10 +51,12 @@ class BlockSection(Section):
 
     @model_validator(mode="after")
     def _one_of_both(self) -> BlockSection:
-        if (self.path is None) == (self.train is None):
-            raise ValueError("a block has a path:, or train: says how it is made; one of both")
-        if self.sha256 is not None and self.path is None:
-            raise ValueError("sha256: belongs to a path:")
+        if sum(one is not None for one in (self.path, self.hub, self.train)) != 1:
+            raise ValueError("a block has a path:, a repository hub:, or train: says how it is made; one of these")
+        if (self.hub is None) != (self.revision is None):
+            raise ValueError("hub: and revision: belong together, as a branch may change")
+        if self.sha256 is not None and self.train is not None:
+            raise ValueError("sha256: is of a block that is there")
         return self
 
 

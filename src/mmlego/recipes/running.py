@@ -18,6 +18,7 @@ from mmlego.data import Cohort
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
+from mmlego.hub import fetch
 from mmlego.job.begin import keep_split, load_plate, make_split
 from mmlego.job.data import data_of
 from mmlego.job.held_out import tell_of_merge
@@ -160,7 +161,10 @@ def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None
     """Write the recipe into its folder, with hashes; refuse a folder that holds something else."""
     content = recipe.model_dump(mode="json", exclude_none=True)
     for name, part in recipe.blocks.items():
-        if part.path is not None:
+        if part.hub is not None and part.revision is not None:
+            place, content["blocks"][name]["revision"] = fetch(part.hub, part.revision)
+            content["blocks"][name]["sha256"] = _checked(part, place, name)
+        elif part.path is not None:
             content["blocks"][name]["sha256"] = _checked(part, base / part.path, name)
     written = yaml.safe_dump(_moved(content, base, folder), sort_keys=False, allow_unicode=True)
     place = folder / RECIPE
@@ -225,9 +229,13 @@ def _blocks(
     blocks: dict[str, Brick] = {}
     places: dict[str, Path] = {}
     for name, part in recipe.blocks.items():
-        if part.path is not None:
-            places[name] = base / part.path
-            found = load(places[name])
+        if part.train is None:
+            if part.hub is not None and part.revision is not None:
+                places[name], _ = fetch(part.hub, part.revision)
+                found = load(part.hub, revision=part.revision)
+            else:
+                places[name] = base / str(part.path)
+                found = load(places[name])
             if not isinstance(found, Brick):
                 raise InputError(
                     f"block {name}: {places[name]} holds no block", expected="a block", got=type(found).__name__
