@@ -130,7 +130,7 @@ def _same_words(frame: pd.DataFrame, outcome: pd.Series) -> list[str]:
     for name in frame.columns[[not _is_number(dtype) for dtype in frame.dtypes]]:
         column = frame[name]
         known = column.notna() & outcome.notna()
-        if known.sum() < FEWEST or not column[known].map(np.isscalar).all():
+        if known.sum() < FEWEST or not all(map(np.isscalar, column[known])):
             continue
         pairs = set(zip(column[known].astype(str), outcome[known].astype(str), strict=True))
         left, right = ({pair[side] for pair in pairs} for side in (0, 1))
