@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from mmlego.data import Cohort
+from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError
 
 NUMBERS = range(60, 70)
@@ -96,3 +97,22 @@ def test_a_key_that_names_files_stays_as_it_is_written(tmp_path: Path) -> None:
     slides = {"kind": "bag", "file": "x.csv", "pattern": "{id}.pt", "id": {"number": True}}
     cohort = Cohort.from_manifest(write(tmp_path, "{:03d}", "{}", modalities={"slides": slides}))
     assert [float(cohort.frames["slides"].loc[str(i), "bag"].features()[0, 0]) for i in NUMBERS] == list(NUMBERS)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "remedy"),
+    [("p{:03d}", "id: {case: upper}"), ("P-{:03d}", "id: {replace: {'-': ''}}"), ("P{}", "id: {number: true}")],
+)
+def test_one_patient_in_two_forms_is_doubted_without_an_outcome(theirs: str, remedy: str, tmp_path: Path) -> None:
+    pd.DataFrame({"id": [f"P{i:03d}" for i in NUMBERS], "x": NUMBERS}).to_csv(tmp_path / "x.csv", index=False)
+    # the first two are met as they are
+    ids = [("P{:03d}" if i < 62 else theirs).format(i) for i in NUMBERS]
+    pd.DataFrame({"id": ids, "z": NUMBERS}).to_csv(tmp_path / "z.csv", index=False)
+    modalities = {name: {"kind": "table", "file": f"{name}.csv"} for name in "xz"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": modalities}))
+    for wanted in (None, Wanted(everybody=True)):
+        cohort = Cohort.from_manifest(tmp_path / "c.yaml", wanted=wanted)
+        (note,) = [str(note) for note in cohort.dropped]
+        example = f"'{theirs.format(62)}' as 'P062' of x"
+        assert note.startswith(f"z: 8 ids would meet in another form, {example}, and are taken for other patients")
+        assert remedy in note

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import NearMiss, near_miss
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError, LegoError, UnknownNameError, fault, noted
 from mmlego.wording import counted, listed
 
@@ -91,6 +92,8 @@ def assemble(
     else:
         patients = _who(tables, outcome, missed)
         notes = [] if outcome is None else _unmatched(tables, outcome, missed)
+    if outcome is None:
+        notes += _apart(tables)
     frames = {modality: in_order(frame, patients) for modality, frame in tables.items()}
     return tuple(patients), frames, None if outcome is None else outcome.loc[patients], notes
 
@@ -213,6 +216,19 @@ def _unmatched(
             notes.append(Dropped(modality, f"{counted(len(lost), 'patient')} without outcome{hint}", lost))
     if set(outcome.index) - anyone:
         notes.append(_bare(tables, outcome))
+    return notes
+
+
+def _apart(tables: Mapping[str, pd.DataFrame]) -> list[Dropped]:
+    """Return notes of ids of two modalities that would meet in another form: one patient may be two."""
+    notes: list[Dropped] = []
+    for (other, before), (modality, frame) in combinations(tables.items(), 2):
+        here, there = set(frame.index), set(before.index)
+        alone = [patient for patient in frame.index if patient not in there]
+        miss = near_miss(modality, alone, other, [patient for patient in before.index if patient not in here])
+        if miss is not None:
+            text = f"{miss.found()} of {other}, and are taken for other patients: {miss.remedy().removesuffix('.')}"
+            notes.append(Doubtful(modality, text))
     return notes
 
 

@@ -15,7 +15,7 @@ from mmlego.data.kinds.series.meds import EVENT
 from mmlego.data.kinds.series.physionet import DESCRIPTORS
 from mmlego.data.kinds.series.preprocess import QUANTILES, SeriesPreprocessor
 from mmlego.data.kinds.series.stay_source import StaySource
-from mmlego.data.kinds.series.stays import COLUMN
+from mmlego.data.kinds.series.stays import COLUMN, Stays
 from mmlego.data.kinds.series.taken import variables_in_short, variables_taken
 from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
@@ -85,12 +85,8 @@ class SeriesSource(StaySource):
         _refuse_outcome(names, taken, modality)
         found, outside = self.narrowed(found, names, modality)
         notes += outside
-        frame = found.frame()
-        empty = np.asarray(found.sizes) == 0
-        if empty.any():
-            who = tuple(frame.index[empty])
-            notes.append(Dropped(modality, f"{counted(len(who), 'patient')} without any measurement", who))
-        return frame[~empty], notes
+        frame, empty = self._measured(found, modality)
+        return frame, [*notes, *empty]
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
@@ -110,8 +106,24 @@ class SeriesSource(StaySource):
         notes += hidden
         _refuse_outcome(names, taken, modality)
         found, outside = self.narrowed(found, names, modality)
-        table = found.frame()
-        return table[np.asarray(found.sizes) > 0], [*notes, *outside]
+        table, empty = self._measured(found, modality)
+        return table, [*notes, *outside, *empty]
+
+    def _measured(self, found: Stays, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the stays of those who have a measurement until the horizon, and notes of those who have none."""
+        counts = np.asarray(found.sizes)
+        early = counts
+        if self.horizon is not None:
+            early = np.bincount(found.stay[found.time <= self.horizon], minlength=len(found))
+        frame, notes = found.frame(), []
+        for gone, what in (
+            (counts == 0, "without any measurement"),
+            ((counts > 0) & (early == 0), f"without any measurement until the horizon ({self.horizon or 0:g} h)"),
+        ):
+            if gone.any():
+                who = tuple(frame.index[gone])
+                notes.append(Dropped(modality, f"{counted(len(who), 'patient')} {what}", who))
+        return frame[early > 0], notes
 
     def width(self, frame: pd.DataFrame) -> int:
         """Return how many variables there are."""

@@ -19,7 +19,7 @@ from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
 from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
-from mmlego.data.kinds.series.values import TOLD, CellRules
+from mmlego.data.kinds.series.values import TOLD, CellRules, of_one_code
 from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
 from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Folder, Source
@@ -29,7 +29,7 @@ from mmlego.data.reading.dialect import SEPARATORS
 from mmlego.data.reading.files import PACKED
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
@@ -160,6 +160,8 @@ class StaySource(Source):
         found = replace(found, patients=tuple(form[patient] for patient in found.patients))
         told = [text for text in found.skipped if TOLD in text or text.startswith(f"{path.name}: read with")]
         notes: list[Dropped] = [Noted(modality, text) for text in told]
+        if same := of_one_code(self.codes):
+            notes.append(Doubtful(modality, f"codes: {listed(same)}: nothing tells these words apart"))
         if skipped := [text for text in found.skipped if text not in told]:
             what = f"{counted(len(skipped), 'part')} of {path.name} left out: {listed(skipped)}"
             notes.append(Dropped(modality, what))

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from typing import TypeAlias
 
 import numpy as np
@@ -15,12 +16,14 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.truths import truths_of
-from mmlego.data.reading.word_forms import other_form
+from mmlego.data.reading.truths import truth_of, truths_of
+from mmlego.data.reading.word_forms import like_number, other_form
 from mmlego.data.reading.words import as_number, numbers_among, plain
 from mmlego.errors import InputError, named
 from mmlego.wording import counted, label, listed, shortened
 
+MOST_CODES = 12  # words that are named one by one
+_SEXES = ("m", "male", "f", "female")
 TOLD = "words taken for missing"  # begins what is told and is not left out
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -104,6 +107,37 @@ class CellRules:
         return (self.wanted is None or fits(variable, self.wanted)) and not fits(variable, self.exclude)
 
 
+def of_one_code(codes: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return which words stand for one number and do not mean the same, so that nothing tells them apart.
+
+    ``yes`` and ``Y``, ``M`` and ``male`` mean the same, and so do a number and words that begin with it.
+
+    Parameters
+    ----------
+    codes
+        By variable, as a name or glob, the number that each word stands for.
+
+    Examples
+    --------
+    >>> of_one_code({"Gender": {"M": 1, "F": 1}, "Vent": {"yes": 1, "TRUE": 1, "no": 0}, "GCS": {"4": 4, "4 Eyes": 4}})
+    ["'M' and 'F' of Gender are 1"]
+    """
+    found = []
+    for variable, words in codes.items():
+        for number in dict.fromkeys(words.values()):
+            alike = [word for word, value in words.items() if value == number]
+            first = next(iter(alike)).strip().casefold()
+            others = [
+                word
+                for word in alike
+                if truth_of(word) is None or truth_of(word) != truth_of(first)
+                if not (word.strip().casefold().startswith(first) or first.startswith(word.strip().casefold()))
+            ]
+            if others:
+                found.append(f"{listed(map(repr, alike)).replace(', ', ' and ')} of {variable} are {number:g}")
+    return found
+
+
 class Words:
     """Counts the words in cells that are no numbers, and says what is wrong with them.
 
@@ -157,22 +191,45 @@ class Words:
     def error(self, where: str) -> InputError:
         """Return the error that words stand where numbers belong."""
         what = "that is no number" if len(self) == 1 else "that are no numbers"
-        odd = next((one for one in self.odd if not other_form(one[1])), next(iter(self.odd)))
+        odd = next(
+            (one for one in self.odd if not like_number(one[1])),
+            next((one for one in self.odd if not other_form(one[1])), next(iter(self.odd))),
+        )
         name, word = (json.dumps(text, ensure_ascii=False) for text in odd)
-        way = f"Say what they stand for, as codes: {{{name}: {{{word}: 1}}}}, or that they mean missing, as "
-        way += f"missing: [{word}]"
-        mine = sorted(text for variable, text in self.odd if variable == odd[0])
+        mine = sorted({text for variable, text in self.odd if variable == odd[0]})
         if (truths := truths_of(mine, alone=True)) is not None:
             codes = ", ".join(f"{json.dumps(text)}: {int(value)}" for text, value in truths.items())
             way = f"Say that yes is 1 and no is 0, as codes: {{{name}: {{{codes}}}}}"
         elif other_form(odd[1]):  # all of them
             way = "Write numbers alone, in one unit and with a decimal point"
+        elif like_number(odd[1]):  # > 89 is no name of anything: a code would be one of many values that it may be
+            way = f"Say that they mean missing, as missing: [{word}], or write numbers alone"
+        else:
+            way = f"Say what they stand for, as {self._codes(odd[0], mine)}, or that they mean missing, as "
+            way += f"missing: [{word}]"
         return InputError(
             f"{where}: {counted(len(self), 'value')} {what} ({self.text()})",
             expected="numbers, or words that are declared",
             remedy=f"{way}; leave the variable out, as exclude: [{name}]; or declare on_error: skip to go on "
             "without these stays.",
         )
+
+    def _codes(self, variable: str, words: Sequence[str]) -> str:
+        """Return codes for all words of a variable at once, a number each that no other of them has."""
+        said = {
+            word: code
+            for pattern, codes in self.rules.codes.items()
+            if fits(variable, [pattern])
+            for word, code in codes.items()
+        }
+        new = [word for word in words if not like_number(word)]
+        if set(map(str.casefold, new)) <= set(_SEXES):
+            new.sort(key=lambda word: _SEXES.index(word.casefold()))
+        free = (number for number in count() if number not in said.values())
+        made = {**said, **dict(zip(new[:MOST_CODES], free, strict=False))}
+        text = ", ".join(f"{json.dumps(word, ensure_ascii=False)}: {code:g}" for word, code in made.items())
+        more = ", ..." if len(new) > MOST_CODES else ""
+        return f"codes: {{{json.dumps(variable, ensure_ascii=False)}: {{{text}{more}}}}}, a number for each"
 
     def text(self) -> str:
         """Return which words of which variable there are, and how often."""
