@@ -21,6 +21,7 @@ from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
+from mmlego.yaml_knots import refuse_knots
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
 NEURAL = "neural"  # the neural encoder that suits the kind
@@ -316,6 +317,7 @@ def parse_yaml(text: str) -> Any:
     yaml.YAMLError
         If it is none.
     """
+    refuse_knots(text)
     return yaml.load(text, Loader=_Loader)  # a SafeLoader
 
 

@@ -112,6 +112,56 @@ def test_the_folder_holds_the_recipe_whole_and_can_make_it_again(finished: Path,
     same(mmlego.load(tmp_path / "again" / "merge"), mmlego.load(tmp_path / "deep" / "model" / "merge"), site)
 
 
+def test_a_recipe_with_a_plate_of_its_own_makes_itself_again(site: Path, tmp_path: Path) -> None:
+    """Of settings it keeps what was said: the plate says the rest."""
+    with inside(tmp_path):
+        done("plate", "--task", "survival", "--cuts", "10,20,40", "-o", "plate", "-s", "plate.channels=4")
+        trained = {"train": {"data": str(site / "cohort.yaml"), "settings": COX}}
+        write(tmp_path, {"blocks": {"clinical": trained}, "plate": "plate"})
+        done("run", "recipe.yaml", "-o", "one", "--no-progress")
+        done("run", "one/recipe.yaml", "-o", "two", "--no-progress")
+    same(mmlego.load(tmp_path / "one" / "merge"), mmlego.load(tmp_path / "two" / "merge"), site)
+
+
+def test_unseen_is_not_believed_against_a_run(finished: Path, site: Path, tmp_path: Path) -> None:
+    """Nor against a block that this very recipe trains on these patients."""
+    held = {"data": str(site / "cohort.yaml"), "unseen": True}
+    recipe = write(tmp_path, {"blocks": blocks_of(finished, tmp_path), "held_out": held, "weights": "stacked"})
+    told = refused("run", recipe, "-o", tmp_path / "model")
+    assert "held_out says unseen: true, and blocks were trained or validated on its patients" in told
+    assert "of 60" in told
+    trained = {"train": {"data": str(site / "cohort.yaml"), "settings": COX}}
+    recipe = write(tmp_path, {"blocks": {"clinical": trained}, "held_out": held, "calibrate": True})
+    assert "held_out says unseen: true" in refused("run", recipe, "-o", tmp_path / "other", "--no-progress")
+
+
+def test_manifests_are_read_before_anything_is_trained(site: Path, tmp_path: Path) -> None:
+    trained = {"train": {"data": str(site / "cohort.yaml"), "settings": COX}}
+    content = {"blocks": {"clinical": trained}, "held_out": {"data": "no.yaml"}, "fuse": {"data": "none.yaml"}}
+    told = refused("run", write(tmp_path, content), "-o", tmp_path / "model")
+    assert told.startswith("2 things are wrong: held_out: cannot read the manifest")
+    assert "fuse: cannot read the manifest" in told
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_block_without_its_run_is_told_when_it_is_fused(finished: Path, site: Path, tmp_path: Path) -> None:
+    for name in ("rna", "labs"):
+        shutil.copytree(finished / "blocks" / name, tmp_path / name)
+    fuse = {"data": str(site / "cohort.yaml"), "across": None, "fit": {"epochs": 1}}
+    recipe = write(tmp_path, {"blocks": {"rna": "rna", "labs": "labs"}, "fuse": fuse})
+    said = done("run", recipe, "-o", tmp_path / "model", "--no-progress")
+    assert "warning: rna, labs come without a run on" in said.error
+    said = done("fuse", tmp_path / "rna", tmp_path / "labs", "-d", site / "cohort.yaml", "-o", tmp_path / "fuse",
+                "-s", "fuse.fit.epochs=1", "-s", "fuse.across=null", "--no-progress")  # fmt: skip
+    assert "warning: rna, labs come without a run on" in said.error
+
+
+def test_the_card_may_be_written_anew(run: Path, tmp_path: Path) -> None:
+    before = block_hash(run / "blocks" / "rna")
+    (run / "blocks" / "rna" / "README.md").write_text("mended")
+    assert block_hash(run / "blocks" / "rna") == before
+
+
 def test_another_block_is_refused(run: Path, tmp_path: Path) -> None:
     block = {"path": "run/blocks/rna", "sha256": block_hash(run / "blocks" / "rna")}
     recipe = write(tmp_path, {"blocks": {"rna": block}})
@@ -126,7 +176,7 @@ def test_what_another_recipe_has_made_is_kept(finished: Path, tmp_path: Path) ->
     done("run", write(tmp_path, {"blocks": blocks}), "-o", tmp_path / "model")
     other = write(tmp_path, {"blocks": blocks, "rule": "mean"})
     told = refused("run", other, "-o", tmp_path / "model")
-    assert "got what another recipe has made" in told
+    assert "got what another recipe, or other blocks, have made" in told
     assert "--out, or replace it with --overwrite." in told
     assert mmlego.load(tmp_path / "model" / "merge").rule == "residual"
     shutil.copytree(finished / "fuse", tmp_path / "model" / "fuse")

@@ -67,7 +67,16 @@ fuse: {mode: stak}
         ("blocks:\n  a: b\n  c: {path: d, train: {data: e}}", "line 3: blocks.c: a block has a path:, a repository"),
         ("blocks:\n  a: {sha256: abc, path: d}", "line 2: 'blocks.a.sha256' is wrong (String should match"),
         ("blocks: {a: b}\ncalibrate: true", "calibrate needs held_out:, patients whom no block was trained on"),
-        ("blocks: {a: b}\nweights: stacked", "weights stacked needs held_out:"),
+        ("blocks: {a: b}\nweights: stacked", "weights needs held_out:"),
+        ("blocks: {a: b}\nrul: 1\ncalibrate: true", "line 3: calibrate needs held_out:"),
+        ("blocks: {../a: b}", "'../a' is no name of a block"),
+        ("blocks: {a/b: c}", "'a/b' is no name of a block"),
+        ("blocks: {a: b, c: d}\nweights: {a: 1, x: 1}", "weights name no block: x; there are a, c"),
+        (
+            "blocks: {a: {train: {data: m.yaml, modality: b}}}",
+            "block a would read a, and is trained on b: call it b",
+        ),
+        ("blocks: &a {rna: *a}", "is not YAML (an alias holds itself"),
         ("blocks: {a: b}\nweights: stacked\nrule: mean\nheld_out: {data: c}", "weights 'stacked' need rule residual"),
     ],
 )

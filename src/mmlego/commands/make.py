@@ -272,7 +272,7 @@ def fuse(
     from mmlego.checkpoint import save
     from mmlego.job import tune_fuse
     from mmlego.job.begin import keep_split, make_split
-    from mmlego.job.sources import load_blocks, split_of
+    from mmlego.job.sources import load_blocks, split_of, warn_of_strangers
     from mmlego.kept_answers import keep_origins
     from mmlego.settings import read_settings
 
@@ -299,6 +299,9 @@ def fuse(
                 got=", ".join(cohort.modalities),
                 remedy="Merge the blocks instead: mmlego merge.",
             )
+        warn_of_strangers(
+            {block.modality: block for _, block in loaded}, {block.modality: where for where, block in loaded}, cohort
+        )
         split = split_of(runs_of([*sources, place]), cohort)
         home = RunFolder(place.parent)
         if split is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.checkpoint import load
 from mmlego.data import Cohort, Split
@@ -99,3 +100,31 @@ def split_by_runs(sources: Sequence[Path], cohort: Cohort, what: str) -> Split:
             remedy=_BY_HAND,
         )
     return split
+
+
+def warn_of_strangers(blocks: Mapping[str, Brick], places: Mapping[str, Path], cohort: Cohort) -> None:
+    """Warn of blocks of which nobody knows whether they were trained on patients of a cohort they are tuned on.
+
+    Parameters
+    ----------
+    blocks, places
+        By name, and where they lie.
+    cohort
+        The patients.
+
+    Warns
+    -----
+    LegoWarning
+        If there are any; fitted models without their run are warned of where they are asked.
+    """
+    strange = [
+        name
+        for name, block in blocks.items()
+        if isinstance(block, LegoBlock) and all(read_split(run, cohort) is None for run in runs_of([places[name]]))
+    ]
+    if strange:
+        text = (
+            f"{listed(strange)} come without a run on {cohort.name}: if they were trained on any of its patients, what "
+            "is learnt of these, and their scores, look better than they are."
+        )
+        warnings.warn(text, LegoWarning, stacklevel=3)

@@ -10,9 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from mmlego.errors import InputError
-from mmlego.recipes.recipe import Recipe
+from mmlego.recipes.recipe import NEEDED, Recipe, needs_patients
 from mmlego.settings import parse_yaml
 from mmlego.wording import UTF8, counted, meant
+from mmlego.yaml_knots import refuse_knots
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -48,7 +49,7 @@ def read_recipe(path: Path) -> Recipe:
     except UnicodeDecodeError as error:
         raise InputError(f"the recipe {path.name} is no text ({error})", remedy=UTF8) from error
     try:
-        content, tree = parse_yaml(text), yaml.compose(text, Loader=yaml.SafeLoader)
+        content, tree = parse_yaml(text), refuse_knots(text)
     except yaml.YAMLError as error:
         raise InputError(f"the recipe {path.name} is not YAML ({error})") from error
     return check_recipe(content, path.name, tree)
@@ -83,6 +84,9 @@ def check_recipe(content: object, where: str = "recipe", tree: yaml.Node | None 
             alone = fault["loc"] if fault["type"] in ("extra_forbidden", "missing") else ()
             found.setdefault((*_place(fault["loc"], content), alone), []).append(fault)
         faults += [(_line(tree, place), _said(alike, content)) for (*place, _), alike in found.items()]
+        lacking = needs_patients(content)
+        if lacking and not any(NEEDED in text for _, text in faults):
+            faults.append((_line(tree, [lacking]), f"{lacking} {NEEDED}"))
     else:
         if not faults:
             return recipe

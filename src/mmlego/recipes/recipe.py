@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,10 +12,30 @@ from mmlego.sections import Section, Shares
 from mmlego.settings import FuseSettings, MergeSettings, Settings
 from mmlego.sites import is_name, modality_of
 
+MOST_LETTERS = 100  # of the name of a block
+NEEDED = "needs held_out:, patients whom no block was trained on"
+
+
+def needs_patients(content: Mapping[str, Any]) -> str | None:
+    """Return the key of a recipe that asks for patients whom it does not name, or None.
+
+    Parameters
+    ----------
+    content
+        The recipe, checked or not.
+    """
+    if content.get("held_out") is not None:
+        return None
+    if content.get("weights") == STACKED:
+        return "weights"
+    return "calibrate" if content.get("calibrate") is True else None
+
 
 def _name(name: str) -> str:
-    if not is_name(name):
-        raise ValueError(f"{name!r} is no name of a block: a modality, or modality@site")
+    """Refuse a name that could not be that of a folder beside others: a block that is trained now lies under it."""
+    odd = any(sign in "/\\." or not sign.isprintable() for sign in name)
+    if odd or not is_name(name) or len(name) > MOST_LETTERS:
+        raise ValueError(f"{name!r} is no name of a block: a modality, or modality@site, without slashes and dots")
     return name
 
 
@@ -108,18 +129,21 @@ class Recipe(MergeSettings):
 
     @model_validator(mode="after")
     def _has_patients(self) -> Recipe:
-        if self.held_out is None and (self.calibrate or self.weights == STACKED):
-            what = "calibrate" if self.calibrate else "weights stacked"
-            raise ValueError(f"{what} needs held_out:, patients whom no block was trained on")
+        lacking = needs_patients(dict(self))
+        if lacking is not None:
+            raise ValueError(f"{lacking} {NEEDED}")
         return self
 
-    def modality(self, name: str) -> str:
-        """Return the modality of the cohort that a block is trained on.
-
-        Parameters
-        ----------
-        name
-            Of a block that is trained now.
-        """
-        made = self.blocks[name].train
-        return modality_of(name) if made is None or made.modality is None else made.modality
+    @model_validator(mode="after")
+    def _of_blocks(self) -> Recipe:
+        for name, part in self.blocks.items():
+            if part.train is not None and part.train.modality not in (None, modality_of(name)):
+                raise ValueError(
+                    f"block {name} would read {modality_of(name)}, and is trained on {part.train.modality}: "
+                    f"call it {part.train.modality}, or {part.train.modality}@site"
+                )
+        known = {*self.blocks, *map(modality_of, self.blocks)}
+        strange = sorted(self.weights.keys() - known) if isinstance(self.weights, dict) else []
+        if strange:
+            raise ValueError(f"weights name no block: {', '.join(strange)}; there are {', '.join(self.blocks)}")
+        return self

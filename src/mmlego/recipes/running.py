@@ -15,6 +15,7 @@ import yaml
 from mmlego.brick import Brick
 from mmlego.checkpoint import load, save
 from mmlego.data import Cohort
+from mmlego.data.cohort.manifest import read_manifest
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
@@ -23,8 +24,9 @@ from mmlego.job.begin import keep_split, load_plate, make_split
 from mmlego.job.data import data_of
 from mmlego.job.held_out import tell_of_merge
 from mmlego.job.main import train_blocks
+from mmlego.job.memory import VALIDATION, YES, trained_on
 from mmlego.job.merging import learn_weights
-from mmlego.job.sources import split_by_runs, split_of
+from mmlego.job.sources import split_by_runs, split_of, warn_of_strangers
 from mmlego.job.tuning import tune_fuse
 from mmlego.kept_answers import keep_origins
 from mmlego.merge import LegoMerge
@@ -34,6 +36,8 @@ from mmlego.recipes.recipe import BlockSection, FuseSection, Patients, Recipe, W
 from mmlego.renaming import rename
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.settings import FuseSettings, MergeSettings, Settings
+from mmlego.sites import modality_of
+from mmlego.wording import counted
 
 RECIPE = "recipe.yaml"
 _MADE = ("merge", "fuse", "runs")
@@ -125,6 +129,7 @@ def run_recipe(
     else:
         read, base = read_recipe(Path(recipe)), Path(recipe).parent if home is None else Path(home)
     folder = Path(out)
+    _read_all(read, base)
     _claim(read, base, folder, overwrite=overwrite)
     blocks, places = _blocks(read, base, folder, progress=progress, overwrite=overwrite)
     merging = MergeSettings(**{name: getattr(read, name) for name in MergeSettings.model_fields})
@@ -142,7 +147,7 @@ def run_recipe(
 
 
 def block_hash(place: Path) -> str:
-    """Return the SHA-256 of a saved block: of its files' names and contents.
+    """Return the SHA-256 of a saved block: of its files' names and contents, but for the card, which says the same.
 
     Parameters
     ----------
@@ -150,7 +155,7 @@ def block_hash(place: Path) -> str:
         The folder.
     """
     whole = hashlib.sha256()
-    for path in sorted(path for path in place.rglob("*") if path.is_file()):
+    for path in sorted(path for path in place.rglob("*") if path.is_file() and path.name != "README.md"):
         content = path.read_bytes()
         whole.update(f"{path.relative_to(place).as_posix()}\0{len(content)}\0".encode())
         whole.update(content)
@@ -160,6 +165,10 @@ def block_hash(place: Path) -> str:
 def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None:
     """Write the recipe into its folder, with hashes; refuse a folder that holds something else."""
     content = recipe.model_dump(mode="json", exclude_none=True)
+    for name, part in recipe.blocks.items():
+        if part.train is not None:  # of settings what was said: the plate may say the rest
+            said = part.train.settings.model_dump(mode="json", exclude_unset=True)
+            content["blocks"][name]["train"]["settings"] = said
     for name, part in recipe.blocks.items():
         if part.hub is not None and part.revision is not None:
             place, content["blocks"][name]["revision"] = fetch(part.hub, part.revision)
@@ -177,7 +186,7 @@ def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None
         raise InputError(
             f"{folder} exists",
             expected="a new or empty folder, or one that this recipe has made",
-            got="what another recipe has made" if place.is_file() else "a folder with files",
+            got="what another recipe, or other blocks, have made" if place.is_file() else "a folder with files",
             remedy="Choose another place with out=PATH, or replace it with overwrite=True.",
         )
     folder.mkdir(parents=True, exist_ok=True)
@@ -213,6 +222,24 @@ def _moved(content: Any, base: Path, folder: Path) -> Any:
 
 def _way(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+
+
+def _read_all(recipe: Recipe, base: Path) -> None:
+    """Read every manifest that is named, before anything is trained: all that is wrong is told at once."""
+    sections: dict[str, Patients | None] = {f"block {name}": part.train for name, part in recipe.blocks.items()}
+    wrong = []
+    for name, section in (sections | {"held_out": recipe.held_out, "fuse": recipe.fuse}).items():
+        if section is None:
+            continue
+        try:
+            if read_manifest(base / section.data).outcome is None:
+                wrong.append(f"{name} needs an outcome, and {section.data} has none: add outcome: to the manifest")
+        except InputError as error:
+            wrong.append(f"{name}: {error}")
+    if len(wrong) == 1:
+        raise InputError(wrong[0])
+    if wrong:
+        raise InputError("\n  ".join([f"{counted(len(wrong), 'thing')} are wrong:", *wrong]))
 
 
 def _cohort(section: Patients, base: Path, why: str) -> Cohort:
@@ -251,7 +278,7 @@ def _blocks(
         key = (made.data, *made.data_dir)
         cohort = cohorts[key] = cohorts.get(key) or _cohort(made, base, f"training block {name}")
         run = folder / "runs" / name
-        modality = recipe.modality(name)
+        modality = modality_of(name)
         trained = train_blocks(
             cohort,
             made.settings,
@@ -279,7 +306,7 @@ def _merged(
         return merge, None
     cohort = _cohort(recipe.held_out, base, "held_out")
     train, validation = _watched(
-        recipe.held_out, cohort, places, "calibrate on" if recipe.calibrate else "compare with"
+        recipe.held_out, merge, cohort, places, "calibrate on" if recipe.calibrate else "compare with"
     )
     if stacked:
         learn_weights(merge, cohort, train, validation)
@@ -291,12 +318,24 @@ def _merged(
     return merge, calibrate(merge, data_of(merge, cohort, validation))
 
 
-def _watched(section: WatchedSection, cohort: Cohort, places: list[Path], what: str) -> tuple[list[str], list[str]]:
+def _watched(
+    section: WatchedSection, merge: LegoMerge, cohort: Cohort, places: list[Path], what: str
+) -> tuple[list[str], list[str]]:
     """Return who was trained on and who was not; the blocks' runs know it, or the recipe says that nobody was."""
-    if section.unseen:
-        return [], list(cohort.patients)
-    who = split_by_runs(places, cohort, what).named(cohort.patients)
-    return who["train"], who["validation"]
+    if not section.unseen:
+        who = split_by_runs(places, cohort, what).named(cohort.patients)
+        return who["train"], who["validation"]
+    known = trained_on(merge, runs_of(places), cohort)
+    seen = [patient for patient in cohort.patients if known[patient] in (YES, VALIDATION)]
+    if seen:
+        raise InputError(
+            "held_out says unseen: true, and blocks were trained or validated on its patients",
+            expected="patients whom no block was trained on",
+            got=f"{len(seen)} of {len(cohort)} of {cohort.name}",
+            remedy="Leave unseen: out, and the split of the blocks' runs counts; or name other patients.",
+        )
+    merge.card.recipe = {**merge.card.recipe, "held out": f"{cohort.name}, which the recipe says nobody was trained on"}
+    return [], list(cohort.patients)
 
 
 def _fused(
@@ -322,6 +361,7 @@ def _fused(
         )
     home = RunFolder(folder)
     split = split_of(runs_of([*places.values(), home.fuse]), cohort)
+    warn_of_strangers(blocks, places, cohort)
     if split is None:
         split = make_split(cohort, home, section.test, 0.2, section.seed, "error")
     keep_split(split, cohort, home)

@@ -23,6 +23,7 @@ from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
 from mmlego.sites import AT
 from mmlego.wording import UTF8, listed, meant, shortened
+from mmlego.yaml_knots import refuse_knots
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -122,6 +123,7 @@ def load_manifest(path: str | os.PathLike[str]) -> object:
     source = Path(path)
     text = asked(lambda: _text_of(source), str(source))
     try:
+        refuse_knots(text)
         return yaml.load(text, Loader=ManifestLoader)  # a SafeLoader
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
