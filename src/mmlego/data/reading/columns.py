@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from mmlego.data.reading.column_remarks import Remarks
 from mmlego.data.reading.column_remedies import advice
 from mmlego.data.reading.column_rules import ColumnRules, Found, fits
-from mmlego.data.reading.dates import elapsed, is_date, is_month
+from mmlego.data.reading.date_doubts import doubts_of_ages
+from mmlego.data.reading.dates import HOURS, DateRule, date_text, dates_of, elapsed, is_date, is_month
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.truths import truths_of
@@ -91,7 +92,7 @@ def read_types(
     """
     chosen = list(frame.columns) if columns is None else list(columns)
     reader = _Types(rules, where, decimal, dotted, truths=truths)
-    reader.check(chosen)
+    reader.check(chosen, [rule.other for rule in rules.dates.values() if rule.other in frame.columns])
     made: dict[str, Any] = {}
     wrong: set[str] = set()
     for name in _odd(frame, chosen, rules):
@@ -171,8 +172,8 @@ class _Types:
         self.truths: list[str] = []
         self._numbers_of_truth = truths
 
-    def check(self, columns: Sequence[str]) -> None:
-        """Refuse rules that fit no column."""
+    def check(self, columns: Sequence[str], others: Sequence[str] = ()) -> None:
+        """Refuse rules that fit no column; words for missing may also be of dates that are counted from."""
         said = {
             "missing": [name for name in self.rules.missing if name != "*"],
             "numeric": self.rules.numeric,
@@ -180,10 +181,11 @@ class _Types:
             "dates": list(self.rules.dates),
             "decimal": [name for name in self.rules.decimal if name != "*"],
         }
-        known = set(columns)
         for key, patterns in said.items():
+            here = [*columns, *others] if key == "missing" else columns
+            known = set(here)
             for pattern in patterns:
-                if pattern not in known and not fnmatch.filter(columns, pattern):
+                if pattern not in known and not fnmatch.filter(here, pattern):
                     what = f"{self.where}: {key}: no column matches {pattern!r}"
                     fault(InputError(what, remedy=meant(pattern, columns)))
 
@@ -196,7 +198,7 @@ class _Types:
             self.taken[name] = rule.describe()
             if rule.format is None:
                 self.remarks.months += [one for one in (name, rule.other) if one in frame and _has_months(frame[one])]
-            return elapsed(frame, name, rule, self.where)
+            return self._time(frame, name, rule)
         column = frame[name]
         if column.dtype.kind == "b" and not _TRUTH_VALUES.isdisjoint(self._declared(name)):
             return self._words(column, name)
@@ -211,6 +213,26 @@ class _Types:
         if isinstance(column.dtype, pd.CategoricalDtype) and not fits(name, self.rules.categories):
             return None  # said to be categories by whoever made the table
         return self._words(column, name)
+
+    def _time(self, frame: pd.DataFrame, name: str, rule: DateRule) -> Any:
+        """Return the time between two dates, neither of which is a word that means that none is known."""
+        columns = [one for one in dict.fromkeys((name, rule.other)) if one in frame.columns]
+        words = {one: frame[one] for one in columns}
+        known = {one: column.mask(self._no_dates(column, one)) for one, column in words.items()}
+        time = elapsed(frame.assign(**known), name, rule, self.where)
+        dates = {one: dates_of(column, rule.format, self.where) for one, column in known.items()}
+        doubt = doubts_of_ages(time, dates, words, HOURS[rule.unit], before=rule.before is not None)
+        if doubt:
+            self.remarks.doubts[name] = doubt
+        return time
+
+    def _no_dates(self, column: pd.Series, name: str) -> pd.Series:
+        """Return which cells of a column of dates say that nothing is known; they are noted."""
+        declared = set(self._declared(name))
+        texts = column.map(lambda cell: date_text(cell), na_action="ignore").astype(object)
+        gone = column.notna() & texts.map(lambda text: text in declared or is_missing(str(text))).astype(bool)
+        self.remarks.missing(name, {str(word): int(count) for word, count in texts[gone].value_counts().items()})
+        return gone
 
     def _number(self, column: pd.Series, name: str) -> Any:
         codes = numbers_among(self._declared(name))

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
+from mmlego.data.reading.date_doubts import check_zones, unread, zones
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed, meant
+from mmlego.wording import counted, listed, meant, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -254,6 +255,7 @@ def elapsed(frame: pd.DataFrame, name: str, rule: DateRule, where: str) -> pd.Se
     import pandas as pd
 
     own = dates_of(frame[name], rule.format, where)
+    check_zones({one: zones(frame[one]) for one in dict.fromkeys((name, rule.other)) if one in frame.columns}, where)
     if rule.other in frame.columns:
         other: Any = dates_of(frame[rule.other], rule.format, where)
     elif DATE.fullmatch(rule.other) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", rule.other):
@@ -304,7 +306,7 @@ def dates_of(column: pd.Series, form: str | None, where: str) -> pd.Series:
     if column.dtype.kind == "M":
         return column.dt.tz_convert(None) if getattr(column.dtype, "tz", None) is not None else column
     codes, words = pd.factorize(column.astype(object).to_numpy())
-    texts = [_plain(word) for word in words]
+    texts = [date_text(word) for word in words]
     known = [text for text in texts if not is_missing(text)]
     read = dict.fromkeys(texts, np.datetime64("NaT")) | dict(
         zip(known, _parsed(known, form, column, where), strict=True)
@@ -313,7 +315,21 @@ def dates_of(column: pd.Series, form: str | None, where: str) -> pd.Series:
     return pd.Series(values[codes], index=column.index, name=column.name)
 
 
-def _plain(word: object) -> str:
+def date_text(word: object) -> str:
+    """Return a cell of dates as it would be written: no decimals, no time of midnight.
+
+    Parameters
+    ----------
+    word
+        The cell.
+
+    Examples
+    --------
+    >>> date_text(20200131.0), date_text(" 2020-01-31 "), date_text(datetime.datetime(2020, 1, 31))
+    ('20200131', '2020-01-31', '2020-01-31')
+    """
+    if isinstance(word, datetime.datetime):
+        return str(word).removesuffix(" 00:00:00")
     if isinstance(word, float) and word.is_integer():
         return str(int(word))
     return str(word).strip()
@@ -346,13 +362,18 @@ def _parsed(texts: Sequence[str], form: str | None, column: pd.Series, where: st
 
 
 def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> InputError:
-    odd = [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
+    forms = [form] if form is not None else [base + time for base in FORMATS[1:] for time in TIMES] + [FORMATS[0]]
+    bad, others = unread(texts, forms)
+    odd = bad or others or [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
     short = forms_of_short(odd[0]) or _EXAMPLE
     way = f"Say how they are written, as {short} in its entry of dates:, or empty these cells."
     if any(map(is_period, odd)):
         way = f"{NO_DAY}, or leave the column out of columns:."
     elif any(map(is_month, odd)) and len(odd) < len(texts):
         way = "Complete months to days, or cut days to months, or empty these cells."
+    elif bad:
+        named = f"{quoted(name, bare=True)}: [{', '.join(map(quoted, bad[:4]))}{', ...' if len(bad) > 4 else ''}]"
+        way = f"Mend or empty these cells; if they mean that nothing is known, declare missing: {{{named}}}."
     return InputError(
         f"{where}: column {name!r} holds something else than dates",
         expected=f"dates as {form}" if form else "dates that are all written in one way",

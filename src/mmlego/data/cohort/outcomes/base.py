@@ -13,7 +13,7 @@ from torch import Tensor
 from mmlego.data.cohort.outcomes.words import meet, same_number, words
 from mmlego.data.reading.ids import IdForm
 from mmlego.data.reading.missing import is_missing, is_sign
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError, MismatchError
 from mmlego.tasks import Task
 from mmlego.wording import counted, listed
@@ -102,6 +102,7 @@ class Outcome(BaseModel, ABC):
         """
         frame, notes = self._without_gaps(frame)
         outcome = self.read(frame)
+        notes += [Doubtful("outcome", text) for text in self.doubts(frame)]
         missing = self.lacking(outcome)
         names = tuple(outcome.index[missing])
         if len(names) == len(outcome):
@@ -110,6 +111,16 @@ class Outcome(BaseModel, ABC):
         if names:
             notes.append(Dropped("outcome", f"{counted(len(names), 'patient')} whose outcome is missing", names))
         return outcome[~missing], notes
+
+    def doubts(self, frame: pd.DataFrame) -> list[str]:
+        """Return what is rather no value, in a clause each: dates and numbers that stand for nothing known.
+
+        Parameters
+        ----------
+        frame
+            As :meth:`read` takes it, once it was read.
+        """
+        return []
 
     def lacking(self, outcome: pd.DataFrame) -> pd.Series:
         """Return who lacks a part of the outcome."""

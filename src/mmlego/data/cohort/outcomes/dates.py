@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
+from mmlego.data.reading.date_doubts import strange_days, told_strange
 from mmlego.data.reading.dates import NO_DAY, form_of_month, forms_of_short, in_past, is_period
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed
+from mmlego.wording import counted, listed, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +90,33 @@ def days_of(
         name: pd.Series([np.nan if text is None else days[text] for text in texts], frame.index, dtype=float)
         for name, texts in written.items()
     }
+
+
+def date_doubts(
+    frame: pd.DataFrame, names: Sequence[str], day_first: bool | None, form: str | None = None
+) -> list[str]:
+    """Return which columns hold dates that are rather none, as 9999-12-31 and 1900-01-01, in a clause each.
+
+    Parameters
+    ----------
+    frame, names, day_first, form
+        As :func:`days_of` takes them.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> date_doubts(pd.DataFrame({"died": ["2020-01-31", "2020-05-01", "9999-12-31"]}), ["died"], None)[0][:66]
+    "'died' holds dates that hardly are any ('9999-12-31' in 1 patient)"
+    """
+    found = []
+    for name, days in days_of(frame, names, day_first, form).items():
+        odd = strange_days(days.to_numpy(dtype=float))
+        if odd.any():
+            texts = [str(word) for word in words(frame[name][odd])]
+            few = ", ".join(quoted(text) for text in list(dict.fromkeys(texts))[:4])
+            way = f"if no date is meant, declare missing: [{few}], or empty these cells"
+            found.append(f"{name!r} {told_strange(texts)}: {way}")
+    return found
 
 
 def _by_form(texts: list[str | None], form: str, name: str, patients: pd.Index) -> pd.Series:

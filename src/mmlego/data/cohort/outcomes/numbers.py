@@ -10,6 +10,7 @@ import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.dates import is_date
+from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.data.reading.word_forms import is_clock, other_form
 from mmlego.data.reading.words import as_number, plain
 from mmlego.errors import InputError, fault
@@ -71,6 +72,28 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
         values = pd.Series(known, frame.index, dtype=float)
     refuse(values.index[np.isinf(values)], f"an infinite value in outcome column {name!r}")
     return values
+
+
+def code_doubts(columns: pd.DataFrame) -> list[str]:
+    """Return which columns hold numbers that rather say that nothing is known, in a clause each.
+
+    Parameters
+    ----------
+    columns
+        Numbers, NaN where there is none.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> code_doubts(pd.DataFrame({"t": [5.0, 7.0, -999.0]}))
+    ["'t' holds -999 1×, far from all others (5 to 7): if nothing is known there, declare missing: [-999]"]
+    """
+    found = []
+    for name in columns.columns:
+        values = columns[name].to_numpy(dtype=float)
+        if codes := likely_codes(values):
+            found.append(f"{str(name)!r} {told_codes(codes, values)}")
+    return found
 
 
 def _read(word: str, decimal: Decimal) -> str:

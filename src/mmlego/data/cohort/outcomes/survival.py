@@ -12,8 +12,8 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from mmlego.data.cohort.outcomes.base import Outcome, Scalars, listed_words, of_kind
-from mmlego.data.cohort.outcomes.dates import days_of
-from mmlego.data.cohort.outcomes.numbers import Decimal, numbers, refuse
+from mmlego.data.cohort.outcomes.dates import date_doubts, days_of
+from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers, refuse
 from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import InputError, LegoWarning, MismatchError, fault
@@ -158,6 +158,13 @@ class SurvivalOutcome(Outcome):
             events = {}
         event = [np.nan if word is None or word not in events else float(events[word]) for word in given]
         return pd.DataFrame({"event": event, "time": time}, index=frame.index)
+
+    def doubts(self, frame: pd.DataFrame) -> list[str]:
+        """Return which times, or dates, rather say that nothing is known."""
+        if self.time is not None:
+            return code_doubts(numbers(frame[[self.time]], self.time, self.decimal).to_frame(self.time))
+        ends = self.end if isinstance(self.end, list) else [self.end or ""]
+        return date_doubts(frame, [self.start or "", *ends], self.day_first, self.format)
 
     def _between(self, frame: pd.DataFrame) -> pd.Series:
         """Return the time between the two dates."""

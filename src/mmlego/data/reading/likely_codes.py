@@ -1,0 +1,68 @@
+"""Numbers that rather say that nothing is known: -9, -999 and 9999 far from all other values of a column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mmlego.wording import listed, quoted
+
+_NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
+_BELOW = tuple(-code for code in _NINES)
+_ABOVE = _NINES[1:]  # 9 is a count
+FAR = 3  # times the largest of the others
+
+
+def likely_codes(values: NDArray[np.float64]) -> dict[float, int]:
+    """Return the numbers of a column that rather say that nothing is known, with how often each is there.
+
+    A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others.
+
+    Parameters
+    ----------
+    values
+        Numbers of any shape, NaN where there is none.
+
+    Examples
+    --------
+    >>> likely_codes(np.array([47.0, -9, 52, 999, 61, -9])), likely_codes(np.array([-9.0, -8, 3]))
+    ({-9.0: 2, 999.0: 1}, {})
+    """
+    known = values[np.isfinite(values)]
+    if not len(known) or (known.min() > _BELOW[0] and known.max() < _ABOVE[0]):
+        return {}
+    candidates = [code for code in (*_BELOW, *_ABOVE) if known.min() <= code <= known.max() and (known == code).any()]
+    others = known[~np.isin(known, candidates)] if candidates else known
+    if not candidates or not len(others) or others.min() == others.max():
+        return {}
+    far = FAR * max(abs(float(others.min())), abs(float(others.max())))
+    found = [code for code in candidates if abs(code) > far or (code < 0 and others.min() >= 0)]
+    return {code: int((known == code).sum()) for code in found}
+
+
+def told_codes(codes: Mapping[float, int], values: NDArray[np.float64], column: str | None = None) -> str:
+    """Return what is doubtful of numbers, and what to declare.
+
+    Parameters
+    ----------
+    codes
+        What :func:`likely_codes` found.
+    values
+        All of them.
+    column
+        The column, where ``missing:`` of the section may name it.
+
+    Examples
+    --------
+    >>> values = np.array([47.0, -9, 52])
+    >>> told_codes(likely_codes(values), values, "age")
+    'holds -9 1×, far from all others (47 to 52): if nothing is known there, declare missing: {age: [-9]}'
+    """
+    rest = values[np.isfinite(values) & ~np.isin(values, list(codes))]
+    words = listed(f"{code:g} {count}×" for code, count in codes.items())
+    way = f"[{', '.join(f'{code:.0f}' for code in codes)}]"
+    way = way if column is None else f"{{{quoted(column, bare=True)}: {way}}}"
+    far = f"far from all others ({rest.min():g} to {rest.max():g})"
+    return f"holds {words}, {far}: if nothing is known there, declare missing: {way}"
