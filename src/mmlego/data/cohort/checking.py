@@ -33,6 +33,7 @@ from mmlego.data.cohort.splitting import Duplicates
 from mmlego.data.cohort.telling import telling_columns, telling_gaps
 from mmlego.data.kinds import KINDS
 from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.reading.likely_codes import codes_of_matrix
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.splits.foreign import NamedParts, read_parts
@@ -235,6 +236,8 @@ def _columns(cohort: Cohort, report: Report) -> None:
         for one in columns:
             if one.doubt:
                 report.note(report.doubtful, f"{modality}: {one.column} {one.doubt}")
+        if not columns and (doubt := codes_of_matrix(frame)):
+            report.note(report.doubtful, f"{modality}: {doubt}")
 
 
 def _look_through(cohort: Cohort, report: Report) -> Mapping[str, Collection[str]]:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.wording import listed, quoted
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _BELOW = tuple(-code for code in _NINES)
 _ABOVE = _NINES[1:]  # 9 is a count
+MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
 
 
-def likely_codes(values: NDArray[np.float64]) -> dict[float, int]:
+def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     """Return the numbers of a column that rather say that nothing is known, with how often each is there.
 
     A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others.
@@ -42,7 +47,32 @@ def likely_codes(values: NDArray[np.float64]) -> dict[float, int]:
     return {code: int((known == code).sum()) for code in found}
 
 
-def told_codes(codes: Mapping[float, int], values: NDArray[np.float64], column: str | None = None) -> str:
+def codes_of_matrix(frame: pd.DataFrame) -> str:
+    """Return what is doubtful of a table of many columns of numbers, which are looked at as one; nothing if nothing is.
+
+    Parameters
+    ----------
+    frame
+        A row a patient.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> codes_of_matrix(pd.DataFrame({"TP53": [0.5, -9], "KRAS": [2, 3]}))
+    'holds -9 1×, far from all others (0.5 to 3): if nothing is known there, declare missing: [-9]'
+    """
+    plain = [isinstance(kind, np.dtype) and kind.kind in "iuf" for kind in frame.dtypes]
+    if not any(plain):
+        return ""
+    values = (frame if all(plain) else frame.loc[:, plain]).to_numpy()
+    values = values[:: -(-values.size // MOST_CELLS)] if values.size else values
+    codes = likely_codes(values)
+    return told_codes(codes, values) if codes else ""
+
+
+def told_codes(
+    codes: Mapping[float, int], values: NDArray[Any], column: str | None = None, *, declare: bool = True
+) -> str:
     """Return what is doubtful of numbers, and what to declare.
 
     Parameters
@@ -53,6 +83,8 @@ def told_codes(codes: Mapping[float, int], values: NDArray[np.float64], column: 
         All of them.
     column
         The column, where ``missing:`` of the section may name it.
+    declare
+        Whether the section has ``missing:`` at all.
 
     Examples
     --------
@@ -65,4 +97,5 @@ def told_codes(codes: Mapping[float, int], values: NDArray[np.float64], column: 
     way = f"[{', '.join(f'{code:.0f}' for code in codes)}]"
     way = way if column is None else f"{{{quoted(column, bare=True)}: {way}}}"
     far = f"far from all others ({rest.min():g} to {rest.max():g})"
-    return f"holds {words}, {far}: if nothing is known there, declare missing: {way}"
+    way = f"declare missing: {way}" if declare else "mend the files"
+    return f"holds {words}, {far}: if nothing is known there, {way}"

@@ -21,6 +21,7 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short
+from mmlego.data.reading.dialect import SEPARATORS
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed
@@ -131,7 +132,10 @@ class SeriesSource(StaySource):
 
     def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
         """Return what each variable was taken for."""
-        return variables_taken(list(frame[COLUMN]))
+        name = (self.file or ".csv").lower().removesuffix(".gz").removesuffix(".zip")
+        table = name.endswith((*SEPARATORS, ".parquet", ".xlsx"))
+        declare = table if self.layout is None else self.layout != "physionet"
+        return variables_taken(list(frame[COLUMN]), declare=declare)
 
     def in_short(self, frame: pd.DataFrame) -> str:
         """Return in one line what the variables were taken for."""
@@ -219,7 +223,7 @@ class StaticSource(StaySource):
 
     def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
         """Return what each variable was taken for."""
-        return columns_taken(frame, None, {})
+        return columns_taken(frame, None, {}, by_column=False)
 
     def in_short(self, frame: pd.DataFrame) -> str:
         """Return in one line what the variables were taken for."""

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.meds import EVENT
 from mmlego.data.kinds.series.stays import Stay
 from mmlego.data.kinds.tabular.taken import Taken
+from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.wording import counted, listed
 
 FEW = 8  # so many different whole numbers may be codes: they are said one by one
 SPARSE = 0.05  # of the patients
 
 
-def variables_taken(stays: Sequence[Stay]) -> list[Taken]:
+def variables_taken(stays: Sequence[Stay], *, declare: bool = True) -> list[Taken]:
     """Return what each variable was taken for, in the order of the files.
 
     All are numbers; ``0/1``, ``few whole numbers`` and ``constant`` are told apart, for they may be codes, or say no
@@ -26,6 +27,8 @@ def variables_taken(stays: Sequence[Stay]) -> list[Taken]:
     ----------
     stays
         A stay a patient.
+    declare
+        Whether the section has ``missing:``, which the layout of PhysioNet has not.
 
     Returns
     -------
@@ -60,7 +63,10 @@ def variables_taken(stays: Sequence[Stay]) -> list[Taken]:
     columns = []
     for (name, number), values in zip(place.items(), parts, strict=True):
         word, text = _taken(name, values)
-        columns.append(Taken(name, word, text, len(stays) - int(having[number])))
+        numbers = values.astype(np.float64)
+        codes_of = likely_codes(numbers)
+        doubt = told_codes(codes_of, numbers, declare=declare) if codes_of else ""
+        columns.append(Taken(name, word, text, len(stays) - int(having[number]), doubt))
     return columns
 
 

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from mmlego.data.reading.column_rules import Found
+from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.wording import counted, label, listed
 
 if TYPE_CHECKING:
@@ -38,7 +41,9 @@ class Taken:
     doubt: str = ""
 
 
-def columns_taken(frame: pd.DataFrame, found: Found | None, left: Mapping[str, str]) -> list[Taken]:
+def columns_taken(
+    frame: pd.DataFrame, found: Found | None, left: Mapping[str, str], *, by_column: bool = True
+) -> list[Taken]:
     """Return what each column was taken for.
 
     Parameters
@@ -49,6 +54,8 @@ def columns_taken(frame: pd.DataFrame, found: Found | None, left: Mapping[str, s
         What was found when the table was read; None if it was not.
     left
         The columns that were left out, and why.
+    by_column
+        Whether ``missing:`` of the section may name columns.
 
     Examples
     --------
@@ -73,7 +80,10 @@ def columns_taken(frame: pd.DataFrame, found: Found | None, left: Mapping[str, s
             values = f"yes {int(known.astype(float).sum())}, no {int((known.astype(float) == 0).sum())}"
         else:
             values = f"{known.min():g} to {known.max():g}" if len(known) else "none"
-        columns.append(Taken(str(name), word, values, len(column) - len(known), doubts.get(str(name), "")))
+        doubt = [doubts[str(name)]] if str(name) in doubts else []
+        if word == "number" and (codes := likely_codes(numbers := known.to_numpy(dtype=np.float64))):
+            doubt.append(told_codes(codes, numbers, str(name) if by_column else None))
+        columns.append(Taken(str(name), word, values, len(column) - len(known), "; ".join(doubt)))
     return [*columns, *(Taken(name, "left out", why, 0) for name, why in left.items())]
 
 

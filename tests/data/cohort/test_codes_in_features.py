@@ -1,0 +1,54 @@
+"""-9, -999 and the like far from all other values are doubted in all kinds of numbers; what is proposed reads them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mmlego.data import Cohort
+from mmlego.data.cohort.checking import check_manifest
+
+IDS = [f"p{i:02d}" for i in range(20)]
+
+
+def manifest(folder: Path, kind: str, **section: object) -> Path:
+    """Write 20 patients with values of 40 to 59, of whom two have -999."""
+    cells = [-999 if i in (3, 4) else 40 + i for i in range(20)]
+    if kind in ("series", "static"):
+        text = "id,time,variable,value\n" + "".join(f"{p},0,x,{c}\n" for p, c in zip(IDS, cells, strict=True))
+        section |= {"cache": False, "variables": ["x"]}
+    else:
+        text = "id,x,z\n" + "".join(f"{p},{c},{i % 7}\n" for i, (p, c) in enumerate(zip(IDS, cells, strict=True)))
+    (folder / "x.csv").write_text(text)
+    part = {"kind": kind, "file": "x.csv", **section}
+    (folder / "m.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": part}}))
+    return folder / "m.yaml"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("table", "m: x holds -999 2×, far from all others (40 to 59)"),
+        ("static", "m: x holds -999 2×, far from all others (40 to 59)"),
+        ("series", "m: x holds -999 2×, far from all others (40 to 59)"),
+        ("omics", "m: holds -999 2×, far from all others (0 to 59)"),
+    ],
+)
+def test_codes_are_doubted_and_may_be_declared(kind: str, told: str, tmp_path: Path) -> None:
+    (doubt,) = [text for text in check_manifest(manifest(tmp_path, kind)).doubtful if "far from" in text]
+    assert doubt.startswith(told)
+    missing: Any = yaml.safe_load(re.findall(r"missing: (.*)$", doubt)[0])
+    assert missing == ({"x": [-999]} if kind == "table" else [-999])
+    path = manifest(tmp_path, kind, missing=missing)
+    assert not [text for text in check_manifest(path).doubtful if "far from" in text]
+    cohort = Cohort.from_manifest(path)
+    known = cohort.frames["m"]
+    if kind in ("table", "omics"):
+        assert np.flatnonzero(known["x"].isna()).tolist() == [3, 4]
+    else:
+        assert cohort.patients == tuple(name for name in IDS if name not in ("p03", "p04"))
