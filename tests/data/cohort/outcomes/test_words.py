@@ -207,6 +207,20 @@ def test_decimal_commas_where_they_are_declared(read: Read) -> None:
     assert cohort.outcome["t"].tolist() == [1.5, 20, -0.25]
 
 
+@pytest.mark.parametrize("section", ["task: regression, target: t", f"{SURVIVAL}: 1"])
+def test_commas_may_part_thousands(section: str, read: Read) -> None:
+    cells = ["1,100", "900", "1,250"]
+    said = r"""decimal: "," if '1,100' is 1\.100, or decimal: "\." if it is 1100\."""
+    with pytest.raises(InputError, match=said):
+        read(section, t=cells, e=[1, 0, 0])
+    column = "t" if "target" in section else "time"
+    for sign, numbers in (("','", [1.1, 900, 1.25]), ("'.'", [1100, 900, 1250])):
+        assert read(f"{section}, decimal: {sign}", t=cells, e=[1, 0, 0]).outcome[column].tolist() == numbers
+    with pytest.raises(InputError, match=r"""If '1,100\.5' is 1100\.5, declare decimal: "\." in the outcome section"""):
+        read(section, t=["1,100.5", "900"], e=[1, 0])
+    assert read(f"{section}, decimal: '.'", t=["1,100.5", "900"], e=[1, 0]).outcome[column].tolist() == [1100.5, 900]
+
+
 def test_times_of_zero_are_named_and_negative_ones_refused(read: Read) -> None:
     cohort = read(f"{SURVIVAL}: 1", t=[0, 2, 3], e=[1, 0, 1])
     said = "survival: 2 events, 1 censored, time up to 3, of 0 in 1 patient (p0)"

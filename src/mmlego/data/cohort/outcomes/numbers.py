@@ -12,7 +12,7 @@ from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.data.reading.word_forms import is_clock, other_form
-from mmlego.data.reading.words import as_number, plain
+from mmlego.data.reading.words import GROUPED, as_number, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 
@@ -25,7 +25,7 @@ _COMMA = re.compile(r"[+-]?\d+,\d+")
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|\d{1,2}[- ][A-Za-z]{3}.*")
 
 
-def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series:
+def numbers(frame: pd.DataFrame, name: str, decimal: Decimal | None = None) -> pd.Series:
     """Return a column as numbers, NaN where there is none.
 
     Parameters
@@ -35,7 +35,7 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
     name
         The column.
     decimal
-        What stands before the decimals.
+        What stands before the decimals; where it is declared, the other sign parts thousands.
 
     Raises
     ------
@@ -47,6 +47,8 @@ def numbers(frame: pd.DataFrame, name: str, decimal: Decimal = ".") -> pd.Series
     >>> import pandas as pd
     >>> numbers(pd.DataFrame({"t": ["1.5", None, "2e1"]}), "t").tolist()
     [1.5, nan, 20.0]
+    >>> [numbers(pd.DataFrame({"t": ["1,100"]}), "t", sign).tolist() for sign in (".", ",")]
+    [[1100.0], [1.1]]
     >>> numbers(pd.DataFrame({"age": ["35", "> 89"]}), "age")
     Traceback (most recent call last):
     ...
@@ -96,13 +98,13 @@ def code_doubts(columns: pd.DataFrame) -> list[str]:
     return found
 
 
-def _read(word: str, decimal: Decimal) -> str:
-    """Return a number as Python writes it; where decimal commas are declared, points part thousands."""
+def _read(word: str, decimal: Decimal | None) -> str:
+    """Return a number as Python writes it; where a decimal sign is declared, the other one parts thousands."""
     number = plain(word)
-    if decimal == ".":
-        return number
-    value = as_number(number, ",")
-    return number.replace(",", ".") if value is None else repr(value)
+    value = None if decimal is None else as_number(number, decimal)
+    if value is not None:
+        return repr(value)
+    return number.replace(",", ".") if decimal == "," else number
 
 
 def refuse(patients: pd.Index, what: str) -> None:
@@ -125,15 +127,24 @@ def refuse(patients: pd.Index, what: str) -> None:
         fault(InputError(f"{counted(len(patients), 'patient')} with {what} ({listed(patients)})", remedy=remedy))
 
 
-def _odd(name: str, odd: list[str], decimal: Decimal) -> InputError:
+def _odd(name: str, odd: list[str], decimal: Decimal | None) -> InputError:
     told = listed(f"{word!r} {count}" for word, count in Counter(odd).most_common())
     remedy = "Mend it, or name the words that mean that nothing is known, as missing: [...] in the outcome section."
-    if decimal == "." and all(_COMMA.fullmatch(word) for word in odd):
+    thousands = decimal is None and all(GROUPED.fullmatch(plain(word)) for word in odd)
+    if thousands and all(_COMMA.fullmatch(word) for word in odd):
+        first = odd[0]
+        remedy = (
+            f'Say in the outcome section what the comma is: decimal: "," if {first!r} is {first.replace(",", ".")}, or '
+        )
+        remedy += f'decimal: "." if it is {first.replace(",", "")}.'
+    elif thousands:
+        remedy = f'If {odd[0]!r} is {odd[0].replace(",", "")}, declare decimal: "." in the outcome section.'
+    elif decimal is None and all(_COMMA.fullmatch(word) for word in odd):
         remedy = 'If the comma stands before the decimals, declare decimal: "," in the outcome section; else mend it.'
     elif all(is_date(word) or _DATE.fullmatch(word) for word in odd):
         remedy = _of_dates(odd)
     elif all(other_form(word) or is_clock(word) for word in odd):
-        remedy = "Write numbers alone, in one unit" + (" and with a decimal point." if decimal == "." else ".")
+        remedy = "Write numbers alone, in one unit" + ("." if decimal == "," else " and with a decimal point.")
     return InputError(
         f"outcome column {name!r} holds {counted(len(odd), 'cell')} that is no number"
         if len(odd) == 1

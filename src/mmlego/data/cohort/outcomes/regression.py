@@ -31,7 +31,7 @@ class RegressionOutcome(Outcome):
     unit
         Of the numbers, as ``mg/dl``, or by column. It becomes that of the models; numbers are never converted.
     decimal
-        What stands before the decimals: ``.`` or ``,``.
+        What stands before the decimals: ``.`` or ``,``; the other sign then parts thousands.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class RegressionOutcome(Outcome):
     task: Literal["regression"]
     target_columns: str | list[str] = Field(alias="target")
     unit: str | dict[str, str] | None = None
-    decimal: Decimal = "."
+    decimal: Decimal | None = None
 
     def named(self) -> list[str]:
         """Return the columns of numbers."""

@@ -63,7 +63,7 @@ class SurvivalOutcome(Outcome):
         The times between the bins, as ``[12, 24, 60]``, in place of ``bins``; the last one is the horizon, beyond which
         nothing is predicted.
     decimal
-        What stands before the decimals of times: ``.`` or ``,``.
+        What stands before the decimals of times: ``.`` or ``,``; the other sign then parts thousands.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class SurvivalOutcome(Outcome):
     causes: dict[str, Scalars] | None = None
     bins: int | None = Field(default=None, ge=2)
     cuts: list[float] | None = None
-    decimal: Decimal = "."
+    decimal: Decimal | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -109,7 +109,7 @@ class SurvivalOutcome(Outcome):
             raise ValueError(f"time: is a column of numbers, and {', '.join(said)} of dates: leave out one of both")
         if self.day_first is not None and self.format is not None:
             raise ValueError("format: says which stands first, the day or the month: leave day_first: out")
-        if self.time is None and self.decimal != ".":
+        if self.time is None and self.decimal is not None:
             raise ValueError("decimal: is for time:, a column of numbers")
         if self.causes is not None and listed_words(self.event_when) != listed_words(_values(self.causes)):
             raise ValueError("causes: says which values mean an event: leave event_when: out")
