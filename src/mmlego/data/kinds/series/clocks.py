@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from mmlego.data.reading.date_doubts import check_zones, zones
 from mmlego.data.reading.dates import forms_of_short, in_past
 from mmlego.data.reading.joins import by_patient
 from mmlego.errors import InputError
@@ -27,6 +28,20 @@ Form: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 FORM = "format: '%d.%m.%Y %H:%M'"
 # Hours a unit, as a fraction: a multiplication and a division are exact where a factor of 1/60 is not.
 HOURS: dict[Unit, tuple[int, int]] = {"seconds": (1, 3600), "minutes": (1, 60), "hours": (1, 1), "days": (24, 1)}
+
+
+class IndexOf(dict[str, np.datetime64]):
+    """The date of each patient from which hours are counted.
+
+    Parameters
+    ----------
+    zones
+        Whether these dates name a time zone, as :func:`mmlego.data.reading.date_doubts.zones` says.
+    """
+
+    def __init__(self, zones: set[bool]) -> None:
+        super().__init__()
+        self.zones = zones
 
 
 class IndexDates(BaseModel):
@@ -53,7 +68,7 @@ class IndexDates(BaseModel):
     column: str
     format: str | None = None
 
-    def read(self, folder: Folder, where: str) -> dict[str, np.datetime64]:
+    def read(self, folder: Folder, where: str) -> IndexOf:
         """Return the date of each patient who has one.
 
         Parameters
@@ -81,7 +96,8 @@ class IndexDates(BaseModel):
             odd = str(given.iloc[int(wrong.argmax())])
             remedy = f"Say how dates are written, as {forms_of_short(odd) or FORM} in index:, or empty the cell."
             raise InputError(what, expected=expected, got=got, remedy=remedy)
-        found: dict[str, np.datetime64] = {}
+        found = IndexOf(zones(given))
+        check_zones({self.column: found.zones}, where)
         for patient, date in zip(given.index, dates, strict=True):
             if found.setdefault(patient, date) != date:
                 raise InputError(f"{where}: patient {patient} has two index dates", expected="one a patient")
@@ -150,6 +166,7 @@ class Clock:
             found = numbers_of(times) * many / units
             found[~np.isfinite(found)] = np.nan
             return found
+        check_index_zones(self.index, times, self.column)
         ids = patients.map(label)
         dates = dates_of(ids.unique().tolist(), self.index, self.form)
         start = np.array([dates.get(patient, np.datetime64("NaT")) for patient in ids], "M8[us]")
@@ -175,6 +192,27 @@ class Clock:
         there = ids.isin(list(dates_of(ids.unique().tolist(), self.index, self.form))).to_numpy()
         without = ids[~there].nunique()
         return table[there], [f"{counted(without, 'patient')} without an index date"] if without else []
+
+
+def check_index_zones(index: Mapping[str, np.datetime64], times: pd.Series, column: str) -> None:
+    """Refuse times with a zone that count from dates without one, and the other way round.
+
+    Parameters
+    ----------
+    index
+        The dates, of which only :class:`IndexOf` says whether they name a zone.
+    times
+        The times.
+    column
+        Their column.
+
+    Raises
+    ------
+    InputError
+        If one of both names a zone.
+    """
+    if isinstance(index, IndexOf):
+        check_zones({column: zones(times), "the index dates": index.zones}, "index")
 
 
 def dates_of(ids: Sequence[str], index: Mapping[str, np.datetime64], form: Form | None) -> dict[str, np.datetime64]:

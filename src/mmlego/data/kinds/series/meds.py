@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mmlego.data.kinds.series.clocks import Floats, Form, dates_of
+from mmlego.data.kinds.series.clocks import Floats, Form, IndexOf, dates_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
 from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.kinds.series.windows import TIMELESS
+from mmlego.data.reading.date_doubts import check_zones
 from mmlego.errors import InputError, fault
 from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, meant
@@ -159,6 +160,9 @@ class MedsShards:
             time = table.column("time")
             if not (pa.types.is_timestamp(time.type) or pa.types.is_date(time.type) or pa.types.is_null(time.type)):
                 raise InputError(f"{file.name!r}: time is no date", expected="timestamps", got=str(time.type))
+            if isinstance(self.index, IndexOf) and not pa.types.is_null(time.type):
+                zone = {getattr(time.type, "tz", None) is not None}
+                check_zones({"time": zone, "the index dates": self.index.zones}, "index")
             return _framed(ids, compute.cast(time, pa.timestamp("us"), safe=False), table, valued=valued)
         except (OSError, ValueError, pa.ArrowException) as error:
             if isinstance(error, InputError):
