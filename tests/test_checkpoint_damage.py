@@ -172,9 +172,9 @@ def test_a_tampered_configuration(folder: Path) -> None:
 
 
 def test_a_newer_format(folder: Path) -> None:
-    config = config_of(folder) | {"format": 3, "mmlego": "9.1"}
-    (folder / "config.json").write_text(json.dumps({"format": 3, "mmlego": "9.1", "all": "different"}))
-    message = r"written by a newer mmlego \(9.1\): expected format 2 or older, got 3. Install a newer mmlego"
+    config = config_of(folder) | {"format": 4, "mmlego": "9.1"}
+    (folder / "config.json").write_text(json.dumps({"format": 4, "mmlego": "9.1", "all": "different"}))
+    message = r"written by a newer mmlego \(9.1\): expected format 3 or older, got 4. Install a newer mmlego"
     with pytest.raises(VersionError, match=message):
         load(folder)
     rewrite(folder, config)

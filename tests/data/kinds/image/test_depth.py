@@ -94,4 +94,4 @@ def test_the_bits_of_training_are_kept(tmp_path: Path) -> None:
     scaled = seen(new, cohort(tmp_path / "a", ", bits: 8"))
     torch.testing.assert_close(scaled, seen(old))
     config = old.prepare(["p0"]).preprocessing["scan"].config()
-    assert (config["version"], config["bits"]) == (2, 8)
+    assert (config["version"], config["bits"]) == (3, 8)
