@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +24,7 @@ from mmlego.commands.arguments import (
 from mmlego.commands.runs import read_cohort
 from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.commands.sites import Names, named, told
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
 
@@ -272,7 +273,7 @@ def fuse(
     from mmlego.checkpoint import save
     from mmlego.job import tune_fuse
     from mmlego.job.begin import keep_split, make_split
-    from mmlego.job.sources import load_blocks, split_of, warn_of_strangers
+    from mmlego.job.sources import load_blocks, split_of, strangers
     from mmlego.kept_answers import keep_origins
     from mmlego.settings import read_settings
 
@@ -299,7 +300,7 @@ def fuse(
                 got=", ".join(cohort.modalities),
                 remedy="Merge the blocks instead: mmlego merge.",
             )
-        warn_of_strangers(
+        told_of_strangers = strangers(
             {block.modality: block for _, block in loaded}, {block.modality: where for where, block in loaded}, cohort
         )
         split = split_of(runs_of([*sources, place]), cohort)
@@ -326,6 +327,8 @@ def fuse(
                 got="none",
                 remedy="Merge the blocks instead: mmlego merge.",
             )
+        if told_of_strangers is not None:
+            warnings.warn(told_of_strangers, LegoWarning, stacklevel=2)
         save(model, place, overwrite=overwrite)
         keep_origins(place, {block.modality: source for source, block in loaded})
     for line in told(loaded):

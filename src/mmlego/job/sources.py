@@ -102,8 +102,8 @@ def split_by_runs(sources: Sequence[Path], cohort: Cohort, what: str) -> Split:
     return split
 
 
-def warn_of_strangers(blocks: Mapping[str, Brick], places: Mapping[str, Path], cohort: Cohort) -> None:
-    """Warn of blocks of which nobody knows whether they were trained on patients of a cohort they are tuned on.
+def strangers(blocks: Mapping[str, Brick], places: Mapping[str, Path], cohort: Cohort) -> str | None:
+    """Return what to say of blocks of which nobody knows whether a cohort that they are tuned on trained them.
 
     Parameters
     ----------
@@ -112,19 +112,19 @@ def warn_of_strangers(blocks: Mapping[str, Brick], places: Mapping[str, Path], c
     cohort
         The patients.
 
-    Warns
-    -----
-    LegoWarning
-        If there are any; fitted models without their run are warned of where they are asked.
+    Returns
+    -------
+    str or None
+        None where there are none; fitted models without their run are warned of where they are asked.
     """
     strange = [
         name
         for name, block in blocks.items()
         if isinstance(block, LegoBlock) and all(read_split(run, cohort) is None for run in runs_of([places[name]]))
     ]
-    if strange:
-        text = (
-            f"{listed(strange)} come without a run on {cohort.name}: if they were trained on any of its patients, what "
-            "is learnt of these, and their scores, look better than they are."
-        )
-        warnings.warn(text, LegoWarning, stacklevel=3)
+    if not strange:
+        return None
+    return (
+        f"{listed(strange)} come without a run on {cohort.name}: if they were trained on any of its patients, what "
+        "is learnt of these, and their scores, look better than they are."
+    )

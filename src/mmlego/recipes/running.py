@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from mmlego.brick import Brick
 from mmlego.checkpoint import load, save
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest import read_manifest
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
 from mmlego.hub import fetch
@@ -26,7 +27,7 @@ from mmlego.job.held_out import tell_of_merge
 from mmlego.job.main import train_blocks
 from mmlego.job.memory import VALIDATION, YES, trained_on
 from mmlego.job.merging import learn_weights
-from mmlego.job.sources import split_by_runs, split_of, warn_of_strangers
+from mmlego.job.sources import split_by_runs, split_of, strangers
 from mmlego.job.tuning import tune_fuse
 from mmlego.kept_answers import keep_origins
 from mmlego.merge import LegoMerge
@@ -361,7 +362,7 @@ def _fused(
         )
     home = RunFolder(folder)
     split = split_of(runs_of([*places.values(), home.fuse]), cohort)
-    warn_of_strangers(blocks, places, cohort)
+    told_of_strangers = strangers(blocks, places, cohort)
     if split is None:
         split = make_split(cohort, home, section.test, 0.2, section.seed, "error")
     keep_split(split, cohort, home)
@@ -385,4 +386,6 @@ def _fused(
             got="none",
             remedy="Leave fuse: out: the blocks are merged.",
         )
+    if told_of_strangers is not None:
+        warnings.warn(told_of_strangers, LegoWarning, stacklevel=3)
     return model
