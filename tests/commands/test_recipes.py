@@ -120,7 +120,9 @@ def test_a_recipe_with_a_plate_of_its_own_makes_itself_again(site: Path, tmp_pat
         write(tmp_path, {"blocks": {"clinical": trained}, "plate": "plate"})
         done("run", "recipe.yaml", "-o", "one", "--no-progress")
         done("run", "one/recipe.yaml", "-o", "two", "--no-progress")
-    same(mmlego.load(tmp_path / "one" / "merge"), mmlego.load(tmp_path / "two" / "merge"), site)
+    one, two = (mmlego.load(tmp_path / name / "merge") for name in ("one", "two"))
+    assert one.plate.channels == two.plate.channels == 4
+    same(one, two, site)
 
 
 def test_unseen_is_not_believed_against_a_run(finished: Path, site: Path, tmp_path: Path) -> None:
