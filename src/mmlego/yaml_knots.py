@@ -27,9 +27,9 @@ def refuse_knots(text: str) -> yaml.Node | None:
     Traceback (most recent call last):
     ...
     yaml.constructor.ConstructorError: an alias holds itself, or sections are 60 deep
-      in "<unicode string>", line 1, column 4:
+      in "<unicode string>", line 1, column 8:
         a: &x {b: *x}
-           ^
+               ^
     """
     tree = yaml.compose(text, Loader=yaml.SafeLoader)
     sizes: dict[int, int] = {}
