@@ -298,7 +298,7 @@ def test_a_doubtful_column_is_told(tmp_path: Path) -> None:
     table["ki67"] = ["12" if i % 3 == 0 else "low" for i in range(N)]
     table.to_csv(tmp_path / "clinical.csv", index=False)
     said = done("check", write(tmp_path, manifest), width=200).out
-    assert "doubtful: clinical: ki67 14 of 40 values are numbers" in said
+    assert "doubtful: clinical: ki67 has numbers in 14 of 40 cells" in said
 
 
 @pytest.mark.parametrize("cache", [True, False])
@@ -327,3 +327,14 @@ def test_all_that_is_wrong_with_stays_is_told_and_none_of_it_is_kept(cache: bool
             assert told in said
     with pytest.raises(InputError, match="cannot read"):
         Cohort.from_manifest(manifest)
+
+
+def test_a_doubt_is_told_once(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    clinical = pd.read_csv(tmp_path / "clinical.csv", dtype=str)
+    clinical["stage"] = ["Ia", "ia", "II", "unknown"] * 10
+    clinical.to_csv(tmp_path / "clinical.csv", index=False)
+    said = done("check", write(tmp_path, manifest), width=1000).out
+    assert said.count("which differ in form alone, each a category") == 1
+    assert said.count("has the word 'unknown' 10×, taken as a category") == 1
+    assert "doubtful: clinical: stage has 'Ia' and 'ia', which differ in form alone" in said

@@ -8,7 +8,7 @@ import pytest
 
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest_files import Wanted
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.reporting.subgroups import subgroups
 from mmlego.reporting.subject import Subject
 
@@ -62,3 +62,10 @@ def test_what_the_section_says_of_the_column_counts(tmp_path: Path) -> None:
 def test_a_column_that_no_table_has(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no table of the cohort has a column 'sx'"):
         subgroups(subject(tmp_path, ["f", "m"], by="sex"), "sx")
+
+
+def test_one_group_in_two_writings_is_told(tmp_path: Path) -> None:
+    made = subject(tmp_path, ["A", "a", "B", "A"], by="arm")
+    with pytest.warns(LegoWarning, match="Column 'arm': 'A' and 'a' differ in form alone, each a group of its own"):
+        found = subgroups(made, "arm")
+    assert found == {"A": ["p0", "p3"], "B": ["p2"], "a": ["p1"]}

@@ -43,7 +43,8 @@ def check(
 
 def _show(report: Report) -> None:
     if report.cohort is not None:
-        say(report.cohort.summary())
+        doubts = {f"note: {text}" for text in report.doubtful}  # which are told below
+        say(*(line for line in report.cohort.summary().split("\n") if line not in doubts))
         for modality, columns in report.taken.items():
             if list(columns) == ["*"]:
                 continue  # the summary said it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +16,9 @@ from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.data.kinds.table.source import TableSource
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.reading.column_rules import fits
+from mmlego.data.reading.spellings import told_alike
 from mmlego.data.reading.truths import truths_of
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoWarning
 from mmlego.reporting.numbers import significant
 from mmlego.reporting.subject import Subject
 from mmlego.wording import label, meant
@@ -75,6 +77,9 @@ def subgroups(subject: Subject, by: str, *, links: bool = False) -> Mapping[str,
             )
         said = truths_of({label(value) for value in known.unique()}) or {}
         names = {word: "yes" if value else "no" for word, value in said.items()}  # however they are written
+        if told := told_alike(label(value) for value in known.unique() if label(value) not in names):
+            text = f"Column {by!r}: {told} differ in form alone, each a group of its own. Mend the file if they are one."
+            warnings.warn(text, LegoWarning, stacklevel=2)
         named = held.map(lambda value: None if pd.isna(value) else names.get(label(value), label(value)))
     found: dict[str, list[str]] = {}
     for name in sorted(set(named.dropna()), key=str):

@@ -300,7 +300,7 @@ def test_numbers_beside_many_words_are_told() -> None:
 
 def test_categories_that_differ_in_case_are_told() -> None:
     _, notes = read(["Yes", "no", "No", "other"])
-    assert notes == ["x: 'No', 'no' differ in case alone, each a category (mend the file if they are one)"]
+    assert notes == ["x has 'No' and 'no', which differ in form alone, each a category (mend the file if they are one)"]
 
 
 def test_numbers_that_are_declared_missing_are_so_among_words_too() -> None:

@@ -11,6 +11,7 @@ from mmlego.data.cohort.outcomes import Outcome
 from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import NearMiss, near_miss
 from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.errors import InputError, LegoError, UnknownNameError, fault, noted
 from mmlego.wording import counted, listed
 
@@ -94,6 +95,8 @@ def assemble(
         notes = [] if outcome is None else _unmatched(tables, outcome, missed)
     if outcome is None:
         notes += _apart(tables)
+    for name, frame in {"outcome": outcome, **tables}.items():
+        notes += [] if frame is None else doubts_of_names(map(str, frame.index), name, "a patient")
     frames = {modality: in_order(frame, patients) for modality, frame in tables.items()}
     return tuple(patients), frames, None if outcome is None else outcome.loc[patients], notes
 

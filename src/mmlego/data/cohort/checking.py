@@ -37,7 +37,7 @@ from mmlego.data.reading.likely_codes import codes_of_matrix
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.splits.foreign import NamedParts, read_parts
-from mmlego.data.splits.rules import SplitRule, read_groups
+from mmlego.data.splits.rules import SplitRule, doubts_of_groups, read_groups
 from mmlego.errors import InputError, LegoError, LegoWarning
 from mmlego.wording import counted, listed
 
@@ -216,6 +216,7 @@ def _read(
     patients, frames, known, lost = made
     split = manifest.split
     groups = None if split is None else report.attempt(lambda: read_groups(split, files, patients), "split")
+    lost = [*lost, *doubts_of_groups(groups)]
     spec = None if known is None else manifest.outcome
     sources = {name: manifest.modalities[name] for name in frames}
     return Cohort(manifest.name, patients, frames, known, spec, sources, (*notes, *lost), groups)
@@ -233,9 +234,11 @@ def _columns(cohort: Cohort, report: Report) -> None:
             }
         elif short := source.in_short(frame):
             report.taken[modality] = {"*": short}
-        for one in columns:
-            if one.doubt:
-                report.note(report.doubtful, f"{modality}: {one.column} {one.doubt}")
+        said = [note.what for note in cohort.dropped if isinstance(note, Doubtful) and note.where == modality]
+        for one in columns:  # what a note says already is not said again
+            doubts = [text for text in one.doubt.split("; ") if not any(f"{one.column} {text}" in note for note in said)]
+            if any(doubts):
+                report.note(report.doubtful, f"{modality}: {one.column} {'; '.join(doubts)}")
         if not columns and (doubt := codes_of_matrix(frame)):
             report.note(report.doubtful, f"{modality}: {doubt}")
 

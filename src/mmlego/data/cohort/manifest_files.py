@@ -14,7 +14,7 @@ from mmlego.data.kinds.expected import Expected
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Dropped, Noted
-from mmlego.data.splits.rules import PatientGroups, read_groups
+from mmlego.data.splits.rules import PatientGroups, doubts_of_groups, read_groups
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import meant, shortened
 
@@ -119,6 +119,7 @@ def read_files(
     if everybody:  # whom nobody has followed has no group either, and nobody is trained on
         return ManifestFiles(manifest, patients, frames, None, (*files.notes, *notes, *lost), None)
     groups = None if manifest.split is None else read_groups(manifest.split, files, patients)
+    lost = [*lost, *doubts_of_groups(groups)]
     return ManifestFiles(manifest, patients, frames, known, (*files.notes, *notes, *lost), groups)
 
 

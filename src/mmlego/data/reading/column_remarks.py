@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from mmlego.data.reading.column_remedies import Advice, remedy
 from mmlego.data.reading.dates import NO_DAY, forms_of_short, is_month, is_period
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.remarks import Noted
+from mmlego.data.reading.remarks import Doubtful, Noted
+from mmlego.data.reading.spellings import told_alike
 from mmlego.data.reading.telling import MOST_CATEGORIES
 from mmlego.data.reading.truths import truth_of
 from mmlego.data.reading.word_forms import is_range
@@ -47,7 +47,8 @@ class Remarks:
         self.clocks: dict[str, list[str]] = {}  # columns of times of day, and their words
         self.others: dict[str, str] = {}  # columns of what no table can have, and what that is
         self._counts: dict[str, dict[str, int]] = {}
-        self._said: list[tuple[str, str]] = []
+        self._said: list[tuple[str, str]] = []  # doubts, each with what to do
+        self._truths: list[str] = []  # how yes and no are written
 
     def missing(self, name: object, words: Mapping[str, int]) -> None:
         """Keep which words of a column were read as missing, and how often.
@@ -93,13 +94,13 @@ class Remarks:
         if named := [f"{word!r} {often[word]}×" for word in left if is_missing(word)]:
             doubts.append(f"has the word {listed(named)}, taken as a category")
             self._said.append((f"{name} {doubts[-1]}", "if it says that nothing is known, declare it under missing:"))
-        if numbers * 4 > total or len(known) >= SEVERAL:
-            doubts.append(f"{numbers} of {total} values are numbers")
         if len(known) >= SEVERAL:
             words = listed((f"{shortened(word)!r} {often[word]}×" for word in others), 4)
-            text = f"{name} has {len(known)} numbers beside words ({words}), all taken as categories"
+            doubts.append(f"has {len(known)} numbers beside words ({words}), all taken as categories")
             declared = f"numeric: [{quoted(name, bare=True)}], and the words under missing:"
-            self._said.append((text, f"if they are measured, declare {declared}"))
+            self._said.append((f"{name} {doubts[-1]}", f"if they are measured, declare {declared}"))
+        elif numbers * 4 > total:
+            doubts.append(f"has numbers in {numbers} of {total} cells")
         if ranges := [word for word in left if is_range(word)]:
             doubts.append(f"has ranges or shares of numbers ({listed(map(repr, ranges), 3)}), each taken as a category")
             self._said.append((f"{name} {doubts[-1]}", "if they are measured, write them as numbers"))
@@ -108,11 +109,24 @@ class Remarks:
                 f"has {listed(map(repr, left))}, of which it is not said what is yes and what no, each a category"
             )
             self._said.append((f"{name} {doubts[-1]}", "write yes and no in one way"))
-        if alike := _but_for_case(left):
-            doubts.append(f"{listed(map(repr, alike))} differ in case alone, each a category")
-            self._said.append((f"{name}: {doubts[-1]}", "mend the file if they are one"))
         if doubts:
             self.doubts[name] = "; ".join(doubts)
+        self.alike(name, left)
+
+    def alike(self, name: str, words: Collection[str]) -> None:
+        """Keep which categories of a column differ in form alone.
+
+        Parameters
+        ----------
+        name
+            The column.
+        words
+            Its categories.
+        """
+        if told := told_alike(words):
+            doubt = f"has {told}, which differ in form alone, each a category"
+            self.doubts[name] = "; ".join([*filter(None, [self.doubts.get(name)]), doubt])
+            self._said.append((f"{name} {doubt}", "mend the file if they are one"))
 
     def yes_or_no(self, name: str, words: Mapping[str, int]) -> None:
         """Keep how yes and no are written, where they are not in one of the usual ways.
@@ -126,7 +140,7 @@ class Remarks:
         """
         if {word.casefold() for word in words} not in ({"yes", "no"}, {"true", "false"}) or len(words) > 2:
             told = listed((f"{word!r} {count}×" for word, count in _often(words)), 6)
-            self._said.append((f"{name} holds {told}", "read as yes or no; else declare categories:"))
+            self._truths.append(f"{name} holds {told}")
 
     def notes(self, *, strict: bool = False) -> list[Noted]:
         """Return what was read as missing, or otherwise than it is written.
@@ -154,8 +168,10 @@ class Remarks:
             notes.append(Noted(self.where, f"percentages read as hundredths, as 9.5% as 0.095: {listed(self.shares)}"))
         if self.odd and not strict:
             notes.append(Noted(self.where, f"numbers with other words, left as text: {_quoted(self.odd)}"))
+        if self._truths:
+            notes.append(Noted(self.where, f"{listed(self._truths)} (read as yes or no; else declare categories:)"))
         for way in dict.fromkeys(way for _, way in self._said):
-            notes.append(Noted(self.where, f"{listed(text for text, why in self._said if why == way)} ({way})"))
+            notes.append(Doubtful(self.where, f"{listed(text for text, why in self._said if why == way)} ({way})"))
         return notes
 
     def faults(self) -> list[InputError]:
@@ -201,12 +217,6 @@ def _of_dates(dates: Mapping[str, str], where: str) -> InputError:
     got = listed((f"{column} {word!r}" for column, word in dates.items()), named(3))
     what, expected = f"{where}: column {name!r} holds dates", "numbers or categories"
     return InputError(what, expected=expected, got=got, remedy=way)
-
-
-def _but_for_case(words: Sequence[str]) -> list[str]:
-    folded = [word.casefold() for word in words]
-    often = Counter(folded)
-    return sorted(word for word, low in zip(words, folded, strict=True) if often[low] > 1)
 
 
 def _often(words: Mapping[str, int]) -> list[tuple[str, int]]:

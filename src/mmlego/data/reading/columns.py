@@ -211,6 +211,7 @@ class _Types:
             self.remarks.dates[name] = str(next(iter(column.dropna()), ""))
             return None
         if isinstance(column.dtype, pd.CategoricalDtype) and not fits(name, self.rules.categories):
+            self.remarks.alike(name, [label(word) for word in column.cat.categories])
             return None  # said to be categories by whoever made the table
         return self._words(column, name)
 
@@ -262,9 +263,9 @@ class _Types:
             often[word] = often.get(word, 0) + count
         if fits(name, self.rules.categories):
             declared = set(self._declared(name)) if self._by_name(name) else set()
-            return self._categories(
-                column, codes, words, {word for word in often if not word or word in declared}, often
-            )
+            gone = {word for word in often if not word or word in declared}
+            self.remarks.alike(name, [word for word in often if word not in gone])
+            return self._categories(column, codes, words, gone, often)
         nothing = {word for word in often if self._is_missing(word, name, number=False)}
         truths = truths_of([word for word in often if word not in nothing])
         if truths is not None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
 from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed, meant
 
@@ -237,6 +238,7 @@ def choose_rows(
     columns = [name for name in columns if name not in taken]  # of which some are, where errors are noted
     if absent:
         notes = [*notes, Noted(where, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")]
+    notes = [*notes, *doubts_of_names(columns, where, "a column")]
     left = [name for name in hidden if name not in columns]
     if left:
         text = f"row numbers left out ({listed(left)}): a column without a name of its own is a feature if it is named"

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.spellings import number_of
 from mmlego.wording import label
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def truths_of(words: Collection[str], *, alone: bool = False) -> dict[str, bool]
 
 
 def met(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
-    """Return which known category each word stands for: the same, or the one that says yes or no as it does.
+    """Return which known category each word stands for: the same, the same number, or what says yes or no as it does.
 
     Parameters
     ----------
@@ -89,11 +90,21 @@ def met(words: Sequence[str], known: Sequence[str]) -> dict[str, str]:
     ({}, {}, {'0': 'no', '1': 'yes'})
     >>> met(["FALSE"], ["no", "planned", "done"]), met(["yes"], ["F", "M"])
     ({}, {})
+    >>> met(["1.0", "2", "01"], ["1", "2.0"])
+    {'1.0': '1', '2': '2.0'}
     """
     own = set(known)
     found = {word: word for word in words if word in own}
+    numbers: dict[float, list[str]] = {}
+    for word in known:
+        if (number := number_of(word)) is not None:
+            numbers.setdefault(number, []).append(word)
+    for word in words:
+        same = numbers.get(number, []) if (number := number_of(word)) is not None else []
+        if word not in own and len(same) == 1:
+            found[word] = same[0]
     meant = _meanings(known)
-    left = [word for word in words if word not in own and not is_missing(word)]
+    left = [word for word in words if word not in found and not is_missing(word)]
     if not meant or not left:
         return found
     sure = all(truth_of(word) is not None for word in left)  # F beside M is no no

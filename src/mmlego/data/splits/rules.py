@@ -14,6 +14,8 @@ from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.ids import IdForm, with_ids
 from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import near_miss
+from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, shortened
 
@@ -127,3 +129,20 @@ def read_groups(rule: SplitRule, folder: Folder, patients: Sequence[str]) -> Pat
     values = [known[patient] for patient in patients]
     groups = scaffold_groups(values) if rule.by == "scaffold" else values
     return PatientGroups(rule.by, dict(zip(patients, groups, strict=True)))
+
+
+def doubts_of_groups(groups: PatientGroups | None) -> list[Dropped]:
+    """Return the doubt that one group is written in several ways: its patients may be on both sides of a split.
+
+    Parameters
+    ----------
+    groups
+        The groups; None: there are none.
+
+    Examples
+    --------
+    >>> [str(doubt) for doubt in doubts_of_groups(PatientGroups("group", {"a": "Ulm", "b": "ulm"}))]
+    ["split: 'Ulm' and 'ulm' differ in form alone, each a group of its own; mend the files if they are one"]
+    """
+    named = () if groups is None or groups.by != "group" else groups.of.values()  # case tells atoms apart
+    return doubts_of_names(named, "split", "a group")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from mmlego.data import Cohort, Prepared, preprocessing_from_config
+from mmlego.data.reading.remarks import Doubtful
 from mmlego.errors import InputError
 
 HEAD = (
@@ -49,6 +50,18 @@ def read(folder: Path, section: str, maf: str = MAF, **files: str) -> Cohort:
     return Cohort.from_manifest(folder / "cohort.yaml")
 
 
+def test_mutations_between_genes_are_told(tmp_path: Path) -> None:
+    cohort = read(tmp_path, ", sequenced: listed")
+    assert "maf: 1 mutation of no gene left out ('Unknown' 1×)" in map(str, cohort.dropped)
+
+
+def test_one_gene_in_two_writings_is_told(tmp_path: Path) -> None:
+    cohort = read(tmp_path, ", sequenced: listed", MAF + line("tp53", "Missense_Mutation", "P2-01A") + "\n")
+    assert set(cohort.frames["maf"].columns) == {"TP53", "tp53", "NA"}
+    (doubt,) = [str(note) for note in cohort.dropped if isinstance(note, Doubtful)]
+    assert doubt.startswith("maf: 'TP53' and 'tp53' differ in form alone, each a column of its own")
+
+
 LISTS = {
     "ids": "P1\nP2-01\nP3\nP4\n",
     "a table": "id,panel\nP1-01,x\nP2-01,x\nP3-01,y\nP4-01,y\n",
@@ -62,6 +75,7 @@ def test_who_has_no_mutation_has_zeros(form: str, tmp_path: Path) -> None:
     expected = {"P1": {"NA": 0, "TP53": 1}, "P2": {"NA": 1, "TP53": 0}, "P3": {"NA": 0, "TP53": 0}}
     assert cohort.frames["maf"].to_dict("index") == expected | {"P4": {"NA": 0, "TP53": 0}}
     assert [str(note) for note in cohort.dropped] == [
+        "maf: 1 mutation of no gene left out ('Unknown' 1×)",
         "maf: mutations of other classes left out: Silent 2×",
         "maf: 2 patients sequenced, without a mutation that counts: zeros",
     ]

@@ -13,9 +13,10 @@ from torch import Tensor
 from mmlego.data.cohort.outcomes.base import Outcome, Scalar, listed_words, of_kind
 from mmlego.data.cohort.outcomes.numbers import refuse
 from mmlego.data.cohort.outcomes.regression import columns_of
-from mmlego.data.cohort.outcomes.words import alike, meet, truth, words
+from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.ids import whole
 from mmlego.data.reading.joins import select_columns
+from mmlego.data.reading.spellings import alike
 from mmlego.data.reading.telling import FEWEST
 from mmlego.data.reading.words import as_number
 from mmlego.errors import InputError, MismatchError

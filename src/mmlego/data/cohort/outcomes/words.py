@@ -6,12 +6,11 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import TypeAlias
 
+from mmlego.data.reading.spellings import number_of
+from mmlego.data.reading.truths import truth_of
 from mmlego.errors import InputError
 from mmlego.wording import label, listed
 
-_TRUE = frozenset("true yes y t on 1".split())
-_FALSE = frozenset("false no n f off 0".split())
-_NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")
 _CODED = re.compile(r"(\d+):(.+)")  # as cBioPortal codes events: 1:DECEASED
 _Key: TypeAlias = Callable[[str], Hashable | None]
 
@@ -45,9 +44,8 @@ def truth(word: str) -> bool | None:
     >>> truth("TRUE"), truth("no"), truth("0.0"), truth("2")
     (True, False, False, None)
     """
-    number = _number(word)
-    folded = word.casefold() if number is None else f"{number:g}"
-    return True if folded in _TRUE else False if folded in _FALSE else None
+    number = number_of(word)
+    return truth_of(word if number is None else f"{number:g}")
 
 
 def same_number(first: str, second: str) -> bool:
@@ -63,7 +61,7 @@ def same_number(first: str, second: str) -> bool:
     >>> same_number("1", "1.0"), same_number("1", "01")
     (True, False)
     """
-    return _number(first) is not None and _number(first) == _number(second)
+    return number_of(first) is not None and number_of(first) == number_of(second)
 
 
 def meet(found: Iterable[str], declared: Sequence[str], column: str) -> dict[str, str]:
@@ -98,7 +96,7 @@ def meet(found: Iterable[str], declared: Sequence[str], column: str) -> dict[str
     """
     names = list(dict.fromkeys(found))
     meanings: dict[str, str] = {}
-    for key in (str, _number, str.casefold):
+    for key in (str, number_of, str.casefold):
         for word in names:
             if word not in meanings:
                 meanings |= _met(word, key(word), declared, key, column)
@@ -115,26 +113,6 @@ def meet(found: Iterable[str], declared: Sequence[str], column: str) -> dict[str
     return meanings
 
 
-def alike(found: Iterable[str]) -> list[list[str]]:
-    """Return the words that differ in form only, as ``Male`` and ``male``, ``1`` and ``1.0``.
-
-    Parameters
-    ----------
-    found
-        Different words.
-
-    Examples
-    --------
-    >>> alike(["Male", "male", "1", "01"])
-    [['Male', 'male']]
-    """
-    groups: dict[Hashable, list[str]] = {}
-    for word in found:
-        number = _number(word)
-        groups.setdefault(word.casefold() if number is None else number, []).append(word)
-    return [sorted(group) for group in groups.values() if len(group) > 1]
-
-
 def _met(word: str, key: Hashable | None, declared: Sequence[str], key_of: _Key, column: str) -> dict[str, str]:
     hits = [] if key is None else [name for name in dict.fromkeys(declared) if key_of(name) == key]
     if len(hits) > 1:
@@ -145,10 +123,6 @@ def _met(word: str, key: Hashable | None, declared: Sequence[str], key_of: _Key,
             remedy="Declare the words as the file has them.",
         )
     return {word: hits[0]} if hits else {}
-
-
-def _number(word: str) -> float | None:
-    return float(word) if _NUMBER.fullmatch(word) else None
 
 
 def _is_nothing(value: object) -> bool:

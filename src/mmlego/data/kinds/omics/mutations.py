@@ -132,6 +132,7 @@ class Mutations:
         """Return by sample which mutations that count are in each gene; who has others alone is there too."""
         found: dict[str, dict[str, set[Mutation]]] = {}
         classes: Counter[str] = Counter()
+        between: Counter[str] = Counter()
         bare = 0
         for number, row in enumerate(_rows(path, key, self.gene_column or GENE)):
             if not row[BARCODE]:
@@ -139,7 +140,9 @@ class Mutations:
                 continue
             own = found.setdefault(row[BARCODE], {})
             classes[row[CLASS]] += 1
-            if row[GENE] not in NO_GENE and self._counts(row[CLASS]):
+            if row[GENE] in NO_GENE:
+                between[row[GENE]] += self._counts(row[CLASS])
+            elif self._counts(row[CLASS]):
                 place = tuple(row[part] for part in PLACE)
                 own.setdefault(row[GENE], set()).add(place if any(place) else (str(number),))
         if not any(map(self._counts, classes)):
@@ -148,6 +151,9 @@ class Mutations:
                 f"{where}: no mutation of {path.name!r} counts", expected=listed(wanted, 9), got=listed(classes, 9)
             )
         notes = [Dropped(where, f"{counted(bare, 'mutation')} without a patient id")] if bare else []
+        if lost := between.total():
+            words = listed(f"{word!r} {count}×" for word, count in between.most_common() if count)
+            notes.append(Dropped(where, f"{counted(lost, 'mutation')} of no gene left out ({words})"))
         others = [
             f"{kind or 'without a class'} {count}×" for kind, count in classes.most_common() if not self._counts(kind)
         ]

@@ -30,6 +30,7 @@ from mmlego.data.reading.files import PACKED
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
@@ -204,7 +205,8 @@ class StaySource(Source):
         notes = [Dropped(modality, text)] if passed else []
         if absent:
             notes.append(Noted(modality, f"{counted(len(absent), 'variable')} not there ({listed(absent)})"))
-        return [name for name in names if not fits(name, gone)], notes
+        kept = [name for name in names if not fits(name, gone)]
+        return kept, [*notes, *doubts_of_names([name for name in kept if name in found.names], modality, "a variable")]
 
     def narrowed(self, found: Stays, names: Sequence[str], modality: str) -> tuple[Stays, list[Dropped]]:
         """Return what was measured of some variables in the window, and notes of what was left out.
