@@ -78,7 +78,9 @@ def subgroups(subject: Subject, by: str, *, links: bool = False) -> Mapping[str,
         said = truths_of({label(value) for value in known.unique()}) or {}
         names = {word: "yes" if value else "no" for word, value in said.items()}  # however they are written
         if told := told_alike(label(value) for value in known.unique() if label(value) not in names):
-            text = f"Column {by!r}: {told} differ in form alone, each a group of its own. Mend the file if they are one."
+            text = (
+                f"Column {by!r}: {told} differ in form alone, each a group of its own. Mend the file if they are one."
+            )
             warnings.warn(text, LegoWarning, stacklevel=2)
         named = held.map(lambda value: None if pd.isna(value) else names.get(label(value), label(value)))
     found: dict[str, list[str]] = {}

@@ -236,7 +236,9 @@ def _columns(cohort: Cohort, report: Report) -> None:
             report.taken[modality] = {"*": short}
         said = [note.what for note in cohort.dropped if isinstance(note, Doubtful) and note.where == modality]
         for one in columns:  # what a note says already is not said again
-            doubts = [text for text in one.doubt.split("; ") if not any(f"{one.column} {text}" in note for note in said)]
+            doubts = [
+                text for text in one.doubt.split("; ") if not any(f"{one.column} {text}" in note for note in said)
+            ]
             if any(doubts):
                 report.note(report.doubtful, f"{modality}: {one.column} {'; '.join(doubts)}")
         if not columns and (doubt := codes_of_matrix(frame)):
