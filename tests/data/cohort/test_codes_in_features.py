@@ -52,3 +52,23 @@ def test_codes_are_doubted_and_may_be_declared(kind: str, told: str, tmp_path: P
         assert np.flatnonzero(known["x"].isna()).tolist() == [3, 4]
     else:
         assert cohort.patients == tuple(name for name in IDS if name not in ("p03", "p04"))
+
+
+@pytest.mark.parametrize("kind", ["table", "static", "series"])
+@pytest.mark.parametrize(
+    ("code", "others", "told"),
+    [(-1, (40, 59), True), (-1, (0, 2), False), (9, (0, 2), True), (9, (0, 4), False), (999, (40, 59), True)],
+)
+def test_codes_of_few_digits(kind: str, code: int, others: tuple[int, int], told: bool, tmp_path: Path) -> None:
+    path = manifest(tmp_path, kind)
+    low, high = others
+    values = [str(code) if i < 2 else str(low + i % (high - low + 1)) for i in range(20)]
+    lines = (tmp_path / "x.csv").read_text().splitlines()
+    place = 3 if kind in ("series", "static") else 1
+    for row, value in enumerate(values, 1):
+        cells = lines[row].split(",")
+        cells[place] = value
+        lines[row] = ",".join(cells)
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    found = [text for text in check_manifest(path).doubtful if f"x holds {code} 2×, far from all others" in text]
+    assert len(found) == told

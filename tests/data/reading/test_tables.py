@@ -340,3 +340,36 @@ def test_utf16_that_is_cut_short_is_named(tmp_path: Path) -> None:
     path.write_bytes("id,age\na,40\n".encode("utf-16")[:-1])
     with pytest.raises(InputError, match=r"cut\.csv"):
         read_table(path, "id")
+
+
+SWALLOWED = 'id,age,note\nP1,50,"x\nP2,60,y\nP3,61,z"\nP4,62,w\n'
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz"])
+def test_rows_that_a_quotation_mark_swallows_are_refused(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"swallows 2 rows \(P2, P3\).*got one that begins with 'P1,50,\"x'"):
+        read_table(put(tmp_path / name, SWALLOWED), key="id")
+    one = SWALLOWED.replace('P2,60,y\nP3,61,z"', 'P2,60,y"')  # a row alone, whose end closes the cell
+    with pytest.raises(InputError, match=r"swallows 1 row \(P2\)"):
+        read_table(put(tmp_path / name, one), key="id")
+
+
+def test_texts_of_several_lines_are_one_cell(tmp_path: Path) -> None:
+    text = 'id,age,note\nP1,50,"two lines,\nthe second, with two commas, and\nP4,62,w"\nP2,60,"a ""word"""\nP4,62,w\n'
+    frame = read_table(put(tmp_path / "a.csv", text), key="id")
+    assert frame["id"].tolist() == ["P1", "P2", "P4"]  # P4 has a row of its own
+    assert frame["note"][1] == 'a "word"'
+
+
+def test_merged_cells_of_a_workbook_are_doubted(tmp_path: Path) -> None:
+    rows = [["Trial", None, None], ["id", "site", "age"], ["a", "Ulm", 50], ["b", None, 60], ["c", "Bonn", 70]]
+    path = workbook(tmp_path / "a.xlsx", Data=rows)
+    assert TableFile(path, "id").doubts == ()
+    book = openpyxl.load_workbook(path)
+    book["Data"].merge_cells("A1:C1")  # a title, above the names of the columns
+    book["Data"].merge_cells("B3:B4")
+    book.save(path)
+    table = TableFile(path, "id")
+    assert table.frame()["site"].isna().tolist() == [False, True, False]
+    (doubt,) = table.doubts
+    assert doubt.startswith("cells merged in site (B3:B4), of which all but the first are read as empty")

@@ -219,7 +219,7 @@ def _read(
     lost = [*lost, *doubts_of_groups(groups)]
     spec = None if known is None else manifest.outcome
     sources = {name: manifest.modalities[name] for name in frames}
-    return Cohort(manifest.name, patients, frames, known, spec, sources, (*notes, *lost), groups)
+    return Cohort(manifest.name, patients, frames, known, spec, sources, (*files.notes, *notes, *lost), groups)
 
 
 def _columns(cohort: Cohort, report: Report) -> None:

@@ -15,7 +15,7 @@ from mmlego.data.kinds.expected import Expected, RenamedTable
 from mmlego.data.reading.fingerprints import row_fingerprints
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.places import Places
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 
@@ -92,9 +92,11 @@ class Folder:
         return with_ids(self.opened(name).frame(text, only), self.key, self.form, name)
 
     @property
-    def notes(self) -> list[Noted]:
+    def notes(self) -> list[Dropped]:
         """What was unusual about the tables that were read, each with the name of its file."""
-        return [Noted(place.name, note) for (place, _), table in self._tables.items() for note in table.notes]
+        tables = [(place.name, table) for (place, _), table in self._tables.items()]
+        doubts = [Doubtful(name, doubt) for name, table in tables for doubt in table.doubts]
+        return [*(Noted(name, note) for name, table in tables for note in table.notes), *doubts]
 
     def opened(self, name: str) -> TableFile | RenamedTable:
         """Return a table whose columns are known, and none of which need have been read.

@@ -128,7 +128,7 @@ def detect(content: BinaryIO, usual: str, key: str) -> Dialect:
     """
     content.seek(0)
     head, first, start, notes = _header(content, key)
-    lines = [line for line in itertools.islice(_lines(content), _how_many(head)) if line.strip()]
+    lines = [line for line in itertools.islice(whole_lines(content), _how_many(head)) if line.strip()]
     separator = _separator([head, *lines], usual, key)
     names, *rows = (cells(line, separator) for line in [head, *lines])
     names = _named(names, rows)
@@ -176,7 +176,7 @@ def _header(content: BinaryIO, key: str) -> tuple[str, bool, int, list[str]]:
     """Return the line of names, whether it begins with ``#``, where the rows begin, and what was passed over."""
     notes: list[str] = []
     comments: list[tuple[str, int]] = []
-    for line in _lines(content):
+    for line in whole_lines(content):
         text = line.removeprefix("\ufeff").strip("\r\n")
         if re.fullmatch(r"sep=.", text):  # a line that Excel writes for itself
             continue
@@ -204,7 +204,7 @@ def _below(content: BinaryIO, text: str, key: str, comments: list[tuple[str, int
     """Return the line that names the key, where the first one does not: there may be a title above."""
     place = content.tell()
     if text and key not in _words(text) and not any(key in _words(words) for words, _ in comments):
-        for number, line in enumerate(itertools.islice(_lines(content), MOST_TITLES), 1):
+        for number, line in enumerate(itertools.islice(whole_lines(content), MOST_TITLES), 1):
             if key in _words(line.strip("\r\n")):
                 notes.append(f"{counted(number, 'line')} above the names of the columns left out")
                 return line.strip("\r\n")
@@ -216,8 +216,14 @@ def _words(line: str) -> set[str]:
     return {word.strip(' "') for word in re.split(r"[,;\t|]", line.lstrip("#"))}
 
 
-def _lines(content: BinaryIO) -> Iterator[str]:
-    """Yield lines, each whole: a cell in quotes may go on in the next line."""
+def whole_lines(content: BinaryIO) -> Iterator[str]:
+    """Yield lines, each whole: a cell in quotes may go on in the next line.
+
+    Parameters
+    ----------
+    content
+        The table, in UTF-8, from where it is.
+    """
     while line := content.readline():
         while line.count(b'"') % 2 and (more := content.readline()):
             line += more

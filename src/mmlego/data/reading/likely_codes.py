@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
-_BELOW = tuple(-code for code in _NINES)
-_ABOVE = _NINES[1:]  # 9 is a count
+_ONE = -1.0  # a step down, too: it counts where no other is negative, and there are more than the steps 0, 1, 2
+_BELOW = (_ONE, *(-code for code in _NINES))
 MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
 
@@ -23,7 +23,9 @@ FAR = 3  # times the largest of the others
 def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     """Return the numbers of a column that rather say that nothing is known, with how often each is there.
 
-    A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others.
+    A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others;
+    -1 where all others are at least 0 and some above 2, for -1 to 2 are steps, as of copies of a gene; 9 among whole
+    numbers alone.
 
     Parameters
     ----------
@@ -34,16 +36,22 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     --------
     >>> likely_codes(np.array([47.0, -9, 52, 999, 61, -9])), likely_codes(np.array([-9.0, -8, 3]))
     ({-9.0: 2, 999.0: 1}, {})
+    >>> likely_codes(np.array([-1.0, 47, 52])), likely_codes(np.array([-1.0, 0, 1, 2]))
+    ({-1.0: 1}, {})
     """
     known = values[np.isfinite(values)]
-    if not len(known) or (known.min() > _BELOW[0] and known.max() < _ABOVE[0]):
+    if not len(known) or (known.min() > _BELOW[0] and known.max() < _NINES[0]):
         return {}
-    candidates = [code for code in (*_BELOW, *_ABOVE) if known.min() <= code <= known.max() and (known == code).any()]
+    candidates = [code for code in (*_BELOW, *_NINES) if known.min() <= code <= known.max() and (known == code).any()]
     others = known[~np.isin(known, candidates)] if candidates else known
     if not candidates or not len(others) or others.min() == others.max():
         return {}
     far = FAR * max(abs(float(others.min())), abs(float(others.max())))
     found = [code for code in candidates if abs(code) > far or (code < 0 and others.min() >= 0)]
+    if _ONE in found and (others.min() < 0 or others.max() <= 2):
+        found.remove(_ONE)
+    if _NINES[0] in found and (others % 1 != 0).any():
+        found.remove(_NINES[0])  # 9 is unknown among grades from 0 to 2, and a value among others
     return {code: int((known == code).sum()) for code in found}
 
 
@@ -67,6 +75,8 @@ def codes_of_matrix(frame: pd.DataFrame) -> str:
     values = (frame if all(plain) else frame.loc[:, plain]).to_numpy()
     values = values[:: -(-values.size // MOST_CELLS)] if values.size else values
     codes = likely_codes(values)
+    for code in (_ONE, _NINES[0]):  # the logarithm of ½, as many transforms add to counts; and a count
+        codes.pop(code, None)
     return told_codes(codes, values) if codes else ""
 
 

@@ -32,6 +32,7 @@ class ParquetTable:
     """
 
     notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     decimal = "."
     dotted: tuple[str, ...] = ()
 

@@ -15,6 +15,7 @@ from mmlego.data.reading.delimited import Columns, read_columns
 from mmlego.data.reading.dialect import SEPARATORS, Dialect, detect, is_unnamed
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.parquet import ParquetTable
+from mmlego.data.reading.swallowed import refuse_swallowed
 from mmlego.data.reading.workbooks import Workbook
 from mmlego.errors import InputError, fault, within
 from mmlego.wording import UTF8, listed, meant
@@ -68,6 +69,7 @@ class TableFile:
             self._source = _opened(path, key, sheet)
         self.names = tuple(self._source.names)
         self.notes: tuple[str, ...] = tuple(self._source.notes)
+        self.doubts: tuple[str, ...] = self._source.doubts
         self.decimal: str = self._source.decimal
         self.dotted: tuple[str, ...] = self._source.dotted
         self._place: dict[tuple[str, bool], tuple[Columns, int | None]] = {}
@@ -190,8 +192,10 @@ def matching(names: Sequence[str], patterns: Collection[str]) -> list[str]:
 class _TextTable:
     """A text table, opened."""
 
+    doubts: tuple[str, ...] = ()
+
     def __init__(self, path: Path, kind: str, key: str) -> None:
-        self.path = path
+        self.path, self.key = path, key
         packed = path.name.lower().endswith((".gz", ".zip"))
         self._content: io.BytesIO | None = _utf8(packed_bytes(path) if packed else None, path)
         with self._open() as content:
@@ -204,7 +208,11 @@ class _TextTable:
 
     def read(self, wanted: Sequence[str], text: Collection[str]) -> Columns:
         with self._open() as content:
-            return read_columns(content, self.dialect, wanted, text)
+            found = read_columns(content, self.dialect, wanted, text)
+            if self.key in found.texts:
+                ids = [word for word in found.texts[self.key] if word is not None]
+                refuse_swallowed(content, self.dialect, self.key, ids)
+            return found
 
 
 def _opened(path: Path, key: str, sheet: str | None) -> _TextTable | ParquetTable | Workbook:

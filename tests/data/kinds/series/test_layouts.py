@@ -13,6 +13,8 @@ import pytest
 import yaml
 
 from mmlego.data import Cohort
+from mmlego.data.kinds.series.clocks import Clock
+from mmlego.data.kinds.series.wide_tables import WideFiles
 from mmlego.errors import InputError
 from tests.stays import pack
 
@@ -379,3 +381,10 @@ def test_yes_and_no_are_refused_with_codes_that_read_them(yes: str, no: str, tmp
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section | {"codes": codes}}}))
     stay = Cohort.from_manifest(tmp_path / "c.yaml").frames["m"].loc["p0", "stay"]
     assert stay.value[stay.variable == stay.names.index("vent")].tolist() == [0, 1]
+
+
+def test_rows_that_a_quotation_mark_swallows_in_a_file_of_a_stay(tmp_path: Path) -> None:
+    reader = WideFiles(Clock("hour"), "id", "{key}.csv")
+    text = b'hour,HR,note\n0,80,"x\n1,81,x\n2,82,x"\n3,83,x\n'
+    with pytest.raises(InputError, match=r"p1\.csv: a quotation mark swallows 2 rows: is one never closed\?"):
+        reader.read_all([("p1.csv", text)], "stays")

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
 from mmlego.data.reading.joins import select_columns
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
-from mmlego.data.reading.tables import read_table
+from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
 
@@ -95,7 +95,11 @@ class GeneRows:
             if self.gene_column is None:
                 remedy = "Say which column names the genes, as gene_column: Gene."
                 raise InputError(f"{where}: genes in rows of {path.name!r}", expected="gene_column:", remedy=remedy)
-            return self.turn(read_table(path, self.gene_column), where)
+            book = TableFile(path, self.gene_column)
+            frame, notes = self.turn(book.frame(), where)
+            said: list[Dropped] = [Noted(where, f"{path.name}: {note}") for note in book.notes]
+            said += [Doubtful(where, f"{path.name}: {doubt}") for doubt in book.doubts]
+            return frame, [*said, *notes]
         with open_text(path) as content:
             header = find_header(content, path.name)
             names, samples, notes = self._columns(header.names, header.rows, where)

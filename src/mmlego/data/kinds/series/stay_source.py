@@ -37,7 +37,8 @@ from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
-READING = 3  # counts up when other values are read of the same bytes: what was cached before does not count
+READING = 4  # counts up when other values are read of the same bytes: what was cached before does not count
+NOTED, DOUBTED = "as read: ", "doubtful: "  # begin what is said of a table of which nothing is left out
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
@@ -159,8 +160,13 @@ class StaySource(Source):
         # The ids of all stays at once; a patient with several keeps each of them.
         form = dict(zip(whose := list(dict.fromkeys(found.patients)), folder.ids(whose, modality), strict=True))
         found = replace(found, patients=tuple(form[patient] for patient in found.patients))
-        told = [text for text in found.skipped if TOLD in text or text.startswith(f"{path.name}: read with")]
-        notes: list[Dropped] = [Noted(modality, text) for text in told]
+        told = [text for text in found.skipped if TOLD in text or text.startswith((NOTED, DOUBTED))]
+        notes: list[Dropped] = [
+            Doubtful(modality, text.removeprefix(DOUBTED))
+            if text.startswith(DOUBTED)
+            else Noted(modality, text.removeprefix(NOTED))
+            for text in told
+        ]
         if same := of_one_code(self.codes):
             notes.append(Doubtful(modality, f"codes: {listed(same)}: nothing tells these words apart"))
         if skipped := [text for text in found.skipped if text not in told]:
@@ -277,7 +283,9 @@ class StaySource(Source):
         def read() -> Stays:
             table = TableFile(path, patient)
             found = reader.read(table.frame(texts), path.name, self.on_error)
-            found = replace(found, skipped=(*found.skipped, *(f"{path.name}: {note}" for note in table.notes)))
+            said = [*(f"{NOTED}{path.name}: {note}" for note in table.notes)]
+            said += [f"{DOUBTED}{path.name}: {doubt}" for doubt in table.doubts]
+            found = replace(found, skipped=(*found.skipped, *said))
             if _digest([path]) != digest:  # what was hashed is not what was read
                 raise InputError(f"file {path.name!r} changed while it was read", remedy="Try again.")
             return found

@@ -333,14 +333,18 @@ def separator_of(name: str, first: str) -> str:
 def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     text = content.decode("utf-8-sig")
     first = text.partition("\n")[0]
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator_of(name, first)) if row]
+    separator = separator_of(name, first)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=separator) if row]
     if not rows:
         raise ValueError("it is empty")
     header = [cell.strip() for cell in rows[0]]
     again = sorted({name for name in header if name and header.count(name) > 1})
     if again:
         raise ValueError(f"it has columns of the same name ({listed(again)})")
-    if separator_of(name, first) == ";":
+    within = [line for row in rows for cell in row if "\n" in cell for line in cell.split("\n")[1:]]
+    if any(len(line.split(separator)) == len(header) for line in within):
+        raise ValueError(f"a quotation mark swallows {counted(len(within), 'row')}: is one never closed?")
+    if separator == ";":
         rows[1:] = _with_points(rows[1:])
     short = next((number for number, row in enumerate(rows[1:], 2) if len(row) != len(header)), None)
     if short is not None:
