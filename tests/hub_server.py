@@ -13,6 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+import yaml
+
+from mmlego.hub_card import LICENCES
+
 
 @dataclass
 class Hub:
@@ -51,7 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = unquote(self.path.split("?")[0]).strip("/").split("/")
         if parts[-1] == "validate-yaml":
-            self._answer({"errors": [], "warnings": []})
+            self._validate(json.loads(body)["content"])
         elif (self.headers.get("Authorization") or "").removeprefix("Bearer ") not in self.hub.tokens:
             self._answer({"error": "Invalid username or password."}, 401)
         elif parts == ["api", "repos", "create"]:
@@ -74,7 +78,8 @@ class Handler(BaseHTTPRequestHandler):
                 [{"type": "file", "path": name, "size": len(one), "oid": _oid(one)} for name, one in files.items()]
             )
         siblings = [{"rfilename": name, "size": len(one)} for name, one in files.items()]
-        return self._answer({"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "tags": []})
+        told = {"id": repo, "modelId": repo, "sha": commit, "siblings": siblings, "tags": []}
+        return self._answer(told | {"private": self.hub.private.get(repo, False)})
 
     def _file(self, repo: str, revision: str, name: str) -> None:
         commit = self._found(repo, revision)
@@ -82,6 +87,17 @@ class Handler(BaseHTTPRequestHandler):
             return self._lacking("EntryNotFound")
         body = self.hub.repos[repo][commit][name]
         return self._answer(body, 200, {"ETag": f'"{_oid(body)}"', "X-Repo-Commit": commit})
+
+    def _validate(self, card: str) -> None:
+        """Check what the Hub checks of a header: that a licence is one it knows, and the form of a model-index."""
+        told = yaml.safe_load(card.split("---\n")[1])
+        wrong = [] if told.get("license") in (*LICENCES, "other", None) else [{"message": '"license" must be one of …'}]
+        for entry in told.get("model-index", []):
+            results = [result for result in entry["results"] if not {"task", "dataset", "metrics"} <= result.keys()]
+            parts = [part for result in entry["results"] for part in (result["task"], result["dataset"])]
+            if not entry["name"] or results or not all(part.get("type") for part in parts):
+                wrong.append({"message": '"model-index" is not of that form'})
+        self._answer({"errors": wrong, "warnings": []}, 400 if wrong else 200)
 
     def _create(self, asked: dict[str, Any]) -> None:
         repo = f"{asked['organization']}/{asked['name']}" if asked.get("organization") else asked["name"]

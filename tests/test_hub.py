@@ -8,18 +8,27 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import yaml
 
 import mmlego
-from mmlego import CheckpointError, InputError, LegoBlock, LegoMerge
+from mmlego import CheckpointError, InputError, LegoBlock, LegoMerge, LegoWarning
 from mmlego.hub import FILES, push
+from mmlego.recipes import block_hash, running
+from mmlego.tasks import Survival
 from tests.bricks import plate, table_block
 from tests.hub_server import Hub, serving
 from tests.terminal import done, inside, refused
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs mmlego[hub]")
+
+
+def header(card: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(card.split("---\n")[1])
+    return found
 
 
 @pytest.fixture
@@ -62,7 +71,8 @@ def test_a_block_goes_there_and_back(hub: Hub, tmp_path: Path) -> None:
     assert set(hub.repos["a/rna"][commit]) == set(FILES)  # and no notes
     assert hub.private["a/rna"] is True
     card = hub.repos["a/rna"][commit]["README.md"].decode()
-    assert card.startswith('---\nlibrary_name: mmlego\nlicense: "cc-by-4.0"\n')
+    assert header(card) == {"library_name": "mmlego", "license": "cc-by-4.0", "tags": ["mmlego", "classification"]}
+    assert 'mmlego.load("a/rna", revision="main")' in card
     again = mmlego.load("a/rna", revision=commit)
     assert (again.card.parents, again.card.licence) == ([f"a/rna@{commit}"], "cc-by-4.0")
     x = torch.randn(3, block.encoder.in_features)
@@ -89,8 +99,8 @@ def test_a_commit_that_was_fetched_needs_no_network(hub: Hub, offline: Callable[
     offline()
     assert mmlego.load("a/rna", revision=commit).modality == "rna"
     assert len(hub.asked) == asked
-    with pytest.raises(InputError, match="a/rna at main2 cannot be fetched"):
-        mmlego.load("a/rna", revision="main2")
+    with pytest.raises(InputError, match=r"a/rna at main cannot be fetched.*Only a commit that was fetched before"):
+        mmlego.load("a/rna", revision="main")  # it may have moved: what the cache had last is not taken for it
 
 
 def test_a_recipe_over_the_hub(hub: Hub, offline: Callable[[], None], tmp_path: Path) -> None:
@@ -121,7 +131,13 @@ def test_what_the_hub_refuses_is_one_line(hub: Hub, tmp_path: Path, monkeypatch:
     )
     hub.tokens.add("hf_wrong")
     told = refused("push", tmp_path / "rna", "a/rna", "--licence", "mit", "--revision", "nowhere")
-    assert told.startswith("the hub does not take a/rna: got ")
+    assert told.startswith("a/rna is not there: expected a repository with this branch")
+    assert hub.repos == {}  # and none was made
+    sent(tmp_path)
+    told = refused("push", tmp_path / "rna", "a/rna", "--licence", "mit", "--revision", "nowhere")
+    assert told.endswith("Name a commit, branch or tag that is there.")
+    with pytest.raises(InputError, match=r"a/rna at nowhere cannot be fetched.*Name a commit"):
+        mmlego.load("a/rna", revision="nowhere")
 
 
 def test_nobody_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,3 +173,134 @@ def test_nothing_is_fetched_unless_it_is_said(hub: Hub) -> None:
     with pytest.raises(CheckpointError):
         mmlego.load("a/rna")
     assert hub.asked == []
+
+
+def test_a_repository_that_is_public_is_not_taken_for_a_private_one(hub: Hub, tmp_path: Path) -> None:
+    saved(tmp_path)
+    commit = sent(tmp_path)
+    told = refused("push", tmp_path / "rna", "a/rna", "--licence", "mit", "--private")
+    assert told.startswith("a/rna is there, and public: expected a private repository")
+    assert hub.branches["a/rna", "main"] == commit
+    hub.private["a/rna"] = True
+    sent(tmp_path, "--private")
+
+
+@pytest.mark.parametrize("config", [None, b'{"model_type": "bert"}', b"[]", b"\xff"])
+def test_the_model_of_another_library_is_not_overwritten(hub: Hub, tmp_path: Path, config: bytes | None) -> None:
+    saved(tmp_path)
+    files = {"model.safetensors": b"0"} | ({} if config is None else {"config.json": config})
+    hub.repos["a/rna"], hub.branches["a/rna", "main"] = {"1" * 40: files}, "1" * 40
+    told = refused("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    assert told.startswith("a/rna holds another model: expected an empty repository")
+    assert hub.branches["a/rna", "main"] == "1" * 40
+    with pytest.raises(InputError if config is None else CheckpointError):
+        mmlego.load("a/rna", revision="main")
+
+
+def test_a_notice_in_the_repository_is_no_hindrance(hub: Hub, tmp_path: Path) -> None:
+    saved(tmp_path)
+    files = {"README.md": b"# soon", "LICENSE": b"MIT"}
+    hub.repos["a/rna"], hub.branches["a/rna", "main"] = {"1" * 40: files}, "1" * 40
+    with pytest.raises(InputError, match=r"a/rna at main holds no checkpoint of mmlego: got no config.json and no "):
+        mmlego.load("a/rna", revision="main")
+    commit = sent(tmp_path)
+    mmlego.load("a/rna", revision=commit)
+    cached = next((tmp_path / "cache").rglob(commit))
+    assert {file.name for file in cached.iterdir()} == set(FILES)  # of four files in the repository
+
+
+def test_what_is_damaged_at_home_is_not_sent(hub: Hub, tmp_path: Path) -> None:
+    saved(tmp_path)
+    weights = tmp_path / "rna" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
+    assert "is damaged" in refused("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    weights.unlink()
+    assert "is not whole" in refused("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("revision", ["../../x", "a b", "", "/etc", "main\n", "a//b"])
+def test_a_revision_is_a_name_of_git(hub: Hub, revision: str) -> None:
+    with pytest.raises(InputError, match="a revision of a repository"):
+        mmlego.load("a/rna", revision=revision)
+    assert hub.asked == []
+
+
+def test_an_answer_of_another_commit_is_refused(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    saved(tmp_path)
+    commit = sent(tmp_path)
+    other = tmp_path / ("2" * 40)
+    (tmp_path / "rna").rename(other)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(other))
+    with pytest.raises(InputError, match=f"a/rna at {commit} is not what came: expected commit {commit}, got 2222"):
+        mmlego.load("a/rna", revision=commit)
+
+
+def test_blocks_of_the_hub_are_merged_by_their_names(hub: Hub, tmp_path: Path) -> None:
+    first = saved(tmp_path)
+    commit = sent(tmp_path)
+    mmlego.save(LegoBlock(table_block(first.plate, "labs").encoder, first.plate, "labs"), tmp_path / "labs")
+    with inside(tmp_path):
+        done("merge", "a/rna@main", "labs", "-o", "one", "--weights", "uniform")
+        assert mmlego.load("one").card.parents[0].endswith(f"a/rna@{commit}")
+        hub.repos["b/rna"], hub.branches["b/rna", "main"] = hub.repos["a/rna"], hub.branches["a/rna", "main"]
+        said = done("merge", "a/rna@main", f"b/rna@{commit}", "-o", "two", "--name", "a/rna@main=rna@x")
+        assert "rna@x (a/rna@main), rna@b (b/rna@" in said.text
+        asked = len(hub.asked)
+        assert refused("merge", "labs/rna@main", "-o", "three").startswith("labs/rna@main not found: expected run fold")
+        assert len(hub.asked) == asked  # a slip in a path asks nobody
+        assert refused("merge", "a/none@main", "-o", "three").startswith("a/none at main cannot be fetched: got ")
+        done("push", "two", "a/both", "--licence", "mit")
+    card = header(hub.repos["a/both"][hub.branches["a/both", "main"]]["README.md"].decode())
+    assert (card["base_model"], card["base_model_relation"]) == (["a/rna", "b/rna"], "merge")
+
+
+def test_a_branch_that_moves_while_a_recipe_runs(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = saved(tmp_path)
+    commit = sent(tmp_path)
+    (tmp_path / "recipe.yaml").write_text("blocks:\n  rna: {hub: a/rna, revision: main}\n")
+    original = running.block_hash
+
+    def moved(place: Path) -> str:
+        hub.branches["a/rna", "main"] = "0" * 40
+        return original(place)
+
+    monkeypatch.setattr(running, "block_hash", moved)
+    with inside(tmp_path):
+        done("run", "recipe.yaml", "-o", "model")
+    assert mmlego.load(tmp_path / "model" / "merge").card.parents[0].endswith(f"a/rna@{commit}")
+    assert first.modality == "rna"
+
+
+def test_what_else_lies_in_a_folder_is_not_of_the_block(tmp_path: Path) -> None:
+    saved(tmp_path)
+    found = block_hash(tmp_path / "rna")
+    (tmp_path / "rna" / "notes.txt").unlink()
+    assert block_hash(tmp_path / "rna") == found
+    config = tmp_path / "rna" / "config.json"
+    config.write_text(config.read_text() + " ")
+    assert block_hash(tmp_path / "rna") != found
+
+
+def test_licences(hub: Hub, tmp_path: Path) -> None:
+    on = plate()
+    blocks = [table_block(on, "rna"), table_block(on, "labs")]
+    blocks[0].card.licence = "cc-by-nc-4.0"
+    mmlego.save(LegoMerge(blocks), tmp_path / "merge")
+    with pytest.warns(LegoWarning, match=r"Blocks in it are under cc-by-nc-4.0, it is sent under mit: nobody has"):
+        push(tmp_path / "merge", "a/merge", licence="mit")
+    mmlego.save(blocks[1], tmp_path / "labs")
+    with pytest.warns(LegoWarning, match=r"knows no licence 'cc-by-4': its card says other, cc-by-4. .*cc-by-4.0"):
+        commit = push(tmp_path / "labs", "a/labs", licence="cc-by-4")
+    assert header(hub.repos["a/labs"][commit]["README.md"].decode())["license_name"] == "cc-by-4"
+    commit = push(tmp_path / "labs", "a/labs", licence="https://hospital.example/terms")
+    told = header(hub.repos["a/labs"][commit]["README.md"].decode())
+    assert (told["license"], told["license_link"]) == ("other", "https://hospital.example/terms")
+
+
+def test_what_stands_for_few_patients_is_told_before_it_is_sent(hub: Hub, tmp_path: Path) -> None:
+    mmlego.save(table_block(plate(Survival([12.0, 24.0]))), tmp_path / "rna")
+    said = done("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    assert "It holds 1 value of fewer than 5 patients: the last cut of time. mmlego inspect --privacy" in said.error

@@ -21,7 +21,7 @@ LAYERS = (
     ("errors", "lazy", "version"),
     ("anonymity", "extras", "files", "plugins", "scalars", "sites", "turns", "wording", "yaml_knots"),
     ("nn", "bounds", "card", "checkpoint_config", "run_folder", "sections"),
-    ("encoders", "tasks", "encoding"),
+    ("encoders", "tasks", "encoding", "hub_card"),
     ("learners",),
     ("baseplate", "held_out"),
     ("readout",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -102,21 +103,54 @@ def render_card(config: dict[str, Any]) -> str:
     config
         The configuration of the checkpoint.
     """
+    licence = card_of(config).licence
+    lines = ["---", "library_name: mmlego"]
+    lines += [f"license: {json.dumps(licence, ensure_ascii=False)}"] if licence else []
+    lines += ["tags:", "- mmlego", f"- {task_of(config)['name']}", "---", "", ""]
+    return "\n".join(lines) + card_body(config, '"path/to/this/folder"')
+
+
+def card_of(config: Mapping[str, Any]) -> Card:
+    """Return the card of a checkpoint's model; an empty one of a baseplate.
+
+    Parameters
+    ----------
+    config
+        The configuration of the checkpoint.
+    """
+    blocks = config.get("blocks", [])
+    return Card(**(config.get("card") or (blocks[0]["card"] if blocks else {})))
+
+
+def task_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how the task of a checkpoint is described.
+
+    Parameters
+    ----------
+    config
+        The configuration of the checkpoint.
+    """
+    told: dict[str, Any] = config["plates"][0]["config"]["task"]
+    return told
+
+
+def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -> str:
+    """Return the card of a checkpoint as Markdown, without its header.
+
+    Parameters
+    ----------
+    config
+        The configuration of the checkpoint.
+    place
+        The first arguments of ``mmlego.load`` that load it, as Python is written.
+    more
+        Lines of further sections, which stand before how it is loaded.
+    """
     kind = config["kind"]
     names = [block["modality"] for block in config.get("blocks", [])]
-    task = config["plates"][0]["config"]["task"]
-    card = Card(**(config.get("card") or (config["blocks"][0]["card"] if names else {})))
+    task, card = task_of(config), card_of(config)
     title = {"baseplate": "Baseplate", "block": "LegoBlock", "merge": "LegoMerge", "fuse": "LegoFuse"}[kind]
-    lines = ["---", "library_name: mmlego"]
-    lines += [f"license: {json.dumps(card.licence, ensure_ascii=False)}"] if card.licence else []
-    lines += [
-        "tags:",
-        "- mmlego",
-        f"- {task['name']}",
-        "---",
-        "",
-        f"# {title}" + (f": {', '.join(names)}" if names else ""),
-    ]
+    lines = [f"# {title}" + (f": {', '.join(names)}" if names else "")]
     plates = ", ".join(plate["fingerprint"][:12] for plate in config["plates"])
     rows = [
         ("Task", ", ".join(f"{key} {_of_task(value)}" for key, value in task.items() if value is not None)),
@@ -136,9 +170,10 @@ def render_card(config: dict[str, Any]) -> str:
         lines += ["", "## Made of", "", *(f"- {_one_line(parent)}" for parent in card.parents)]
     if card.recipe:
         lines += ["", "## Recipe", "", *(f"- {name}: {_one_line(_told(value))}" for name, value in card.recipe.items())]
+    lines += more
     foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block.get("encoder", {})]
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
-    lines += ["", "```python", "import mmlego", "", f'model = mmlego.load("path/to/this/folder"{modules})', "```", ""]
+    lines += ["", "```python", "import mmlego", "", f"model = mmlego.load({place}{modules})", "```", ""]
     return "\n".join(lines)
 
 

@@ -140,7 +140,8 @@ def keep_origins(place: Path, blocks: Mapping[str, Path]) -> None:
             way = None if run is None else Path(os.path.relpath(run.place, own)).as_posix()
         except ValueError:  # on another drive of Windows: no way leads there
             way = None
-        content[name] = {"run": way, "name": source.resolve().name, "sha256": read_config(source)["sha256"]}
+        sha256 = None if run is None else read_config(source)["sha256"]
+        content[name] = {"run": way, "name": source.resolve().name, "sha256": sha256}
     file = home.fit(place.name) / MADE_OF
     if content:
         write_atomically(file, json.dumps(content, indent=2) + "\n")

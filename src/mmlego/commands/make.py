@@ -25,10 +25,14 @@ from mmlego.commands.runs import read_cohort
 from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.commands.sites import Names, named, told
 from mmlego.errors import InputError, LegoWarning
+from mmlego.hub import named_on_hub
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
 
-Sources = Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders, or checkpoints of blocks.")]
+Sources = Annotated[
+    list[Path],
+    typer.Argument(metavar="RUN", help="Run folders, checkpoints of blocks, or OWNER/NAME@REVISION on the Hub."),
+]
 _SCORED = "Patients trained and validated on, and scores on the latter"
 
 
@@ -354,9 +358,10 @@ def _saved_settings(sources: list[Path]) -> Path | None:
 
 def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool) -> Path:
     """Return where to save, refused at once if it is taken."""
-    absent = [str(source) for source in sources if not source.exists()]
+    absent = [str(source) for source in sources if not source.exists() and named_on_hub(source) is None]
     if absent:
-        raise InputError(f"{', '.join(absent)} not found", expected="run folders, or checkpoints of blocks")
+        expected = "run folders, checkpoints of blocks, or owner/name@revision on the Hub"
+        raise InputError(f"{', '.join(absent)} not found", expected=expected)
     run = _run_folder(sources)
     if out is None and run is None:
         raise InputError("no place to save", expected="--out FOLDER, as the blocks are not one run's", got="none")

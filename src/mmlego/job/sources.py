@@ -11,6 +11,7 @@ from mmlego.brick import Brick
 from mmlego.checkpoint import load
 from mmlego.data import Cohort, Split
 from mmlego.errors import InputError, LegoWarning
+from mmlego.hub import named_on_hub
 from mmlego.job.begin import read_split
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
@@ -26,7 +27,7 @@ def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list
     Parameters
     ----------
     sources
-        The folders.
+        The folders; or repositories of the Hub, as ``owner/name@revision``.
     allow_missing
         Go on, with a warning, where the training of a modality was begun in a run and has left no block.
 
@@ -37,15 +38,23 @@ def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list
     """
     found = []
     for source in sources:
+        fetched = named_on_hub(source)
+        if fetched is not None:
+            repo, revision = fetched
+            found.append((source, _brick(load(repo, revision=revision), source)))
+            continue
         run = RunFolder(source)
         if run.has_blocks() and (lacking := run.lacking()):
             _tell_of_lacking(run, lacking, allow_missing=allow_missing)
         for place in run.saved_blocks() if run.has_blocks() else [source]:
-            model = load(place)
-            if not isinstance(model, Brick):
-                raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
-            found.append((place, model))
+            found.append((place, _brick(load(place), place)))
     return found
+
+
+def _brick(model: object, place: Path) -> Brick:
+    if not isinstance(model, Brick):
+        raise InputError(f"{place} holds no block", expected="a block", got=type(model).__name__)
+    return model
 
 
 def _tell_of_lacking(run: RunFolder, lacking: list[str], *, allow_missing: bool) -> None:

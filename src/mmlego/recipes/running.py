@@ -20,7 +20,7 @@ from mmlego.data.cohort.manifest import read_manifest
 from mmlego.errors import InputError, LegoWarning
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
-from mmlego.hub import fetch
+from mmlego.hub import CARD, FILES, fetch
 from mmlego.job.begin import keep_split, load_plate, make_split
 from mmlego.job.data import data_of
 from mmlego.job.held_out import tell_of_merge
@@ -131,6 +131,7 @@ def run_recipe(
         read, base = read_recipe(Path(recipe)), Path(recipe).parent if home is None else Path(home)
     folder = Path(out)
     _read_all(read, base)
+    read = _pinned(read)
     _claim(read, base, folder, overwrite=overwrite)
     blocks, places = _blocks(read, base, folder, progress=progress, overwrite=overwrite)
     merging = MergeSettings(**{name: getattr(read, name) for name in MergeSettings.model_fields})
@@ -150,17 +151,30 @@ def run_recipe(
 def block_hash(place: Path) -> str:
     """Return the SHA-256 of a saved block: of its files' names and contents, but for the card, which says the same.
 
+    What else lies in the folder is not of the block: of a repository of the Hub another program may have fetched more.
+
     Parameters
     ----------
     place
         The folder.
     """
     whole = hashlib.sha256()
-    for path in sorted(path for path in place.rglob("*") if path.is_file() and path.name != "README.md"):
+    for path in (path for name in sorted({*FILES} - {CARD}) if (path := place / name).is_file()):
         content = path.read_bytes()
         whole.update(f"{path.relative_to(place).as_posix()}\0{len(content)}\0".encode())
         whole.update(content)
     return whole.hexdigest()
+
+
+def _pinned(recipe: Recipe) -> Recipe:
+    """Return a recipe in which every branch of the Hub is the commit that it is now: it may move while this runs."""
+    blocks = {
+        name: part.model_copy(update={"revision": fetch(part.hub, part.revision)[1]})
+        if part.hub is not None and part.revision is not None
+        else part
+        for name, part in recipe.blocks.items()
+    }
+    return recipe.model_copy(update={"blocks": blocks})
 
 
 def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None:
@@ -172,8 +186,7 @@ def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None
             content["blocks"][name]["train"]["settings"] = said
     for name, part in recipe.blocks.items():
         if part.hub is not None and part.revision is not None:
-            place, content["blocks"][name]["revision"] = fetch(part.hub, part.revision)
-            content["blocks"][name]["sha256"] = _checked(part, place, name)
+            content["blocks"][name]["sha256"] = _checked(part, fetch(part.hub, part.revision)[0], name)
         elif part.path is not None:
             content["blocks"][name]["sha256"] = _checked(part, base / part.path, name)
     written = yaml.safe_dump(_moved(content, base, folder), sort_keys=False, allow_unicode=True)
