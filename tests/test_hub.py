@@ -214,8 +214,12 @@ def test_what_is_damaged_at_home_is_not_sent(hub: Hub, tmp_path: Path) -> None:
     weights = tmp_path / "rna" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     assert "is damaged" in refused("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        push(tmp_path / "rna", "a/rna", licence="mit")
     weights.unlink()
-    assert "is not whole" in refused("push", tmp_path / "rna", "a/rna", "--licence", "mit")
+    with pytest.raises(CheckpointError, match="is not whole"):
+        push(tmp_path / "rna", "a/rna", licence="mit")
+    assert "is damaged" in refused("inspect", tmp_path / "rna", "--privacy")
     assert hub.asked == []
 
 

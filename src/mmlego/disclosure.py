@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mmlego.anonymity import MIN_PATIENTS, Kept
-from mmlego.checkpoint_config import read_config
+from mmlego.checkpoint_config import broken, read_config
 from mmlego.learners.foreign import rows_in
 from mmlego.wording import counted, listed, shortened
 
@@ -161,24 +162,22 @@ def _is_level(text: str) -> bool:
 
 def _of_weights(place: Path, config: Mapping[str, Any]) -> list[Kept]:
     """Return how many numbers each brick has, and what in a model of another library is of single patients."""
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     sizes: dict[str, int] = {}
     odd: list[Kept] = []
     learners = dict(_learners(config))
-    with safe_open(place / WEIGHTS, framework="np") as file:
-        names = list(file.keys())
-        for name in names:
-            if not name.startswith("model."):
-                continue  # initial values of a baseplate are drawn by its seed
-            part = ".".join(name.split(".")[1:3]) if name.startswith("model.blocks.") else "all"
-            shape = file.get_slice(name).get_shape()
-            size = 1
-            for wide in shape:
-                size *= wide
-            sizes[part] = sizes.get(part, 0) + size
-            if name.endswith(".encoder.content") or name.endswith(".encoder.model"):
-                odd += _of_library(name, file.get_tensor(name).tobytes(), learners)
+    try:
+        with safe_open(place / WEIGHTS, framework="np") as file:
+            for name in file.keys():
+                if not name.startswith("model."):
+                    continue  # initial values of a baseplate are drawn by its seed
+                part = ".".join(name.split(".")[1:3]) if name.startswith("model.blocks.") else "all"
+                sizes[part] = sizes.get(part, 0) + math.prod(file.get_slice(name).get_shape())
+                if name.endswith(".encoder.content") or name.endswith(".encoder.model"):
+                    odd += _of_library(name, file.get_tensor(name).tobytes(), learners)
+    except (OSError, SafetensorError) as error:
+        raise broken(place / WEIGHTS, "safetensors", str(error)) from error
     note = "fitted to patients: nothing bounds what one of them moves"
     return [*odd, *(Kept(part, "weights", f"{size} numbers", None, note) for part, size in sizes.items())]
 
