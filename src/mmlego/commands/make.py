@@ -25,7 +25,6 @@ from mmlego.commands.runs import read_cohort
 from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.commands.sites import Names, named, told
 from mmlego.errors import InputError, LegoWarning
-from mmlego.hub import named_on_hub
 from mmlego.run_folder import RunFolder, runs_of
 from mmlego.wording import listed
 
@@ -358,6 +357,8 @@ def _saved_settings(sources: list[Path]) -> Path | None:
 
 def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool) -> Path:
     """Return where to save, refused at once if it is taken."""
+    from mmlego.hub import named_on_hub
+
     absent = [str(source) for source in sources if not source.exists() and named_on_hub(source) is None]
     if absent:
         expected = "run folders, checkpoints of blocks, or owner/name@revision on the Hub"
