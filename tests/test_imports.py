@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("errors", "lazy", "version"),
-    ("anonymity", "extras", "files", "plugins", "scalars", "sites", "turns", "wording", "yaml_knots"),
+    ("anonymity", "extras", "files", "json_files", "plugins", "scalars", "sites", "turns", "wording", "yaml_knots"),
     ("nn", "bounds", "card", "checkpoint_config", "run_folder", "sections"),
     ("encoders", "tasks", "encoding", "hub_card"),
     ("learners",),

@@ -28,6 +28,39 @@ def test_every_reader_refuses_them(tmp_path: Path, read: object, text: str) -> N
         read(path)  # type: ignore[operator]
 
 
+NO_DATA = {
+    "impossible date": "key: 2020-02-30",
+    "no month": "key: 2020-13-01",
+    "many digits": f"key: {'9' * 6000}",
+    "list as a key": "? [a, b]\n: c",
+    "mapping as a key": "{{a: 1}: b}",
+    "no number": "key: !!int x",
+    "no truth": "key: !!bool maybe",
+    "no bytes": "key: !!binary zzz",
+    "a date with a tag": "key: !!timestamp x",
+    "code": "key: !!python/object/apply:os.getcwd []",
+    "deep lists": "[" * 5000,
+    "deep sections": "{a: " * 5000,
+    "deep dashes": "- " * 5000,
+    "no letter": 'key: "\\UFFFFFFFF"',
+}
+
+
+@pytest.mark.parametrize("text", NO_DATA.values(), ids=NO_DATA)
+@pytest.mark.parametrize("read", [load_manifest, read_settings, read_recipe])
+def test_what_is_no_data_of_ours_is_an_error_of_ours(tmp_path: Path, read: object, text: str) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"a\.yaml.*(not YAML|cannot be read)"):
+        read(path)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("text", NO_DATA.values(), ids=NO_DATA)
+def test_an_override_that_is_no_data(text: str) -> None:
+    with pytest.raises(InputError, match="override"):
+        read_settings(overrides=[f"fit.epochs={text}"])
+
+
 @pytest.mark.parametrize("text", ["", "a: &x {b: 1}\nc: *x\nd: {<<: *x, e: 2}", "- &x [1]\n- *x", "a: 1"])
 def test_what_people_write_stays(text: str) -> None:
     tree = refuse_knots(text)

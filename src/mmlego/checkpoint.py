@@ -28,6 +28,7 @@ from mmlego.files import check_writable, folder_atomically, write_atomically
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.hub import fetch, parent_line
+from mmlego.json_files import read_json
 from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
@@ -231,7 +232,7 @@ def _is_ours(folder: Path) -> bool:
     if not {file.name for file in folder.iterdir()} <= {CONFIG, _WEIGHTS, _CARD}:
         return False
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(folder / CONFIG)
     except (OSError, ValueError):
         return False
     return isinstance(config, dict) and {"format", "mmlego", "kind"} <= config.keys()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlego.errors import CheckpointError, VersionError
+from mmlego.json_files import read_json
 
 # 1 where all bricks are LegoBlocks, as before there were others; 3 where blocks of several sites read one modality
 FORMAT = 3
@@ -30,7 +31,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     if not file.is_file():
         raise CheckpointError(f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none")
     try:
-        config = json.loads(file.read_text(encoding="utf-8"))
+        config = read_json(file)
     except ValueError as error:
         raise broken(file, "JSON", f"{error}") from error
     if not isinstance(config, dict) or type(config.get("format")) is not int or config["format"] < 1:

@@ -17,6 +17,7 @@ from mmlego.checkpoint_config import read_config
 from mmlego.errors import CheckpointError
 from mmlego.files import write_atomically
 from mmlego.fuse import LegoFuse
+from mmlego.json_files import read_json
 from mmlego.learners.out_of_fold import OutOfFold
 from mmlego.merge import LegoMerge
 from mmlego.run_folder import RunFolder, runs_of
@@ -73,7 +74,7 @@ def recall_answers(brick: Brick, folder: Path) -> None:
         return
     parts = _parts(brick)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         for label in parts.keys() & content.keys():
             one, part = content[label], parts[label]
             marks = one.get("marks")
@@ -161,7 +162,7 @@ def origins_of(place: Path) -> dict[str, tuple[RunFolder | None, str]]:
     """
     home = RunFolder(place.parent)
     try:
-        content = json.loads((home.fit(place.name) / MADE_OF).read_text(encoding="utf-8"))
+        content = read_json(home.fit(place.name) / MADE_OF)
         told = {name: (one["run"], str(one["name"]), one["sha256"]) for name, one in content.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}

@@ -13,13 +13,14 @@ Runs that were begun before there was ``private/`` have these files beside the o
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmlego.errors import InputError
 from mmlego.files import PRIVATE, make_folder
+from mmlego.json_files import read_json
+from mmlego.sites import is_folder_name
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
@@ -167,10 +168,10 @@ class RunFolder:
         if not self.modalities.is_file():
             return []
         try:
-            names = json.loads(self.modalities.read_text(encoding="utf-8"))
+            names = read_json(self.modalities)
         except ValueError:
             names = None
-        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        if not isinstance(names, list) or not all(isinstance(name, str) and is_folder_name(name) for name in names):
             raise InputError(
                 f"{self.modalities} is no list of modalities",
                 expected="their names, in the order of the cohort",

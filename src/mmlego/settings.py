@@ -21,7 +21,7 @@ from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, Section, TuningSettings
 from mmlego.wording import UTF8
-from mmlego.yaml_knots import refuse_knots
+from mmlego.yaml_knots import read_yaml
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
 NEURAL = "neural"  # the neural encoder that suits the kind
@@ -317,8 +317,7 @@ def parse_yaml(text: str) -> Any:
     yaml.YAMLError
         If it is none.
     """
-    refuse_knots(text)
-    return yaml.load(text, Loader=_Loader)  # a SafeLoader
+    return read_yaml(text, _Loader)
 
 
 def _override(content: dict[str, Any], override: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 AT = "@"
+MOST_LETTERS = 100  # of the name of a modality
 
 
 def modality_of(name: str) -> str:
@@ -62,3 +63,20 @@ def is_name(name: str) -> bool:
     """
     parts = name.split(AT)
     return len(parts) <= 2 and all(part.strip() == part != "" for part in parts)
+
+
+def is_folder_name(name: str) -> bool:
+    r"""Return whether a name can be that of a folder beside others: a block and its logs are kept under it.
+
+    Parameters
+    ----------
+    name
+        Of a block or a modality.
+
+    Examples
+    --------
+    >>> [is_folder_name(name) for name in ("rna", "clinical@a", "..", "a/b", " rna", "a\0", "x" * 300)]
+    [True, True, False, False, False, False, False]
+    """
+    odd = any(char in "/\\" or not char.isprintable() for char in name)
+    return not odd and name == name.strip() != "" and not name.startswith(".") and len(name) <= 2 * MOST_LETTERS + 1

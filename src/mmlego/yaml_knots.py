@@ -1,11 +1,44 @@
-"""Aliases of YAML that hold themselves, or unfold to more than anybody writes: refused before they are built."""
+"""YAML of files that others may have written: knots are refused unbuilt, all else is one kind of error."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import yaml
 
 MOST = 200_000  # values of a file, its aliases unfolded
 DEEPEST = 60
+
+
+def read_yaml(text: str, loader: type[yaml.SafeLoader]) -> Any:
+    r"""Return what YAML holds.
+
+    Parameters
+    ----------
+    text
+        The YAML.
+    loader
+        What makes data of it.
+
+    Raises
+    ------
+    yaml.YAMLError
+        If it is none, or holds what is no data: a date that is not in the calendar, a number of thousands of digits, a
+        key that is a list.
+
+    Examples
+    --------
+    >>> read_yaml("born: 2020-02-30", yaml.SafeLoader)
+    Traceback (most recent call last):
+    ...
+    yaml.error.YAMLError: it holds what is no value: day is out of range for month
+    """
+    refuse_knots(text)
+    try:
+        return yaml.load(text, Loader=loader)  # a SafeLoader
+    except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        # what PyYAML's constructors let through
+        raise yaml.YAMLError(f"it holds what is no value: {error}") from error
 
 
 def refuse_knots(text: str) -> yaml.Node | None:
@@ -31,7 +64,12 @@ def refuse_knots(text: str) -> yaml.Node | None:
         a: &x {b: *x}
                ^
     """
-    tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+    except RecursionError:
+        raise yaml.YAMLError(f"sections are more than {DEEPEST} deep") from None
+    except (ValueError, OverflowError, KeyError, AttributeError) as error:  # of escapes that name no letter
+        raise yaml.YAMLError(f"it cannot be read: {error}") from error
     sizes: dict[int, int] = {}
     if tree is not None and _size(tree, sizes, 0) > MOST:
         raise yaml.constructor.ConstructorError(None, None, f"it unfolds to more than {MOST} values", tree.start_mark)

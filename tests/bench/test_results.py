@@ -11,6 +11,7 @@ import pytest
 
 from mmlego import InputError
 from mmlego.bench import Results, compare, read_results
+from mmlego.bench.results import read_split_result
 
 
 @pytest.fixture
@@ -20,7 +21,7 @@ def small() -> Results:
         {"scores": {"block a": {"auroc": None, "brier": 0.3}, "LegoMerge": {"auroc": 0.8}, "LegoFuse": {"auroc": 0.9}}},
         {"scores": {"block a": {"auroc": 0.5, "brier": 0.1}, "LegoMerge": {"auroc": 0.6}}},
     ]
-    return Results({"folds": 3, "cohort": "x"}, "auroc", splits, {"p1": [1.0]})
+    return Results({"folds": 3, "cohort": "x", "patients": 1}, "auroc", splits, {"p1": [1.0]})
 
 
 def test_a_round_trip(small: Results, tmp_path: Path) -> None:
@@ -49,6 +50,56 @@ def test_other_files_are_no_results(tmp_path: Path, text: str) -> None:
     (tmp_path / "results.json").write_text(text)
     with pytest.raises(InputError, match=r"no results in .*results\.json: expected results\.json of mmlego bench"):
         read_results(tmp_path)
+
+
+WHOLE = {
+    "experiment": {"cohort": "x", "patients": 2, "folds": 2, "outcome": {"task": "survival"}},
+    "metric": "c_index",
+    "splits": [{"scores": {"A": {"c_index": 0.5}}, "patients": ["p", "q"], "risk": {"A": [0.1, 0.2]}, "cut": {"A": 0}}],
+    "outcome": {"p": [1, 2.5], "q": [0, 3]},
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "told"),
+    [
+        ("experiment.folds", 0, "experiment.folds.*greater than or equal to 2"),
+        ("experiment.patients", "12", "experiment.patients.*valid integer"),
+        ("experiment", [], "experiment: Input should be a valid dictionary"),
+        ("splits", [], "splits: List should have at least 1"),
+        ("splits.0.scores", None, "splits.0.scores"),
+        ("splits.0.scores.A.c_index", "high", "splits.0.scores.A.c_index"),
+        ("splits.0.scores.A.c_index", float("nan"), "finite"),
+        ("splits.0.risk.A", [0.1], "1 answers of A for 2 patients"),
+        ("splits.0.cut", {}, "risk of A without the cuts that belong to it"),
+        ("splits.0.patients", ["p", "r"], "outcome of patient 'r' is not there"),
+        ("outcome.q", [0], "outcome of patient 'q' is not there"),
+        ("splits.0.repeat", {"a": 1}, "splits.0.repeat"),
+    ],
+)
+def test_what_was_changed_by_hand_is_told_by_its_place(tmp_path: Path, place: str, value: object, told: str) -> None:
+    content = json.loads(json.dumps(WHOLE))
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(content))
+    assert read_results(file).methods == ["A"]
+    *way, last = place.split(".")
+    inner = content
+    for key in way:
+        inner = inner[int(key) if isinstance(inner, list) else key]
+    inner[last] = value
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=told):
+        read_results(file)
+
+
+def test_a_split_of_an_experiment_is_looked_at_before_it_counts_as_done(tmp_path: Path) -> None:
+    file = tmp_path / "000-a.json"
+    file.write_text(json.dumps(WHOLE["splits"][0] | {"fingerprint": {}}))
+    assert read_split_result(file)["fingerprint"] == {}
+    for text in ("{", "[" * 10_000, '{"scores": {"A": 1}}', "\ud800"):
+        file.write_text(text, errors="surrogatepass")
+        with pytest.raises(InputError, match=r"000-a\.json is damaged.*Delete it: the split is then measured again"):
+            read_split_result(file)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

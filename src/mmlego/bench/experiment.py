@@ -15,7 +15,7 @@ from pydantic import Field
 
 from mmlego.baselines import rivals_for
 from mmlego.bench.paired import score_paired
-from mmlego.bench.results import ENSEMBLE, Results
+from mmlego.bench.results import ENSEMBLE, Results, read_split_result
 from mmlego.bench.rivals import library_versions, score_rivals
 from mmlego.bench.score import score_bricks
 from mmlego.data import Cohort, Split, hash_patients
@@ -25,6 +25,7 @@ from mmlego.files import write_atomically
 from mmlego.fingerprint import Fingerprint, hash_cohort, hash_plain, hash_split
 from mmlego.job import train
 from mmlego.job.scoring import REFERENCE
+from mmlego.json_files import read_json
 from mmlego.run_folder import RunFolder
 from mmlego.sections import Repeated
 from mmlego.settings import Settings, write_settings
@@ -108,7 +109,7 @@ def run_experiment(
         tell = _prefixed(advance, f"split {i + 1} of {len(splits)}: ")
         file = run.cell(i, marks[i].stamp)
         if file.is_file():
-            result = json.loads(file.read_text())
+            result = read_split_result(file)
             for _ in range(stages(cohort)):
                 tell("done before")
         else:
@@ -203,9 +204,8 @@ def _once(
     stamp = Fingerprint(mark.cohort, mark.split, mark.settings, hash_plain(method))
     file = run.rivals(number, stamp.stamp)
     if file.is_file():
-        found: dict[str, Any] = json.loads(file.read_text())
-        return found
-    found = _plain(measured() | {"fingerprint": stamp.config()})
+        return read_split_result(file)
+    found: dict[str, Any] = _plain(measured() | {"fingerprint": stamp.config()})
     write_atomically(file, json.dumps(found))
     return found
 
@@ -267,7 +267,7 @@ def _warn_of_others(run: RunFolder, marks: list[Fingerprint]) -> None:
 def _found(file: Path) -> dict[str, Any]:
     """Return the fingerprint in a file of results; empty if it tells none, as those made before there were any."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8")).get("fingerprint")
+        found = read_json(file).get("fingerprint")
     except (ValueError, AttributeError):
         found = None
     return found if isinstance(found, dict) else {}

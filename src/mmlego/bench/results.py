@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from mmlego.bench.statistics import Comparison, compare
 from mmlego.errors import InputError
+from mmlego.json_files import read_json
 from mmlego.run_folder import RunFolder
 
 ENSEMBLE = "logit ensemble"
@@ -97,6 +99,109 @@ def read_results(path: Path) -> Results:
     """
     file = RunFolder(path).results if path.is_dir() else path
     try:
-        return Results(**json.loads(file.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"no results in {file}", expected="results.json of mmlego bench", got=error) from error
+        content = read_json(file)
+        found = _Whole.model_validate(content)
+        _check_outcomes(found)
+    except (OSError, ValueError) as error:
+        got = _first(error) if isinstance(error, ValidationError) else error
+        raise InputError(f"no results in {file}", expected="results.json of mmlego bench", got=got) from error
+    return Results(content["experiment"], content["metric"], content["splits"], content["outcome"])
+
+
+def read_split_result(file: Path) -> dict[str, Any]:
+    """Read what an experiment measured on one split.
+
+    Parameters
+    ----------
+    file
+        In its folder.
+
+    Raises
+    ------
+    InputError
+        If it is not as it was written.
+    """
+    try:
+        content: dict[str, Any] = read_json(file)
+        _Split.model_validate(content)
+    except (OSError, ValueError) as error:
+        got = _first(error) if isinstance(error, ValidationError) else error
+        expected, remedy = "what mmlego bench measured on a split", "Delete it: the split is then measured again."
+        raise InputError(f"{file} is damaged", expected=expected, got=got, remedy=remedy) from error
+    return content
+
+
+Scores: TypeAlias = dict[str, FiniteFloat | None]  # what was not defined is null
+
+
+class _Split(BaseModel):
+    """What stands in a split's result and is relied on; what else stands there is kept as it is."""
+
+    model_config = ConfigDict(strict=True)
+
+    scores: dict[str, Scores]
+    repeat: int = 0
+    patients: list[str] = Field(default_factory=list)
+    cpu: Scores = Field(default_factory=dict)
+    needs: dict[str, str] = Field(default_factory=dict)
+    seconds: FiniteFloat = 0.0
+    risk: dict[str, list[FiniteFloat]] | None = None
+    cut: dict[str, FiniteFloat] | None = None
+    risks: dict[str, list[list[FiniteFloat]]] | None = None
+    cuts: dict[str, list[FiniteFloat]] | None = None
+    probability: dict[str, list[FiniteFloat]] | None = None
+
+    def model_post_init(self, _: Any) -> None:
+        """Refuse answers that are not one of each patient, or lack the cut that goes with them."""
+        for name, answers, cuts in (("risk", self.risk, self.cut), ("risks", self.risks, self.cuts)):
+            if answers is not None and (cuts is None or answers.keys() - cuts.keys()):
+                raise ValueError(f"{name} of {', '.join(answers)} without the cuts that belong to it")
+        for model, risks in (self.risks or {}).items():
+            if any(len(one) != len((self.cuts or {})[model]) for one in risks):
+                raise ValueError(f"risks of {model} are not of each cause")
+        given: tuple[Mapping[str, list[Any]] | None, ...] = (self.risk, self.risks, self.probability)
+        for told in given:
+            for model, of_patients in (told or {}).items():
+                if len(of_patients) != len(self.patients):
+                    raise ValueError(f"{len(of_patients)} answers of {model} for {len(self.patients)} patients")
+
+
+class _Experiment(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    cohort: str
+    patients: int = Field(ge=0)
+    folds: int = Field(ge=2)
+    repeats: int = Field(default=1, ge=1)
+    disjoint: bool = True
+    outcome: dict[str, Any] | None = None
+    paired: float | None = None
+
+
+class _Whole(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    experiment: _Experiment
+    metric: str
+    splits: list[_Split] = Field(min_length=1)
+    outcome: dict[str, list[FiniteFloat | None]]
+
+
+def _check_outcomes(found: _Whole) -> None:
+    """Refuse patients of whom nothing is known, and causes that are not those of the outcome."""
+    task = (found.experiment.outcome or {}).get("task")
+    least = 2 if task == "survival" else 1
+    causes = TypeAdapter(dict[str, Any] | None).validate_python((found.experiment.outcome or {}).get("causes")) or {}
+    for split in found.splits:
+        for patient in split.patients:
+            if len(found.outcome.get(patient, ())) < least:
+                raise ValueError(f"the outcome of patient {patient!r} is not there")
+        for model, cuts in (split.cuts or {}).items():
+            if len(cuts) != len(causes):
+                raise ValueError(f"cuts of {model} are not of each cause")
+
+
+def _first(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(map(str, fault["loc"]))
+    return f"{place}: {fault['msg']}" if place else fault["msg"]

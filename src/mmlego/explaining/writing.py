@@ -16,6 +16,7 @@ from mmlego.explaining.features import FeatureValues
 from mmlego.explaining.molecules import drawn
 from mmlego.explaining.slides import geojson_of, heat_map, patch_size
 from mmlego.files import write_atomically
+from mmlego.json_files import read_json
 from mmlego.version import __version__
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def is_explanation(folder: Path) -> bool:
         Which.
     """
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT)
         known = {ABOUT, *about["files"]}
     except (OSError, ValueError, KeyError, TypeError):
         return False

@@ -15,6 +15,7 @@ from mmlego.data.cohort.splitting import Duplicates
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.files import write_atomically
 from mmlego.fingerprint import Fingerprint
+from mmlego.json_files import read_json
 from mmlego.run_folder import RunFolder
 from mmlego.sections import PlateSettings, Shares
 from mmlego.wording import listed
@@ -31,7 +32,7 @@ def read_split(run: RunFolder, cohort: Cohort) -> Split | None:
         If it is damaged, or would leak.
     """
     try:
-        known = json.loads(run.split.read_text(encoding="utf-8")).get("patients_sha256")
+        known = read_json(run.split).get("patients_sha256")
     except (ValueError, AttributeError):
         known = hash_patients(cohort.patients)  # damaged: load_splits says how
     if known != hash_patients(cohort.patients):
@@ -131,7 +132,7 @@ def claim(run: RunFolder, mark: Fingerprint, *, resume: bool) -> None:
     other = "Choose another folder, or pass resume=False to replace it."
     if resume and run.run.is_file():
         try:
-            found = json.loads(run.run.read_text(encoding="utf-8"))
+            found = read_json(run.run)
         except ValueError:
             found = {}
         odd = mark.differences(found if isinstance(found, dict) else {})

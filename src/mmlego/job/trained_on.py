@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmlego.files import write_atomically
+from mmlego.json_files import read_json
 from mmlego.run_folder import RunFolder
 
 
@@ -35,7 +36,7 @@ def keep_manifest(run: RunFolder, manifest: Path, folders: Sequence[Path] | None
 def known_manifest(run: RunFolder) -> tuple[Path, tuple[Path, ...]] | None:
     """Return the manifest that a run was trained on, and where its files lie; None if it is not known or gone."""
     try:
-        content = json.loads(run.trained_on.read_text(encoding="utf-8"))
+        content = read_json(run.trained_on)
         manifest = (run.place / content["manifest"]).resolve()
         folders = tuple((run.place / place).resolve() for place in content["folders"])
     except (OSError, ValueError, KeyError, TypeError):

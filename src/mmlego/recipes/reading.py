@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from mmlego.errors import InputError
 from mmlego.recipes.recipe import NEEDED, Recipe, needs_patients
 from mmlego.settings import parse_yaml
-from mmlego.wording import UTF8, counted, meant
+from mmlego.wording import UTF8, counted, meant, shortened
 from mmlego.yaml_knots import refuse_knots
 
 
@@ -124,7 +124,14 @@ def _said(faults: Sequence[Any], content: Any) -> str:
     reason = "; or: ".join(dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in faults))
     if not place or isinstance(fault["input"], Mapping):
         return f"{place}: {reason}" if place else reason
-    return f"{place!r} is wrong ({reason}), got {fault['input']!r}"
+    return f"{place!r} is wrong ({reason}), got {_brief(fault['input'])}"
+
+
+def _brief(value: Any) -> str:
+    try:
+        return shortened(repr(value), 200)
+    except ValueError:  # a number of thousands of digits
+        return "a number too long to be told"
 
 
 def _keys(loc: Sequence[Any]) -> list[str]:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from mmlego.errors import CheckpointError
 from mmlego.files import write_atomically
+from mmlego.json_files import parse_json
 
 
 class SafeCheckpointIO:
@@ -34,7 +35,7 @@ class SafeCheckpointIO:
         """Read a checkpoint."""
         try:
             with safe_open(path, "pt", device="cpu") as file:
-                structure = json.loads(file.metadata()["structure"])
+                structure = parse_json(file.metadata()["structure"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
             checkpoint = _restore(structure, tensors)
             if not isinstance(checkpoint, dict):

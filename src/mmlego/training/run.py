@@ -25,6 +25,7 @@ from mmlego.errors import CheckpointError, InputError
 from mmlego.files import make_folder, write_atomically
 from mmlego.fingerprint import hash_data, hash_tensors
 from mmlego.fuse import LegoFuse
+from mmlego.json_files import read_json
 from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
 from mmlego.training.evaluate import Model
 
@@ -149,7 +150,7 @@ def read_result(model: Model, folder: Path) -> pd.DataFrame:
             lines = [{name: float(text or "nan") for name, text in line.items()} for line in csv.DictReader(file)]
         history = history_frame(lines)
         model.load_state_dict(load_file(folder / BEST))
-    except (OSError, SafetensorError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, SafetensorError, ValueError, TypeError, KeyError, RuntimeError) as error:
         raise CheckpointError(
             f"the result of the run in {folder} cannot be read",
             expected=f"{HISTORY} and {BEST} as the run left them",
@@ -196,7 +197,7 @@ def history_text(rows: list[dict[str, float]]) -> str:
 
 def _read_run(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = read_json(file)
     except ValueError as error:
         raise CheckpointError(
             f"{file} is damaged", expected="JSON", got=error, remedy="Pass resume=False to start anew."

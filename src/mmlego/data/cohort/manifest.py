@@ -21,16 +21,14 @@ from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
-from mmlego.sites import AT
+from mmlego.sites import AT, MOST_LETTERS, is_folder_name
 from mmlego.wording import UTF8, listed, meant, shortened
-from mmlego.yaml_knots import refuse_knots
+from mmlego.yaml_knots import read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 M = TypeVar("M", bound=BaseModel)
-
-MOST_LETTERS = 100  # of the name of a modality
 
 
 class Manifest(BaseModel):
@@ -123,8 +121,7 @@ def load_manifest(path: str | os.PathLike[str]) -> object:
     source = Path(path)
     text = asked(lambda: _text_of(source), str(source))
     try:
-        refuse_knots(text)
-        return yaml.load(text, Loader=ManifestLoader)  # a SafeLoader
+        return read_yaml(text, ManifestLoader)
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
 
@@ -353,8 +350,7 @@ def sources_of_frames(
 
 def _check_name(name: str, where: str) -> None:
     """Refuse a name of a modality that cannot be that of a folder: its block and its logs are kept under it."""
-    odd = any(char in f"/\\{AT}" or not char.isprintable() for char in name)
-    if odd or not name.strip() or name != name.strip() or name.startswith(".") or len(name) > MOST_LETTERS:
+    if AT in name or not is_folder_name(name) or len(name) > MOST_LETTERS:
         expected = f"1 to {MOST_LETTERS} letters, without slashes and {AT}, and no dot or space at its ends"
         raise InputError(
             f"{where}: a modality cannot be called {shortened(name)!r}",

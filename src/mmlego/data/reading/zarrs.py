@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import numpy as np
 from mmlego.data.reading.files import FREE_BYTES, RATIO
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
+from mmlego.json_files import parse_json
 from mmlego.wording import listed
 
 # What turns bytes into numbers and text, and does nothing else: ``pickle`` is a codec too, and would run what it reads.
@@ -80,7 +80,7 @@ def _look_through(folder: Path, whole: Path) -> None:
 
 def _metadata(path: Path, whole: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        found = parse_json(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read {path.relative_to(whole).as_posix()!r} in {whole.name!r} ({error})") from error
     return found if isinstance(found, dict) else {}

@@ -11,6 +11,7 @@ from pathlib import Path
 from mmlego.data.splits.splits import Split, check_split
 from mmlego.errors import InputError, VersionError
 from mmlego.files import write_atomically
+from mmlego.json_files import read_json
 
 FORMAT = "mmlego-splits"
 VERSION = 1
@@ -112,7 +113,7 @@ def load_splits(path: str | os.PathLike[str], patients: Sequence[str]) -> list[S
     """
     source = Path(path)
     try:
-        content = json.loads(source.read_text(encoding="utf-8"))
+        content = read_json(source)
     except OSError as error:
         raise InputError(f"cannot read the splits {source} ({error.strerror})") from error
     except ValueError as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from mmlego.data.reading.files import read_lines
 from mmlego.data.splits.files import FORMAT, load_splits
 from mmlego.errors import InputError
+from mmlego.json_files import read_json
 from mmlego.wording import UTF8, label, listed
 
 Rows = list[dict[str, str]]
@@ -176,7 +176,7 @@ def _of_columns(
 
 def _of_json(source: Path, patients: Sequence[str]) -> list[NamedParts]:
     try:
-        content = json.loads(source.read_text(encoding="utf-8"))
+        content = read_json(source)
     except (OSError, ValueError) as error:
         remedy = UTF8 if isinstance(error, UnicodeDecodeError) else None
         raise InputError(f"{source.name} is not JSON ({error})", remedy=remedy) from error

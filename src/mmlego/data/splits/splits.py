@@ -48,7 +48,10 @@ class Split:
 
     def __init__(self, train: Rows, validation: Rows, test: Rows) -> None:
         for name, rows in (("train", train), ("validation", validation), ("test", test)):
-            array = np.asarray(rows)
+            try:
+                array = np.asarray(rows)
+            except (ValueError, OverflowError) as error:  # lists of unequal length in it
+                raise InputError(f"{name} is not a list of rows", expected="integers (n,)", got=error) from error
             if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
                 got = f"{array.dtype} of shape {array.shape}"
                 raise InputError(f"{name} is not a list of rows", expected="integers (n,)", got=got)

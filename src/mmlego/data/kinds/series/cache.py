@@ -15,6 +15,7 @@ import numpy as np
 from mmlego.data.kinds.series.stays import Stays
 from mmlego.errors import LegoWarning, noted
 from mmlego.files import write_atomically
+from mmlego.json_files import parse_json
 
 VARIABLE = "MMLEGO_CACHE"  # the environment variable that names a folder for all caches
 FOLDER = ".mmlego-cache"  # beside the manifest, otherwise
@@ -117,7 +118,7 @@ def _load(file: Path, key: str) -> Stays | None:
         with safe_open(file, framework="numpy") as content:
             said = content.metadata() or {}
             arrays = {name: content.get_tensor(name) for name in _ARRAYS}
-        patients, names, skipped = (tuple(str(text) for text in json.loads(said[name])) for name in _TEXTS)
+        patients, names, skipped = (tuple(str(text) for text in parse_json(said[name])) for name in _TEXTS)
         sizes, variable, time, value = (arrays[name].astype(kind, copy=False) for name, kind in _ARRAYS.items())
     except (OSError, SafetensorError, ValueError, KeyError, TypeError):
         return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +12,7 @@ from mmlego.data.reading.places import Places, asked
 from mmlego.encoders.hugging_face import longest_text
 from mmlego.errors import CheckpointError, InputError
 from mmlego.extras import import_extra
+from mmlego.json_files import read_json
 from mmlego.wording import listed
 
 EXTRA = "'mmlego[text]'"
@@ -92,7 +92,7 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
         # Of some models the library would make up a tokenizer without any words.
         raise InputError(f"no tokenizer can be read in {folder.name!r}", expected=listed(_VOCABULARIES, 3), got="none")
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = read_json(folder / "config.json")
         found = transformers.AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
         )

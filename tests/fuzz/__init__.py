@@ -1,0 +1,1 @@
+"""Mutated inputs of every kind: ``python -m tests.fuzz --help``; ``make fuzz``."""
