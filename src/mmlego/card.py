@@ -160,6 +160,7 @@ def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -
         ("Baseplate", plates),
         ("Data", _one_line(card.data) or ("" if kind == "baseplate" else "not described")),
         ("Patients", ", ".join(f"{value} {key}" for key, value in card.patients.items())),
+        ("Differential privacy", private_line(card.recipe)),
         ("Validation", ", ".join(f"{key} {value:.4f}" for key, value in card.validation.items())),
         ("Made with", f"mmlego {config['mmlego']}, torch {config['torch']}"),
     ]
@@ -175,6 +176,27 @@ def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f"model = mmlego.load({place}{modules})", "```", ""]
     return "\n".join(lines)
+
+
+def private_line(recipe: Mapping[str, Any]) -> str:
+    """Return what a recipe promises of the weights: ε and δ, and of what; empty where nothing is promised.
+
+    Parameters
+    ----------
+    recipe
+        Of a card.
+
+    Examples
+    --------
+    >>> private_line({"privacy": {"epsilon": 2.984, "delta": 1e-05, "covers": "the training of the weights"}})
+    'ε 2.99, δ 1e-05, for each training patient, of the training of the weights'
+    """
+    told = recipe.get("privacy")
+    if not isinstance(told, Mapping):
+        return ""
+    begun = f"; {told['begun']}" if "begun" in told else ""
+    rounded = math.ceil(told["epsilon"] * 100) / 100  # up: it is a bound
+    return f"ε {rounded:g}, δ {told['delta']:g}, for each training patient, of {told['covers']}{begun}"
 
 
 def _told(value: Any) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mmlego.anonymity import MIN_PATIENTS, Kept
+from mmlego.card import private_line
 from mmlego.checkpoint_config import broken, read_config
 from mmlego.learners.foreign import rows_in
 from mmlego.wording import counted, listed, shortened
@@ -178,8 +179,17 @@ def _of_weights(place: Path, config: Mapping[str, Any]) -> list[Kept]:
                     odd += _of_library(name, file.get_tensor(name).tobytes(), learners)
     except (OSError, SafetensorError) as error:
         raise broken(place / WEIGHTS, "safetensors", str(error)) from error
-    note = "fitted to patients: nothing bounds what one of them moves"
-    return [*odd, *(Kept(part, "weights", f"{size} numbers", None, note) for part, size in sizes.items())]
+    promised = _promises(config)
+    notes = {part: promised.get(part, "fitted to patients: nothing bounds what one of them moves") for part in sizes}
+    return [*odd, *(Kept(part, "weights", f"{size} numbers", None, notes[part]) for part, size in sizes.items())]
+
+
+def _promises(config: Mapping[str, Any]) -> dict[str, str]:
+    """Return by part of the weights what differential privacy promises of them."""
+    alone = config["kind"] == "block"
+    cards = {"all" if alone else f"blocks.{one['modality']}": one.get("card", {}) for one in config.get("blocks", [])}
+    told = {part: private_line(card.get("recipe", {})) for part, card in cards.items()}
+    return {part: f"differential privacy: {line}" for part, line in told.items() if line}
 
 
 def _learners(config: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

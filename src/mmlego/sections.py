@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Section(BaseModel):
@@ -31,6 +31,21 @@ class PlateSettings(Section):
     state: Literal["complex", "real", "untracked"] = "complex"
     share_steps: bool = True
     dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+class PrivacySettings(Section):
+    """What training with differential privacy promises: an ε, or the noise of which one follows."""
+
+    epsilon: float | None = Field(default=None, gt=0, le=100)
+    noise_multiplier: float | None = Field(default=None, ge=0.1, le=1e4)
+    delta: float = Field(gt=0, lt=1)
+    max_grad_norm: float = Field(default=1.0, gt=0, le=1e30)
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> PrivacySettings:
+        if (self.epsilon is None) == (self.noise_multiplier is None):
+            raise ValueError("epsilon or noise_multiplier, one of them: the other follows")
+        return self
 
 
 class TuningSettings(Section):

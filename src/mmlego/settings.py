@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import yaml
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from mmlego.encoders import encoder_names, usual_options
 from mmlego.errors import InputError, UnknownNameError
@@ -19,7 +26,7 @@ from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
-from mmlego.sections import PlateSettings, Section, TuningSettings
+from mmlego.sections import PlateSettings, PrivacySettings, Section, TuningSettings
 from mmlego.wording import UTF8
 from mmlego.yaml_knots import read_yaml
 
@@ -124,6 +131,13 @@ class FitSettings(Section):
     monitor: str = "loss"
     class_weights: Literal["balanced"] | list[float] | None = None
     gradient_clip: float | None = Field(default=1.0, gt=0, le=MOST)
+    privacy: PrivacySettings | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave privacy out where there is none: so runs that were begun before there was any go on."""
+        made: dict[str, Any] = serialise(self)
+        return made if self.privacy is not None else {key: value for key, value in made.items() if key != "privacy"}
 
 
 class TuneSettings(FitSettings):
@@ -132,6 +146,7 @@ class TuneSettings(FitSettings):
     epochs: int = Field(default=5, ge=1)
     lr: float = Field(default=1e-4, gt=0, le=MOST)
     patience: int | None = Field(default=None, ge=1)
+    privacy: None = None  # of blocks alone
 
 
 class MergeSettings(Section):
@@ -211,6 +226,18 @@ class Settings(Section):
     merge: MergeSettings = MergeSettings()
     fuse: FuseSettings = FuseSettings()
     seed: int = Field(default=0, ge=0, lt=2**63)
+
+    @model_validator(mode="after")
+    def _private_blocks_learn(self) -> Settings:
+        if self.fit.privacy is not None:
+            chosen = {"encoder": self.encoder, **{f"encoders.{name}": one for name, one in self.encoders.items()}}
+            for where, one in chosen.items():
+                if one.name in learner_names():
+                    raise ValueError(
+                        f"fit.privacy is of neural blocks, and {where} is the learner {one.name!r}, which is fitted "
+                        f"without noise: set {where}.name: neural"
+                    )
+        return self
 
 
 def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Settings:

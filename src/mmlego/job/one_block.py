@@ -96,6 +96,13 @@ def train_block(
     _refuse_few(len(having(cohort, [name], train)), name, cohort.sources[name].min_patients)
     prepared = cohort.prepare(train, task=plate.task, modalities=[name])
     chosen, given = choice_for(prepared.preprocessing[name], plate, name, settings)
+    if settings.fit.privacy is not None and chosen.name == AUTO:
+        raise InputError(
+            f"fit.privacy: modality {name!r} gets learners, which are fitted without noise",
+            expected="neural blocks",
+            got=f"encoder {AUTO!r}",
+            remedy="Set encoder.name: neural.",
+        )
     if _narrow(plate, name, settings):
         told = (
             f"Modality {name!r} gets a neural block: the latent, {plate.width} wide, has no room to read "

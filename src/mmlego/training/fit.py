@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from mmlego.bounds import bounds_of, within
@@ -22,10 +23,13 @@ from mmlego.fuse import LegoFuse
 from mmlego.held_out import tell_held_out
 from mmlego.merge import LegoMerge
 from mmlego.scalars import as_number, as_numbers
+from mmlego.sections import PrivacySettings
 from mmlego.settings import FitSettings, Settings, TuneSettings
 from mmlego.tasks.prior import prior_logits
 from mmlego.training import loop
+from mmlego.training.alone import suits
 from mmlego.training.evaluate import Data, Model, all_logits, data_for, scores_of, warn_of_memory
+from mmlego.training.private import Privacy, check_private, plan
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
 
@@ -46,6 +50,7 @@ def fit(
     monitor: str = "loss",
     class_weights: str | Sequence[float] | None = None,
     gradient_clip: float | None = 1.0,
+    privacy: Mapping[str, float] | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     resume: bool = True,
@@ -87,6 +92,11 @@ def fit(
         ``"balanced"``, one number a class, or None.
     gradient_clip
         Largest norm of the gradient; None: no limit.
+    privacy
+        Train a block with differential privacy (DP-SGD): ``{"epsilon": 3, "delta": 1e-5}``, or ``noise_multiplier`` in
+        place of ``epsilon``; ``max_grad_norm`` of one patient, 1 by default, in place of ``gradient_clip``. The card
+        tells ε of the weights' training; preprocessing, the prior, scores and early stopping are not covered. On the
+        CPU; needs the extra ``private``. Noise is the system's own chance: the seed does not repeat it.
     seed
         Of the validation split, the order of the patients, dropout and what is sampled or augmented: the same seed
         gives the same numbers on a CPU.
@@ -145,6 +155,10 @@ def fit(
             return _evaluated(model, train if valid is None else valid, settings["batch_size"])
         _check_trainable(model, train, monitor)
         train = _weighted(train, settings["class_weights"])
+        private, begun = None, bool(model.card.patients)
+        if privacy is not None:
+            private = _private(model, train, settings, privacy, (accelerator, devices, strategy, precision))
+            accelerator = "cpu"
         with run_folder(out) as folder:
             run = {} if out is None else describe_run(model, train, valid, settings)
             if open_run(folder, run, resume=resume):
@@ -161,11 +175,43 @@ def fit(
                     tensorboard=tensorboard and out is not None,
                     progress=progress,
                     trainer=trainer,
+                    privacy=private,
                 )
                 history = read_result(model, folder) if rows is None else history_frame(rows)
                 close_run(folder, run)
         _write_card(model, train, valid, settings)
+        if private is not None:
+            model.card.recipe["privacy"] = private.config(begun=begun)
+        if isinstance(model, LegoFuse):  # what was promised of the blocks' weights does not hold for tuned ones
+            for name in model.modalities:
+                model.block(name).card.recipe.pop("privacy", None)
         return history
+
+
+def _private(
+    model: Model, train: PatientData, settings: dict[str, Any], privacy: Mapping[str, float], places: tuple[Any, ...]
+) -> Privacy:
+    """Return what is promised, and note in the settings what makes the run another one."""
+    check_private(model, train, settings["class_weights"])
+    known = PrivacySettings.model_fields
+    try:
+        asked = PrivacySettings.model_validate(dict(privacy))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        where = ".".join(map(str, fault["loc"]))
+        expected = f"of {', '.join(known)}" if fault["type"] in ("extra_forbidden", "missing") else None
+        what = f"privacy of fit{f', {where}' if where else ''}: {fault['msg'].removeprefix('Value error, ')}"
+        raise InputError(what, expected=expected, got=repr(dict(privacy))) from error
+    if not suits("cpu" if places[0] == "auto" else places[0], *places[1:]):
+        raise InputError(
+            "privacy of fit",
+            expected="one process on the CPU in single precision",
+            got=f"{places}",
+            remedy="Leave accelerator, devices, strategy and precision out.",
+        )
+    settings["privacy"] = asked.model_dump(exclude_none=True)
+    settings["gradient_clip"] = None  # each patient's is clipped instead
+    return plan(settings["privacy"], len(train), settings["batch_size"], settings["epochs"])
 
 
 def _check_settings(settings: dict[str, Any]) -> dict[str, Any]:

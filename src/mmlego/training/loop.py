@@ -22,6 +22,7 @@ from mmlego.training.alone import TrainerAlone, TrainingAlone, suits
 from mmlego.training.callbacks import Callback, EpochBar, KeepBest
 from mmlego.training.evaluate import Model, scored
 from mmlego.training.module import Optimisation, seed_all
+from mmlego.training.private import Privacy, PrivateTrainer
 
 # Metrics of which lower is better, over all tasks.
 LOWER = frozenset({"loss", "log_loss", "brier", "ece", "ibs", "rmse", "mae"})
@@ -38,6 +39,7 @@ def train(
     tensorboard: bool,
     progress: bool,
     trainer: dict[str, Any],
+    privacy: Privacy | None = None,
 ) -> list[dict[str, float]] | None:
     """Train a model in place, and leave everything else as it was: modes, device, dtypes, the random state.
 
@@ -55,6 +57,8 @@ def train(
         Whether to write the state of training, to write logs, to show a bar.
     trainer
         ``accelerator``, ``devices``, ``strategy`` and ``precision``, for Lightning.
+    privacy
+        What is promised of the weights; None: nothing.
 
     Returns
     -------
@@ -90,14 +94,12 @@ def train(
         model.train()
         seed_all(settings["seed"])
         if alone:
-            TrainerAlone(
-                callbacks,
-                max_epochs=settings["epochs"],
-                gradient_clip=settings["gradient_clip"],
-                folder=folder,
-                resumable=resumable,
-                tensorboard=tensorboard,
-            ).fit(TrainingAlone(*what))
+            options = {"max_epochs": settings["epochs"], "gradient_clip": settings["gradient_clip"], "folder": folder}
+            options |= {"resumable": resumable, "tensorboard": tensorboard}
+            driver = (
+                TrainerAlone(callbacks, **options) if privacy is None else PrivateTrainer(privacy, callbacks, **options)
+            )
+            driver.fit(TrainingAlone(*what))
         else:
             if find_spec("lightning") is None:
                 raise MissingExtraError("fit on such devices needs Lightning", remedy="pip install lightning")
