@@ -123,7 +123,7 @@ def test_a_fuse_accepts_what_its_settings_do(value: Any) -> None:
 
 def test_a_baseplate_says_what_its_settings_want() -> None:
     for name, value, expected in (
-        ("steps", 0, "steps of a Baseplate: expected an int ≥ 1, got 0"),
+        ("steps", 0, "steps of a Baseplate: expected an int ≥ 1, at most 1000, got 0"),
         ("seed", 2**63, "seed of a Baseplate: expected an int ≥ 0, below 2⁶³, got 9223372036854775808"),
         ("temperature", math.inf, "temperature of a Baseplate: expected a number > 0, finite, got inf"),
         ("dropout", 1.0, "dropout of a Baseplate: expected a number ≥ 0, below 1, got 1.0"),

@@ -390,7 +390,7 @@ def fitted_place(tmp_path: Path) -> Path:
         (("rows", "form"), "pooled", "expected rows of 4 columns, got 17 from"),
         (("rows", "ordered"), "no", "ordered and gaps of what becomes rows"),
         (("rows", "terms"), [1], "cannot be built"),
-        (("learner", "name"), "forest", "wrong sizes for learner 'forest'"),
+        (("learner", "name"), "forest", "wrong arguments for learner 'forest'"),
         (("scores",), 7, "damaged"),
     ],
 )

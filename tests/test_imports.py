@@ -18,9 +18,22 @@ FILES = sorted(ROOT.rglob("*.py"))
 
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
+    ("printable",),
     ("errors", "lazy", "version"),
-    ("anonymity", "extras", "files", "json_files", "plugins", "scalars", "sites", "turns", "wording", "yaml_knots"),
-    ("nn", "bounds", "card", "checkpoint_config", "run_folder", "sections"),
+    (
+        "anonymity",
+        "closing",
+        "extras",
+        "files",
+        "json_files",
+        "plugins",
+        "scalars",
+        "sites",
+        "turns",
+        "wording",
+        "yaml_knots",
+    ),
+    ("nn", "admitted", "bounds", "budget", "card", "checkpoint_config", "run_folder", "sections"),
     ("encoders", "tasks", "encoding", "hub_card"),
     ("learners",),
     ("baseplate", "held_out"),

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.bounds import bounds_of, within
+from mmlego.budget import bounded
 from mmlego.errors import InputError, MismatchError
 from mmlego.nn.attention import CrossAttention
 from mmlego.nn.feedforward import GatedFeedForward
@@ -223,18 +224,26 @@ class Baseplate:
                 raise InputError(f"{name} of a Baseplate", expected=expected, got=repr(getattr(self, name)))
 
     def _draw(self) -> dict[str, Tensor]:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"), bounded("a Baseplate"):
             torch.manual_seed(self.seed)
-            values = {"latent": torch.randn(self.channels, self.width)}
-            for s in range(1 if self.share_steps else self.steps):
-                step = Step(self, token_width=1).state_dict(prefix=f"steps.{s}.")
-                values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
-            values |= Head(self.width, self.task.outputs).state_dict(prefix="head.")
+            values = self._made()
             values["head.linear.bias"] = values["head.linear.bias"] + self.task.start
         return {name: value.detach().clone() for name, value in values.items()}
 
+    def _made(self) -> dict[str, Tensor]:
+        values = {"latent": torch.randn(self.channels, self.width)}
+        for s in range(1 if self.share_steps else self.steps):
+            step = Step(self, token_width=1).state_dict(prefix=f"steps.{s}.")
+            values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
+        return values | Head(self.width, self.task.outputs).state_dict(prefix="head.")
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the initial values, of which none is allocated."""
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            return {name: tuple(value.shape) for name, value in self._made().items()}
+
     def _checked(self, initial: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        expected = {name: tuple(value.shape) for name, value in self._draw().items()}
+        expected = self._shapes()
         got = {name: tuple(value.shape) for name, value in initial.items()}
         if expected != got:
             odd = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))

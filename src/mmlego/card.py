@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mmlego.errors import InputError
+from mmlego.printable import escaped
 from mmlego.scalars import as_number, is_number
 from mmlego.wording import in_brief, made_of
 
@@ -96,7 +97,7 @@ _KINDS: dict[str, tuple[type, ...]] = {
 
 
 def render_card(config: dict[str, Any]) -> str:
-    """Return the card of a checkpoint as Markdown, with the header that model hubs read.
+    """Return the card of a checkpoint as Markdown, with the header that model hubs read; control characters as escapes.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -
     foreign = [block["modality"] for block in config.get("blocks", []) if "foreign" in block.get("encoder", {})]
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f"model = mmlego.load({place}{modules})", "```", ""]
-    return "\n".join(lines)
+    return escaped("\n".join(lines))
 
 
 def private_line(recipe: Mapping[str, Any]) -> str:

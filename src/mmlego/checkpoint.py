@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate
 from mmlego.brick import Brick
+from mmlego.budget import bounded
 from mmlego.card import Card, render_card
 from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
 from mmlego.errors import CheckpointError, InputError, LegoError, LegoWarning, MismatchError
@@ -162,7 +163,7 @@ def load(
                 part.open(trusted)
         for part in () if isinstance(model, Baseplate) else model.modules():
             if isinstance(part, FittedBlock):
-                check_fitted(part)
+                check_fitted(part, trusted)
     except LegoError:
         raise
     except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
@@ -190,7 +191,8 @@ def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:
         return plates[config["plates"][0]["fingerprint"]]
     weights = {name.removeprefix("model."): value for name, value in tensors.items() if name.startswith("model.")}
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten at once
-        model = _build(config, plates, given)
+        with bounded("the model", shapes={name: tuple(value.shape) for name, value in weights.items()}):
+            model = _build(config, plates, given)
     _load_weights(model, weights, given, path)
     return model
 

@@ -13,6 +13,7 @@ import typer
 from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, push, recipes, report
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
+from mmlego.printable import escaped
 from mmlego.version import __version__
 
 app = typer.Typer(
@@ -119,7 +120,7 @@ def _print(text: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    Console(stderr=True).print(Text("error: ", style="bold red") + Text(text), soft_wrap=True)
+    Console(stderr=True).print(Text("error: ", style="bold red") + Text(escaped(text)), soft_wrap=True)
 
 
 def _said(error: Exception) -> str:

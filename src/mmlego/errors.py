@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from mmlego.printable import escaped
+
 
 class LegoError(Exception):
-    """The root of all errors that mmlego raises itself.
+    """The root of all errors that mmlego raises itself; what a terminal would obey is escaped in its text.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ class LegoError(Exception):
         text = what + (f": {', '.join(parts)}" if parts else "")
         if remedy is not None:
             text = f"{text.removesuffix('.')}. {remedy}"  # the clause may be another error, which ends in a remedy
-        super().__init__(text)
+        super().__init__(escaped(text))
         self.remedy = remedy
 
 
@@ -81,6 +83,9 @@ class MissingExtraError(LegoError, ImportError):
 
 class LegoWarning(UserWarning):
     """Something the caller should know, with a sensible answer all the same."""
+
+    def __init__(self, *told: object) -> None:
+        super().__init__(*(escaped(one) if isinstance(one, str) else one for one in told))
 
 
 @contextmanager

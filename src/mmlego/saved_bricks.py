@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -14,10 +14,12 @@ from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.bundle import Bundle
 from mmlego.card import Card
-from mmlego.encoders.registry import build_encoder
+from mmlego.closing import closed
+from mmlego.encoders.registry import build_encoder, encoder_class
 from mmlego.errors import CheckpointError, InputError, LegoError, MissingExtraError, UnknownNameError
 from mmlego.fitted import FittedBlock
-from mmlego.learners.registry import build_learner
+from mmlego.learners.base import Learner
+from mmlego.learners.registry import build_learner, learner_class
 from mmlego.learners.rows import Rows
 
 COPY = "Copy it again from where it was made."
@@ -128,22 +130,24 @@ def _fitted(described: Mapping[str, Any], plate: Baseplate) -> FittedBlock:
     blank = torch.zeros(k)
     slope = torch.zeros(k, described["scores"])
     try:
-        learner = build_learner(described["learner"]["name"], described["learner"]["config"])
+        learner = _learner(modality, described["learner"])
         rows = Rows(**described["rows"])
         return FittedBlock(learner, plate, modality, rows=rows, slope=slope, offset=blank, base=blank)
-    except (MissingExtraError, UnknownNameError):
+    except (MissingExtraError, UnknownNameError, CheckpointError):
         raise
     except LegoError as error:
         raise CheckpointError(f"the brick of {modality!r} cannot be built: {error}") from error
 
 
-def check_fitted(brick: FittedBlock) -> None:
+def check_fitted(brick: FittedBlock, trusted: Sequence[str] = ()) -> None:
     """Ask a fitted brick that was loaded about a row of zeros: what does not fit is told now, not when it is used.
 
     Parameters
     ----------
     brick
         With its weights.
+    trusted
+        Types of models of other libraries that the user trusts.
 
     Raises
     ------
@@ -156,8 +160,9 @@ def check_fitted(brick: FittedBlock) -> None:
         got = f"{brick.rows.columns} from {brick.rows!r}"
         raise CheckpointError(what, expected=f"rows of {learner.in_features} columns", got=got)
     try:
-        raw = learner(torch.zeros(1, learner.in_features, dtype=torch.float64))
-    except MissingExtraError:
+        with closed(f"the model of {brick.modality!r}", {}, type(learner), trusted=trusted):
+            raw = learner(torch.zeros(1, learner.in_features, dtype=torch.float64))
+    except LegoError:
         raise
     except Exception as error:  # models of libraries say in many ways that their bytes are none of theirs
         raise CheckpointError(f"{what} ({type(error).__name__}: {error})", remedy=COPY) from error
@@ -175,7 +180,7 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
                 got="none",
                 remedy="Build the module as before and pass it to load; its weights come from the checkpoint.",
             )
-        encoder = build_encoder(saved["name"], saved["config"])
+        encoder = _encoder(modality, saved)
     try:
         return LegoBlock(
             encoder,
@@ -189,6 +194,35 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
         )
     except LegoError as error:
         raise CheckpointError(f"the block of {modality!r} cannot be built: {error}") from error
+
+
+def _encoder(modality: str, saved: Mapping[str, Any]) -> nn.Module:
+    """Return an encoder of ours as it was described; while it is built nothing is fetched, run or read."""
+    make = encoder_class(saved["name"])  # what is installed is imported now, by its name among the entry points
+    try:
+        with closed(f"the encoder of {modality!r}", saved["config"], make):
+            return build_encoder(saved["name"], saved["config"], of_file=True)
+    except (MissingExtraError, UnknownNameError, CheckpointError):
+        raise
+    except LegoError as error:
+        raise CheckpointError(f"the encoder of {modality!r} cannot be built: {error}") from error
+
+
+def _learner(modality: str, saved: Mapping[str, Any]) -> Learner:
+    make = learner_class(saved["name"])
+    for name in _names_within(saved["config"]):
+        learner_class(name)
+    with closed(f"the model of {modality!r}", saved["config"], make):
+        return build_learner(saved["name"], saved["config"])
+
+
+def _names_within(config: Any) -> Iterator[str]:
+    """Yield the names of learners that a learner is made of."""
+    parts = [config, *config.get("parts", ())] if isinstance(config, Mapping) else []
+    for part in parts:
+        if isinstance(part, Mapping) and isinstance(part.get("name"), str):
+            yield part["name"]
+            yield from _names_within(part.get("config"))
 
 
 def build_across(described: Mapping[str, Any], plates: Mapping[str, Baseplate], modalities: Sequence[str]) -> Across:

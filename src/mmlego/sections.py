@@ -17,13 +17,13 @@ class Section(BaseModel):
 class PlateSettings(Section):
     """Arguments of ``Baseplate``, which reads its bounds here."""
 
-    channels: int = Field(default=16, ge=1)
-    width: int = Field(default=32, ge=1)
-    steps: int = Field(default=2, ge=1)
-    heads: int = Field(default=4, ge=1)
-    head_width: int = Field(default=16, ge=1)
+    channels: int = Field(default=16, ge=1, le=2**20)
+    width: int = Field(default=32, ge=1, le=2**20)
+    steps: int = Field(default=2, ge=1, le=1000)
+    heads: int = Field(default=4, ge=1, le=4096)
+    head_width: int = Field(default=16, ge=1, le=2**20)
     seed: int = Field(default=0, ge=0, lt=2**63)
-    expansion: int = Field(default=2, ge=1)
+    expansion: int = Field(default=2, ge=1, le=4096)
     temperature: float = Field(default=1.0, gt=0, lt=math.inf)
     activation: Literal["identity", "leaky_relu"] = "identity"
     normalise: bool = True

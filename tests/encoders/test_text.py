@@ -125,7 +125,7 @@ def own_code(folder: Path) -> None:
         (shutil.rmtree, r"expected a local folder with config.json.*downloads nothing"),
         (no_safetensors, "cannot read the model in.*its weights as safetensors"),
         (fewer_layers, r"lacks weights: expected all of a BertModel, got no encoder\.layer\.2.* and 15 more"),
-        (own_code, "cannot read the model in"),
+        (own_code, "the model in 'model' is of no known model.*got 'mine'"),
     ],
 )
 def test_a_folder_that_is_no_whole_model_is_refused(folder: Path, damage: Any, message: str) -> None:
@@ -145,7 +145,7 @@ def test_a_name_on_the_hub_is_no_folder(make: Any) -> None:
     [
         ({"model_type": "berd"}, "is of no known model: expected a known model_type, got 'berd'"),
         ({"hidden_size": 8}, "expected a known model_type, got None"),
-        ({**CONFIGS["bert"], "hiden_size": 8}, r"holds keys that 'bert' does not know: got \['hiden_size'\]"),
+        ({**CONFIGS["bert"], "hiden_size": 8}, r"holds keys that 'bert' does not know: got 'hiden_size'"),
     ],
 )
 def test_a_configuration_of_no_model_is_refused(config: dict[str, Any], message: str) -> None:

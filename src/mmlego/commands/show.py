@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from mmlego.errors import LegoWarning
+from mmlego.printable import escaped
 
 Advance = Any
 
@@ -62,7 +63,7 @@ def answer(content: Mapping[str, Any], *, wanted: bool) -> None:
         Whether ``--json`` was given.
     """
     if wanted:
-        typer.echo(json.dumps(_defined(content), indent=2, ensure_ascii=False))
+        typer.echo(escaped(json.dumps(_defined(content), indent=2, ensure_ascii=False)))
 
 
 def _defined(content: Any) -> Any:
@@ -77,10 +78,18 @@ def _defined(content: Any) -> Any:
 
 
 def console() -> Any:
-    """Return the console for results, which prints names as they are: brackets and colons in them mean nothing."""
-    from rich.console import Console
+    """Return the console for results, which prints names as they are: brackets and colons in them mean nothing.
 
-    return Console(markup=False, highlight=False, emoji=False, stderr=_heard["aside"])
+    Nor do control characters: of a name, a card or a configuration they are printed as escapes.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class Plain(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(escaped(text), **options)
+
+    return Plain(markup=False, highlight=False, emoji=False, stderr=_heard["aside"])
 
 
 def in_options(text: str) -> str:
@@ -118,7 +127,7 @@ def stages(total: int, title: str) -> Iterator[Advance]:
     )
 
     columns = (
-        TextColumn(title, markup=False),
+        TextColumn(escaped(title), markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(elapsed_when_finished=True),
@@ -126,7 +135,7 @@ def stages(total: int, title: str) -> Iterator[Advance]:
     )
     with Progress(*columns, console=console()) as bar:
         task = bar.add_task(title, total=total, stage="")
-        yield lambda stage: bar.update(task, advance=1, stage=stage)
+        yield lambda stage: bar.update(task, advance=1, stage=escaped(stage))
 
 
 @contextmanager

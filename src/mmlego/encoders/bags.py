@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.nn.ragged import Ragged
 from mmlego.nn.spectral import at_least_float32
@@ -36,7 +37,9 @@ class PatchMLP(nn.Sequential):
     ordered = False
     tokenwise = True
 
-    def __init__(self, in_features: int, hidden: int = 128, out_features: int = 128, dropout: float = 0.0) -> None:
+    def __init__(
+        self, in_features: Width, hidden: Width = 128, out_features: Width = 128, dropout: Chance = 0.0
+    ) -> None:
         layers: list[nn.Module] = [nn.Linear(in_features, hidden), nn.ReLU()]
         if dropout > 0:
             layers.append(nn.Dropout(dropout))
@@ -73,7 +76,7 @@ class GatedAttentionMIL(nn.Module):
     accepts_ragged = True
 
     def __init__(
-        self, in_features: int, out_features: int = 128, attention_width: int = 64, dropout: float = 0.0
+        self, in_features: Width, out_features: Width = 128, attention_width: Width = 64, dropout: Chance = 0.0
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features

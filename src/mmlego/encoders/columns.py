@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Heads, Layers, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.nn.transformer import Transformer
 
@@ -45,7 +46,12 @@ class ColumnTransformer(nn.Module):
     accepts_missing = True
 
     def __init__(
-        self, in_features: int, out_features: int = 64, layers: int = 2, heads: int = 4, dropout: float = 0.1
+        self,
+        in_features: Width,
+        out_features: Width = 64,
+        layers: Layers = 2,
+        heads: Heads = 4,
+        dropout: Chance = 0.1,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Heads, Layers, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError, ShapeError, UnknownNameError
 from mmlego.extras import import_extra
@@ -71,13 +73,13 @@ class GraphEncoder(nn.Module):
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int = 64,
-        layers: int = 3,
+        in_features: Width,
+        out_features: Width = 64,
+        layers: Layers = 3,
         conv: Literal["gin", "gat"] = "gin",
-        edge_features: int = 0,
-        heads: int = 4,
-        dropout: float = 0.0,
+        edge_features: Annotated[int, Field(ge=0, le=2**24)] = 0,
+        heads: Heads = 4,
+        dropout: Chance = 0.0,
     ) -> None:
         super().__init__()
         if conv not in ("gin", "gat"):

@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 
-from mmlego.errors import InputError
+from mmlego.admitted import brief
+from mmlego.encoders.hugging_face_keys import admitted_keys, declared
+from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 
 # Types whose positions begin behind the id of padding.
@@ -57,6 +59,8 @@ def load_hugging_face(model: str | Mapping[str, Any], what: str) -> tuple[Any, d
             found = _without_pooling(
                 lambda **options: transformers.AutoModel.from_config(config, dtype=torch.float32, **options)
             )
+        except LegoError:
+            raise
         except Exception as error:  # each model checks its sizes in its own way
             raise _unfit(config.model_type, what, error) from error
     else:
@@ -121,17 +125,24 @@ def longest_text(model: Any) -> int | None:
 
 
 def _config_of(transformers: Any, folder: str) -> Any:
+    """Return the configuration in a folder: what its type declares of it, and nothing that names code or places."""
+    name, place = Path(folder).name, Path(folder) / "config.json"
     try:
-        return transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-    except (OSError, ValueError, KeyError) as error:
-        got = str(error).splitlines()[0]
-        name = Path(folder).name
+        given = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        got = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"no model in {name!r}", expected="config.json of a known model", got=got) from error
+    if not isinstance(given, dict):
+        raise InputError(f"no model in {name!r}", expected="config.json of a known model", got=type(given).__name__)
+    config = _config(transformers, given, f"the model in {name!r}", of_folder=True)
+    if isinstance(given.get("architectures"), list):
+        config.architectures = [str(one) for one in given["architectures"]]
+    return config
 
 
 def _described(transformers: Any, config: Any) -> dict[str, Any]:
-    known = _default(transformers, config.model_type)
-    described = {key: value for key, value in json.loads(config.to_json_string()).items() if hasattr(known, key)}
+    known = declared(_default(transformers, config.model_type))
+    described = {key: value for key, value in json.loads(config.to_json_string()).items() if key in known}
     if _is_half(config):  # of the model that is built from this the encoder will be taken
         described["is_encoder_decoder"] = True
     return {key: value for key, value in described.items() if key not in _OF_A_FILE}
@@ -150,11 +161,11 @@ def _from_folder(transformers: Any, folder: str, what: str) -> Any:
             got=repr(str(folder)),
             remedy="mmlego downloads nothing: save the model once with save_pretrained(folder), and give the folder.",
         )
-    options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False}
-    whole = transformers.AutoModel
+    _check_files(Path(folder), what)
+    config = _config_of(transformers, folder)
+    whole = transformers.AutoModelForTextEncoding if _is_half(config) else transformers.AutoModel
+    options = {"local_files_only": True, "use_safetensors": True, "trust_remote_code": False, "config": config}
     try:
-        if _is_half(transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)):
-            whole = transformers.AutoModelForTextEncoding
         found, report = _without_pooling(
             lambda **more: whole.from_pretrained(
                 folder, dtype=torch.float32, output_loading_info=True, **options, **more
@@ -176,21 +187,40 @@ def _from_folder(transformers: Any, folder: str, what: str) -> Any:
     return found
 
 
-def _config(transformers: Any, given: dict[str, Any], what: str) -> Any:
+def _check_files(folder: Path, what: str) -> None:
+    """Refuse a folder whose weights would be looked for elsewhere."""
+    if (folder / "adapter_config.json").exists():
+        raise InputError(
+            f"{what} finds an adapter in {folder.name!r}",
+            expected="a whole model",
+            got="adapter_config.json, which names another",
+            remedy="Merge the adapter into its model, and save that with save_pretrained(folder).",
+        )
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        try:
+            parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+            odd = sorted(part for part in parts if not (folder / part).is_file() or Path(part).name != part)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise InputError(f"{index.name} in {folder.name!r} cannot be read", got=error) from error
+        if odd:
+            raise InputError(f"{index.name} in {folder.name!r}", expected="files beside it", got=repr(odd[0]))
+
+
+def _config(transformers: Any, given: dict[str, Any], what: str, *, of_folder: bool = False) -> Any:
     kind = given.pop("model_type", None)
     try:
         known = _default(transformers, kind)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"the configuration of {what} is of no known model", expected="a known model_type", got=repr(kind)
+            f"the configuration of {what} is of no known model", expected="a known model_type", got=brief(kind)
         ) from error
-    unknown = [key for key in given if not hasattr(known, key)]
-    if unknown:
-        raise InputError(f"the configuration of {what} holds keys that {kind!r} does not know", got=unknown)
+    kept = admitted_keys(given, known, what, of_folder=of_folder)
     try:
-        return transformers.AutoConfig.for_model(kind, **given)
+        config = transformers.AutoConfig.for_model(kind, **kept)
     except Exception as error:  # each model checks its values in its own way
         raise _unfit(kind, what, error) from error
+    return config
 
 
 def _unfit(kind: Any, what: str, error: Exception) -> InputError:

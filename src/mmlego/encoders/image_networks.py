@@ -5,13 +5,15 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from mmlego.admitted import Width
 from mmlego.encoders.hugging_face import load_hugging_face
 from mmlego.encoders.images import cells, check_image
+from mmlego.encoders.network_arguments import admitted_arguments, check_fetches_nothing
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError, MissingExtraError, ShapeError, UnknownNameError
 from mmlego.extras import import_extra
@@ -21,8 +23,6 @@ __doctest_requires__ = {
     "VisionTransformerEncoder": ["transformers"],
     "TimmEncoder": ["timm"],
 }
-# Arguments by which networks fetch weights or unpickle them.
-_FETCHING = ("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay")
 
 
 @register_encoder("monai")
@@ -41,7 +41,8 @@ class MonaiEncoder(nn.Module):
     network
         The name of a class in ``monai.networks.nets``.
     arguments
-        Its arguments, as JSON can hold them. Weights are loaded into ``encoder.network`` afterwards, if at all.
+        Its arguments: numbers, words, lists and dicts of such. Weights are loaded into ``encoder.network`` afterwards,
+        if at all: switches by which the network would fetch some are off.
     out_features
         ``e``, the width of the tokens. Without it, the block needs ``sample=`` to find it.
     output
@@ -70,19 +71,19 @@ class MonaiEncoder(nn.Module):
         self,
         network: str,
         arguments: Mapping[str, Any],
-        out_features: int | None = None,
+        out_features: Width | None = None,
         output: int | None = None,
     ) -> None:
         super().__init__()
         nets = import_extra("monai.networks.nets", "MonaiEncoder", "'mmlego[images]'")
         found = getattr(nets, network, None)
-        if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        if not (isinstance(found, type) and issubclass(found, nn.Module)) or network.startswith("_"):
             names = [name for name in dir(nets) if isinstance(getattr(nets, name), type)]
             close = ", ".join(difflib.get_close_matches(network, names, n=3)) or "a class of monai.networks.nets"
             raise UnknownNameError("unknown network of MONAI", expected=close, got=repr(network))
-        _refuse_fetching(arguments, network)
+        admitted = admitted_arguments(arguments, found, f"MONAI's {network}")
         try:
-            self.network = found(**arguments)
+            self.network = found(**admitted)
         except ImportError as error:
             raise MissingExtraError(f"{network} needs a package beside MONAI: {error}") from error
         except TypeError as error:
@@ -152,6 +153,8 @@ class VisionTransformerEncoder(nn.Module):
 
     ordered = False
     tokenwise = False
+
+    of_file: ClassVar[dict[str, Any]] = {"model": dict[str, Any]}  # never a folder
 
     def __init__(self, model: str | Mapping[str, Any]) -> None:
         super().__init__()
@@ -233,14 +236,14 @@ class TimmEncoder(nn.Module):
     ordered = False
     tokenwise = False
 
-    def __init__(self, model: str, in_channels: int = 3, arguments: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, model: str, in_channels: Width = 3, arguments: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         arguments = dict(arguments or {})
         timm = import_extra("timm", "TimmEncoder", "timm torchvision, in builds that fit your torch")
         if not timm.is_model(model):
             close = ", ".join(difflib.get_close_matches(model, timm.list_models(), n=3)) or "a model of timm"
             raise UnknownNameError("unknown model of timm", expected=close, got=repr(model))
-        _refuse_fetching(arguments, model)
+        check_fetches_nothing(arguments, f"timm's {model}")
         try:
             self.network = timm.create_model(
                 model, pretrained=False, num_classes=0, global_pool="", in_chans=in_channels, **arguments
@@ -301,14 +304,3 @@ def _refuse_other(given: Mapping[str, Any], chosen: Mapping[str, Any], what: str
                 got=chosen[name],
                 remedy="Leave it out: it follows from the images (colour: grey or rgb in their section).",
             )
-
-
-def _refuse_fetching(arguments: Mapping[str, Any], network: str) -> None:
-    asked = [name for name in _FETCHING if arguments.get(name)]
-    if asked:
-        raise InputError(
-            f"{network} would fetch its weights",
-            expected="random weights to start from",
-            got=", ".join(f"{name}={arguments[name]!r}" for name in asked),
-            remedy="Load weights that you have into encoder.network with load_state_dict.",
-        )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError, ShapeError
 
@@ -61,12 +63,12 @@ class SmallCNN(nn.Module):
 
     def __init__(
         self,
-        in_channels: int,
-        out_features: int = 64,
+        in_channels: Width,
+        out_features: Width = 64,
         dims: Literal[2, 3] = 2,
-        channels: Sequence[int] = (16, 32, 64),
+        channels: Annotated[Sequence[Width], Field(max_length=100)] = (16, 32, 64),
         pool: bool = False,
-        dropout: float = 0.0,
+        dropout: Chance = 0.0,
     ) -> None:
         super().__init__()
         if dims not in (2, 3) or len(channels) == 0:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Heads, Layers, Span, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError
 from mmlego.nn.gaps import VariableDropout, carry_forward, last_measured, time_since
@@ -61,11 +63,11 @@ class GRUD(nn.Module):
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int = 64,
-        unit: float = 24.0,
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
+        in_features: Width,
+        out_features: Width = 64,
+        unit: Span = 24.0,
+        dropout: Chance = 0.0,
+        input_dropout: Chance = 0.0,
     ) -> None:
         super().__init__()
         variables = _count_variables(in_features)
@@ -167,15 +169,15 @@ class TimeTransformer(nn.Module):
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int = 64,
-        layers: int = 2,
-        heads: int = 4,
-        shortest: float = 1.0,
-        longest: float = 200.0,
-        periods: int = 8,
-        dropout: float = 0.1,
-        input_dropout: float = 0.0,
+        in_features: Width,
+        out_features: Width = 64,
+        layers: Layers = 2,
+        heads: Heads = 4,
+        shortest: Span = 1.0,
+        longest: Span = 200.0,
+        periods: Annotated[int, Field(ge=1, le=4096)] = 8,
+        dropout: Chance = 0.1,
+        input_dropout: Chance = 0.0,
     ) -> None:
         super().__init__()
         variables = _count_variables(in_features)

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError
 
@@ -53,11 +54,11 @@ class PathwayTokens(nn.Module):
 
     def __init__(
         self,
-        in_features: int,
+        in_features: Width,
         sets: Sequence[Sequence[int]],
-        out_features: int = 64,
-        hidden: int = 16,
-        dropout: float = 0.1,
+        out_features: Width = 64,
+        hidden: Width = 16,
+        dropout: Chance = 0.1,
     ) -> None:
         super().__init__()
         _check_sets(sets, in_features)

@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from mmlego.errors import InputError, UnknownNameError
+from mmlego.admitted import check_arguments
+from mmlego.budget import bounded
+from mmlego.errors import InputError, LegoError, UnknownNameError
 from mmlego.plugins import Registry
 
 _ENCODERS: Registry[type[nn.Module]] = Registry("encoder", "mmlego.encoders")
@@ -150,15 +152,27 @@ def arguments_of(name: str, given: Mapping[str, Any], options: Mapping[str, Any]
     return {key: value for key, value in given.items() if key in known} | dict(options)
 
 
-def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
+def build_encoder(name: str, config: Mapping[str, Any], *, of_file: bool = False) -> nn.Module:
     """Return a new encoder by its registered name.
+
+    Its constructor gets arguments of the kinds and sizes that its signature declares, and no others.
+
+    Parameters
+    ----------
+    name
+        A registered name.
+    config
+        The arguments.
+    of_file
+        Whether they come out of a file: then what the class declares in a dict ``of_file`` stands in place of the
+        kinds of its signature, so that an argument that may be a folder cannot be one.
 
     Raises
     ------
     UnknownNameError
         If no encoder has this name; the message lists the known ones.
     InputError
-        If an argument is missing or unknown.
+        If an argument is missing or unknown, of another kind or size than declared, or they do not fit together.
     MissingExtraError
         If the distribution that offers it cannot be imported.
 
@@ -168,12 +182,13 @@ def build_encoder(name: str, config: Mapping[str, Any]) -> nn.Module:
     64
     """
     cls = encoder_class(name)
-    signature = inspect.signature(cls.__init__)
+    what = f"encoder {name!r}"
+    check_arguments(cls, config, what, narrower=vars(cls).get("of_file") if of_file else None)
     try:
-        signature.bind(None, **config)
-    except TypeError as error:
-        known = [p for p in signature.parameters if p != "self"]
-        raise InputError(
-            f"wrong arguments for encoder {name!r} ({error})", expected=f"of {known}", got=sorted(config)
-        ) from error
-    return cls(**config)
+        with bounded(what):
+            return cls(**config)
+    except (LegoError, MemoryError):
+        raise
+    except Exception as error:  # arguments that do not fit each other, which each library says in its own way
+        got = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise InputError(f"{what} cannot be built", expected="arguments that fit together", got=got) from error

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Heads, Layers, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.errors import InputError
 from mmlego.nn.masks import real_first
@@ -62,14 +63,14 @@ class CharTransformer(nn.Module):
 
     def __init__(
         self,
-        vocabulary: int,
-        out_features: int = 64,
-        convolutions: int = 2,
-        kernel: int = 5,
-        stride: int = 1,
-        layers: int = 2,
-        heads: int = 4,
-        dropout: float = 0.1,
+        vocabulary: Width,
+        out_features: Width = 64,
+        convolutions: Layers = 2,
+        kernel: Width = 5,
+        stride: Width = 1,
+        layers: Layers = 2,
+        heads: Heads = 4,
+        dropout: Chance = 0.1,
     ) -> None:
         super().__init__()
         if kernel % 2 == 0 or kernel < 1 or stride < 1:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
+from mmlego.admitted import Chance, Width
 from mmlego.encoders.registry import register_encoder
 from mmlego.nn.gaps import VariableDropout
 from mmlego.nn.masks import real_first
@@ -47,11 +49,11 @@ class GRUEncoder(nn.Module):
 
     def __init__(
         self,
-        in_features: int,
-        out_features: int = 64,
-        layers: int = 1,
-        dropout: float = 0.0,
-        input_dropout: float = 0.0,
+        in_features: Width,
+        out_features: Width = 64,
+        layers: Annotated[int, Field(ge=1, le=1000)] = 1,
+        dropout: Chance = 0.0,
+        input_dropout: Chance = 0.0,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = in_features, out_features

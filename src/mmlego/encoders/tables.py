@@ -5,10 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from pydantic import Field
 from torch import nn
 
+from mmlego.admitted import Chance, Width
 from mmlego.encoders.registry import register_encoder
 
 
@@ -43,10 +45,10 @@ class SNN(nn.Sequential):
 
     def __init__(
         self,
-        in_features: int,
-        hidden: Sequence[int] = (64, 64),
-        dropout: float = 0.25,
-        input_dropout: float = 0.0,
+        in_features: Width,
+        hidden: Annotated[Sequence[Width], Field(min_length=1, max_length=100)] = (64, 64),
+        dropout: Chance = 0.25,
+        input_dropout: Chance = 0.0,
     ) -> None:
         layers: list[nn.Module] = [nn.Dropout(input_dropout)] if input_dropout > 0 else []
         widths = [in_features, *hidden]

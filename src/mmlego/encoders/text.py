@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -60,6 +60,8 @@ class TextEncoder(nn.Module):
 
     ordered = True
     tokenwise = False
+
+    of_file: ClassVar[dict[str, Any]] = {"model": dict[str, Any]}  # never a folder
 
     def __init__(self, model: str | Mapping[str, Any]) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmlego.closing import closed
 from mmlego.errors import CheckpointError, InputError
 from mmlego.extras import import_extra
 from mmlego.learners.answers import Answer, answer_of
@@ -197,7 +198,8 @@ class Foreign(Learner):
                 got=listed(denied, 12),
                 remedy=f"If you know where it comes from and what these do: trusted={denied}.",
             )
-        self._opened = _skops().loads(self._bytes(), trusted=unknown)
+        with closed("a model kept by skops", {}, type(self), trusted=unknown):
+            self._opened = _skops().loads(self._bytes(), trusted=unknown)
         return self
 
     def raw_scores(self, x: Tensor) -> Tensor:

@@ -6,7 +6,9 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mmlego.errors import InputError, UnknownNameError
+from mmlego.admitted import check_arguments
+from mmlego.budget import bounded
+from mmlego.errors import InputError, LegoError, UnknownNameError
 from mmlego.plugins import Registry
 from mmlego.tasks import CompetingRisks, Task
 from mmlego.wording import meant
@@ -160,7 +162,7 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
     UnknownNameError
         If no learner has this name.
     InputError
-        If a size is missing or unknown.
+        If a size is missing or unknown, of another kind than declared, or they do not fit together.
     MissingExtraError
         If the distribution that offers it cannot be imported.
 
@@ -170,12 +172,13 @@ def build_learner(name: str, config: Mapping[str, Any]) -> Learner:
     3
     """
     cls = learner_class(name)
+    what = f"learner {name!r}"
+    check_arguments(cls, config, what)
     try:
-        inspect.signature(cls).bind(**config)
-    except TypeError as error:
-        raise InputError(
-            f"wrong sizes for learner {name!r} ({error})",
-            expected=f"of {list(inspect.signature(cls).parameters)}",
-            got=sorted(config),
-        ) from error
-    return cls(**config)
+        with bounded(what):
+            return cls(**config)
+    except (LegoError, MemoryError):
+        raise
+    except Exception as error:  # sizes that do not fit each other, which each library says in its own way
+        got = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise InputError(f"{what} cannot be built", expected="sizes that fit together", got=got) from error
