@@ -49,7 +49,7 @@ LAYERS = (
     ("data",),
     ("disclosure", "hub", "kept_answers", "saved_bricks"),
     ("checkpoint", "datasets", "fingerprint"),
-    ("training",),
+    ("cells", "training"),
     ("job",),
     ("recipes",),
     ("explaining",),

@@ -28,7 +28,7 @@ def test_everything_has_its_place(tmp_path: Path) -> None:
         "private/run.json": run.run,
         "private/fits/rna": run.fit("rna"),
         "private/results.json": run.results,
-        "private/splits/007-ab12.json": run.cell(7, "ab12"),
+        "private/cells": run.cells,
     }
     assert places == {name: tmp_path / name for name in places}
     assert list(tmp_path.iterdir()) == []  # asking makes nothing
@@ -88,11 +88,3 @@ def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:
     one.begin(["rna"])
     one.split.write_text("{}")
     assert runs_of([one.block("rna"), one.merge, one.place, other.merge]) == [RunFolder(one.place.resolve())]
-
-
-def test_results_of_any_experiment_are_listed_in_order(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    run.splits.mkdir(parents=True)
-    for name in ("001-b.json", "000-a.json", "notes.json"):
-        (run.splits / name).write_text("{}")
-    assert run.cells() == [run.cell(0, "a"), run.cell(1, "b")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import typer
 from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, push, recipes, report
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
+from mmlego.plugins import import_own
 from mmlego.printable import escaped
 from mmlego.version import __version__
 
@@ -109,7 +109,7 @@ def _import(module: str) -> None:
     if here not in sys.path:
         sys.path.append(here)
     try:
-        importlib.import_module(module)
+        import_own(module)
     except ImportError as error:
         raise InputError(
             f"--import {module}: {error}", expected="a module that is installed, or lies in this folder", got=module

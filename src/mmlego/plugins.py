@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
@@ -10,6 +11,25 @@ from typing import TypeVar
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 
 T = TypeVar("T", bound=Callable[..., object])
+
+_IMPORTED: dict[str, None] = {}
+
+
+def import_own(name: str) -> None:
+    """Import a module of the user's, and remember it: other processes that work for this one need it, too.
+
+    Parameters
+    ----------
+    name
+        Its full name.
+    """
+    importlib.import_module(name)
+    _IMPORTED[name] = None
+
+
+def imported() -> tuple[str, ...]:
+    """Return the modules that :func:`import_own` has imported."""
+    return tuple(_IMPORTED)
 
 
 class Registry(Mapping[str, T]):

@@ -5,8 +5,7 @@ A run folder holds ``plate/`` (share it with other sites before they train), ``b
 patients, or of this machine, is in ``private/``, which opens to its owner alone: ``split.json`` (which patients nobody
 trained on), ``trained_on.json`` (the way to the manifest, where ``mmlego train`` made the run), ``run.json`` (the
 fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes on).
-That of an experiment holds there ``splits/``, a file for each split that is done, likewise ``rivals/`` where these were
-asked for, and ``results.json``.
+That of an experiment holds there ``cells/``, a file for each run that is done or has failed, and ``results.json``.
 
 Runs that were begun before there was ``private/`` have these files beside the others, and keep them there.
 """
@@ -99,21 +98,14 @@ class RunFolder:
         return self._kept("results.json")
 
     @property
+    def cells(self) -> Path:
+        """The folder of the runs that an experiment consists of, a file each."""
+        return self._kept("cells")
+
+    @property
     def splits(self) -> Path:
-        """The folder of an experiment's splits."""
+        """The folder where earlier versions kept an experiment's splits."""
         return self._kept("splits")
-
-    def cell(self, number: int, stamp: str) -> Path:
-        """Return the place of an experiment's result on a split, whose fingerprint has a stamp."""
-        return self.splits / f"{number:03d}-{stamp}.json"
-
-    def rivals(self, number: int, stamp: str) -> Path:
-        """Return the place of the rivals' result on a split, whose fingerprint has a stamp."""
-        return self._kept("rivals") / f"{number:03d}-{stamp}.json"
-
-    def cells(self) -> list[Path]:
-        """Return the results on splits that are there, of whatever experiment."""
-        return sorted(self.splits.glob("*-*.json"))
 
     def block(self, modality: str) -> Path:
         """Return the place of a modality's block."""

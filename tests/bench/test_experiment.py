@@ -14,11 +14,12 @@ import yaml
 
 import mmlego
 from mmlego import InputError
-from mmlego.bench import Experiment, Results, read_results, run_experiment
-from mmlego.bench import experiment as module
-from mmlego.bench.experiment import stages
+from mmlego.bench import Experiment, Results, read_results, run_experiment, run_split
+from mmlego.bench import cells as module
+from mmlego.cells import CellFault, CellFolder, CellsFailed
 from mmlego.data import Cohort, Split
 from mmlego.settings import Settings
+from tests.cells.jobs import Told
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
 
@@ -90,7 +91,7 @@ def test_the_experiment_is_described(results: Results, cohort: Cohort, experimen
 
 def test_what_is_written(results: Results, place: Path, experiment: Experiment) -> None:
     assert sorted(path.name for path in place.iterdir()) == ["private", "settings.yaml"]
-    assert len(list((place / "private/splits").iterdir())) == 4
+    assert len(list((place / "private/cells").iterdir())) == 4
     written = read_results(place)
     assert written.config() == results.config()
     settings = yaml.safe_load((place / "settings.yaml").read_text())
@@ -107,8 +108,8 @@ def test_a_split_that_is_lost_is_run_again_alone(
 ) -> None:
     first = run_experiment(cohort, experiment, tmp_path)
     assert untimed(first) == untimed(results)
-    lost = sorted((tmp_path / "private/splits").iterdir())[2]
-    lost.unlink()
+    lost = module.cells_of(cohort, experiment)[2][0]
+    CellFolder(tmp_path / "private/cells").result(lost).unlink()
     (tmp_path / "private/results.json").unlink()
     count = Count(monkeypatch)
     again = run_experiment(cohort, experiment, tmp_path)
@@ -128,13 +129,13 @@ def test_an_interrupted_experiment_goes_on(
     assert not (tmp_path / "private/results.json").exists()
     with pytest.MonkeyPatch.context() as patch:
         count = Count(patch)
-        told: list[str] = []
-        found = run_experiment(cohort, experiment, tmp_path, advance=told.append)
+        told = Told()
+        found = run_experiment(cohort, experiment, tmp_path, watch=told)
     assert count.runs == 2
     assert untimed(found) == untimed(results)
-    assert len(told) == 4 * stages(cohort) == 20
-    assert told[0] == "split 1 of 4: done before"
-    assert told[-5:] == [
+    assert told.begun == [(4, 2, "one after another")]
+    assert told.ended == ["split 3 of 4: None", "split 4 of 4: None"]
+    assert told.stages[-5:] == [
         f"split 4 of 4: {stage}" for stage in ("block rna", "block clinical", "block labs", "merge", "fuse")
     ]
 
@@ -184,12 +185,12 @@ def test_results_that_are_not_taken_are_told_with_the_reason(
     short = experiment.model_copy(update={"repeats": 1})
     run_experiment(cohort, short, tmp_path)
     settings = Settings.model_validate({**short.settings.model_dump(), "merge": {"rule": "mean"}})
-    with pytest.warns(mmlego.LegoWarning, match=r"2 results in .*splits are of another settings, and not taken"):
+    with pytest.warns(mmlego.LegoWarning, match=r"2 results in .*cells are of another settings, and not taken"):
         run_experiment(cohort, short.model_copy(update={"settings": settings}), tmp_path)
     old = tmp_path / "old" / "splits" / "0123456789abcdef-000.json"  # as an earlier version named and wrote them
     old.parent.mkdir(parents=True)
     old.write_text(json.dumps(made))
-    with pytest.warns(mmlego.LegoWarning, match="1 result in .*splits is of another version of mmlego, and not taken"):
+    with pytest.warns(mmlego.LegoWarning, match="1 result in .*cells is of another version of mmlego, and not taken"):
         run_experiment(cohort, short, tmp_path / "old")
     assert old.is_file()
 
@@ -240,3 +241,44 @@ def test_a_patient_under_two_ids_is_not_trained_and_tested_on(cohort: Cohort, tm
     settings = doubled.split(folds=3, repeats=1, duplicates="together", validation=0.2)
     for split in settings:
         assert sum(bool({first, second} & set(part)) for part in split.named(cohort.patients).values()) == 1
+
+
+def test_a_split_that_fails_stops_no_other(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, wrong = module.train, InputError("no such gene", remedy="Name another.")
+
+    def failing(*rest: Any, seed: int, **options: Any) -> Any:
+        if seed == experiment.settings.seed + 100:
+            raise wrong
+        return build(*rest, seed=seed, **options)
+
+    monkeypatch.setattr(module, "train", failing)
+    message = (
+        "1 of 4 cells failed: split 2 of 4: no such gene. Name another. All others are done, and tracebacks are in"
+    )
+    with pytest.raises(CellsFailed, match=message):
+        run_experiment(cohort, experiment, tmp_path)
+    assert not (tmp_path / "private/results.json").exists()
+    failed = json.loads(next((tmp_path / "private/cells").glob("*.failed.json")).read_text())
+    assert failed["label"] == "split 2 of 4"
+    assert failed["error"]["type"] == "InputError"
+    assert "raise wrong" in failed["error"]["traceback"]
+    wrong = KeyError("gene")  # type: ignore[assignment]
+    with pytest.raises(CellFault, match=r"1 of 4 cells failed: split 2 of 4: KeyError: 'gene'"):
+        run_experiment(cohort, experiment, tmp_path)
+    monkeypatch.setattr(module, "train", build)
+    assert untimed(run_experiment(cohort, experiment, tmp_path)) == untimed(results)
+    assert len(list((tmp_path / "private/cells").iterdir())) == 4
+
+
+def test_splits_one_by_one_are_the_experiment(
+    cohort: Cohort, experiment: Experiment, tmp_path: Path, results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert [run_split(cohort, experiment, tmp_path, number) for number in (4, 1, 3, 2)] == [3, 2, 1, 0]
+    assert not (tmp_path / "private/results.json").exists()
+    monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert untimed(run_experiment(cohort, experiment, tmp_path)) == untimed(results)
+    for number in (0, 5):
+        with pytest.raises(InputError, match=f"no such split: expected 1 to 4, folds × repeats, got {number}"):
+            run_split(cohort, experiment, tmp_path, number)

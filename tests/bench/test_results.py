@@ -94,9 +94,9 @@ def test_what_was_changed_by_hand_is_told_by_its_place(tmp_path: Path, place: st
 
 def test_a_split_of_an_experiment_is_looked_at_before_it_counts_as_done(tmp_path: Path) -> None:
     file = tmp_path / "000-a.json"
-    file.write_text(json.dumps(WHOLE["splits"][0] | {"fingerprint": {}}))
-    assert read_split_result(file)["fingerprint"] == {}
-    for text in ("{", "[" * 10_000, '{"scores": {"A": 1}}', "\ud800"):
+    file.write_text(json.dumps({"result": WHOLE["splits"][0], "cell": {}}))
+    assert read_split_result(file) == WHOLE["splits"][0]
+    for text in ("{", "[" * 10_000, '{"result": {"scores": {"A": 1}}}', "\ud800", "[]", '{"scores": {}}'):
         file.write_text(text, errors="surrogatepass")
         with pytest.raises(InputError, match=r"000-a\.json is damaged.*Delete it: the split is then measured again"):
             read_split_result(file)

@@ -17,13 +17,14 @@ from mmlego.baselines import Baseline, Rival, Tables, baseline_class, baseline_n
 from mmlego.baselines import registry as registries
 from mmlego.baselines.base import Components, Filled
 from mmlego.bench import Experiment, Results, read_results, run_experiment
-from mmlego.bench import experiment as module
+from mmlego.bench import cells as module
 from mmlego.bench import rivals as scoring
 from mmlego.bench.rivals import rival_answers, score_rivals
 from mmlego.data import Cohort, Split, split_patients
 from mmlego.job.data import having_all
 from mmlego.settings import Settings
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival
+from tests.cells.jobs import Told
 from tests.cohorts import CLASSES, SURVIVAL, write_cohort
 from tests.outside import NEAREST
 
@@ -252,9 +253,10 @@ def test_rivals_stand_beside_ours_on_the_same_splits(
     cohort: Cohort, experiment: Experiment, results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = experiment.model_copy(update={"repeats": 1, "rivals": True})
-    told: list[str] = []
-    found = run_experiment(cohort, short, tmp_path, advance=told.append)
-    assert len(told) == 2 * module.stages(cohort, rivals=True) == 12
+    told = Told()
+    found = run_experiment(cohort, short, tmp_path, watch=told)
+    labels = ["split 1 of 2", "split 1 of 2, rivals", "split 2 of 2", "split 2 of 2, rivals"]
+    assert told.ended == [f"{label}: None" for label in labels]
     ours = results.methods
     assert found.methods[: len(ours)] == ours
     for name in ours:
@@ -265,7 +267,7 @@ def test_rivals_stand_beside_ours_on_the_same_splits(
     assert found.rivals("end to end") == ["concatenation", "sequential"]
     assert all(np.isfinite(found.cost(name)) for name in found.methods)
     assert found.cost("LegoFuse") >= found.cost("LegoMerge") >= found.cost("block rna")
-    assert len(list((tmp_path / "private/rivals").iterdir())) == len(list((tmp_path / "private/splits").iterdir())) == 2
+    assert len(list((tmp_path / "private/cells").iterdir())) == 4
     # Neither is measured again, and either goes on alone.
     monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained again"))
     monkeypatch.setattr(module, "score_rivals", lambda *_, **__: pytest.fail("fitted again"))

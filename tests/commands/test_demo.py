@@ -56,8 +56,8 @@ def test_the_models_predict(gse: tuple[Path, str]) -> None:
 
 
 def test_a_second_run_is_done_at_once(gse: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mmlego.bench.experiment.train", None)
-    monkeypatch.setattr("mmlego.bench.experiment.score_paired", None)
+    monkeypatch.setattr("mmlego.bench.cells.train", None)
+    monkeypatch.setattr("mmlego.bench.cells.score_paired", None)
     before = (gse[0] / "private/results.json").read_bytes()
     done("demo", "-o", gse[0], *SHORT)
     assert (gse[0] / "private/results.json").read_bytes() == before

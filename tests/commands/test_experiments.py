@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mmlego.bench import experiment, read_results
+from mmlego.bench import cells, read_results
 from mmlego.bench.report import rows, table
 from tests.cohorts import write_cohort
 from tests.terminal import done, inside, mmlego, refused
@@ -28,13 +28,13 @@ def benched(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     runs: list[str] = []
-    build = experiment.train
+    build = cells.train
 
     def train(cohort: Any, *rest: Any, **options: Any) -> Any:
         runs.append(cohort.name)
         return build(cohort, *rest, **options)
 
-    monkeypatch.setattr(experiment, "train", train)
+    monkeypatch.setattr(cells, "train", train)
     return runs
 
 
@@ -46,7 +46,7 @@ def test_what_is_written(benched: Path) -> None:
 
 def test_a_split_that_is_lost_is_run_again_alone(site: Path, benched: Path, tmp_path: Path, counted: list[str]) -> None:
     out = shutil.copytree(benched, tmp_path / "out")
-    sorted((out / "private/splits").iterdir())[0].unlink()
+    sorted((out / "private/cells").iterdir())[0].unlink()
     (out / "table.md").unlink()
     with inside(site):
         said = done("bench", "-d", "cohort.yaml", "-o", out, *BENCH)
@@ -54,14 +54,14 @@ def test_a_split_that_is_lost_is_run_again_alone(site: Path, benched: Path, tmp_
     before, after = (rows(read_results(place)) for place in (benched, out))
     assert after == before
     assert (out / "table.md").is_file()
-    assert "10/10" in said.text
+    assert "trial: 2 of 2 done after" in said.text
 
 
 def test_an_interruption_is_said_in_a_line(site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(experiment, "train", interrupted)
+    monkeypatch.setattr(cells, "train", interrupted)
     with inside(site):
         said = mmlego("bench", "-d", "cohort.yaml", "-o", tmp_path / "out", *BENCH)
     assert (said.code, said.error) == (130, "interrupted; train, fuse, run, bench and demo go on when run again")
@@ -107,9 +107,9 @@ def test_rivals_stand_in_the_table_with_interval_and_cost(site: Path, tmp_path: 
         assert any(all(cell in line for cell in (*row, f"{results.cost(name):.1f}")) for line in lines), name
     assert "LegoMerge − best dull without pairs: " in said.out
     assert "LegoFuse − best dull with pairs: " in said.out
-    assert "12/12" in said.text
+    assert "trial: 4 of 4 done after" in said.text
     assert "| LegoFuse − best end-to-end: " in (tmp_path / "table.md").read_text()
-    assert len(list((tmp_path / "private/rivals").iterdir())) == 2
+    assert len(list((tmp_path / "private/cells").iterdir())) == 4
     with inside(site):
         again = done("report", tmp_path, "-o", "report.html", "--overwrite", width=160)
     assert "LegoFuse − best dull with pairs: " in again.out

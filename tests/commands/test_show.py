@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmlego.commands import show
-from mmlego.commands.show import metrics_table, plain_warnings, say, short, stages
+from mmlego.commands.show import metrics_table, plain_warnings, say, short
 from mmlego.errors import LegoWarning
 from tests.terminal import inside
 
@@ -69,16 +69,6 @@ def test_warnings_of_others_are_theirs() -> None:
         with plain_warnings():
             warnings.warn("theirs", FutureWarning, stacklevel=1)
         assert [str(warning.message) for warning in found] == ["theirs"]
-
-
-def test_stages_count(capsys: pytest.CaptureFixture[str]) -> None:
-    with stages(2, "[co]hort") as advance:
-        advance("one [1]")
-        advance("two [2]")
-    out = capsys.readouterr().out
-    assert "[co]hort" in out
-    assert "2/2" in out
-    assert "two [2]" in out
 
 
 def test_places_below_are_relative(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def read_split_result(file: Path) -> dict[str, Any]:
     Parameters
     ----------
     file
-        In its folder.
+        Of the cell.
 
     Raises
     ------
@@ -122,13 +122,14 @@ def read_split_result(file: Path) -> dict[str, Any]:
         If it is not as it was written.
     """
     try:
-        content: dict[str, Any] = read_json(file)
-        _Split.model_validate(content)
+        content = read_json(file)
+        found: dict[str, Any] = content["result"] if isinstance(content, dict) and "result" in content else {}
+        _Split.model_validate(found)
     except (OSError, ValueError) as error:
         got = _first(error) if isinstance(error, ValidationError) else error
         expected, remedy = "what mmlego bench measured on a split", "Delete it: the split is then measured again."
         raise InputError(f"{file} is damaged", expected=expected, got=got, remedy=remedy) from error
-    return content
+    return found
 
 
 Scores: TypeAlias = dict[str, FiniteFloat | None]  # what was not defined is null

@@ -50,6 +50,17 @@ AsJson = Annotated[
         "--json", metavar="", callback=aside, help="Print what was made as JSON; all else goes to the standard error."
     ),
 ]
+WorkerCount = Annotated[
+    int | None,
+    typer.Option("--workers", "-w", min=1, metavar="N", help="So many runs at a time, on Ray (mmlego[ray])."),
+]
+Address = Annotated[
+    str | None, typer.Option("--address", metavar="HOST:PORT", help="Run on a Ray cluster that is there.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, metavar="N", help="Of each run on a worker; default OMP_NUM_THREADS or 1."),
+]
 MissingColumns = Annotated[
     float,
     typer.Option(

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from mmlego.commands.arguments import AsJson, Overrides, Shared, count
-from mmlego.commands.show import answer, console, plain_warnings, say_written, stages
+from mmlego.commands.progress import along
+from mmlego.commands.show import answer, console, plain_warnings, say_written
 from mmlego.run_folder import RunFolder
 
 PAIRED = 0.1  # of the patients have everything, for models that are trained end to end
@@ -56,7 +57,7 @@ def demo(
     training end to end reaches if one patient in ten has everything; writes a table, a picture and the trained models.
     """
     from mmlego.bench import Experiment, run_experiment
-    from mmlego.bench.experiment import stages as stages_of
+    from mmlego.bench.experiment import count_cells
     from mmlego.bench.final import train_final
     from mmlego.bench.report import table, write_report
     from mmlego.datasets import load_dataset
@@ -73,11 +74,11 @@ def demo(
         experiment = Experiment(
             folds=folds, repeats=repeats, disjoint=not shared_patients, paired=PAIRED, settings=settings
         )
-        total = folds * repeats * stages_of(cohort, paired=True) + stages_of(cohort)
-        with stages(total, cohort.name) as advance:
-            results = run_experiment(cohort, experiment, out, advance=advance)
+        stages = len(cohort.modalities) + 2  # of the final models: a block a modality, merge, fuse
+        with along(count_cells(experiment) + stages, cohort.name) as watch:
+            results = run_experiment(cohort, experiment, out, watch=watch)
             final = out / "models"
-            models = train_final(cohort, experiment, final, advance=lambda stage: advance(f"final models: {stage}"))
+            models = train_final(cohort, experiment, final, advance=lambda stage: watch(f"final models: {stage}"))
         files = write_report(results, out)
     show.print(table(results))
     say_written([*files, RunFolder(out).results, *models])

@@ -15,8 +15,6 @@ import typer
 from mmlego.errors import LegoWarning
 from mmlego.printable import escaped
 
-Advance = Any
-
 _heard = {"aside": False}  # whether what is said goes beside the answer, for the answer is JSON
 
 # Errors speak Python; what they tell to pass has another name here.
@@ -113,29 +111,6 @@ def say(*lines: str) -> None:
 def say_written(files: Iterable[Path]) -> None:
     """Print which files were written."""
     say("Written:", *(f"  {short(file)}" for file in files))
-
-
-@contextmanager
-def stages(total: int, title: str) -> Iterator[Advance]:
-    """Show a progress bar over stages; yield a function that is told after each stage what was done."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn(escaped(title), markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-        TextColumn("{task.fields[stage]}", markup=False),
-    )
-    with Progress(*columns, console=console()) as bar:
-        task = bar.add_task(title, total=total, stage="")
-        yield lambda stage: bar.update(task, advance=1, stage=escaped(stage))
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def train(
     (['rna', 'age'], ('rna', 'age'), 8)
     """
     chosen = _chosen(settings, seed)
-    _check_names(chosen, cohort.modalities)
+    check_names(chosen, cohort.modalities)
     run = None if out is None else RunFolder(Path(out))
     tell = advance or (lambda stage: None)
     made = _blocks(
@@ -285,8 +285,21 @@ def _chosen(settings: Settings | Mapping[str, Any] | None, seed: int | None) -> 
     return chosen if seed is None else chosen.model_copy(update={"seed": as_settings({"seed": seed}).seed})
 
 
-def _check_names(settings: Settings, modalities: Sequence[str]) -> None:
-    """Refuse settings that name unknown modalities, before hours of training rather than after."""
+def check_names(settings: Settings, modalities: Sequence[str]) -> None:
+    """Refuse settings that name unknown modalities, before hours of training rather than after.
+
+    Parameters
+    ----------
+    settings
+        Of all parts.
+    modalities
+        Of the cohort.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is one.
+    """
     weights = settings.merge.weights
     named = {
         "encoders": list(settings.encoders),
