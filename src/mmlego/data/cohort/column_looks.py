@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from mmlego.data.reading.columns import BLANK
 from mmlego.data.reading.dates import is_date
+from mmlego.data.reading.dialect import GROUPED, POINT
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
-from mmlego.data.reading.words import as_number, commas_are_decimal
+from mmlego.data.reading.words import as_number, commas_are_decimal, doubt_of_sign
 from mmlego.wording import counted, listed, shortened
 
 if TYPE_CHECKING:
@@ -36,13 +37,15 @@ _LABEL = re.compile(
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*]+")
 
 
-def column_note(column: pd.Series) -> str:
+def column_note(column: pd.Series, decimal: str = ".") -> str:
     """Return what a column of text seems to be, as a short comment.
 
     Parameters
     ----------
     column
         Its cells as text.
+    decimal
+        The decimal sign of its table.
 
     Examples
     --------
@@ -58,12 +61,13 @@ def column_note(column: pd.Series) -> str:
         return "empty"
     if cells.map(is_date).mean() > 0.5:
         return f"doubtful: dates, as {cells.iloc[0]}: say what they become under dates:"
-    numbers = numbers_of(cells)
+    numbers = numbers_of(cells, decimal)
     counts = cells.value_counts()
     if numbers.notna().mean() > 0.5:
         low, high = (f"{value:g}" for value in (numbers.min(), numbers.max()))
         odd = cells[numbers.isna() & ~cells.map(is_missing)].value_counts()
         words = listed((f"{shortened(str(word), 20)!r} {count}×" for word, count in odd.items()), 3)
+        words = words or ("" if decimal == "." else doubt_of_sign(list(cells), ",", str(column.name)))
         return f"numbers from {low} to {high}{more}" + (f"; doubtful: {words}" if words else "")
     if len(counts) >= FEWEST and (len(counts) * 2 > len(cells) or len(counts) > MOST_CATEGORIES):
         return f"doubtful: {counted(len(counts), 'different text')} in {counted(len(cells), 'row')}{more}"
@@ -120,13 +124,35 @@ def is_number(column: pd.Series) -> bool:
     return len(cells) > 0 and bool(numbers_of(cells[~cells.map(is_sign)]).notna().mean() > 0.5)
 
 
-def numbers_of(cells: pd.Series) -> pd.Series:
+def decimal_of(frame: pd.DataFrame) -> str:
+    """Return the decimal sign of a table: a comma where some column has such, and none has points.
+
+    Parameters
+    ----------
+    frame
+        The table, as text.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> decimal_of(pd.DataFrame({"a": ["1,103"], "b": ["0,5"]})), decimal_of(pd.DataFrame({"a": ["1,103"]}))
+    (',', '.')
+    """
+    head = frame.head(SAMPLE)
+    words = [set(head[name].dropna().astype(str).str.strip()) for name in list(head)[:WIDE]]
+    points = any(POINT.fullmatch(word) and not GROUPED.fullmatch(word) for found in words for word in found)
+    return "," if not points and any(map(commas_are_decimal, words)) else "."
+
+
+def numbers_of(cells: pd.Series, decimal: str = ".") -> pd.Series:
     """Return cells of text as numbers, with decimal commas where they have such, NaN where they are none.
 
     Parameters
     ----------
     cells
         The cells.
+    decimal
+        The decimal sign of their table.
 
     Examples
     --------
@@ -136,7 +162,7 @@ def numbers_of(cells: pd.Series) -> pd.Series:
     """
     import pandas as pd
 
-    commas = "comma" if commas_are_decimal(set(cells)) else "point"
+    commas = "comma" if decimal == "," or commas_are_decimal(set(cells)) else "point"
     return pd.Series([as_number(cell.strip(), commas) for cell in cells], index=cells.index, dtype=float)
 
 

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from mmlego.data.cohort.column_looks import WIDE, column_note, is_number, is_smiles, is_text, looks_like_outcome
+from mmlego.data.cohort.column_looks import (
+    WIDE,
+    column_note,
+    decimal_of,
+    is_number,
+    is_smiles,
+    is_text,
+    looks_like_outcome,
+)
 from mmlego.data.cohort.looks import Look
 from mmlego.data.kinds.registry import KINDS
 from mmlego.wording import counted, listed
@@ -117,9 +125,9 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
         found.append((one.name, [*body, f"#   {listed(sorted(suspects), 12)}"]))
     elif rest:
         body = ["kind: table", f"file: {where}", *rows, "columns:"]
-        each = frame.drop_duplicates(key)
+        each, decimal = frame.drop_duplicates(key), decimal_of(frame)
         for name in rest:
-            note = column_note(each[name])
+            note = column_note(each[name], decimal)
             off = note.startswith(("doubtful: ", "one value", "empty"))
             body.append(f"  {'# ' if off else ''}- {scalar(name)}  # {note}")
         if all(line.strip().startswith("#") for line in body[body.index("columns:") + 1 :]):

@@ -18,7 +18,7 @@ from mmlego.data.reading.near_files import beside, near_files, told
 from mmlego.data.reading.near_ids import near_miss
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError, fault, noted
-from mmlego.wording import counted, label, listed, meant
+from mmlego.wording import counted, label, listed, meant, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,8 @@ class FileSource(Source):
         Its column of paths, relative to the manifest.
     pattern
         How the files are named, relative to the manifest: with ``{key}`` for the patient, and ``*`` and ``?`` for what
-        may be anything; beside ``file``, with the columns of that table in braces, as ``features/{slide_id}.h5``.
+        may be anything; beside ``file``, with the columns of that table in braces, as ``features/{slide_id}.h5``, or
+        ``features/{slide:stem}.h5`` where the cells have endings of their own.
     rows
         What to do where a patient has several files: ``error``, ``first``, or what else the kind allows.
     on_error
@@ -194,6 +195,7 @@ class FileSource(Source):
         if self.file is None:
             return self._find_by_name(folder, modality)
         named, notes = self._named(folder, modality, taken)
+        self._refuse_endings(folder, modality, taken, [name for _, name, _ in named if name is not None])
         found: dict[str, list[Path]] = {}
         absent: list[str] = []
         bare = 0
@@ -207,6 +209,23 @@ class FileSource(Source):
         if absent:
             notes.append(Dropped(modality, f"{counted(len(absent), 'file')} not there: {listed(absent)}"))
         return {patient: paths for patient, paths in found.items() if paths}, notes
+
+    def _refuse_endings(self, folder: Folder, modality: str, taken: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse a pattern whose files are there but for the endings of its cells: ``P1.svs.h5`` is ``P1.h5``."""
+        if self.pattern is None or not names or any(_is_there(folder, name) for name in names):
+            return
+        other = NamePattern(self.pattern, alone=False).stemmed().pattern
+        if other == self.pattern:
+            return
+        named, _ = self.model_copy(update={"pattern": other})._named(folder, modality, taken)
+        there = [name for _, name, _ in named if name is not None and _is_there(folder, name)]
+        if there:
+            raise InputError(
+                f"{modality}: {counted(len(names), 'file')} not there",
+                expected=f"files as {names[0]!r}, by pattern: {self.pattern!r}",
+                got=f"files as {there[0]!r}",
+                remedy=f"Leave out the endings of the cells: pattern: {quoted(other)}.",
+            )
 
     def _named(
         self, folder: Folder, modality: str, taken: Sequence[str]
@@ -301,6 +320,14 @@ class FileSource(Source):
         pattern, mine = self.pattern or "", set(owned)
         others = [name for name in folder.places.glob(beside(pattern)) if name not in mine] if lacking else []
         return near_files(pattern, others, sorted(lacking))
+
+
+def _is_there(folder: Folder, name: str) -> bool:
+    try:
+        folder.file(name, folders=True)
+    except InputError:
+        return False
+    return True
 
 
 def _near(pattern: NamePattern, names: Sequence[str], folder: Folder, modality: str) -> str | None:

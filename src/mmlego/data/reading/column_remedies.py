@@ -86,7 +86,7 @@ def advice(often: Mapping[str, int], odd: Mapping[str, int], file: str, declared
         numeric, example = True, (word, f"{shares[word]:.6g}")
     mend = [word for word in rest if other_form(word)]  # which hold a number, and say that something is known
     words = [word for word in rest if word not in mend]
-    lost = sum(odd[word] for word in words) * 2 <= sum(often.values()) and len(words) <= MOST_WORDS
+    lost = len(words) <= MOST_WORDS
     few = len(often) <= MOST_CATEGORIES and not signs
     first = next(iter([*mend, *([] if lost else words)]), "")
     return Advice(signs, example, numeric, tuple(words) if lost else (), few, first)

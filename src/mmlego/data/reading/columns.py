@@ -23,7 +23,7 @@ from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import is_clock, like_number
-from mmlego.data.reading.words import as_number, numbers_among, numbers_of_column
+from mmlego.data.reading.words import as_number, doubt_of_sign, numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
 from mmlego.wording import label, meant
 
@@ -297,6 +297,8 @@ class _Types:
                 self.remarks.odd[name] = odd
                 self.remarks.advice[name] = advice(left, odd, file, sign)
                 return None
+            if doubt := doubt_of_sign(left, sign or file, name) if sign or file == "," else "":
+                self.remarks.doubts[name] = doubt
             return self._numbers(name, codes, words, gone, values, often)
         known = [word for word, value in values.items() if value is not None]
         self.remarks.categories(name, often, nothing, known, numbers, total)

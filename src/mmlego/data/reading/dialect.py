@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from mmlego.data.reading.words import doubt_of_sign
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
@@ -74,10 +75,18 @@ class Dialect:
 
     @property
     def dotted(self) -> tuple[str, ...]:
-        """The columns of which 1.234 may be a thousand and more: of a file with semicolons that has no decimals."""
-        if self.separator != ";" or self.decimal != ".":
-            return ()
+        """The columns of which 1.234 may be a thousand and more: of a file with semicolons that has no decimals.
+
+        Of a file with decimal commas, those of which 1,234 may be one, for it stands beside hundreds.
+        """
         cells = [[cell.strip() for cell in row] for row in self.sample]
+        if self.decimal == ",":
+            columns = itertools.zip_longest(*cells, fillvalue="")
+            return tuple(
+                name for name, words in zip(self.names, columns, strict=False) if doubt_of_sign(set(words), ",")
+            )
+        if self.separator != ";":
+            return ()
         if any(POINT.fullmatch(cell) and not GROUPED.fullmatch(cell) for row in cells for cell in row):
             return ()
         places = {place for row in cells for place, cell in enumerate(row) if "." in cell and GROUPED.fullmatch(cell)}

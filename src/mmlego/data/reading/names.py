@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from mmlego.errors import InputError
 
+STEM = ":stem"
 _PARTS = re.compile(r"(\{[^{}]*\}|\*\*/|\*|\?)")
 _WILD = {"**/": r"(?:.*/)?", "*": r"[^/]*", "?": r"[^/]"}
 
@@ -23,7 +24,8 @@ class NamePattern:
         The pattern, with ``/`` between folders.
     alone
         Whether it alone says whose a file is, so that ``{key}`` must be in it once and nothing else in braces;
-        else the braces hold columns of a table, and there are no wildcards.
+        else the braces hold columns of a table, and there are no wildcards; ``{slide:stem}`` is the cell without
+        folders and without its last ending, ``P1`` of ``slides/P1.svs``.
 
     Raises
     ------
@@ -41,14 +43,14 @@ class NamePattern:
         self.pattern = pattern
         self.parts = [part for part in _PARTS.split(pattern) if part]
         braces = [part[1:-1] for part in self.parts if part.startswith("{")]
-        self.columns = list(dict.fromkeys(braces))
+        self.columns = list(dict.fromkeys(name.removesuffix(STEM) for name in braces))
         path = PurePosixPath(pattern)
         if path.is_absolute() or ".." in path.parts or "\\" in pattern:
             raise ValueError(f"pattern {pattern!r} leaves the manifest's folder: name its folder under roots: there")
         if alone and braces != ["key"]:
             raise ValueError(f"pattern {pattern!r} needs {{key}} once, where the patient's id stands")
         wild = [part for part in self.parts if part in _WILD]
-        if not alone and (wild or not braces or not all(braces)):
+        if not alone and (wild or not braces or not all(self.columns)):
             raise ValueError(f"pattern {pattern!r} beside file: needs columns in braces, and no wildcards")
         if re.search(r"[^/]\*\*|\*\*[^/]|\*\*$", pattern):
             raise ValueError(f"pattern {pattern!r} has ** beside other characters")
@@ -63,7 +65,12 @@ class NamePattern:
         words
             The cell of each column in braces.
         """
-        return "".join(words[part[1:-1]] if part.startswith("{") else part for part in self.parts)
+        return "".join(_word(part[1:-1], words) if part.startswith("{") else part for part in self.parts)
+
+    def stemmed(self) -> NamePattern:
+        """Return the pattern that leaves out endings of all cells."""
+        parts = (f"{part[:-1].removesuffix(STEM)}{STEM}}}" if part.startswith("{") else part for part in self.parts)
+        return NamePattern("".join(parts), alone=False)
 
     def glob(self, folder: Path) -> list[str]:
         """Return the names of the files in a folder that may fit, in order; hidden ones do not count, ``.zarr`` do.
@@ -152,6 +159,10 @@ class NamePattern:
                 if not (loose[1] and name[end : end + 1].isalnum()) and tail.fullmatch(name, end):
                     keys.append(name[start:end])
         return keys
+
+
+def _word(name: str, words: Mapping[str, str]) -> str:
+    return PurePosixPath(words[name.removesuffix(STEM)]).stem if name.endswith(STEM) else words[name]
 
 
 def _regex(parts: Iterable[str]) -> re.Pattern[str]:

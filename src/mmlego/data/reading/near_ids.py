@@ -14,6 +14,7 @@ from mmlego.wording import counted
 
 _SAMPLE = 200  # of so many ids it is tried which form fits
 _CASES: tuple[Literal["upper", "lower"], ...] = ("upper", "lower")
+_NUMBER = r"(\d+)"
 _SHORTEST = 4  # an id cut to fewer characters meets another by chance
 
 
@@ -107,6 +108,10 @@ def _candidates(ids: Sequence[str], known: Sequence[str]) -> Iterator[tuple[IdFo
     """Yield forms, each with whose ids are to be brought into it, the simple ones first."""
     yield from ((IdForm(number=True), whose) for whose in ("here", "there", "both"))
     yield from ((IdForm(case=case), whose) for case, whose in product(_CASES, ("here", "there", "both")))
+    for whose, mine, theirs in (("here", ids, known), ("there", known, ids)):
+        if all(map(str.isdecimal, theirs)) and all(len(re.findall(r"\d+", text)) == 1 for text in mine):
+            yield IdForm(pattern=_NUMBER, number=True), whose  # p000003 is 3
+            yield IdForm(pattern=_NUMBER, number=True), "both"  # and so is 03
     for whose, mine, theirs in (("here", ids, known), ("there", known, ids)):
         for swap, case in product(({}, *_swaps(mine, theirs)), (None, *_CASES)):
             replaced = [IdForm(replace=swap).of(text) for text in mine[:_SAMPLE]] if swap else mine

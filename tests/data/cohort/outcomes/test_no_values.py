@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mmlego.data import Cohort
+from mmlego.data.cohort.manifest import parse_outcome
 from mmlego.data.reading.remarks import Doubtful
 
 IDS = [f"p{i}" for i in range(6)]
@@ -58,4 +59,33 @@ def test_dates_of_outcomes() -> None:
     ) == (
         [],
         3,
+    )
+
+
+def test_an_event_and_a_date_of_one_that_do_not_agree_are_doubted() -> None:
+    died = ["2020-05-01", "2020-06-01", None, "2020-07-01", None, "2020-08-01", None, None]
+    frame = pd.DataFrame({"s": "2020-01-01", "d": died, "l": "2020-12-31"}, index=[f"p{i}" for i in range(8)])
+    frame["e"] = ["dead", "dead", "dead", "dead", "alive", "alive", "alive", "alive"]
+    section = {"task": "survival", "start": "s", "end": ["d", "l"], "unit": "days", "event": "e", "event_when": "dead"}
+    _, notes = parse_outcome(section, "outcome").known(frame)
+    assert [note.what for note in notes if isinstance(note, Doubtful)] == [
+        "1 patient (p5) with no event and a date in 'd', which is taken as the end: mend 'e' or 'd'",
+        "1 patient (p2) with an event and no date in 'd', and 'l' is taken as the end: mend 'e' or 'd'",
+    ]
+    # where the first end is another date, as that of the last visit, nothing is said of it
+    turned = parse_outcome(section | {"end": ["l", "d"]}, "outcome").known(frame)[1]
+    assert not [note for note in turned if isinstance(note, Doubtful)]
+
+
+@pytest.mark.parametrize(("sign", "times"), [(",", [1.1, 301]), (".", [1100, 301])])
+def test_a_declared_sign_that_may_part_thousands_is_doubted(sign: str, times: list[float]) -> None:
+    frame = pd.DataFrame({"t": ["1,100", "301"] * 3, "e": [0, 1] * 3}, index=[f"p{i}" for i in range(6)])
+    section = {"task": "survival", "time": "t", "unit": "days", "event": "e", "event_when": 1, "decimal": sign}
+    outcome, notes = parse_outcome(section, "outcome").known(frame)
+    assert outcome["time"].tolist()[:2] == times
+    doubts = [note.what for note in notes if isinstance(note, Doubtful)]
+    assert doubts == (
+        ["'t': decimal: ',' reads '1,100' as 1.100 beside '301': if the sign parts thousands, declare decimal: '.'"]
+        if sign == ","
+        else []
     )

@@ -125,6 +125,21 @@ def test_slides_by_pattern(tmp_path: Path) -> None:
         assert {tuple(row) for row in bag.tolist()} <= {tuple(row) for row in made[patient].tolist()}
 
 
+def test_slides_whose_table_has_endings_of_its_own(tmp_path: Path) -> None:
+    made = write_slides(tmp_path, {"a.01": 5, "b.02": 3})
+    (tmp_path / "slides.csv").write_text("id,slide\np0,raw/a.01.svs\np1,b.02.ndpi\np2,c.03.svs\n")
+    with pytest.raises(InputError) as wrong:
+        cohort(tmp_path, 'file: slides.csv, pattern: "slides/{slide}.h5"')
+    remedy = "Leave out the endings of the cells: pattern: 'slides/{slide:stem}.h5'."
+    assert str(wrong.value) == (
+        "slides: 3 files not there: expected files as 'slides/raw/a.01.svs.h5', by pattern: 'slides/{slide}.h5', got "
+        f"files as 'slides/a.01.h5'. {remedy}"
+    )
+    read = cohort(tmp_path, 'file: slides.csv, on_error: skip, pattern: "slides/{slide:stem}.h5"')
+    assert read.patients == ("p0", "p1")
+    np.testing.assert_array_equal(read.frames["slides"]["bag"]["p0"].features(), made["a.01"])
+
+
 def test_a_sample_is_without_repetition_and_as_likely_everywhere(tmp_path: Path) -> None:
     write_h5(tmp_path / "slides" / "p0.h5", np.arange(40, dtype=np.float32)[:, None])
     data = cohort(tmp_path, 'pattern: "slides/{key}.h5", sample: 10').prepare(["p0"]).data(["p0"])

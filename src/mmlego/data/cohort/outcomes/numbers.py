@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -12,7 +13,7 @@ from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.data.reading.word_forms import is_clock, other_form
-from mmlego.data.reading.words import GROUPED, as_number, plain
+from mmlego.data.reading.words import GROUPED, as_number, doubt_of_sign, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 
@@ -95,6 +96,32 @@ def code_doubts(columns: pd.DataFrame) -> list[str]:
         values = columns[name].to_numpy(dtype=float)
         if codes := likely_codes(values):
             found.append(f"{str(name)!r} {told_codes(codes, values)}")
+    return found
+
+
+def sign_doubts(frame: pd.DataFrame, names: Sequence[str], decimal: Decimal | None) -> list[str]:
+    """Return in which columns the declared decimal sign may part thousands, in a clause each.
+
+    Parameters
+    ----------
+    frame
+        A row a patient.
+    names
+        The columns.
+    decimal
+        What is declared.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> sign_doubts(pd.DataFrame({"t": ["1,100", "301"]}), ["t"], ",")
+    ["'t': decimal: ',' reads '1,100' as 1.100 beside '301': if the sign parts thousands, declare decimal: '.'"]
+    """
+    found = []
+    for name in names if decimal is not None else ():
+        given = [word for word in words(frame[name]) if word is not None]
+        if decimal is not None and (doubt := doubt_of_sign(given, decimal)):
+            found.append(f"{name!r}: decimal: {decimal!r} {doubt}")
     return found
 
 

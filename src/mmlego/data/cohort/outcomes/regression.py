@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from mmlego.data.cohort.outcomes.base import Outcome, of_kind
-from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers
+from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers, sign_doubts
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import MismatchError
 from mmlego.tasks import Regression, Task
@@ -60,7 +60,8 @@ class RegressionOutcome(Outcome):
 
     def doubts(self, frame: pd.DataFrame) -> list[str]:
         """Return which columns hold numbers that rather say that nothing is known."""
-        return code_doubts(self.read(frame))
+        names = [str(name) for name in frame.columns]
+        return [*code_doubts(self.read(frame)), *sign_doubts(frame, names, self.decimal)]
 
     def fit_task(self, outcome: pd.DataFrame) -> Regression:
         """Return the task with mean and scale of these patients."""

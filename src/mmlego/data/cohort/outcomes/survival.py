@@ -13,7 +13,7 @@ from torch import Tensor
 
 from mmlego.data.cohort.outcomes.base import Outcome, Scalars, listed_words, of_kind
 from mmlego.data.cohort.outcomes.dates import date_doubts, days_of
-from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers, refuse
+from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers, refuse, sign_doubts
 from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import InputError, LegoWarning, MismatchError, fault
@@ -162,9 +162,33 @@ class SurvivalOutcome(Outcome):
     def doubts(self, frame: pd.DataFrame) -> list[str]:
         """Return which times, or dates, rather say that nothing is known."""
         if self.time is not None:
-            return code_doubts(numbers(frame[[self.time]], self.time, self.decimal).to_frame(self.time))
+            codes = code_doubts(numbers(frame[[self.time]], self.time, self.decimal).to_frame(self.time))
+            return [*codes, *sign_doubts(frame, [self.time], self.decimal)]
         ends = self.end if isinstance(self.end, list) else [self.end or ""]
-        return date_doubts(frame, [self.start or "", *ends], self.day_first, self.format)
+        strange = date_doubts(frame, [self.start or "", *ends], self.day_first, self.format)
+        return [*strange, *self._contradictions(frame, ends)]
+
+    def _contradictions(self, frame: pd.DataFrame, ends: Sequence[str]) -> list[str]:
+        """Return who has no event and the date of one, or the other way round: of two ends the first is the event's.
+
+        Where it is so in most of them, the first of the ends is another date.
+        """
+        if len(ends) < 2:
+            return []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of words, which were warned of when they were read
+            event = self.read(frame)["event"]
+        dated = frame[ends[0]].notna()
+        found = []
+        for here, said, way in (
+            (event == 0, f"no event and a date in {ends[0]!r}", "which is taken as the end"),
+            (event > 0, f"an event and no date in {ends[0]!r}", f"and {ends[1]!r} is taken as the end"),
+        ):
+            odd = here & (dated if said.startswith("no") else ~dated)
+            if 0 < odd.sum() * 2 < here.sum():
+                who = f"{counted(int(odd.sum()), 'patient')} ({listed(frame.index[odd], 3)})"
+                found.append(f"{who} with {said}, {way}: mend {self.event!r} or {ends[0]!r}")
+        return found
 
     def _between(self, frame: pd.DataFrame) -> pd.Series:
         """Return the time between the two dates."""

@@ -86,8 +86,7 @@ class ColumnKeys(BaseModel):
     def as_text(self) -> set[str]:
         """Return the columns that are to be read as they are written, as names and globs."""
         dates = {name for column, rule in self.dates.items() for name in (column, rule.other)}
-        commas = {column for column, sign in self.rules().decimal.items() if sign == ","}
-        return {*_several(self.categories), *dates, *commas}
+        return {*_several(self.categories), *dates, *self.rules().decimal}
 
 
 def _several(names: str | list[str]) -> tuple[str, ...]:
