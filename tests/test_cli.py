@@ -14,11 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 import mmlego
-from mmlego import MismatchError
+from mmlego import LegoBlock, MismatchError
 from mmlego.cli import app
 from mmlego.commands.show import _OPTIONS
+from mmlego.encoders import SNN
 from tests import terminal
-from tests.bricks import assert_same, snapshot
+from tests.bricks import assert_same, plate, snapshot
 from tests.cohorts import write_cohort, write_quick
 from tests.terminal import done, refused
 
@@ -261,8 +262,45 @@ def begun(site: Path, epochs: int, at: int) -> tuple[subprocess.Popen[str], list
     pytest.fail("training did not begin")
 
 
+#: Where each verb does its work.
+WORKS = {
+    "train": "mmlego.job.train_blocks",
+    "fuse": "mmlego.job.tune_fuse",
+    "bench": "mmlego.bench.run_experiment",
+    "run": "mmlego.recipes.run_recipe",
+}
+
+
+@pytest.mark.parametrize("verb", WORKS)
+def test_a_scheduler_that_ends_a_verb_is_told_that_it_can_go_on(
+    verb: str, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_: object, **__: object) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)  # an impatient one: the first is being heeded
+        pytest.fail("it went on")
+
+    data = ("-d", site / "cohort.yaml")
+    if verb == "fuse":
+        for name in ("rna", "clinical"):
+            mmlego.save(LegoBlock(SNN(3), plate(), name), tmp_path / "run" / "blocks" / name)
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("blocks: {rna: b}\n")
+    arguments = {
+        "train": (*data, "-o", tmp_path / "run"),
+        "fuse": (tmp_path / "run", *data),
+        "bench": (*data, "-o", tmp_path / "bench"),
+        "run": (recipe, "-o", tmp_path / "made"),
+    }[verb]
+    monkeypatch.setattr(WORKS[verb], ended)
+    before = signal.getsignal(signal.SIGTERM)
+    said = terminal.mmlego(verb, *arguments)
+    assert (said.code, said.error) == (143, "terminated; train, fuse, run, bench and demo go on when run again")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: signal.Signals) -> None:
     running, arguments = begun(site, epochs=40, at=3)
     running.send_signal(how)
@@ -274,6 +312,9 @@ def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: sign
     if how is signal.SIGINT:
         assert running.returncode == 130
         assert errors == "interrupted; train, fuse, run, bench and demo go on when run again\n"
+    if how is signal.SIGTERM:
+        assert running.returncode == 143
+        assert errors == "terminated; train, fuse, run, bench and demo go on when run again\n"
     assert not (site / "run" / "blocks").exists()
     with terminal.inside(site):
         done(*arguments)

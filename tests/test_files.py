@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
 from mmlego import InputError
-from mmlego.files import folder_atomically, write_atomically
+from mmlego.files import folder_atomically, naming, write_atomically
 
 
 def ours(folder: Path) -> bool:
@@ -53,6 +55,27 @@ def test_who_may_read_is_what_the_umask_says(tmp_path: Path) -> None:
         os.umask(before)
     modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in tmp_path.iterdir()}
     assert modes == {"file": "0o640", "folder": "0o750"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_an_error_of_the_system_names_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def full(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("mmlego.files.os.fsync", full)
+    for write_it in (lambda: write_atomically(tmp_path / "m", "x"), lambda: write(tmp_path / "m", "x")):
+        with pytest.raises(OSError, match=f"{os.strerror(number)}.*m") as caught:
+            write_it()
+        assert caught.value.errno == number
+        assert names(tmp_path) == []
+
+
+def test_what_safetensors_says_of_a_full_disk_is_said_as_the_system_does() -> None:
+    told = "Error while serializing: I/O error: No space left on device (os error 28)"  # safetensors 0.8
+    with pytest.raises(OSError, match=r"No space left on device: 'model'"), naming(Path("model")):
+        raise SafetensorError(told)
+    with pytest.raises(SafetensorError, match="invalid"), naming(Path("model")):
+        raise SafetensorError("invalid header")
 
 
 @pytest.mark.parametrize("step", ["fsync", "replace"])

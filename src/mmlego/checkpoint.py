@@ -25,7 +25,7 @@ from mmlego.budget import bounded
 from mmlego.card import Card, render_card
 from mmlego.checkpoint_config import CONFIG, FORMAT, broken, config_hash, read_config
 from mmlego.errors import CheckpointError, InputError, LegoError, LegoWarning, MismatchError
-from mmlego.files import check_writable, folder_atomically, write_atomically
+from mmlego.files import check_writable, folder_atomically, naming, write_atomically
 from mmlego.fitted import FittedBlock
 from mmlego.fuse import LegoFuse
 from mmlego.hub import fetch, parent_line
@@ -98,7 +98,8 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
     path = Path(path)
     _warn_of_rows(model)
     with folder_atomically(path, overwrite=overwrite, ours=_is_ours, what="a checkpoint") as folder:
-        save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
+        with naming(path / _WEIGHTS):
+            save_file(tensors, folder / _WEIGHTS, metadata={"format": "pt"})
         config["weights"] = {"file": _WEIGHTS, "sha256": _file_hash(folder / _WEIGHTS)}
         config["sha256"] = config_hash(config)
         write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -26,7 +31,8 @@ app = typer.Typer(
 )
 
 
-_heard = {"debug": False}  # whether errors come with the place where they arose
+# whether errors come with the place where they arose, and whether a scheduler or the like has ended us
+_heard = {"debug": False, "ended": False}
 
 
 def _version(value: bool) -> None:
@@ -75,16 +81,20 @@ for panel, verbs in _PANELS.items():
         app.command(rich_help_panel=panel)(verb)
 
 
-_WRONG, _FAULT, _INTERRUPTED = 1, 3, 130  # exit codes; wrong usage is 2
+_WRONG, _FAULT, _INTERRUPTED, _TERMINATED = 1, 3, 130, 143  # exit codes; wrong usage is 2
+_GO_ON = "train, fuse, run, bench and demo go on when run again"
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> None:
     """Run the command line; an error is one line, with a traceback only under ``--debug``.
 
-    Exits with 1 for what the user can mend, 2 for wrong usage, 3 for a fault of mmlego itself, 130 when interrupted.
+    Exits with 1 for what the user can mend, 2 for wrong usage, 3 for a fault of mmlego itself, 130 when interrupted,
+    143 when terminated, as by the time limit of a scheduler.
     """
     try:
-        app()
+        with _terminable():
+            app()
     except (LegoError, OSError) as error:
         if _heard["debug"]:
             raise
@@ -99,8 +109,30 @@ def main() -> None:
         sys.exit(_FAULT)
     except SystemExit as stop:
         if stop.code == _INTERRUPTED:  # Typer has made it of a KeyboardInterrupt
-            typer.echo("interrupted; train, fuse, run, bench and demo go on when run again", err=True)
+            typer.echo(f"{'terminated' if _heard['ended'] else 'interrupted'}; {_GO_ON}", err=True)
+            if _heard["ended"]:
+                sys.exit(_TERMINATED)
         raise
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Take the first SIGTERM, of a scheduler's time limit or ``docker stop``, as Ctrl-C: what is open is tidied up."""
+    _heard["ended"] = False
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if not _heard["ended"]:
+            _heard["ended"] = True
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _import(module: str) -> None:
@@ -125,5 +157,7 @@ def _print(text: str) -> None:
 
 def _said(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror is not None:
-        return f"{error.strerror}: {error.filename2 or error.filename}"
+        place = error.filename2 or error.filename
+        told = error.strerror if place is None else f"{error.strerror}: {place}"
+        return f"{told}. Make room: {_GO_ON}." if error.errno in _NO_ROOM else told
     return in_options(str(error))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
 import shutil
 import tempfile
@@ -46,11 +47,16 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         Where the file shall stand; missing folders are made, as :func:`make_folder` makes them.
     content
         Text (written as UTF-8) or bytes.
+
+    Raises
+    ------
+    OSError
+        If the system refuses, as where the disk is full; it names the path.
     """
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        with naming(path), os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
@@ -58,6 +64,43 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a path in errors of the system that say none, as that of a full disk, and in those of safetensors.
+
+    Parameters
+    ----------
+    path
+        What is written.
+
+    Raises
+    ------
+    OSError
+        The error, with the path.
+
+    Examples
+    --------
+    >>> with naming(Path("model.safetensors")):
+    ...     raise OSError(28, "No space left on device")
+    Traceback (most recent call last):
+    ...
+    OSError: [Errno 28] No space left on device: 'model.safetensors'
+    """
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except SafetensorError as error:
+        number = re.search(r"os error (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def check_writable(tensors: Mapping[str, object]) -> None:
@@ -151,7 +194,7 @@ def folder_atomically(path: Path, *, overwrite: bool, ours: Callable[[Path], boo
 
 def _flush(file: Path) -> None:
     """Wait until a file is on the disk: what is renamed after it must not outlive it in a power cut."""
-    with file.open("rb+") as handle:
+    with naming(file), file.open("rb+") as handle:
         os.fsync(handle.fileno())
 
 

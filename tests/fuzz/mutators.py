@@ -215,7 +215,7 @@ def of_json(content: bytes, rng: Random) -> bytes:
     """Change a value, a key or the shape of what JSON holds; or go deeper than parsers go."""
     try:
         tree = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return of_bytes(content, rng, {})
     if rng.random() < 0.03:
         return b"[" * DEEP if rng.random() < 0.5 else b'{"a":' * DEEP + b"1" + b"}" * DEEP
@@ -245,7 +245,7 @@ def of_yaml(content: bytes, rng: Random) -> bytes:
         return "\n".join(lines).encode()
     try:
         return yaml.safe_dump(of_tree(yaml.safe_load(text), rng), sort_keys=False).encode()
-    except (yaml.YAMLError, RecursionError, ValueError):
+    except (yaml.YAMLError, RecursionError, ValueError, AttributeError, TypeError, KeyError, OverflowError):
         return of_bytes(content, rng, {})
 
 

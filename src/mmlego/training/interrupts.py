@@ -1,4 +1,4 @@
-"""Ctrl-C waits where it would leave a lock taken that what is tidied up afterwards needs."""
+"""Ctrl-C and SIGTERM wait where it would leave a lock taken that what is tidied up afterwards needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Let Ctrl-C take effect at the end of the block.
+    """Let Ctrl-C and SIGTERM take effect at the end of the block.
 
     TensorBoard's writer hands lines to a thread through a queue. An interrupt within the queue's own lines may leave
     its lock taken; closing the writer then waits for ever (tensorboard 2.20 on CPython 3.11).
@@ -29,15 +29,18 @@ def held_back() -> Iterator[None]:
     >>> said
     ['written', 'interrupted']
     """
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: came.append((number, frame)))
+    heard = {number: handler for number, handler in handlers.items() if callable(handler)}
+    for number in heard:
+        signal.signal(number, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in heard.items():
+            signal.signal(number, handler)
         if came:
-            handler(*came[0])
+            heard[signal.Signals(came[0][0])](*came[0])
