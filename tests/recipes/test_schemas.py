@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import yaml
 
 from mmlego.data.cohort.manifest import parse_manifest
+from mmlego.data.cohort.manifest_yaml import ManifestLoader
 from mmlego.errors import LegoError
 from mmlego.recipes import check_recipe, json_schema
 from mmlego.settings import Settings, as_settings, write_settings
@@ -19,8 +23,13 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(ROOT.glob("docs/**/*.md"))
 
 
+@cache
+def schema(which: Any) -> dict[str, Any]:
+    return json_schema(which)
+
+
 def fits(which: Any, content: object) -> bool:
-    return not list(jsonschema.Draft202012Validator(json_schema(which)).iter_errors(content))
+    return not list(jsonschema.Draft202012Validator(schema(which)).iter_errors(content))
 
 
 @pytest.mark.parametrize("which", ["recipe", "cohort", "settings"])
@@ -37,7 +46,7 @@ def manifests_of_pages() -> list[tuple[str, object]]:
             r"^```yaml[^\n]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
         ):
             try:
-                content = yaml.safe_load(text)
+                content = yaml.load(text, Loader=ManifestLoader)
             except yaml.YAMLError:  # pieces of several, beside each other
                 continue
             if isinstance(content, dict) and {"key", "modalities"} <= content.keys():
@@ -49,13 +58,40 @@ def test_manifests_of_the_documentation_fit() -> None:
     found = manifests_of_pages()
     assert len(found) > 3
     for page, content in found:
-        accepted = True
-        try:
-            parse_manifest(content)
-        except LegoError:
-            accepted = False
-        if accepted:
-            assert fits("cohort", content), page
+        assert fits("cohort", content) or not taken(content), page
+
+
+def sections_of_pages() -> list[tuple[str, dict[str, Any]]]:
+    """Return the sections of modalities that pages of the documentation show by themselves."""
+    found = []
+    for page in PAGES:
+        for text in re.findall(
+            r"^```yaml[^\n]*\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+        ):
+            try:
+                content = yaml.load(f"modalities:\n{textwrap.indent(text, '  ')}", Loader=ManifestLoader)
+            except yaml.YAMLError:
+                continue
+            parts = content["modalities"] or {}
+            found += [(page.name, part) for part in parts.values() if isinstance(part, dict) and "kind" in part]
+    return found
+
+
+def test_sections_of_the_documentation_fit() -> None:
+    found = sections_of_pages()
+    assert len(found) > 20
+    for page, section in found:
+        content = {"key": "id", "modalities": {"m": section}}
+        written = json.loads(json.dumps(content, default=str))  # JSON, and editors, know no dates
+        assert fits("cohort", written) or not taken(content), (page, section)
+
+
+def taken(content: object) -> bool:
+    try:
+        parse_manifest(content)
+    except LegoError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize(

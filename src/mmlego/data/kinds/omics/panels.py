@@ -133,7 +133,9 @@ def _file(value: object) -> object:
     return {"file": value} if isinstance(value, str) and value != SAME else value
 
 
-SaidOfPanels = Annotated[PanelKeys | Literal["same"] | None, BeforeValidator(_file)]
+SaidOfPanels = Annotated[
+    PanelKeys | Literal["same"] | None, BeforeValidator(_file, json_schema_input_type=PanelKeys | str | None)
+]
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from typing import Annotated, TypeAlias
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from mmlego.data.kinds.series.stays import OnError, Stays
 from mmlego.data.reading.remarks import Dropped
@@ -45,7 +45,8 @@ def hours_of(value: object) -> object:
     return float(found[1]) * _HOURS[found[2]]
 
 
-Hours: TypeAlias = Annotated[float, BeforeValidator(hours_of)]
+_Written = float | Annotated[str, Field(pattern=f"^{_TEXT.pattern}$")]
+Hours: TypeAlias = Annotated[float, BeforeValidator(hours_of, json_schema_input_type=_Written)]
 Window: TypeAlias = tuple[Hours, Hours | None]
 
 

@@ -26,8 +26,9 @@ def _written(value: object) -> object:
     return [label(word) if isinstance(word, Word) else word for word in words] if isinstance(words, list) else words
 
 
-Words = Annotated[list[Word], BeforeValidator(_listed)]  # a word alone is a list of one
-Texts = Annotated[list[str], BeforeValidator(_written)]  # and numbers are as they would be written
+Several = Word | list[Word]  # what may be written, and what a JSON Schema says of it
+Words = Annotated[list[Word], BeforeValidator(_listed, json_schema_input_type=Several)]  # one alone is a list of one
+Texts = Annotated[list[str], BeforeValidator(_written, json_schema_input_type=Several)]  # numbers as they are written
 
 
 class ColumnKeys(BaseModel):
@@ -54,9 +55,10 @@ class ColumnKeys(BaseModel):
     ({'*': ('> 89', '-9')}, ('stage',))
     """
 
-    missing: Annotated[list[Word] | dict[str, list[Word]], BeforeValidator(_listed_by_column)] = Field(
-        default_factory=list
-    )
+    missing: Annotated[
+        list[Word] | dict[str, list[Word]],
+        BeforeValidator(_listed_by_column, json_schema_input_type=Several | dict[str, Several]),
+    ] = Field(default_factory=list)
     numeric: str | list[str] = Field(default_factory=list)
     categories: str | list[str] = Field(default_factory=list)
     dates: dict[str, DateRule] = Field(default_factory=dict)
