@@ -6,25 +6,30 @@ From the repository: ``python benchmarks/merging/ablation.py --data FOLDER``, re
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import warnings
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from methods import Case
-from rich.progress import Progress
 from tables import TITLES, spread
 
-from cohorts import ROOT, cohort_of, settings_of
+from cohorts import ROOT, cohort_of, place_of, settings_of
 from mmlego import Baseplate, LegoMerge, LegoWarning
 from mmlego.bench.score import ensemble_logits
 from mmlego.bench.statistics import compare
+from mmlego.cells import Cell, Workers, keep_cohort, run_cells, versions
+from mmlego.cells import cohort_of as cohort_in
+from mmlego.commands.progress import along
+from mmlego.data import Cohort, Split
 from mmlego.files import write_atomically
+from mmlego.fingerprint import hash_cohort, hash_plain
 from mmlego.job import data_of, fit_blocks
+from mmlego.settings import Settings
 from mmlego.training.evaluate import all_logits, scores_of
 
 SEED = 2
@@ -45,6 +50,8 @@ PLATES: dict[str, dict[str, Any]] = {
     "32 × 64": LARGE,
 }
 STARTS = ("no baseplate", "latent and head", "all but the encoder")
+# What was measured by other code is measured again.
+CODE = [Path(__file__).with_name(f"{part}.py").read_text() for part in ("ablation", "methods", "cohorts")]
 MERGES: dict[str, dict[str, Any]] = {"LegoMerge": {}, "merged heads": {"rule": "mean", "heads": "slerp"}}
 
 
@@ -55,34 +62,54 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "runs" / "merging" / "ablation")
     parser.add_argument("--cohorts", nargs="+", default=list(COHORTS))
     parser.add_argument("--folds", type=int, default=FOLDS)
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--workers", type=int, help="variants at a time; default: with Ray as many as cores")
     chosen = parser.parse_args()
-    jobs = [
-        (name, fold, variant, chosen.data, chosen.out)
+    torch.set_num_threads(1)
+    cohorts = {name: cohort_of(name, chosen.data) for name in chosen.cohorts}
+    cells = [
+        cell_of(cohorts[name], name, fold, variant, chosen.data)
         for fold in range(chosen.folds)
         for name in chosen.cohorts
         for variant in (*PLATES, *STARTS[:2])
     ]
-    with Progress() as progress, ProcessPoolExecutor(chosen.jobs) as pool:
-        task = progress.add_task("variants", total=len(jobs))
-        for done in as_completed([pool.submit(one, *job) for job in jobs]):
-            done.result()
-            progress.advance(task)
+    with along(len(cells), "variants") as watch:
+        workers = Workers(chosen.workers, threads=1)
+        folder = run_cells(
+            cells, importlib.import_module("ablation").run_cell, chosen.out / "cells", workers=workers, watch=watch
+        )
+    for cell in cells:
+        write(folder.read(cell), cell, chosen.out)
     for title, variants in (("block", tuple(PLATES)), ("start", STARTS)):
         print(f"### Variants of the {title}\n")
         print(table(chosen.out, chosen.cohorts, variants), end="\n\n")
 
 
-def one(name: str, fold: int, variant: str, data: Path, out: Path) -> None:
-    """Measure a variant on one split."""
-    torch.set_num_threads(1)
-    file = _file(out, name, variant, fold)
-    if file.is_file():
-        return
-    warnings.simplefilter("ignore", LegoWarning)
-    cohort, settings = cohort_of(name, data), settings_of(name)
+def cell_of(cohort: Cohort, name: str, fold: int, variant: str, data: Path) -> Cell:
+    """Return the cell of a variant on one split."""
+    sha256 = hash_cohort(cohort)
+    keep_cohort(cohort, sha256)
     split = cohort.split(folds=FOLDS, validation=0.2, seed=SEED)[fold]
-    case = Case(cohort, split, settings, seed=10_000 * SEED + 100 * fold)
+    return Cell(
+        job="ablation",
+        cohort=name,
+        cohort_sha256=sha256,
+        split={part: rows.tolist() for part, rows in split.parts().items()},
+        method={"code": hash_plain(CODE), "variant": variant},
+        settings=settings_of(name).model_dump(mode="json"),
+        scenario={"fold": fold},
+        seed=SEED,
+        versions=versions(),
+        label=f"{name} {fold}, {variant}",
+        place=place_of(name, data),
+    )
+
+
+def run_cell(cell: Cell) -> dict[str, float]:
+    """Measure a variant on one split."""
+    warnings.simplefilter("ignore", LegoWarning)
+    cohort, settings = cohort_in(cell), Settings.model_validate(cell.settings)
+    variant = cell.method["variant"]
+    case = Case(cohort, Split(**cell.split), settings, seed=10_000 * SEED + 100 * cell.scenario["fold"])
     train, validation, test = (case.ids(part) for part in ("train", "validation", "test"))
     task = cohort.outcome_spec.fit_task(cohort.outcome.loc[train])  # type: ignore[union-attr]
     options = {**settings.plate.model_dump(), **PLATES.get(variant, {})}
@@ -97,7 +124,12 @@ def one(name: str, fold: int, variant: str, data: Path, out: Path) -> None:
         return scores_of(task, logits, shown.target, None)[task.primary_metric]
 
     result = {"ensemble": score(ensemble_logits(blocks, shown))}
-    result |= {way: score(all_logits(model, shown, 256)) for way, model in merges.items()}
+    return result | {way: score(all_logits(model, shown, 256)) for way, model in merges.items()}
+
+
+def write(result: Mapping[str, float], cell: Cell, out: Path) -> None:
+    """Write what a variant measured as the tables read it."""
+    file = _file(out, cell.cohort, cell.method["variant"], cell.scenario["fold"])
     write_atomically(file, json.dumps(result) + "\n")
 
 

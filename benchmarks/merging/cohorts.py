@@ -6,7 +6,9 @@ import functools
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from mmlego.cells import in_dataset
 from mmlego.data import Cohort
 from mmlego.datasets import Dataset, dataset_names, load_dataset, register_dataset
 from mmlego.settings import Settings, read_settings
@@ -18,7 +20,8 @@ BUDGET = {name: ["fit.epochs=15", "fit.batch_size=64", "fit.patience=4"] for nam
 
 
 # Those of the library's register, and those whose manifests are in examples; each by the folder of its files.
-NAMED = {"gse7390": {}, "synthetic": {"folder": Path(tempfile.gettempdir()) / "mmlego-synthetic", "patients": 600}}
+SYNTHETIC = Path(tempfile.gettempdir()) / "mmlego-synthetic"
+NAMED: dict[str, dict[str, Any]] = {"gse7390": {}, "synthetic": {"folder": str(SYNTHETIC), "patients": 600}}
 FILES = {
     "icu": ("icu/cohort.yaml", "physionet2012"),
     "blca": ("tcga/blca.yaml", "tcga"),
@@ -28,8 +31,8 @@ FILES = {
 }
 
 
-def _read(manifest: str, folder: str, data: Path) -> Cohort:
-    return Cohort.from_manifest(EXAMPLES / manifest, folder=data / folder)
+def _read(manifest: str, folder: str, data: str) -> Cohort:
+    return Cohort.from_manifest(EXAMPLES / manifest, folder=Path(data) / folder)
 
 
 for _name in FILES.keys() - {*dataset_names()}:  # a second import finds them there
@@ -44,7 +47,16 @@ def cohort_of(name: str, data: Path) -> Cohort:
     InputError
         If a file is not there.
     """
-    return load_dataset(name, NAMED.get(name, {"data": data}))
+    return load_dataset(name, _options(name, data))
+
+
+def place_of(name: str, data: Path) -> dict[str, Any]:
+    """Return where a cohort lies, for the workers of other processes, which import this module."""
+    return in_dataset(name, _options(name, data))
+
+
+def _options(name: str, data: Path) -> dict[str, Any]:
+    return NAMED.get(name, {"data": str(data.absolute())})
 
 
 # Neural blocks alone, and a fuse of nothing else: what the paper merges.

@@ -24,7 +24,7 @@ def run(script: str, *arguments: object) -> str:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
-    options = ("--smoke", "--jobs", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
+    options = ("--smoke", "--workers", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
     assert "4 splits in" in run("run.py", *options)
     runs = tmp_path / "runs" / "smoke"  # never among results
     files = sorted(runs.glob("defaults/*/*.json"))
@@ -51,7 +51,7 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert found["disjoint"].keys() == {"apart", "shared", "patients", "validation patients"}
     assert found["on patients of"].keys() == found["blocks"].keys()
     # A second run finds everything done.
-    assert run("run.py", *options).count("done before") == 4
+    assert "splits: 4 of 4 done after" in run("run.py", *options)
     tables = run("report.py", "--results", runs, "--pictures", tmp_path)
     assert "| synthetic | error |" in tables  # classes are calibrated, too
     for title in (
@@ -88,8 +88,10 @@ def test_a_variant_of_a_block(tmp_path: Path) -> None:
         'ablation.settings_of = lambda _: read_settings(None, ["encoder.name=neural", "fit.epochs=1"])\n'
         f"out = Path({str(tmp_path)!r})\n"
         'variants = ("spatial", "no baseplate", "latent and head")\n'
+        'cohort = ablation.cohort_of("gse7390", Path())\n'
         "for variant in variants:\n"
-        '    ablation.one("gse7390", 0, variant, Path(), out)\n'
+        '    cell = ablation.cell_of(cohort, "gse7390", 0, variant, Path())\n'
+        "    ablation.write(ablation.run_cell(cell), cell, out)\n"
         'print(ablation.table(out, ["gse7390"], variants))\n'
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)

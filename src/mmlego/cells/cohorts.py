@@ -95,7 +95,7 @@ def placeless(cell: Cell) -> InputError:
     )
 
 
-@functools.lru_cache(maxsize=2)
+@functools.cache  # cells of several cohorts may come in turn
 def _read(place: str) -> tuple[Cohort, str]:
     said = json.loads(place)
     if "dataset" in said:
