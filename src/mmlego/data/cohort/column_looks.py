@@ -9,8 +9,9 @@ from mmlego.data.reading.columns import BLANK
 from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.dialect import GROUPED, POINT
 from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
-from mmlego.data.reading.words import as_number, commas_are_decimal, doubt_of_sign
+from mmlego.data.reading.words import as_number, commas_are_decimal
 from mmlego.wording import counted, listed, shortened
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from mmlego.data.kinds.omics.files import open_annotated
 from mmlego.data.kinds.omics.gene_rows import ABOUT_GENES
-from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text
+from mmlego.data.kinds.omics.number_forms import is_number
+from mmlego.data.kinds.omics.text_matrix import find_header, open_text
 from mmlego.data.reading.annotated import Annotated
 from mmlego.errors import InputError
 from mmlego.wording import listed

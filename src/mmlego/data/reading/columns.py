@@ -21,9 +21,10 @@ from mmlego.data.reading.date_doubts import doubts_of_ages
 from mmlego.data.reading.dates import HOURS, DateRule, date_text, dates_of, elapsed, is_date, is_month
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
+from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import is_clock, like_number
-from mmlego.data.reading.words import as_number, doubt_of_sign, numbers_among, numbers_of_column
+from mmlego.data.reading.words import as_number, numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
 from mmlego.wording import label, meant
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from mmlego.data.reading.words import doubt_of_sign
+from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 

@@ -6,8 +6,6 @@ import re
 import struct
 from collections.abc import Collection, Mapping
 
-from mmlego.wording import quoted
-
 LARGEST = 3e38  # in single precision
 EXACT = 15  # digits that a float holds, whatever they are
 NUMBER = re.compile(
@@ -117,38 +115,6 @@ def as_number(word: str, decimal: str) -> float | None:
     if decimal in (",", "comma") and COMMAS.fullmatch(word):
         return float(word.replace(",", "."))
     return float(word) if NUMBER.fullmatch(word) and re.search(r"\d|inf", word, re.IGNORECASE) else None
-
-
-def doubt_of_sign(words: Collection[str], declared: str, column: str | None = None) -> str:
-    """Return that a declared decimal sign may part thousands: all that have it have three digits, beside hundreds.
-
-    Parameters
-    ----------
-    words
-        The words of a column.
-    declared
-        What ``decimal:`` says of it, ``.`` or ``,``.
-    column
-        The column, where ``decimal:`` of the section may name it.
-
-    Examples
-    --------
-    >>> doubt_of_sign(["301", "1,103"], ",")
-    "reads '1,103' as 1.103 beside '301': if the sign parts thousands, declare decimal: '.'"
-    >>> doubt_of_sign(["301", "1,103", "3,5"], ","), doubt_of_sign(["2", "1,103"], ","), doubt_of_sign(["1,103"], ".")
-    ('', '', '')
-    """
-    cells = {plain(word): word for word in words}
-    signed = [number for number in cells if declared in number]
-    form = GROUPED if declared == "," else DOTTED
-    hundreds = [word for number, word in cells.items() if re.fullmatch(r"[+-]?[1-9]\d{2,}", number)]
-    one_sign = all(form.fullmatch(number) and number.count(declared) == 1 for number in signed)
-    if not signed or not hundreds or not one_sign or any({",", "."} < {*number} for number in signed):
-        return ""
-    first, other = cells[signed[0]], {",": ".", ".": ","}[declared]
-    read = f"reads {first!r} as {signed[0].replace(',', '.')} beside {hundreds[0]!r}"
-    way = repr(other) if column is None else f"{{{quoted(column, bare=True)}: {other!r}}}"
-    return f"{read}: if the sign parts thousands, declare decimal: {way}"
 
 
 def numbers_of_column(

@@ -12,8 +12,9 @@ import numpy as np
 from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.dates import is_date
 from mmlego.data.reading.likely_codes import likely_codes, told_codes
+from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.word_forms import is_clock, other_form
-from mmlego.data.reading.words import GROUPED, as_number, doubt_of_sign, plain
+from mmlego.data.reading.words import GROUPED, as_number, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.omics.number_forms import is_number
 from mmlego.data.kinds.omics.numbers import only_numbers
-from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
+from mmlego.data.kinds.omics.text_matrix import find_header, open_text, read_cells
 from mmlego.data.reading.joins import select_columns
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
@@ -55,12 +56,15 @@ class GeneRows:
         What becomes of rows of one gene: ``error``, ``first``, ``mean``, ``sum`` or ``max``.
     missing
         Words that mean that nothing is known, beside the usual ones.
+    decimal
+        The decimal sign of text, ``.`` or ``,``; the other one then parts thousands. None: as the cells show.
     """
 
     gene_column: str | None = None
     samples: str | Sequence[str] | None = None
     same_name: SameName = "error"
     missing: tuple[str, ...] = ()
+    decimal: str | None = None
 
     def read(self, path: Path, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
         r"""Return a file as a table, a row a sample.
@@ -103,7 +107,7 @@ class GeneRows:
         with open_text(path) as content:
             header = find_header(content, path.name)
             names, samples, notes = self._columns(header.names, header.rows, where)
-            cells = read_cells(content, header, names, samples, where, self.missing)
+            cells = read_cells(content, header, names, samples, where, self.missing, self.decimal)
         found = [header.names[place] for place in samples]
         return self.table(cells.names, found, cells.values, where, [*notes, *cells.notes])
 
@@ -136,7 +140,7 @@ class GeneRows:
         rows = [[_written(cell) for cell in row] for row in frame.head(20).itertuples(index=False)]
         place, samples, notes = self._columns(known, rows, where)
         genes = [_written(cell) for cell in frame.iloc[:, place]]
-        chosen, told = only_numbers(frame.iloc[:, samples], self.missing, where)
+        chosen, told = only_numbers(frame.iloc[:, samples], self.missing, where, declared=self.decimal)
         values = chosen.to_numpy(dtype=float, na_value=np.nan)
         notes = [*notes, *told]
         return self.table(genes, [known[i] for i in samples], values, where, notes)

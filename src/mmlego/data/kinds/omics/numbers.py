@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.omics.text_matrix import is_number, point_form
+from mmlego.data.kinds.omics.number_forms import number_in
 from mmlego.data.reading.dialect import NULLS
 from mmlego.data.reading.missing import is_missing, told_missing, without_codes
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.signs import doubt_of_sign, ways_of_sign
 from mmlego.data.reading.truths import truths_of
 from mmlego.data.reading.word_forms import other_form
 from mmlego.data.reading.words import as_number, numbers_among
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 
 
 def only_numbers(
-    frame: pd.DataFrame, missing: Collection[str], where: str, decimal: str = "."
+    frame: pd.DataFrame,
+    missing: Collection[str],
+    where: str,
+    decimal: str = ".",
+    *,
+    declared: str | None = None,
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return a table of numbers.
 
@@ -38,6 +44,8 @@ def only_numbers(
         The modality, for messages.
     decimal
         The decimal sign of the file.
+    declared
+        The one that the section declares; the other one then parts thousands.
 
     Raises
     ------
@@ -69,30 +77,23 @@ def only_numbers(
         if (said := _said(cells, missing)) is not None:
             cells = cells.map(lambda cell, said=said: said.get(cell.strip(), cell) if isinstance(cell, str) else cell)
             truths.append(name)
-        made[place], wrong, lost = _read(cells, missing, codes, decimal)
+        made[place], wrong, lost = _read(cells, missing, codes, decimal, declared)
         gone += lost
         if wrong:
             odd[name] = wrong
             if sum(wrong.values()) * 2 > cells.notna().sum():
                 texts.append(name)
-    if texts:
-        remedy = "Say which columns are genes, as columns: 'ENSG*'; the others may be a modality of kind: table."
-        what = f"{where}: {counted(len(texts), 'column')} of text among the genes ({_shown(odd, texts)})"
-        fault(InputError(what, expected="numbers", remedy=remedy))
-        odd = {name: words for name, words in odd.items() if name not in texts}
-    if odd:
-        cells_of = counted(sum(sum(words.values()) for words in odd.values()), "cell")
-        remedy = f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}]."
-        if all(other_form(word.strip()) for words in odd.values() for word in words):
-            remedy = "Write numbers alone, in one unit and with a decimal point."
-        what = f"{where}: {cells_of} that are no numbers ({_shown(odd, list(odd))})"
-        fault(InputError(what, expected="numbers, or an empty cell", remedy=remedy))
+    _refuse(odd, texts, where, signs=declared is None)
     others = np.setdiff1d(np.arange(frame.shape[1]), places)
     numbers = frame.iloc[:, others].to_numpy(na_value=np.nan, dtype=np.float64 if places else None)
     numbers = numbers if numbers.dtype.kind in "iuf" else numbers.astype(np.float64)
     numbers, lost = without_codes(numbers, codes)
     gone += lost
     notes = told_missing(gone, where)
+    if declared is not None:
+        cells_of = ([str(cell).strip() for cell in frame.iloc[:, place].dropna()] for place in places)
+        if doubt := next(filter(None, (doubt_of_sign(cells, declared) for cells in cells_of)), ""):
+            notes.append(Doubtful(where, doubt))
     if truths:
         notes = [Noted(where, f"yes and no read as 1 and 0: {listed(truths)}"), *notes]
     if not places and not lost:
@@ -104,6 +105,27 @@ def only_numbers(
     return pd.DataFrame(values.T, frame.index, frame.columns, copy=False), notes
 
 
+def _refuse(odd: dict[str, Counter[str]], texts: Sequence[str], where: str, *, signs: bool) -> None:
+    """Refuse words where numbers belong: those of columns of text, and those among numbers."""
+    words = list(dict.fromkeys(word for found in odd.values() for word in found))
+    if signs and (way := ways_of_sign(words)):
+        what = f"{where}: {counted(len(odd), 'column')} with cells that are no numbers ({_shown(odd, list(odd))})"
+        fault(InputError(what, expected="numbers", remedy=way))
+        return
+    if texts:
+        remedy = "Say which columns are genes, as columns: 'ENSG*'; the others may be a modality of kind: table."
+        what = f"{where}: {counted(len(texts), 'column')} of text among the genes ({_shown(odd, texts)})"
+        fault(InputError(what, expected="numbers", remedy=remedy))
+        odd = {name: found for name, found in odd.items() if name not in texts}
+    if odd:
+        cells_of = counted(sum(sum(found.values()) for found in odd.values()), "cell")
+        remedy = f"Mend them; if they mean that nothing is known, say so, as missing: [{_quoted(odd)}]."
+        if all(other_form(word.strip()) for found in odd.values() for word in found):
+            remedy = "Write numbers alone, in one unit and with a decimal point."
+        what = f"{where}: {cells_of} that are no numbers ({_shown(odd, list(odd))})"
+        fault(InputError(what, expected="numbers, or an empty cell", remedy=remedy))
+
+
 def _said(cells: pd.Series, missing: Collection[str]) -> dict[str, float] | None:
     """Return what the words of a column say that is yes and no; None of any other."""
     words = {cell.strip() for cell in cells if isinstance(cell, str)}
@@ -112,7 +134,7 @@ def _said(cells: pd.Series, missing: Collection[str]) -> dict[str, float] | None
 
 
 def _read(
-    cells: Iterable[Any], missing: Collection[str], codes: Collection[float], decimal: str
+    cells: Iterable[Any], missing: Collection[str], codes: Collection[float], decimal: str, declared: str | None
 ) -> tuple[NDArray[np.float64], Counter[str], Counter[str]]:
     """Return numbers, the words that are none, and those that say that nothing is known."""
     values, odd, gone = [], Counter[str](), Counter[str]()
@@ -122,12 +144,11 @@ def _read(
             continue
         number = isinstance(cell, bool | int | float | np.number | np.bool_)
         word = str(cell) if isinstance(cell, str) else _word(cell)
-        if word in missing or (codes and (float(cell) if number else as_number(word.strip(), ".")) in codes):
+        value = float(cell) if number else number_in(word, decimal, declared)
+        if word in missing or (codes and (as_number(word.strip(), ".") if value is None else value) in codes):
             gone[word] += 1
-        elif number:
-            values[-1] = float(cell)
-        elif is_number(point_form(word, decimal)):
-            values[-1] = float(point_form(word, decimal))
+        elif value is not None:
+            values[-1] = value
         elif not is_missing(word):
             odd[word] += 1
         elif word.strip() not in NULLS:

@@ -13,7 +13,8 @@ from pydantic import Field, PrivateAttr
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.omics.gene_rows import GeneRows
-from mmlego.data.kinds.omics.text_matrix import find_header, is_number, open_text, read_cells
+from mmlego.data.kinds.omics.number_forms import is_number
+from mmlego.data.kinds.omics.text_matrix import find_header, open_text, read_cells
 from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import SameName
 from mmlego.errors import InputError
@@ -38,6 +39,8 @@ class SampleFiles(FileSource):
         What becomes of rows of one gene.
     missing
         Words that mean that nothing is known.
+    decimal
+        The decimal sign; the other one then parts thousands. None: as the cells show.
 
     Examples
     --------
@@ -57,6 +60,7 @@ class SampleFiles(FileSource):
     gene_column: str | None = None
     same_name: SameName = "error"
     missing: list[str] = Field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
     _genes: list[list[str]] = PrivateAttr(default_factory=list)
 
     def open(self, path: Path) -> tuple[list[str], NDArray[np.float64]]:
@@ -77,7 +81,7 @@ class SampleFiles(FileSource):
                     f"{where}: {counted(len(numbers), 'column')} of numbers", expected="one", got=known, remedy=remedy
                 )
             column = self._number(names, self.value, numbers[0] if numbers else 0)
-            found = read_cells(content, header, place, [column], where, self.missing)
+            found = read_cells(content, header, place, [column], where, self.missing, self.decimal)
         rows = GeneRows(same_name=self.same_name)
         table, _ = rows.table(found.names, ["value"], found.values, where, [])
         genes = [str(gene) for gene in table.columns]

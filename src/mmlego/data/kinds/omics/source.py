@@ -34,6 +34,7 @@ from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
+from mmlego.data.reading.signs import refuse_dotted
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import counted, label, listed
 
@@ -68,6 +69,8 @@ class OmicsSource(Source):
         Genes, as a name or glob, or several.
     missing
         Words in a text that mean that nothing is known, beside the usual ones.
+    decimal
+        The decimal sign of a text, ``.`` or ``,``; the other one then parts thousands. As the cells show, if not given.
     rows
         What to do where a patient has several rows that differ (samples, cells): ``error``, ``first`` or ``mean``.
     modality
@@ -107,6 +110,7 @@ class OmicsSource(Source):
     on_error: OnError = "raise"
     columns: str | list[str] = "*"
     missing: Words = Field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
     rows: RowRule = "error"
     modality: str | None = None
     layer: str | None = None
@@ -128,6 +132,7 @@ class OmicsSource(Source):
             "modality": (contained, f"a {', '.join(CONTAINERS)}"),
             "layer": (contained, f"a {', '.join(CONTAINERS)}"),
             "missing": (self.format != "maf", "matrices"),
+            "decimal": (self.format != "maf" and not contained, "matrices in text or tables"),
             "samples": (self.genes == "rows", "genes: rows"),
             "same_name": (
                 contained or self.genes == "rows" or self.pattern is not None,
@@ -171,7 +176,7 @@ class OmicsSource(Source):
         if name.lower().rstrip("/").endswith(CONTAINERS):
             return self._read_container(folder, modality, taken)
         if self.pattern is not None:
-            keys = {"file", "pattern", "rows", "value", "gene_column", "same_name", "on_error"}
+            keys = {"file", "pattern", "rows", "value", "gene_column", "same_name", "on_error", "decimal"}
             said = self.model_dump(include=keys) | {"missing": self._words()}
             frame, notes = SampleFiles(**said).frame(folder, modality, taken)
         elif self.format == "maf":
@@ -182,8 +187,13 @@ class OmicsSource(Source):
             frame = frame.set_axis(folder.ids(list(frame.index), modality), axis=0)
         else:
             refuse_genes_in_rows(folder, name, modality)
-            frame, key, decimal = folder.table(name), folder.key, folder.opened(name).decimal
-            return self._choose(frame, key, modality, taken, decimal=decimal, lenient=folder.expected.lenient)
+            opened = folder.opened(name)
+            dotted = opened.dotted if opened.decimal == "." else ()  # of which 1.234 may be a thousand and more
+            frame = folder.table(name, text=dotted if self.decimal is None else ["*"])
+            if self.decimal is None:
+                refuse_dotted(frame, dotted, modality)
+            lenient = folder.expected.lenient
+            return self._choose(frame, folder.key, modality, taken, decimal=opened.decimal, lenient=lenient)
         if self.format != "maf":
             frame = frame.set_axis(folder.expected.named([str(gene) for gene in frame.columns], modality), axis=1)
         return self._choose(frame, None, modality, taken, notes, lenient=folder.expected.lenient)
@@ -222,7 +232,7 @@ class OmicsSource(Source):
         return part_of_whole(data, self.modality or only, layer=self.layer, key=key, gene_column=self.gene_column)
 
     def _gene_rows(self) -> GeneRows:
-        return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()))
+        return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()), self.decimal)
 
     def _mutations(self) -> Mutations:
         return Mutations(self.variants, self.values, self.sequenced, self.gene_column, self.panels)
@@ -259,7 +269,8 @@ class OmicsSource(Source):
         frame, told = self._one_each(frame, modality)
 
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-            numbers, found = only_numbers(pick(rows, columns), self._words(), modality, decimal)
+            picked = pick(rows, columns)
+            numbers, found = only_numbers(picked, self._words(), modality, decimal, declared=self.decimal)
             told.extend(found)
             return numbers
 

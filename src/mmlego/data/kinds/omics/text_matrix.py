@@ -15,20 +15,21 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.omics.number_forms import number_in
 from mmlego.data.reading.dialect import COMMA, GROUPED, NULLS, POINT, cells
 from mmlego.data.reading.files import PACKED, packed_bytes
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.own_memory import own_memory
-from mmlego.data.reading.remarks import Dropped, Noted
-from mmlego.data.reading.truths import truths_of
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.signs import Thousands, doubt_of_sign, ways_of_sign
+from mmlego.data.reading.truths import truth_of, truths_of
 from mmlego.data.reading.word_forms import other_form
-from mmlego.data.reading.words import DOTTED, as_number, numbers_among, plain
+from mmlego.data.reading.words import as_number, numbers_among
 from mmlego.errors import InputError
 from mmlego.wording import UTF8, counted, listed, shortened
 
 PIECE_BYTES = 16 * 2**20
 MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characters
-NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 # What counting programs write below the genes: of reads that belong to none.
 NO_GENES = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
@@ -164,7 +165,13 @@ def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
 
 
 def read_cells(
-    content: BinaryIO, header: Header, place: int, samples: Sequence[int], where: str, unknown: Collection[str] = ()
+    content: BinaryIO,
+    header: Header,
+    place: int,
+    samples: Sequence[int],
+    where: str,
+    unknown: Collection[str] = (),
+    decimal: str | None = None,
 ) -> Cells:
     """Return names and numbers of all rows.
 
@@ -182,6 +189,9 @@ def read_cells(
         The modality, for messages.
     unknown
         Words that mean that nothing is known, beside the usual ones.
+    decimal
+        The decimal sign that is declared; None: as the cells show. Between semicolons 1.234 is then refused where no
+        cell has other decimals.
 
     Raises
     ------
@@ -192,9 +202,12 @@ def read_cells(
     values = np.empty((_count(content, header), len(samples)))
     odd: dict[int, Counter[str]] = {}
     missing: Counter[str] = Counter()
+    said: dict[int, dict[int, str]] = {}
+    thousands = Thousands(header.separator == ";" and header.decimal == "." and decimal is None)
     for piece in _pieces(content, header):
-        # a number may be a word for missing: then each cell is looked at, too
-        table: Any = None if unknown else _parsed(piece, header, place, samples, where)
+        # a number may be a word for missing, or a thousand and more: then each cell is looked at, too
+        each = bool(unknown) or decimal is not None or thousands.looked_for
+        table: Any = None if each else _parsed(piece, header, place, samples, where)
         whole = table is not None
         if not whole:  # some cell is no number: each is looked at
             table = _parsed(piece, header, place, samples, where, text=True)
@@ -202,27 +215,24 @@ def read_cells(
         names += table.column(str(place)).to_pylist()
         for number, column in enumerate(samples):
             found = table.column(str(column))
-            values[start : len(names), number] = (
-                found.to_numpy()
-                if whole
-                else _numbers(found.to_pylist(), header.decimal, odd.setdefault(column, Counter()), missing, unknown)
-            )
+            if whole:
+                values[start : len(names), number] = found.to_numpy()
+                continue
+            words, wrong = found.to_pylist(), odd.setdefault(column, Counter())
+            thousands.look(words)
+            values[start : len(names), number] = _numbers(words, header.decimal, wrong, missing, unknown, decimal)
+            for row, word in enumerate(words) if wrong else ():
+                if word in wrong and truth_of(word) is not None:
+                    said.setdefault(start + row, {})[number] = word
+    thousands.refuse(where)
     values = values[: len(names)]
-    if any(odd.values()):
-        wrong = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
-        shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrong.most_common())
-        ways = "Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
-        ways += "samples:, as samples: 'TCGA-*'."
-        if truths_of([word for _, word in wrong], alone=True) is not None:
-            ways = "Write 1 and 0 for yes and no."
-        elif all(other_form(word.strip()) for _, word in wrong):
-            ways = "Write numbers alone, in one unit and with a decimal point."
-        raise InputError(
-            f"{where}: {counted(sum(wrong.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",
-            expected="numbers",
-            remedy=ways,
-        )
+    truths = _as_truths(values, said, odd, samples)
+    _refuse_words(odd, header, where, signs=decimal is None)
     notes: list[Dropped] = [Noted(where, "read with decimal commas, as 3,5 for 3.5")] if header.decimal == "," else []
+    if truths:
+        notes.append(Noted(where, f"yes and no read as 1 and 0: {listed(names[row] for row in truths)}"))
+    if decimal is not None and (doubt := doubt_of_sign([row[i] for row in header.rows for i in samples], decimal)):
+        notes.append(Doubtful(where, doubt))
     if missing:
         words = listed((f"{word!r} {count}×" for word, count in missing.most_common()), 4)
         notes.append(Noted(where, f"read as missing: {words}"))
@@ -233,54 +243,58 @@ def read_cells(
     return Cells(names, values, notes)
 
 
-def is_number(word: str) -> bool:
-    """Return whether a word is a finite number.
+def _refuse_words(odd: dict[int, Counter[str]], header: Header, where: str, *, signs: bool) -> None:
+    """Refuse words of samples where numbers belong."""
+    if not any(odd.values()):
+        return
+    wrongs = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
+    shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrongs.most_common())
+    ways = "Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
+    ways += "samples:, as samples: 'TCGA-*'."
+    if truths_of([word for _, word in wrongs], alone=True) is not None:
+        ways = "Write 1 and 0 for yes and no."
+    elif signs and (sign := ways_of_sign([word for _, word in wrongs])):
+        ways = sign
+    elif all(other_form(word.strip()) for _, word in wrongs):
+        ways = "Write numbers alone, in one unit and with a decimal point."
+    raise InputError(
+        f"{where}: {counted(sum(wrongs.values()), 'cell')} of samples that are no numbers ({listed(shown, 4)})",
+        expected="numbers",
+        remedy=ways,
+    )
 
-    Parameters
-    ----------
-    word
-        The word.
 
-    Examples
-    --------
-    >>> is_number("1e-3"), is_number("1,5"), is_number("nan")
-    (True, False, False)
-    """
-    return NUMBER.fullmatch(word.strip()) is not None
-
-
-def point_form(word: str, decimal: str) -> str:
-    """Return a number as Python writes it; among decimal commas 1.234 may be a thousand and more: that is none.
-
-    Parameters
-    ----------
-    word
-        The word.
-    decimal
-        The decimal sign of the file.
-
-    Examples
-    --------
-    >>> point_form("2,5", ","), point_form("2.941", ","), point_form("4'750.5", "."), point_form("2,5", ".")
-    ('2.5', '', '4750.5', '2,5')
-    """
-    number = plain(word.strip())
-    if decimal == ".":
-        return number
-    return "" if DOTTED.fullmatch(number) else number if "." in number else number.replace(",", ".")
+def _as_truths(
+    values: NDArray[np.float64], said: dict[int, dict[int, str]], odd: dict[int, Counter[str]], samples: Sequence[int]
+) -> list[int]:
+    """Write 1 and 0 into the rows that say yes and no, beside 1 and 0 alone; return which these are."""
+    found = []
+    for row, mine in said.items():
+        meant = truths_of(set(mine.values()), alone=True)
+        if meant is not None and {*values[row][~np.isnan(values[row])]} <= {0, 1}:
+            values[row, list(mine)] = [meant[word] for word in mine.values()]
+            found.append(row)
+            for number, word in mine.items():
+                odd[samples[number]] -= Counter([word])
+    return found
 
 
 def _numbers(
-    words: Sequence[str], decimal: str, odd: Counter[str], missing: Counter[str], unknown: Collection[str]
+    words: Sequence[str],
+    decimal: str,
+    odd: Counter[str],
+    missing: Counter[str],
+    unknown: Collection[str],
+    declared: str | None,
 ) -> NDArray[np.float64]:
     values = np.full(len(words), np.nan)
     codes = numbers_among(unknown)
     for row, word in enumerate(words):
-        number = point_form(word, decimal)
-        if word in unknown or (codes and as_number(number, ".") in codes):
+        number = number_in(word, decimal, declared)
+        if word in unknown or (codes and (as_number(word, ".") if number is None else number) in codes):
             missing[word] += 1
-        elif is_number(number):
-            values[row] = float(number)
+        elif number is not None:
+            values[row] = number
         elif word.strip() and not is_missing(word):
             odd[word] += 1
         elif word.strip() not in NULLS:

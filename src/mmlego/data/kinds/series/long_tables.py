@@ -144,7 +144,7 @@ class LongColumns:
     def _values(self, rows: pd.DataFrame) -> tuple[Floats, Words, NDArray[np.bool_]]:
         """Return the values, NaN where there is none; and where words stand that are none."""
         column, words = rows[self.value], Words(self.rules)
-        value = numbers_of(column)
+        value = numbers_of(column) if self.rules.decimal is None else np.full(len(column), np.nan)
         odd = np.zeros(len(rows), dtype=bool)
         unread = ~(np.abs(value) <= LARGEST)
         if not self.rules.plain:

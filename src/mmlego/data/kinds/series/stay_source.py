@@ -19,7 +19,7 @@ from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
 from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
-from mmlego.data.kinds.series.values import TOLD, CellRules, of_one_code
+from mmlego.data.kinds.series.values import DOUBTED, NOTED, TOLD, CellRules, of_one_code
 from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
 from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Folder, Source
@@ -30,6 +30,7 @@ from mmlego.data.reading.files import PACKED
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.signs import refuse_dotted
 from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
@@ -38,14 +39,13 @@ from mmlego.wording import counted, listed
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
 READING = 4  # counts up when other values are read of the same bytes: what was cached before does not count
-NOTED, DOUBTED = "as read: ", "doubtful: "  # begin what is said of a table of which nothing is left out
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
-    "physionet": {"time", "variable", "value", "stay", "unit", "index", "codes", "missing"},
+    "physionet": {"time", "variable", "value", "stay", "unit", "index", "codes", "missing", "decimal"},
     "long": {"pattern"},
     "wide": {"variable", "value"},
-    "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes"},
+    "meds": {"pattern", "time", "variable", "value", "stay", "unit", "codes", "decimal"},
 }
 OTHER_LAYOUTS = (
     "Files of the PhysioNet layout, Time,Parameter,Value, may be named by pattern:, without {key}; of others declare "
@@ -83,6 +83,8 @@ class StaySource(Source):
         By variable, as a name or glob, the numbers that words stand for.
     missing
         Words that mean that nothing was measured.
+    decimal
+        The decimal sign of values, ``.`` or ``,``; the other one then parts thousands. As the cells show, if not given.
     stays
         What to do where a patient has several: ``error``, ``first`` or ``last``, in the order of the files or rows.
     on_error
@@ -111,6 +113,7 @@ class StaySource(Source):
     index: IndexDates | None = None
     codes: dict[str, dict[str, FiniteFloat]] = Field(default_factory=dict)
     missing: Texts = Field(default_factory=list)
+    decimal: Literal[".", ","] | None = None
     stays: StayRule = "error"
     on_error: OnError = "raise"
     window: Window | None = None
@@ -282,7 +285,12 @@ class StaySource(Source):
 
         def read() -> Stays:
             table = TableFile(path, patient)
-            found = reader.read(table.frame(texts), path.name, self.on_error)
+            dotted = table.dotted if table.decimal == "." else ()  # of which 1.234 may be a thousand and more
+            values = ["*"] if self.layout == "wide" else [self.value]
+            frame = table.frame([*texts, *(dotted if self.decimal is None else values)])
+            if self.decimal is None:
+                refuse_dotted(frame, [name for name in dotted if name not in texts], path.name)
+            found = reader.read(frame, path.name, self.on_error)
             said = [*(f"{NOTED}{path.name}: {note}" for note in table.notes)]
             said += [f"{DOUBTED}{path.name}: {doubt}" for doubt in table.doubts]
             found = replace(found, skipped=(*found.skipped, *said))
@@ -318,7 +326,7 @@ class StaySource(Source):
             for pattern, words in self.codes.items():
                 if fits(new, [pattern]):
                     codes[old] = {**words, **codes.get(old, {})}
-        return CellRules(tuple(self.missing), codes, tuple(wanted), gone)
+        return CellRules(tuple(self.missing), codes, tuple(wanted), gone, self.decimal)
 
     def _how(self, layout: str, clock: Clock, folder: Folder) -> dict[str, object]:
         """Return the settings on which reading a table depends, as values that JSON can hold."""
@@ -330,7 +338,7 @@ class StaySource(Source):
             "reading": READING,
             "columns": [self.time, self.variable, self.value, self.unit],
             "index": _hashed(dates),
-            "rules": [rules.missing, rules.codes, rules.wanted, rules.exclude],
+            "rules": [rules.missing, rules.codes, rules.wanted, rules.exclude, rules.decimal],
             "on_error": self.on_error,
         }
 

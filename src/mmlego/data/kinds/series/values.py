@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from mmlego.data.kinds.series.choices import fits
 from mmlego.data.kinds.series.stays import LARGEST
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.signs import doubt_of_sign, ways_of_sign
 from mmlego.data.reading.truths import truth_of, truths_of
 from mmlego.data.reading.word_forms import like_number, other_form
 from mmlego.data.reading.words import as_number, numbers_among, plain
@@ -24,6 +25,8 @@ from mmlego.wording import counted, label, listed, shortened
 
 MOST_CODES = 12  # words that are named one by one
 _SEXES = ("m", "male", "f", "female")
+MOST_SEEN = 1000
+NOTED, DOUBTED = "as read: ", "doubtful: "  # begin what is said of a table of which nothing is left out
 TOLD = "words taken for missing"  # begins what is told and is not left out
 Floats: TypeAlias = NDArray[np.float64]
 
@@ -42,6 +45,8 @@ class CellRules:
         The variables that are looked at, as names or globs; cells of others need not be readable. None: all.
     exclude
         Those of them that are not.
+    decimal
+        The decimal sign, ``.`` or ``,``; the other one then parts thousands. None: a point, and none parts thousands.
 
     Examples
     --------
@@ -54,6 +59,7 @@ class CellRules:
     codes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     wanted: tuple[str, ...] | None = None
     exclude: tuple[str, ...] = ()
+    decimal: str | None = None
 
     def number(self, variable: str, text: str) -> float | None:
         """Return the number in a cell, NaN where it says that there is none; None of any other word.
@@ -71,8 +77,8 @@ class CellRules:
                 return float(codes[word])
         if word in self.missing or is_missing(word) or (self.numbers and as_number(word, ".") in self.numbers):
             return float("nan")
-        value = _parsed(word)
-        return None if value is None else float(self.settled(variable, np.array([value]))[0])
+        value = _parsed(word) if self.decimal is None else as_number(word, self.decimal)
+        return None if value is None or abs(value) > LARGEST else float(self.settled(variable, np.array([value]))[0])
 
     def settled(self, variable: str, values: Floats) -> Floats:
         """Return numbers of one variable where some numbers mean "missing", as 999, or are codes of others.
@@ -100,7 +106,7 @@ class CellRules:
     @property
     def plain(self) -> bool:
         """Whether nothing is declared of any word."""
-        return not self.missing and not self.codes
+        return not self.missing and not self.codes and self.decimal is None
 
     def cares(self, variable: str) -> bool:
         """Return whether a variable is looked at."""
@@ -159,6 +165,7 @@ class Words:
         self.rules = rules
         self.odd: Counter[tuple[str, str]] = Counter()
         self.said: Counter[str] = Counter()
+        self._seen: dict[str, dict[str, None]] = {}  # of each variable, where a decimal sign is declared
 
     def __len__(self) -> int:
         return self.odd.total()
@@ -173,6 +180,8 @@ class Words:
     def number(self, variable: str, cell: str) -> float:
         """Return the number in one cell, NaN where there is none; an odd word is counted."""
         value = self.rules.number(variable, cell)
+        if self.rules.decimal is not None and len(seen := self._seen.setdefault(variable, {})) < MOST_SEEN:
+            seen[cell.strip()] = None
         if value is None:
             if self.rules.cares(variable):
                 self.odd[variable, cell.strip()] += 1
@@ -200,6 +209,8 @@ class Words:
         if (truths := truths_of(mine, alone=True)) is not None:
             codes = ", ".join(f"{json.dumps(text)}: {int(value)}" for text, value in truths.items())
             way = f"Say that yes is 1 and no is 0, as codes: {{{name}: {{{codes}}}}}"
+        elif self.rules.decimal is None and (sign := ways_of_sign(list(dict.fromkeys(text for _, text in self.odd)))):
+            way = sign.removesuffix(".")
         elif other_form(odd[1]):  # all of them
             way = "Write numbers alone, in one unit and with a decimal point"
         elif like_number(odd[1]):  # > 89 is no name of anything: a code would be one of many values that it may be
@@ -237,11 +248,13 @@ class Words:
         return listed((f"{name}: {shortened(word)!r} {counted(n, 'time')}" for (name, word), n in often), named(5))
 
     def notes(self, where: str) -> Sequence[str]:
-        """Return a note of the words that mean "missing", where they are not the usual NaN."""
+        """Return a note of the words that mean "missing", where they are not the usual NaN, and doubts of thousands."""
+        signs = {name: doubt_of_sign(list(seen), self.rules.decimal or "") for name, seen in self._seen.items()}
+        doubts = [f"{DOUBTED}{where}: {name} {doubt}" for name, doubt in signs.items() if doubt]
         rare = {word: n for word, n in self.said.items() if word.casefold() not in ("nan", "na")}
         if not rare:
-            return []
-        return [f"{where}: {TOLD}: {listed(f'{word!r} {n}' for word, n in rare.items())}"]
+            return doubts
+        return [*doubts, f"{where}: {TOLD}: {listed(f'{word!r} {n}' for word, n in rare.items())}"]
 
 
 def _parsed(word: str) -> float | None:

@@ -19,6 +19,7 @@ from mmlego.data.kinds.series.values import CellRules, Words
 from mmlego.data.reading.joins import DEFAULTS, row_numbers
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
+from mmlego.data.reading.signs import Thousands
 from mmlego.data.reading.words import COMMAS, commas_are_decimal, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import UTF8, counted, label, listed, meant
@@ -150,7 +151,7 @@ class WideFiles:
 
     def _owned(self, name: str, content: bytes, owner: str | None) -> tuple[str | None, list[str], list[list[str]]]:
         """Return whose a file is, its header and its rows."""
-        header, rows = _cells(name, content)
+        header, rows = _cells(name, content, declared=self.rules.decimal is not None)
         if self.clock.column not in header:
             raise ValueError(f"it has no column {self.clock.column!r} of times. {meant_time(header)}")
         if self.key in header:
@@ -330,7 +331,7 @@ def separator_of(name: str, first: str) -> str:
     return usual if usual and usual in first else max(f"{usual},|\t;", key=first.count)
 
 
-def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
+def _cells(name: str, content: bytes, *, declared: bool) -> tuple[list[str], list[list[str]]]:
     text = content.decode("utf-8-sig")
     first = text.partition("\n")[0]
     separator = separator_of(name, first)
@@ -344,8 +345,12 @@ def _cells(name: str, content: bytes) -> tuple[list[str], list[list[str]]]:
     within = [line for row in rows for cell in row if "\n" in cell for line in cell.split("\n")[1:]]
     if any(len(line.split(separator)) == len(header) for line in within):
         raise ValueError(f"a quotation mark swallows {counted(len(within), 'row')}: is one never closed?")
-    if separator == ";":
+    if separator == ";" and not declared:
         rows[1:] = _with_points(rows[1:])
+        thousands = Thousands(True)
+        for row in rows[1:]:
+            thousands.look(row)
+        thousands.refuse(PurePosixPath(name).name)
     short = next((number for number, row in enumerate(rows[1:], 2) if len(row) != len(header)), None)
     if short is not None:
         raise ValueError(f"row {short} has {len(rows[short - 1])} cells, not {len(header)}: is the file truncated?")
