@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 import yaml
 
 from mmlego.hub_card import LICENCES
@@ -155,3 +157,15 @@ def serving(*tokens: str) -> Iterator[Hub]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def take_for_hub(hub: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the Hub's library take a server for the Hub, with a cache of its own."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="needs mmlego[hub]")
+    monkeypatch.setattr(constants, "ENDPOINT", hub.url)
+    template = hub.url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        monkeypatch.setattr(constants, name, str(cache), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)

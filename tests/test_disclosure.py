@@ -14,7 +14,7 @@ from mmlego import Baseplate, LegoBlock, LegoMerge, save
 from mmlego.anonymity import Kept
 from mmlego.data import Cohort
 from mmlego.disclosure import flagged, kept_of
-from mmlego.encoders import build_encoder
+from mmlego.encoders import SNN, build_encoder
 from mmlego.errors import LegoWarning
 from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival
 
@@ -74,10 +74,11 @@ def test_cards_are_listed_and_small_numbers_are_flagged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("task", "values"),
     [
-        (Survival([12.0, 24.0]), [("12", None), ("24", 1)]),
+        (Survival([12.0, 24.0]), [("12", None), ("24", None)]),
+        (Survival([12.0, 24.0], typical_time=18), [("12", None), ("24", 1), ("18", None)]),
         (Classification(["no", "yes"]), [("no", None), ("yes", None)]),
         (MultiLabel(["liver"]), [("liver", None)]),
-        (CompetingRisks([12.0], ["relapse", "death"]), [("12", 1), ("relapse", None), ("death", None)]),
+        (CompetingRisks([12.0], ["relapse", "death"]), [("12", None), ("relapse", None), ("death", None)]),
         (Regression(["age"], mean=50.0, scale=9.0), [("[50.0]", None), ("[9.0]", None)]),
     ],
 )
@@ -114,3 +115,37 @@ def test_old_checkpoints_are_read(place: Path) -> None:
     assert all(kept.patients is None or kept.patients >= 0 for kept in found)
     if mmlego.checkpoint_config.read_config(place)["kind"] != "baseplate":
         assert any(kept.what == "weights" for kept in found)
+
+
+@pytest.mark.parametrize("causes", [[], ["relapse", "death"]])
+def test_cuts_that_were_declared_are_not_of_patients(tmp_path: Path, causes: list[str]) -> None:
+    """The file says where cuts come from; one that does not, as of earlier versions, is taken to be of patients."""
+
+    def kept(task: object, name: str) -> list[Kept]:
+        first = save(Baseplate(task, channels=4, width=8), tmp_path / f"{name}_1")
+        again = save(LegoBlock(SNN(3), mmlego.load(first), "rna"), tmp_path / f"{name}_2")
+        found = [one for one in kept_of(again) if ".cuts[" in one.where]
+        assert found == [one for one in kept_of(first) if ".cuts[" in one.where]
+        return found
+
+    event, time = np.arange(40) % (len(causes) + 1 or 2), np.arange(1.0, 41.0)
+    declared = CompetingRisks([5.0, 9.0], causes) if causes else Survival([5.0, 9.0])
+    learnt = CompetingRisks.from_data(event, time, causes, 3) if causes else Survival.from_data(event > -1, time, 3)
+    told = kept(declared, "declared")
+    assert [one.what for one in told] == ["a declared cut of time"] * 2
+    assert not any(map(flagged, told))
+    told = kept(learnt, "learnt")
+    assert [flagged(one) for one in told] == [False, True]
+    assert "unless" not in told[-1].note
+    told = kept(type(learnt).from_config(declared.config()), "unknown")
+    assert [flagged(one) for one in told] == [False, True]
+    assert told[-1].note.endswith("which this file does not say")
+    assert Baseplate(declared).fingerprint == Baseplate(type(learnt).from_config(declared.config())).fingerprint
+
+
+def test_a_manifest_declares_cuts(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"age": 0.0, "t": np.arange(1.0, 31.0), "e": [0, 1] * 15}, index=[f"p{i}" for i in range(30)])
+    task = {"task": "survival", "time": "t", "event": "e", "event_when": 1}
+    for more, source in (({"cuts": [5, 20]}, "declared"), ({"bins": 3}, "patients")):
+        cohort = Cohort.from_frames({"age": frame[["age"]] + np.arange(30)[:, None]}, outcome=frame, task=task | more)
+        assert cohort.prepare(list(frame.index)).task.cuts_from == source

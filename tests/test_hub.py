@@ -20,7 +20,7 @@ from mmlego.hub import FILES, push
 from mmlego.recipes import block_hash, running
 from mmlego.tasks import Survival
 from tests.bricks import plate, table_block
-from tests.hub_server import Hub, serving
+from tests.hub_server import Hub, serving, take_for_hub
 from tests.terminal import done, inside, refused
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs mmlego[hub]")
@@ -35,13 +35,7 @@ def header(card: str) -> dict[str, Any]:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A server of the test, which the Hub's library takes for the Hub; an empty cache."""
     with serving("hf_mine") as one:
-        monkeypatch.setattr(constants, "ENDPOINT", one.url)
-        template = one.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-            monkeypatch.setattr(constants, name, str(tmp_path / "cache"), raising=False)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+        take_for_hub(one, tmp_path / "cache", monkeypatch)
         monkeypatch.setenv("HF_TOKEN", "hf_mine")
         yield one
 
@@ -305,6 +299,6 @@ def test_licences(hub: Hub, tmp_path: Path) -> None:
 
 
 def test_what_stands_for_few_patients_is_told_before_it_is_sent(hub: Hub, tmp_path: Path) -> None:
-    mmlego.save(table_block(plate(Survival([12.0, 24.0]))), tmp_path / "rna")
+    mmlego.save(table_block(plate(Survival([12.0, 24.0], typical_time=18))), tmp_path / "rna")
     said = done("push", tmp_path / "rna", "a/rna", "--licence", "mit")
     assert "It holds 1 value of fewer than 5 patients: the last cut of time. mmlego inspect --privacy" in said.error

@@ -34,6 +34,7 @@ from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
 from mmlego.saved_bricks import KINDS, build_across, build_brick, check_fitted, describe_brick, plain_format
+from mmlego.tasks.time_bins import BinnedTime
 from mmlego.version import __version__
 from mmlego.wording import listed
 
@@ -282,7 +283,9 @@ def _describe(model: Saveable) -> dict[str, Any]:
 
 
 def _describe_plate(plate: Baseplate) -> dict[str, Any]:
-    return {"fingerprint": plate.fingerprint, "config": plate.config()}
+    described = {"fingerprint": plate.fingerprint, "config": plate.config()}
+    source = getattr(plate.task, "cuts_from", None)
+    return described if source is None else described | {"cuts_from": source}
 
 
 def _blocks(model: Model) -> list[Brick]:
@@ -322,6 +325,8 @@ def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
             raise broken(path, "a baseplate that can be built", str(error)) from error
         if plate.fingerprint != described["fingerprint"]:
             raise broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
+        if isinstance(plate.task, BinnedTime):
+            plate.task.with_cuts_from(described.get("cuts_from"))
         plates[plate.fingerprint] = plate
     return plates
 

@@ -13,6 +13,7 @@ from mmlego.anonymity import MIN_PATIENTS, Kept
 from mmlego.card import private_line
 from mmlego.checkpoint_config import broken, read_config
 from mmlego.learners.foreign import rows_in
+from mmlego.tasks.time_bins import DECLARED, PATIENTS
 from mmlego.wording import counted, listed, shortened
 
 WEIGHTS = "model.safetensors"
@@ -44,12 +45,13 @@ def kept_of(place: Path) -> list[Kept]:
     >>> from mmlego.tasks import Survival
     >>> place = save(Baseplate(Survival([12.0, 24.0]), channels=4, width=8), tempfile.mkdtemp() + "/plate")
     >>> [(kept.what, kept.value, kept.patients) for kept in kept_of(place)]
-    [('a cut of time', '12', None), ('the last cut of time', '24', 1)]
+    [('a declared cut of time', '12', None), ('a declared cut of time', '24', None)]
     """
     config = read_config(place)
     found = []
     for number, plate in enumerate(config["plates"]):
-        found += [kept.within(f"plates[{number}].task") for kept in _of_task(plate["config"]["task"])]
+        task, source = plate["config"]["task"], plate.get("cuts_from")
+        found += [kept.within(f"plates[{number}].task") for kept in [*_of_cuts(task, source), *_of_task(task)]]
     for brick in config.get("blocks", []):
         found += _of_brick(brick, f"blocks.{brick['modality']}")
     if "across" in config:
@@ -62,15 +64,24 @@ def kept_of(place: Path) -> list[Kept]:
     return [*found, *_of_weights(place, config)]
 
 
-def _of_task(task: Mapping[str, Any]) -> list[Kept]:
+def _of_cuts(task: Mapping[str, Any], source: object) -> list[Kept]:
     found = []
     cuts = task.get("cuts") or []
     for number, cut in enumerate(cuts):
         last = number == len(cuts) - 1
+        if source == DECLARED:
+            note = "by who made the plate, without looking at patients"
+            found.append(Kept(f"cuts[{number}]", "a declared cut of time", f"{cut:g}", None, note))
+            continue
         told = "the time of one training patient" if last else "a quantile of the times of training patients"
         what = "the last cut of time" if last else "a cut of time"
-        note = f"{told}, unless the manifest declares cuts:"
+        note = told if source == PATIENTS else f"{told}, unless they were declared, which this file does not say"
         found.append(Kept(f"cuts[{number}]", what, f"{cut:g}", 1 if last else None, note))
+    return found
+
+
+def _of_task(task: Mapping[str, Any]) -> list[Kept]:
+    found = []
     if task.get("typical_time") is not None:
         found.append(Kept("typical_time", "median time", f"{task['typical_time']:g}", None, "of all, with two digits"))
     for key in ("classes", "labels", "causes"):

@@ -1,4 +1,4 @@
-"""Canaries in every kind's files: none is in what ``train``, ``merge``, ``fuse`` and ``bench`` write to be shared."""
+"""Canaries in every kind's files: none is in what verbs write to be shared, and in what ``push`` sends."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from mmlego.data import Cohort, load_splits
 from mmlego.data.kinds import registry
 from mmlego.run_folder import RunFolder
 from tests.contracts.test_kinds import SUBJECTS, write
+from tests.hub_server import serving, take_for_hub
 from tests.terminal import done
 
 pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metrics on a handful of patients
@@ -176,6 +177,27 @@ def parted(*runs: Path) -> tuple[list[Path], list[Path]]:
     return [f for f in files if "private" not in f.parts], [f for f in files if "private" in f.parts]
 
 
+def pushed(places: list[Path], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Send checkpoints to a hub on this machine; return all that it got, as files."""
+    with serving("hf_mine") as hub:
+        take_for_hub(hub, folder / "cache", monkeypatch)
+        monkeypatch.setenv("HF_TOKEN", "hf_mine")
+        for number, place in enumerate(places):
+            done("push", place, f"a/{number}", "--licence", "mit")
+        got = {
+            f"{repo}/{commit[:7]}/{name}": file
+            for repo, commits in hub.repos.items()
+            for commit, files in commits.items()
+            for name, file in files.items()
+        }
+        got["asked.txt"] = "\n".join(hub.asked).encode()
+    for name, content in got.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    assert len(got) == 3 * len(places) + 1
+    return [folder / name for name in got]
+
+
 def test_every_kind_has_its_canaries() -> None:
     assert sorted(PLANTED) == sorted(registry.KINDS)
     assert set(PLANTED) <= set(SUBJECTS)
@@ -183,8 +205,8 @@ def test_every_kind_has_its_canaries() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", PLANTED)
-def test_no_canary_leaves_the_house(kind: str, tmp_path: Path) -> None:
-    home, run, bench = tmp_path / "Zq7 home", tmp_path / "run", tmp_path / "bench"
+def test_no_canary_leaves_the_house(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, run, bench, made = tmp_path / "Zq7 home", tmp_path / "run", tmp_path / "bench", tmp_path / "made"
     home.mkdir()
     manifest = write(kind, home, {patient: row for row, patient in enumerate(PATIENTS)}, min_patients=5)
     PLANTED[kind](home)
@@ -197,13 +219,21 @@ def test_no_canary_leaves_the_house(kind: str, tmp_path: Path) -> None:
     done("fuse", run, "-d", manifest, "--no-progress")
     done("bench", *told, "-o", bench, "--folds", 2, "--repeats", 1, "--shared-patients")
     assert {PATIENTS[row] for row in PLANTED_IN} <= set(trained(run, manifest))
-    shared, private = parted(run, bench)
+    training = {"data": manifest.name, "settings": SETTINGS, "shared_patients": True}
+    recipe = {"blocks": {"m": "../run/blocks/m", "clinical": {"train": training}}}
+    (home / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    done("run", home / "recipe.yaml", "-o", made, "--no-progress")
+    shared, private = parted(run, bench, made)
+    shared.remove(made / "recipe.yaml")  # which keeps the ways to files that the recipe names, as it names them
+    assert "Zq7 home" in (made / "recipe.yaml").read_text()
+    assert str(tmp_path) not in (made / "recipe.yaml").read_text()
+    shared += pushed([run / "blocks" / "m", run / "fuse", made / "merge"], tmp_path / "hub", monkeypatch)
     assert {"config.json", "model.safetensors", "README.md", "settings.yaml", "table.md"} <= {f.name for f in shared}
     planted = canaries(tmp_path)
     assert found(shared, planted) == []
     # the search finds what there is: results of splits name patients
     assert any(hit.startswith(PATIENTS[0]) for hit in found(private, planted))
-    for place in (run, bench):
+    for place in (run, bench, made / "runs" / "clinical"):
         assert stat.S_IMODE((place / "private").stat().st_mode) == 0o700
     for file in shared:
         assert stat.S_IMODE(file.stat().st_mode) & 0o044 == 0o044, file

@@ -22,7 +22,7 @@ from mmlego.tasks.scores import mean_of_defined
 from mmlego.tasks.survival import Survival
 from mmlego.tasks.survival_prediction import in_single
 from mmlego.tasks.survival_target import check_values
-from mmlego.tasks.time_bins import BinnedTime, place_of, two_columns
+from mmlego.tasks.time_bins import PATIENTS, BinnedTime, place_of, two_columns
 
 
 @register_task
@@ -108,7 +108,7 @@ class CompetingRisks(BinnedTime):
         values = torch.stack([as_numbers(event, "event").float(), as_numbers(time, "time").float()], dim=1)
         events, times = cls([1.0], causes).check_target(values).unbind(1)
         whole = Survival.from_data((events > 0).float(), times, bins, unit)
-        return cls(whole.cuts, causes, whole.unit, whole.typical_time)
+        return cls(whole.cuts, causes, whole.unit, whole.typical_time).with_cuts_from(PATIENTS)
 
     @property
     def outputs(self) -> int:

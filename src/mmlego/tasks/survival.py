@@ -21,7 +21,7 @@ from mmlego.tasks.survival_cuts import cuts_of_data
 from mmlego.tasks.survival_prediction import SurvivalPrediction, in_single
 from mmlego.tasks.survival_scores import survival_scores
 from mmlego.tasks.survival_target import check_values, split_structured
-from mmlego.tasks.time_bins import BinnedTime, place_of, two_columns
+from mmlego.tasks.time_bins import PATIENTS, BinnedTime, place_of, two_columns
 from mmlego.wording import counted
 
 
@@ -133,7 +133,7 @@ class Survival(BinnedTime):
             warnings.warn(f"Tied times leave {len(cuts) + 1} bins of the {bins} asked for.", LegoWarning, stacklevel=2)
         # two digits do to tell the scale, and are no time of a patient
         typical = float(f"{np.median(times.cpu().numpy()):.2g}")
-        return cls(cuts, unit, typical or None)
+        return cls(cuts, unit, typical or None).with_cuts_from(PATIENTS)
 
     @staticmethod
     def target(event: object, time: object = None) -> Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ from mmlego.tasks.base import Task
 from mmlego.tasks.checks import as_floats, as_numbers, check_logits, check_rows
 from mmlego.tasks.survival_prediction import in_single
 from mmlego.tasks.survival_unit import check_unit
+
+DECLARED, PATIENTS = "declared", "patients"  # where cuts come from
 
 
 class BinnedTime(Task):
@@ -31,6 +33,8 @@ class BinnedTime(Task):
         Of the cuts and of all times; None: not known.
     typical_time : float, optional
         The median time of the patients that the cuts were made from, by which times of another scale are told.
+    cuts_from : str, optional
+        ``"declared"`` by who made the task, or ``"patients"``: quantiles of their times; None: not known.
 
     Examples
     --------
@@ -42,6 +46,7 @@ class BinnedTime(Task):
     cuts: tuple[float, ...]
     unit: str | None
     typical_time: float | None
+    cuts_from: ClassVar[str | None] = None  # of each task its own, and no field: a plate's fingerprint is without it
 
     def _cut(self, cuts: Sequence[float], unit: str | None, typical_time: float | None) -> None:
         """Check cuts, unit and typical time, and keep them."""
@@ -60,6 +65,35 @@ class BinnedTime(Task):
         object.__setattr__(self, "cuts", values)
         object.__setattr__(self, "unit", check_unit(unit))
         object.__setattr__(self, "typical_time", None if typical_time is None else as_number(typical_time))
+        if typical_time is None:  # only who looks at patients has one
+            object.__setattr__(self, "cuts_from", DECLARED)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, object]) -> Self:
+        """Rebuild the task from what :meth:`config` gave, which does not say where the cuts come from.
+
+        Parameters
+        ----------
+        config
+            The arguments, and the name of this task.
+
+        Raises
+        ------
+        InputError
+            If the name is another one, or if an argument is missing, unknown or wrong.
+        """
+        return super().from_config(config).with_cuts_from(None)
+
+    def with_cuts_from(self, source: object) -> Self:
+        """Note where the cuts come from, and return the task; it is not told in its configuration, nor compared.
+
+        Parameters
+        ----------
+        source
+            ``"declared"``, ``"patients"``, or anything else: not known.
+        """
+        object.__setattr__(self, "cuts_from", source if source in (DECLARED, PATIENTS) else None)
+        return self
 
     def __repr__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self._fields().items() if value is not None)
