@@ -33,7 +33,7 @@ LAYERS = (
         "wording",
         "yaml_knots",
     ),
-    ("nn", "admitted", "bounds", "budget", "card", "checkpoint_config", "run_folder", "sections"),
+    ("nn", "admitted", "bounds", "budget", "card", "checkpoint_config", "run_folder", "run_lock", "sections"),
     ("encoders", "tasks", "encoding", "hub_card"),
     ("learners",),
     ("baseplate", "held_out"),

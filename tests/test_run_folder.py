@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -78,6 +79,31 @@ def test_a_damaged_order_is_told_and_its_remedy_works(tmp_path: Path, text: str)
         run.saved_blocks()
     run.modalities.unlink()
     assert run.saved_blocks() == [run.block("rna")]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "..", "x" * 300, "a\0b", ""])
+def test_an_order_of_what_is_no_folder_is_refused(tmp_path: Path, name: str) -> None:
+    run = RunFolder(tmp_path)
+    run.block("rna").mkdir(parents=True)
+    run.modalities.write_text(json.dumps(["rna", name]))
+    with pytest.raises(InputError, match=r"modalities\.json is no list of modalities"):
+        run.lacking()
+
+
+def test_a_block_that_was_to_be_trained_anew_is_lacking_until_it_is(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.modalities.write_text('["rna", "labs"]')
+    run.begin(["rna", "labs"])
+    run.block("rna").mkdir(parents=True)
+    assert run.lacking() == ["labs"]
+    run.block("labs").mkdir()
+    assert run.lacking() == []
+    run.begin(["rna"])  # gone on with: the block is that of this run
+    assert run.lacking() == []
+    run.begin(["rna"], anew=True)
+    assert run.lacking() == ["rna"]
+    run.end("rna")
+    assert run.lacking() == []
 
 
 def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from mmlego.sites import is_folder_name
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
+_ANEW = "anew"  # in the folder of a fit while a block that is there already is trained anew
 
 
 @dataclass(frozen=True)
@@ -133,13 +134,21 @@ class RunFolder:
         places = {name: place for place, name in enumerate(self._order())}
         return sorted(found, key=lambda path: places.get(path.name, len(places)))
 
-    def begin(self, modalities: Iterable[str]) -> None:
-        """Mark modalities whose blocks are to be trained."""
+    def begin(self, modalities: Iterable[str], *, anew: bool = False) -> None:
+        """Mark modalities whose blocks are to be trained, or to be trained anew: those that are there are older."""
         for name in modalities:
             make_folder(self.fit(name))
+            if anew:
+                (self.fit(name) / _ANEW).touch()
+
+    def end(self, modality: str) -> None:
+        """Mark a modality whose block was saved."""
+        (self.fit(modality) / _ANEW).unlink(missing_ok=True)
 
     def lacking(self) -> list[str]:
-        """Return the modalities whose training was begun and that have no block, in the order of the cohort.
+        """Return the modalities whose training was begun and has not ended, in the order of the cohort.
+
+        They have no block, or one of before they were to be trained anew.
 
         Raises
         ------
@@ -147,7 +156,8 @@ class RunFolder:
             If the file of that order is damaged.
         """
         there = {path.name for path in self.saved_blocks()}
-        return [name for name in self._order() if self.fit(name).is_dir() and name not in there]
+        begun = [name for name in self._order() if self.fit(name).is_dir()]
+        return [name for name in begun if name not in there or (self.fit(name) / _ANEW).is_file()]
 
     def _kept(self, name: str) -> Path:
         """Return the place of something private: where it is, in a run that was begun before there was ``private/``."""

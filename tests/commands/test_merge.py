@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from mmlego.merge.weights import believed_gain
 from mmlego.run_folder import RunFolder
 from mmlego.settings import read_settings
 from mmlego.training.evaluate import all_logits
+from tests import terminal
 from tests.cohorts import write_cohort
 from tests.commands.conftest import MODALITIES
 from tests.terminal import done, inside, refused
@@ -299,6 +301,29 @@ def test_a_modality_whose_training_has_failed_is_missed(finished: Path, site: Pa
     assert mmlego.load(tmp_path / "run" / "x").modalities == ("rna", "clinical")
     shutil.rmtree(tmp_path / "run" / "private/fits" / "labs")  # as where it was never asked for
     assert "does without" not in done(verb, *asked, "-o", tmp_path / "run" / "y").err
+
+
+def test_a_training_anew_that_was_stopped_leaves_no_mixture(
+    finished: Path, site: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(finished, tmp_path / "run")
+    blocks: list[Any] = []
+
+    def stop_at_the_second(self: RunFolder, name: str) -> None:
+        blocks.append(name)
+        if len(blocks) > 1:
+            raise KeyboardInterrupt
+        end(self, name)
+
+    end = RunFolder.end
+    asked = ("train", "-d", site / "cohort.yaml", "-o", tmp_path / "run", "-s", "encoder.name=coxnet", "--no-progress")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "end", stop_at_the_second)
+        assert terminal.mmlego(*asked, "-m", "rna", "-m", "labs", "--overwrite").code == 130
+    said = refused("merge", tmp_path / "run", "-o", tmp_path / "x")
+    assert f"has no new block of {blocks[1]}, whose training was begun" in said
+    done("merge", tmp_path / "run", "-o", tmp_path / "x", "--allow-missing")
+    assert blocks[1] not in mmlego.load(tmp_path / "x").modalities
 
 
 def test_training_marks_what_it_was_asked_for_before_it_begins(

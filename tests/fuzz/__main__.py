@@ -30,6 +30,7 @@ def work(kind: str, seed: int, first: int, last: int) -> int:
     out = os.fdopen(os.dup(1), "w")
     with tempfile.TemporaryDirectory(prefix="mmlego-fuzz-", dir=_memory()) as folder:
         subject = Kind(kind, Path(folder), Guard())
+        subject.warm()
         plain = subject.run(seed, -1, plain=True)
         if plain.what != ACCEPTED:
             print(json.dumps(vars(plain) | {"what": FAULT}), file=out, flush=True)

@@ -56,6 +56,17 @@ class Kind:
         self.files = self.subject.files()
         self.rng = Random()
 
+    def warm(self) -> None:
+        """Use what is right once unwatched: packages that are imported make folders of their own."""
+        here = self.place / "case" / "warm"
+        _write(here, self.files)
+        os.chdir(here)
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            self.subject.act(here, Random(0))
+        os.chdir(self.place)
+        shutil.rmtree(here)
+
     def run(self, seed: int, number: int, *, plain: bool = False, keep: bool = False) -> Outcome:
         """Run a case.
 

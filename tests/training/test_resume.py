@@ -21,6 +21,7 @@ from torch import Tensor
 
 from mmlego import CheckpointError, InputError, fit
 from mmlego.data import PatientData
+from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
 from mmlego.tasks import Classification
 from mmlego.training import resume
 from mmlego.training.callbacks import KeepBest
@@ -238,6 +239,45 @@ OTHERS: dict[str, tuple[Any, Any, dict[str, Any], str]] = {
 }
 
 
+@pytest.mark.parametrize("name", [RUN, LAST, BEST, HISTORY, LOGS])
+@pytest.mark.parametrize("resume", [True, False])
+def test_files_of_others_stay(tmp_path: Path, name: str, resume: bool) -> None:
+    if name == LOGS:
+        (tmp_path / LOGS).mkdir()
+    (tmp_path / LOGS / "theirs" if name == LOGS else tmp_path / name).write_text('{"settings": "mine"}')
+    with pytest.raises(InputError, match=f"holds files that no fit wrote: .*{name}.*Choose another folder"):
+        fit(block(), patients(), out=tmp_path, resume=resume, **OPTIONS)
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ['{"settings": "mine"}']
+
+
+def flip(path: Path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("name", [BEST, HISTORY])
+def test_one_bit_of_a_finished_run_is_told(tmp_path: Path, name: str) -> None:
+    fit(block(), patients(), out=tmp_path, **OPTIONS)
+    flip(tmp_path / name, -3)
+    with pytest.raises(CheckpointError, match=f"cannot be read.*got {name} was changed since. Pass resume=False"):
+        fit(block(), patients(), out=tmp_path, **OPTIONS)
+    described = json.loads((tmp_path / RUN).read_text())
+    (tmp_path / RUN).write_text(json.dumps({key: value for key, value in described.items() if key != "sha256"}))
+    fit(block(), patients(), out=tmp_path, **OPTIONS)  # as of a run that was made before hashes were kept
+
+
+@pytest.mark.parametrize("at", [-1, -200, 300])
+def test_one_bit_of_the_state_of_training_is_told(tmp_path: Path, at: int) -> None:
+    kept = SafeCheckpointIO()
+    state = {"epoch": 3, "state_dict": {f"{i}": torch.randn(7) for i in range(12)}, "one": torch.tensor(1.0)}
+    kept.save_checkpoint(state, tmp_path / "a")
+    assert kept.load_checkpoint(tmp_path / "a")["epoch"] == 3
+    flip(tmp_path / "a", at)
+    with pytest.raises(CheckpointError, match="cannot be resumed"):
+        kept.load_checkpoint(tmp_path / "a")
+
+
 @pytest.mark.parametrize("case", OTHERS)
 def test_a_folder_with_another_run_is_refused(tmp_path: Path, case: str) -> None:
     fit(block(), patients(), out=tmp_path, **OPTIONS)
@@ -285,8 +325,8 @@ def test_a_new_start_takes_the_old_logs_away_and_nothing_else(tmp_path: Path) ->
 def test_a_damaged_description_of_the_run(tmp_path: Path, content: str) -> None:
     fit(block(), patients(), out=tmp_path, **OPTIONS)
     (tmp_path / "run.json").write_text(content)
-    error = InputError if content.startswith("[") else CheckpointError
-    with pytest.raises(error, match="resume=False"):
+    error, told = (InputError, "no fit wrote") if content.startswith("[") else (CheckpointError, "resume=False")
+    with pytest.raises(error, match=told):
         fit(block(), patients(), out=tmp_path, **OPTIONS)
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from mmlego.job.bricks import Blocks, Bricks
 from mmlego.job.merging import merge_blocks
 from mmlego.job.tuning import tune_fuse
 from mmlego.run_folder import RunFolder
+from mmlego.run_lock import alone_in
 from mmlego.settings import Settings, as_settings, write_settings
 
 Advance = Callable[[str], None]
@@ -107,41 +109,42 @@ def train(
     check_names(chosen, cohort.modalities)
     run = None if out is None else RunFolder(Path(out))
     tell = advance or (lambda stage: None)
-    made = _blocks(
-        cohort,
-        chosen,
-        cohort.modalities,
-        split=split,
-        shares=(test, validation),
-        disjoint=disjoint,
-        plate=plate,
-        duplicates=duplicates,
-        run=run,
-        resume=resume,
-        progress=progress,
-        tell=tell,
-        whole=True,
-    )
-    blocks = list(made.blocks.values())
-    merge = merge_blocks(cohort, blocks, made.train, made.validation, made.settings)
-    if run is not None:
-        save(merge, run.merge, data=cohort.name, overwrite=True)
-    tell("merge")
-    fuse = tune_fuse(
-        cohort,
-        blocks,
-        made.train,
-        made.validation,
-        made.settings,
-        seed=made.settings.seed,
-        out=None if run is None else run.fit("fuse"),
-        resume=resume,
-        progress=progress,
-    )
-    if run is not None and fuse is not None:
-        save(fuse, run.fuse, data=cohort.name, overwrite=True)
-    tell("fuse")
-    return Bricks(**vars(made), merge=merge, fuse=fuse)
+    with _alone(run):
+        made = _blocks(
+            cohort,
+            chosen,
+            cohort.modalities,
+            split=split,
+            shares=(test, validation),
+            disjoint=disjoint,
+            plate=plate,
+            duplicates=duplicates,
+            run=run,
+            resume=resume,
+            progress=progress,
+            tell=tell,
+            whole=True,
+        )
+        blocks = list(made.blocks.values())
+        merge = merge_blocks(cohort, blocks, made.train, made.validation, made.settings)
+        if run is not None:
+            save(merge, run.merge, data=cohort.name, overwrite=True)
+        tell("merge")
+        fuse = tune_fuse(
+            cohort,
+            blocks,
+            made.train,
+            made.validation,
+            made.settings,
+            seed=made.settings.seed,
+            out=None if run is None else run.fit("fuse"),
+            resume=resume,
+            progress=progress,
+        )
+        if run is not None and fuse is not None:
+            save(fuse, run.fuse, data=cohort.name, overwrite=True)
+        tell("fuse")
+        return Bricks(**vars(made), merge=merge, fuse=fuse)
 
 
 def train_blocks(
@@ -205,20 +208,27 @@ def train_blocks(
         raise UnknownNameError("unknown modality", expected=known, got=", ".join(unknown))
     chosen = _chosen(settings, seed)
     _warn_of_unknown(list(chosen.encoders), cohort)
-    return _blocks(
-        cohort,
-        chosen,
-        modalities or cohort.modalities,
-        split=split,
-        shares=(test, validation),
-        disjoint=disjoint,
-        plate=plate,
-        duplicates=duplicates,
-        run=None if out is None else RunFolder(Path(out)),
-        resume=resume,
-        progress=progress,
-        tell=advance or (lambda stage: None),
-    )
+    run = None if out is None else RunFolder(Path(out))
+    with _alone(run):
+        return _blocks(
+            cohort,
+            chosen,
+            modalities or cohort.modalities,
+            split=split,
+            shares=(test, validation),
+            disjoint=disjoint,
+            plate=plate,
+            duplicates=duplicates,
+            run=run,
+            resume=resume,
+            progress=progress,
+            tell=advance or (lambda stage: None),
+        )
+
+
+def _alone(run: RunFolder | None) -> AbstractContextManager[None]:
+    """Keep other processes out of a run folder."""
+    return nullcontext() if run is None else alone_in(run.private, run.place)
 
 
 def _blocks(
@@ -254,12 +264,13 @@ def _blocks(
         write_atomically(run.modalities, json.dumps(cohort.modalities, ensure_ascii=False) + "\n")
         if not run.settings.is_file():  # those of an earlier run stay until this one has taken its place
             write_atomically(run.settings, write_settings(settings))
-        run.begin(modalities)
+        run.begin(modalities, anew=not resume)
     parts = parts_by_modality(cohort, who["train"], who["validation"], disjoint=disjoint, seed=settings.seed)
 
     def done(block: Brick) -> None:
         if run is not None:
             save(block, run.block(block.modality), overwrite=True)
+            run.end(block.modality)
         tell(f"block {block.modality}")
 
     chosen = {name: part for name, part in parts.items() if name in modalities}

@@ -44,10 +44,12 @@ def load_blocks(sources: Iterable[Path], *, allow_missing: bool = False) -> list
             found.append((source, _brick(load(repo, revision=revision), source)))
             continue
         run = RunFolder(source)
-        if run.has_blocks() and (lacking := run.lacking()):
+        lacking = run.lacking() if run.has_blocks() else []
+        if lacking:
             _tell_of_lacking(run, lacking, allow_missing=allow_missing)
         for place in run.saved_blocks() if run.has_blocks() else [source]:
-            found.append((place, _brick(load(place), place)))
+            if place.name not in lacking or place == source:
+                found.append((place, _brick(load(place), place)))
     return found
 
 
@@ -58,7 +60,9 @@ def _brick(model: object, place: Path) -> Brick:
 
 
 def _tell_of_lacking(run: RunFolder, lacking: list[str], *, allow_missing: bool) -> None:
-    told = f"{run.place} has no block of {listed(lacking)}, whose training was begun"
+    older = [name for name in lacking if run.block(name).is_dir()]
+    there = "no block" if not older else "no new block" if older == lacking else "no block, or no new one,"
+    told = f"{run.place} has {there} of {listed(lacking)}, whose training was begun"
     if not allow_missing:
         raise InputError(
             told,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from mmlego.errors import CheckpointError
 from mmlego.files import write_atomically
+from mmlego.fingerprint import hash_tensors
 from mmlego.json_files import parse_json
 
 
@@ -27,7 +30,8 @@ class SafeCheckpointIO:
         """Write a checkpoint in one step."""
         tensors: dict[str, Tensor] = {}
         structure = json.dumps(_flatten(checkpoint, tensors))
-        write_atomically(Path(path), to_bytes(tensors, {"structure": structure}))
+        told = {"structure": structure, "sha256": _hash(structure, tensors)}
+        write_atomically(Path(path), to_bytes(tensors, told))
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
@@ -35,9 +39,11 @@ class SafeCheckpointIO:
         """Read a checkpoint."""
         try:
             with safe_open(path, "pt", device="cpu") as file:
-                structure = parse_json(file.metadata()["structure"])
+                told = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}
-            checkpoint = _restore(structure, tensors)
+            if told.get("sha256", _hash(told["structure"], tensors)) != _hash(told["structure"], tensors):
+                raise ValueError("it was changed since")
+            checkpoint = _restore(parse_json(told["structure"]), tensors)
             if not isinstance(checkpoint, dict):
                 raise TypeError("no state of training in it")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
@@ -52,6 +58,13 @@ class SafeCheckpointIO:
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint."""
         Path(path).unlink(missing_ok=True)
+
+
+def _hash(structure: str, tensors: Mapping[str, Tensor]) -> str:
+    """Return the hash of a state; states that were written before there was one have none."""
+    return hashlib.sha256(
+        f"{structure}{hash_tensors({name: tensors[name] for name in sorted(tensors)})}".encode()
+    ).hexdigest()
 
 
 def _flatten(value: Any, tensors: dict[str, Tensor]) -> Any:

@@ -27,7 +27,9 @@ from mmlego.fingerprint import hash_data, hash_tensors
 from mmlego.fuse import LegoFuse
 from mmlego.json_files import read_json
 from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
+from mmlego.run_lock import alone_in
 from mmlego.training.evaluate import Model
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +42,7 @@ def run_folder(out: str | Path | None) -> Iterator[Path]:
     Raises
     ------
     InputError
-        If ``out`` is no path, a file, or cannot be made.
+        If ``out`` is no path, a file, or cannot be made, or another process trains there.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="mmlego-") as folder:
@@ -54,7 +56,8 @@ def run_folder(out: str | Path | None) -> Iterator[Path]:
         raise InputError("out of fit", expected="a folder", got=f"a file in its place, {out}") from error
     except (OSError, ValueError) as error:
         raise InputError("out of fit", expected="a folder that can be made", got=f"{out!r}: {error}") from error
-    yield Path(out)
+    with alone_in(Path(out)):
+        yield Path(out)
 
 
 def describe_run(
@@ -105,11 +108,12 @@ def open_run(folder: Path, run: dict[str, Any], *, resume: bool) -> bool:
     Raises
     ------
     InputError
-        If the folder holds another run.
+        If the folder holds another run, or files of these names that no fit wrote.
     CheckpointError
         If its description is damaged.
     """
     file = folder / RUN
+    _refuse_foreign(folder)
     if resume and file.is_file():
         found = _read_run(file)
         odd = [key for key in run if found.get(key) != run[key]]
@@ -132,7 +136,8 @@ def open_run(folder: Path, run: dict[str, Any], *, resume: bool) -> bool:
 def close_run(folder: Path, run: dict[str, Any]) -> None:
     """Note that a run is finished, and remove what only an interrupted one needs."""
     if (folder / BEST).is_file():  # of several processes the first writes it: the others may be ahead
-        write_atomically(folder / RUN, json.dumps(run | {"finished": True}, indent=2))
+        hashes = {name: _file_hash(folder / name) for name in (BEST, HISTORY) if (folder / name).is_file()}
+        write_atomically(folder / RUN, json.dumps(run | {"finished": True, "sha256": hashes}, indent=2))
         (folder / LAST).unlink(missing_ok=True)
 
 
@@ -142,9 +147,10 @@ def read_result(model: Model, folder: Path) -> pd.DataFrame:
     Raises
     ------
     CheckpointError
-        If a file is missing or damaged.
+        If a file is missing, damaged, or not as the run left it.
     """
     try:
+        _check_hashes(folder)
         with (folder / HISTORY).open(newline="", encoding="utf-8") as file:
             # float() gives back every digit, which readers of tables need not
             lines = [{name: float(text or "nan") for name, text in line.items()} for line in csv.DictReader(file)]
@@ -193,6 +199,37 @@ def history_text(rows: list[dict[str, float]]) -> str:
         known = {name: value for name, value in row.items() if not math.isnan(value)}
         writer.writerow(known | {"epoch": int(row["epoch"])})
     return text.getvalue()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that holds something under the names of a run's files that no fit wrote: it would be replaced."""
+    there = [name for name in (RUN, LAST, BEST, HISTORY, LOGS) if (folder / name).exists()]
+    if not there:
+        return
+    try:
+        ours = {"settings", "data", "model"} <= _read_run(folder / RUN).keys() if RUN in there else False
+    except CheckpointError:
+        ours = True  # damaged, as is told where it is to be gone on with
+    if not ours:
+        raise InputError(
+            f"{folder} holds files that no fit wrote",
+            expected="a new or empty folder, or that of a fit",
+            got=listed(there),
+            remedy="Choose another folder.",
+        )
+
+
+def _check_hashes(folder: Path) -> None:
+    """Refuse what is not as a finished run left it; runs made before hashes were kept are taken as they are."""
+    known = _read_run(folder / RUN).get("sha256") if (folder / RUN).is_file() else None
+    for name, hashed in (known if isinstance(known, dict) else {}).items():
+        if name in (BEST, HISTORY) and _file_hash(folder / name) != hashed:
+            raise ValueError(f"{name} was changed since")
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _read_run(file: Path) -> dict[str, Any]:

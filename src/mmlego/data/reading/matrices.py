@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pickle
 import struct
+import tokenize
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -39,6 +40,8 @@ DAMAGE = (
     ImportError,
     AssertionError,
     OverflowError,
+    SyntaxError,
+    tokenize.TokenError,
     struct.error,
     pickle.UnpicklingError,
     zipfile.BadZipFile,

@@ -6,6 +6,7 @@ import datetime
 import re
 import warnings
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -28,6 +29,9 @@ DAMAGE = (
     TypeError,
     AttributeError,
     SyntaxError,
+    RuntimeError,
+    ArithmeticError,
+    zlib.error,
     zipfile.BadZipFile,
 )
 MOST_ABOVE = 50  # rows of titles above the names of the columns
@@ -145,9 +149,9 @@ class Workbook:
 def _read(path: Path, *, values: bool) -> dict[str, list[tuple[Any, ...]]]:
     openpyxl = import_extra("openpyxl", f"reading {path.name!r}", "'mmlego[excel]'")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), path.open("rb") as file:  # which openpyxl leaves open where it stumbles
             warnings.simplefilter("ignore")  # of styles and extensions that do not matter to values
-            book = openpyxl.load_workbook(path, read_only=True, data_only=values)
+            book = openpyxl.load_workbook(file, read_only=True, data_only=values)
             found = {
                 sheet.title: [tuple(row) for row in sheet.iter_rows(values_only=True)] for sheet in book.worksheets
             }
@@ -159,14 +163,21 @@ def _read(path: Path, *, values: bool) -> dict[str, list[tuple[Any, ...]]]:
 
 def _merged_cells(path: Path) -> dict[str, list[Any]]:
     """Return by sheet which cells are merged, which openpyxl says of a workbook that it holds as a whole alone."""
+    try:
+        return _merged_of(path)
+    except DAMAGE as error:
+        raise InputError(f"{type(error).__name__}: {error}", expected="a whole, unencrypted .xlsx file") from error
+
+
+def _merged_of(path: Path) -> dict[str, list[Any]]:
     with zipfile.ZipFile(path) as archive:
         sheets = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)]
         if not any(b"<mergeCell " in archive.read(name) for name in sheets):
             return {}
     openpyxl = import_extra("openpyxl", f"reading {path.name!r}", "'mmlego[excel]'")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(path)
+        book = openpyxl.load_workbook(file)
     return {sheet.title: list(sheet.merged_cells.ranges) for sheet in book.worksheets}
 
 

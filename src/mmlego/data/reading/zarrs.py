@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mmlego.data.reading.files import FREE_BYTES, RATIO
-from mmlego.errors import InputError
+from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 from mmlego.json_files import parse_json
 from mmlego.wording import listed
@@ -22,6 +22,9 @@ CODECS = frozenset(
     "blosc zstd gzip zlib lz4 bz2 lzma vlen-utf8 vlen-bytes vlen-array bytes endian shuffle delta fixedscaleoffset "
     "bitround quantize packbits astype transpose crc32 crc32c adler32 fletcher32 sharding_indexed json2".split()
 )
+
+# What a damaged folder makes zarr, and who reads its arrays, stumble over.
+DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError)
 
 
 @contextmanager
@@ -47,12 +50,18 @@ def open_zarr(path: Path) -> Iterator[Any]:
         raise InputError(f"{path.name!r} is no zarr folder", remedy="Unpack it, and name the folder.")
     tables = path / "tables"
     _look_through(tables if tables.is_dir() else path, path)
-    # what was consolidated may say otherwise than the files that were looked through
-    group = zarr.open_group(str(path), mode="r", use_consolidated=False)
     try:
-        yield group
-    finally:
-        group.store.close()
+        # what was consolidated may say otherwise than the files that were looked through
+        group = zarr.open_group(str(path), mode="r", use_consolidated=False)
+        try:
+            yield group
+        finally:
+            group.store.close()
+    except LegoError:
+        raise
+    except DAMAGE as error:
+        why = next(iter(str(error).splitlines()), type(error).__name__)
+        raise InputError(f"cannot read {path.name!r} ({why})", expected="a whole zarr folder") from error
 
 
 def _look_through(folder: Path, whole: Path) -> None:
@@ -62,7 +71,7 @@ def _look_through(folder: Path, whole: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in [*folders, *files]:
             entry = Path(place, name)
-            if entry.is_symlink() and not entry.resolve().is_relative_to(home):
+            if entry.is_symlink() and not _leads_into(entry, home):
                 shown = entry.relative_to(whole).as_posix()
                 raise InputError(f"{shown!r} in {whole.name!r} lies elsewhere", remedy="Put all in one folder.")
         stored += sum(Path(place, name).stat().st_size for name in files if Path(place, name).is_file())
@@ -76,6 +85,13 @@ def _look_through(folder: Path, whole: Path) -> None:
             got=total,
             remedy="If you trust it, write it anew with weaker compression.",
         )
+
+
+def _leads_into(link: Path, home: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(home)
+    except (OSError, RuntimeError):  # a loop of links
+        return False
 
 
 def _metadata(path: Path, whole: Path) -> dict[str, Any]:
