@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mmlego.data.reading.columns import BLANK
-from mmlego.data.reading.dates import is_date
+from mmlego.data.reading.date_forms import is_date
 from mmlego.data.reading.dialect import GROUPED, POINT
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.signs import doubt_of_sign

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 
 from mmlego.data.reading.column_remedies import Advice, remedy
-from mmlego.data.reading.dates import NO_DAY, forms_of_short, is_month, is_period
+from mmlego.data.reading.date_forms import NO_DAY, forms_of_short, is_month, is_period
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Doubtful, Noted
 from mmlego.data.reading.spellings import told_alike

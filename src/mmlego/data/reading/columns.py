@@ -18,7 +18,8 @@ from mmlego.data.reading.column_remarks import Remarks
 from mmlego.data.reading.column_remedies import advice
 from mmlego.data.reading.column_rules import ColumnRules, Found, fits
 from mmlego.data.reading.date_doubts import doubts_of_ages
-from mmlego.data.reading.dates import HOURS, DateRule, date_text, dates_of, elapsed, is_date, is_month
+from mmlego.data.reading.date_forms import is_date, is_month
+from mmlego.data.reading.dates import HOURS, DateRule, date_text, dates_of, elapsed
 from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.signs import doubt_of_sign

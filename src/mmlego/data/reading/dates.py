@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 from mmlego.data.reading.date_doubts import check_zones, unread, zones
+from mmlego.data.reading.date_forms import COMPACT, DATE, MONTHS, NO_DAY, forms_of_short, is_month, is_period
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant, quoted
@@ -22,37 +23,8 @@ HOURS = {"hours": 1.0, "days": 24.0, "weeks": 168.0, "months": 24 * 365.25 / 12,
 # How dates are written; a day before a month looks like a month before a day until a day is beyond 12.
 FORMATS = ("ISO8601", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y")
 TIMES = ("", " %H:%M", " %H:%M:%S")
-DATE = re.compile(
-    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4})(?:[ T]\d.*)?"
-)
-
-SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}(?:[ T]\d.*)?")  # with a year of two digits
-_YEAR, _MONTH = r"(?:18|19|20|21)\d\d", r"(?:0[1-9]|1[0-2])"
-# Months, and how each form is read; a year and two digits after a point are a number.
-MONTHS = {
-    "%Y-%m": re.compile(rf"{_YEAR}-{_MONTH}"),
-    "%Y/%m": re.compile(rf"{_YEAR}/{_MONTH}"),
-    "%m/%Y": re.compile(rf"(?:{_MONTH}|[1-9])/{_YEAR}"),
-    "%m-%Y": re.compile(rf"(?:{_MONTH}|[1-9])-{_YEAR}"),
-    "%m.%Y": re.compile(rf"{_MONTH}\.{_YEAR}"),
-    "%b %Y": re.compile(rf"[A-Za-z]{{3}} {_YEAR}"),
-    "%b-%Y": re.compile(rf"[A-Za-z]{{3}}-{_YEAR}"),
-    "%B %Y": re.compile(rf"[A-Za-z]{{3,9}} {_YEAR}"),
-    "%Y %b": re.compile(rf"{_YEAR} [A-Za-z]{{3}}"),
-    "%Y-%b": re.compile(rf"{_YEAR}-[A-Za-z]{{3}}"),
-}
-_COMPACT = re.compile(_YEAR + _MONTH)  # a month where it is declared that it is a date; else a number
-_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
-# Quarters, weeks, and what spreadsheets make of 1/2: Jan-20 may be a day or a month.
-_PERIOD = re.compile(
-    rf"{_YEAR}[-/ ]?[QW]\d{{1,2}}|Q[1-4][-/ ]?{_YEAR}|(?:{_NAMES})[- ]\d{{1,2}}|\d{{1,2}}[- ](?:{_NAMES})",
-    re.IGNORECASE,
-)
-NO_DAY = "Write a day and a year in place of a quarter, a week, or a day or month of no year"
 MID_MONTH = 14  # days after its first
-
-
-_EXAMPLE = "format: '%d.%m.%Y'"
+EXAMPLE = "format: '%d.%m.%Y'"
 
 
 class DateRule(BaseModel):
@@ -102,103 +74,6 @@ class DateRule(BaseModel):
     def describe(self) -> str:
         """Return what the column becomes, as ``years before diagnosed``."""
         return f"{self.unit} {'since' if self.since is not None else 'before'} {self.other}"
-
-
-def is_date(text: str) -> bool:
-    """Return whether a text looks like a date.
-
-    Parameters
-    ----------
-    text
-        A cell.
-
-    Examples
-    --------
-    >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01"), is_date("2020-Q1")
-    (True, True, False, True, True)
-    """
-    word = text.strip()
-    return DATE.fullmatch(word) is not None or SHORT.fullmatch(word) is not None or is_month(word) or is_period(word)
-
-
-def is_month(text: str) -> bool:
-    """Return whether a text is a month of a year.
-
-    Parameters
-    ----------
-    text
-        A cell.
-
-    Examples
-    --------
-    >>> is_month("2020-01"), is_month("Jan 2020"), is_month("1/2020"), is_month("2020-13"), is_month("1.2020")
-    (True, True, True, False, False)
-    """
-    return bool(form_of_month(text))
-
-
-def form_of_month(text: str) -> str:
-    """Return how a month is written, as Python has it; nothing of any other text.
-
-    Parameters
-    ----------
-    text
-        A cell.
-
-    Examples
-    --------
-    >>> form_of_month("2020-01"), form_of_month("Jan 2020"), form_of_month("2020-01-01")
-    ('%Y-%m', '%b %Y', '')
-    """
-    return next((name for name, form in MONTHS.items() if form.fullmatch(text) and _reads(text, name)), "")
-
-
-def is_period(text: str) -> bool:
-    """Return whether a text is a quarter, a week or a day or month of no year, which no date can be made of.
-
-    Parameters
-    ----------
-    text
-        A cell.
-
-    Examples
-    --------
-    >>> is_period("2020-Q1"), is_period("2020-W05"), is_period("Jan-20"), is_period("2020-05")
-    (True, True, True, False)
-    """
-    return _PERIOD.fullmatch(text) is not None
-
-
-def _reads(text: str, form: str) -> bool:
-    try:
-        datetime.datetime.strptime(text, form)
-    except ValueError:
-        return False
-    return True
-
-
-def forms_of_short(text: str) -> str:
-    """Return how a date with a year of two digits may be written, as a key ``format:``; nothing of any other text.
-
-    Parameters
-    ----------
-    text
-        A cell.
-
-    Examples
-    --------
-    >>> forms_of_short("01.02.20"), forms_of_short("25/12/20"), forms_of_short("1/2/20"), forms_of_short("2020-01-01")
-    ("format: '%d.%m.%y'", "format: '%d/%m/%y'", "format: '%d/%m/%y' or format: '%m/%d/%y'", '')
-    """
-    found = SHORT.fullmatch(text.strip())
-    if found is None:
-        return ""
-    sign = found[1]
-    first, second = (int(part) for part in re.split(r"[-/.]", text.strip())[:2])
-    forms = {"d": f"format: '%d{sign}%m{sign}%y'", "m": f"format: '%m{sign}%d{sign}%y'"}
-    if sign == "." or first > 12:
-        return forms["d"]
-    return forms["m"] if second > 12 else " or ".join(forms.values())
 
 
 def in_past(dates: pd.Series, form: str | None) -> pd.Series:
@@ -365,7 +240,7 @@ def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> 
     forms = [form] if form is not None else [base + time for base in FORMATS[1:] for time in TIMES] + [FORMATS[0]]
     bad, others = unread(texts, forms)
     odd = bad or others or [text for text in texts if DATE.fullmatch(text) is None] or list(texts)
-    short = forms_of_short(odd[0]) or _EXAMPLE
+    short = forms_of_short(odd[0]) or EXAMPLE
     way = f"Say how they are written, as {short} in its entry of dates:, or empty these cells."
     if any(map(is_period, odd)):
         way = f"{NO_DAY}, or leave the column out of columns:."
@@ -384,7 +259,7 @@ def _no_dates(texts: Sequence[str], form: str | None, name: str, where: str) -> 
 
 def _months(texts: Sequence[str]) -> Any:
     """Return the 15th days of months; None if not all texts are months, written in one way."""
-    for form, pattern in {**MONTHS, "%Y%m": _COMPACT}.items():
+    for form, pattern in {**MONTHS, "%Y%m": COMPACT}.items():
         if all(pattern.fullmatch(text) for text in texts):
             read = _by(texts, form)
             return None if read is None else read + np.timedelta64(MID_MONTH, "D")

@@ -11,7 +11,8 @@ import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.date_doubts import strange_days, told_strange
-from mmlego.data.reading.dates import NO_DAY, form_of_month, forms_of_short, in_past, is_period
+from mmlego.data.reading.date_forms import NO_DAY, form_of_month, forms_of_short, is_period
+from mmlego.data.reading.dates import in_past
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, quoted
 

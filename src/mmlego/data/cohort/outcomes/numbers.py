@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
-from mmlego.data.reading.dates import is_date
+from mmlego.data.reading.date_forms import is_date
 from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.word_forms import is_clock, other_form

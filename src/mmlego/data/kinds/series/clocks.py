@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from mmlego.data.reading.date_doubts import check_zones, zones
-from mmlego.data.reading.dates import forms_of_short, in_past
+from mmlego.data.reading.date_forms import forms_of_short
+from mmlego.data.reading.dates import in_past
 from mmlego.data.reading.joins import by_patient
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, meant

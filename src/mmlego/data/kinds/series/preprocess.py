@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from mmlego.anonymity import Kept, in_steps
 from mmlego.data.kinds.fitted import Preprocessing
-from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, bins_of, count_bins, group_cells
+from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, count_bins, group_cells
 from mmlego.data.kinds.series.choices import check_patterns, declared, fits
+from mmlego.data.kinds.series.flat import Flat, flat_of
 from mmlego.data.kinds.series.ranges import ranges
 from mmlego.data.kinds.series.skewness import calls_for_log
 from mmlego.data.kinds.series.state import ColumnState, SeriesState
-from mmlego.data.kinds.series.stays import COLUMN, Stay
+from mmlego.data.kinds.series.stays import COLUMN
 from mmlego.data.memory.columns import Column, DenseColumn
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, listed
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.001, 0.999)
 FEW_BINS = 4  # to which a Transformer suits better than a recurrent network
-MOST_BINS = 100_000  # of one patient: a time in the wrong unit must not fill the memory
-
-
-class _Flat(NamedTuple):
-    """Measurements of all patients: patient, column of the variable, bin, value, each ``(v,)``."""
-
-    patient: Integers
-    variable: Integers
-    bin: Integers
-    value: Floats
 
 
 @dataclass(frozen=True)
@@ -312,47 +303,10 @@ class SeriesPreprocessor(Preprocessing):
     def _restored(cls, state: SeriesState) -> Self:
         return cls(tuple(state.columns), state.bin_hours, state.horizon, state.dropped, state.start, state.min_patients)
 
-    def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> _Flat:
-        """Return the measurements that count, in order of patient and time."""
-        stays: list[Stay] = frame[COLUMN].tolist()
-        code = self._codes(stays, warn=warn)
-        empty = np.zeros(0)
-        sizes = [len(stay.time) for stay in stays]
-        patient = np.repeat(np.arange(len(stays)), sizes)
-        variable = np.concatenate([empty.astype(np.int64), *(code[s.names][s.variable] for s in stays)])
-        time = np.concatenate([empty, *(stay.time for stay in stays)])
-        value = np.concatenate([empty, *(stay.value for stay in stays)])
-        place = bins_of(time - self.start, self.bin_hours, None if self.horizon is None else self.horizon - self.start)
-        kept = (variable >= 0) & (place >= 0)
-        if place[kept].max(initial=0) >= MOST_BINS:
-            longest = int(patient[kept][place[kept].argmax()])
-            raise InputError(
-                f"the stay of {frame.index[longest]} is too long",
-                expected=f"at most {MOST_BINS} bins of {self.bin_hours:g} h",
-                got=f"{time[kept].max():g} h",
-                remedy="Check the unit of the times, or declare a horizon or wider bins.",
-            )
-        return _Flat(patient[kept], variable[kept], place[kept], value[kept])
+    def _flat(self, frame: pd.DataFrame, *, warn: bool = False) -> Flat:
+        return flat_of(frame, self.variables, self.bin_hours, self.horizon, self.start, warn=warn)
 
-    def _codes(self, stays: Sequence[Stay], *, warn: bool) -> dict[tuple[str, ...], Integers]:
-        """Return, for each set of names that stays have, the place of each name among the variables, or −1."""
-        place = {name: i for i, name in enumerate(self.variables)}
-        sets = dict.fromkeys(stay.names for stay in stays)
-        absent = [name for name in place if not any(name in names for names in sets)]
-        if sets and len(absent) == len(place):
-            known = list(dict.fromkeys(name for names in sets for name in names))
-            raise InputError(
-                "none of the variables is in the series",
-                expected=f"some of {listed(place, 12)}",
-                got=listed(known, 12) or "none",
-                remedy="Choose variables: as in training.",
-            )
-        if absent and sets and warn:
-            text = f"{counted(len(absent), 'variable')} of training not in the series, taken as not measured: "
-            warnings.warn(f"{text}{listed(absent)}.", LegoWarning, stacklevel=3)
-        return {names: np.array([place.get(name, -1) for name in names], dtype=np.int64) for names in sets}
-
-    def _cells(self, flat: _Flat, first: Integers) -> tuple[Cells, list[Floats]]:
+    def _cells(self, flat: Flat, first: Integers) -> tuple[Cells, list[Floats]]:
         """Return the cells, and for each column the value of each cell of its variable, not yet standardised."""
         place = {name: i for i, name in enumerate(self.variables)}
         low, high = np.zeros(len(place)), np.zeros(len(place))

@@ -104,4 +104,4 @@ def warn_of_rare(names: Sequence[str], few: str) -> None:
     """
     if names:
         text = f"Categories {few} are taken as one, {OTHER!r}, in {counted(len(names), 'column')}: {listed(names)}."
-        warnings.warn(text, LegoWarning, stacklevel=3)
+        warnings.warn(text, LegoWarning, stacklevel=4)
