@@ -284,8 +284,8 @@ def _describe(model: Saveable) -> dict[str, Any]:
 
 def _describe_plate(plate: Baseplate) -> dict[str, Any]:
     described = {"fingerprint": plate.fingerprint, "config": plate.config()}
-    source = getattr(plate.task, "cuts_from", None)
-    return described if source is None else described | {"cuts_from": source}
+    told = {name: getattr(plate.task, name, None) for name in ("cuts_from", "events")}
+    return described | {name: value for name, value in told.items() if value is not None}
 
 
 def _blocks(model: Model) -> list[Brick]:
@@ -326,7 +326,7 @@ def _plates(config: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path
         if plate.fingerprint != described["fingerprint"]:
             raise broken(path, f"a baseplate {described['fingerprint'][:12]}", plate.fingerprint[:12])
         if isinstance(plate.task, BinnedTime):
-            plate.task.with_cuts_from(described.get("cuts_from"))
+            plate.task.with_cuts_from(described.get("cuts_from")).with_events(described.get("events"))
         plates[plate.fingerprint] = plate
     return plates
 

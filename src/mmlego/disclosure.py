@@ -51,7 +51,8 @@ def kept_of(place: Path) -> list[Kept]:
     found = []
     for number, plate in enumerate(config["plates"]):
         task, source = plate["config"]["task"], plate.get("cuts_from")
-        found += [kept.within(f"plates[{number}].task") for kept in [*_of_cuts(task, source), *_of_task(task)]]
+        known = [*_of_cuts(task, source), *_of_events(plate.get("events")), *_of_task(task)]
+        found += [kept.within(f"plates[{number}].task") for kept in known]
     for brick in config.get("blocks", []):
         found += _of_brick(brick, f"blocks.{brick['modality']}")
     if "across" in config:
@@ -78,6 +79,11 @@ def _of_cuts(task: Mapping[str, Any], source: object) -> list[Kept]:
         note = told if source == PATIENTS else f"{told}, unless they were declared, which this file does not say"
         found.append(Kept(f"cuts[{number}]", what, f"{cut:g}", 1 if last else None, note))
     return found
+
+
+def _of_events(share: object) -> list[Kept]:
+    note = "of all training patients, with two digits"
+    return [Kept("events", "share with the event", f"{share:g}", None, note)] if isinstance(share, float) else []
 
 
 def _of_task(task: Mapping[str, Any]) -> list[Kept]:

@@ -180,7 +180,7 @@ def plate_of(
     Warns
     -----
     LegoWarning
-        If it lacks labels or targets that the cohort has.
+        If it lacks labels or targets that the cohort has, or events seem to be coded the other way round.
     """
     found = None
     for source in (given, None if run is None or not run.plate.is_dir() else run.plate):
@@ -202,6 +202,9 @@ def plate_of(
     if found is not None:
         cohort.outcome_spec.target(cohort.outcome, found.task)  # refused before anything is kept
         beyond = cohort.outcome_spec.beyond(cohort.outcome, found.task)
+        doubt = cohort.outcome_spec.doubt(cohort.outcome, found.task)
+        if doubt is not None:
+            warnings.warn(f"{cohort.name}: {doubt}", LegoWarning, stacklevel=4)
         if beyond:
             text = f"The baseplate has no {listed(beyond)}: nothing is learnt of what {cohort.name} knows of it."
             warnings.warn(text, LegoWarning, stacklevel=4)

@@ -35,6 +35,8 @@ class BinnedTime(Task):
         The median time of the patients that the cuts were made from, by which times of another scale are told.
     cuts_from : str, optional
         ``"declared"`` by who made the task, or ``"patients"``: quantiles of their times; None: not known.
+    events : float, optional
+        The share with an event of the patients whom the task was made with; None: not known.
 
     Examples
     --------
@@ -46,6 +48,7 @@ class BinnedTime(Task):
     cuts: tuple[float, ...]
     unit: str | None
     typical_time: float | None
+    events: ClassVar[float | None] = None  # likewise
     cuts_from: ClassVar[str | None] = None  # of each task its own, and no field: a plate's fingerprint is without it
 
     def _cut(self, cuts: Sequence[float], unit: str | None, typical_time: float | None) -> None:
@@ -93,6 +96,18 @@ class BinnedTime(Task):
             ``"declared"``, ``"patients"``, or anything else: not known.
         """
         object.__setattr__(self, "cuts_from", source if source in (DECLARED, PATIENTS) else None)
+        return self
+
+    def with_events(self, share: object) -> Self:
+        """Note the share of patients with an event, and return the task; as :meth:`with_cuts_from` does.
+
+        Parameters
+        ----------
+        share
+            Between 0 and 1, as :func:`mmlego.tasks.event_share.share_of_events` tells it; anything else: not known.
+        """
+        known = isinstance(share, float) and 0 < share < 1
+        object.__setattr__(self, "events", share if known else None)
         return self
 
     def __repr__(self) -> str:

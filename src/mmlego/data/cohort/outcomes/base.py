@@ -74,6 +74,18 @@ class Outcome(BaseModel, ABC):
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
         """Return the target of these patients in the canonical form of the task, first axis ``n``."""
 
+    def doubt(self, outcome: pd.DataFrame, task: Task) -> str | None:
+        """Return why these patients' outcome may be coded otherwise than that of a task made elsewhere; None: no sign.
+
+        Parameters
+        ----------
+        outcome
+            Of the patients.
+        task
+            Made with others.
+        """
+        return None
+
     @abstractmethod
     def describe(self, outcome: pd.DataFrame) -> str:
         """Return the counts of the outcome as one line."""

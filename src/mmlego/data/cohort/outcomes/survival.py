@@ -18,6 +18,7 @@ from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import InputError, LegoWarning, MismatchError, fault
 from mmlego.tasks import CompetingRisks, Survival, Task
+from mmlego.tasks.event_share import share_of_events, turned_round
 from mmlego.tasks.survival_unit import DAYS, times_for
 from mmlego.wording import counted, listed
 
@@ -266,7 +267,7 @@ class SurvivalOutcome(Outcome):
             event, time = outcome["event"].to_numpy(), outcome["time"].to_numpy()
             if causes is not None:
                 return CompetingRisks.from_data(event, time, causes, self.bins, self.unit)
-            return Survival.from_data(event, time, self.bins, self.unit)
+            return Survival.from_data(event, time, self.bins, self.unit).with_events(share_of_events(event))
         task = Survival(self.cuts, self.unit) if causes is None else CompetingRisks(self.cuts, causes, self.unit)
         longest = float(outcome["time"].max())
         beyond = [cut for cut in task.cuts if cut > longest]
@@ -277,7 +278,14 @@ class SurvivalOutcome(Outcome):
                 got=listed(f"{cut:g}" for cut in task.cuts),
                 remedy="Leave these out of cuts:, or mend them if they are in another unit than the times.",
             )
-        return task
+        return task if causes is not None else task.with_events(share_of_events(outcome["event"].to_numpy()))
+
+    def doubt(self, outcome: pd.DataFrame, task: Task) -> str | None:
+        """Return that events may be coded the other way round, where their share says so."""
+        if self.causes is not None or not isinstance(task, Survival):
+            return None
+        told = turned_round(task.events, outcome["event"].dropna().to_numpy())
+        return None if told is None else f"{told}. Does event_when: of the outcome section mean the same event?"
 
     def target(self, outcome: pd.DataFrame, task: Task) -> Tensor:
         """Return the columns event and time, ``(n, 2)``, in the unit of the task.
