@@ -133,10 +133,8 @@ class Remarks:
 
         Parameters
         ----------
-        name
-            The column.
-        words
-            Its words, with how often each stands there.
+        name, words
+            As :meth:`missing` takes them.
         """
         if {word.casefold() for word in words} not in ({"yes", "no"}, {"true", "false"}) or len(words) > 2:
             told = listed((f"{word!r} {count}×" for word, count in _often(words)), 6)

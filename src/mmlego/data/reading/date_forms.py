@@ -57,7 +57,7 @@ def is_month(text: str) -> bool:
     Parameters
     ----------
     text
-        A cell.
+        As :func:`is_date` takes it.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def form_of_month(text: str) -> str:
     Parameters
     ----------
     text
-        A cell.
+        A month, or another text, without spaces around it.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def is_period(text: str) -> bool:
     Parameters
     ----------
     text
-        A cell.
+        A cell without spaces around it.
 
     Examples
     --------
@@ -113,7 +113,7 @@ def forms_of_short(text: str) -> str:
     Parameters
     ----------
     text
-        A cell.
+        A cell; spaces around it do not count.
 
     Examples
     --------

@@ -166,12 +166,8 @@ def unequal(piece: bytes, separator: str, width: int) -> list[tuple[int, str]]:
 
     Parameters
     ----------
-    piece
-        Whole rows.
-    separator
-        What stands between cells.
-    width
-        How many cells a row has.
+    piece, separator, width
+        As :func:`padded` takes them.
 
     Examples
     --------

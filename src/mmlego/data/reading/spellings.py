@@ -18,7 +18,7 @@ def number_of(word: str) -> float | None:
     Parameters
     ----------
     word
-        The word.
+        One of a column, or a name.
 
     Examples
     --------
@@ -34,7 +34,7 @@ def spelling(word: str) -> str | float:
     Parameters
     ----------
     word
-        The word.
+        As :func:`number_of` takes it.
 
     Examples
     --------
@@ -51,7 +51,7 @@ def alike(words: Iterable[str]) -> list[list[str]]:
     Parameters
     ----------
     words
-        The words.
+        All of a column, or all names; again and again the same are one.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def told_alike(words: Iterable[str]) -> str:
     Parameters
     ----------
     words
-        The words.
+        As :func:`alike` takes them.
 
     Examples
     --------
@@ -92,9 +92,9 @@ def doubts_of_names(names: Iterable[str], where: str, what: str) -> list[Dropped
     names
         The names.
     where
-        The modality, for messages.
+        The modality.
     what
-        What each was taken as.
+        What each was taken as, as ``a gene``.
 
     Examples
     --------

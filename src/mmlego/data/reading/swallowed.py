@@ -18,9 +18,9 @@ def refuse_swallowed(content: BinaryIO, dialect: Dialect, key: str, ids: Collect
     Parameters
     ----------
     content
-        The table, in UTF-8.
+        The table.
     dialect
-        How it is written.
+        As it was found.
     key
         The column of patient ids.
     ids

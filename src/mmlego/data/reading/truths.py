@@ -29,7 +29,7 @@ def truth_of(word: str) -> bool | None:
     Parameters
     ----------
     word
-        The word.
+        A cell, in any case.
 
     Examples
     --------

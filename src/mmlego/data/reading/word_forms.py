@@ -37,7 +37,7 @@ def like_number(word: str) -> bool:
     Parameters
     ----------
     word
-        The word.
+        A cell of a column, without spaces around it.
 
     Examples
     --------
@@ -60,7 +60,7 @@ def other_form(word: str) -> bool:
     Parameters
     ----------
     word
-        The word.
+        As :func:`like_number` takes it.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def is_clock(word: str) -> bool:
     Parameters
     ----------
     word
-        The word.
+        A cell without spaces around it.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def is_range(word: str) -> bool:
     Parameters
     ----------
     word
-        The word.
+        A cell that is no date.
 
     Examples
     --------

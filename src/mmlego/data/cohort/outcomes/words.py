@@ -37,7 +37,7 @@ def truth(word: str) -> bool | None:
     Parameters
     ----------
     word
-        The word.
+        One that :func:`words` returns.
 
     Examples
     --------

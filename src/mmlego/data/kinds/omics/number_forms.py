@@ -16,7 +16,7 @@ def is_number(word: str) -> bool:
     Parameters
     ----------
     word
-        The word.
+        A cell of a matrix.
 
     Examples
     --------
@@ -32,9 +32,9 @@ def point_form(word: str, decimal: str) -> str:
     Parameters
     ----------
     word
-        The word.
+        As :func:`is_number` takes it.
     decimal
-        The decimal sign of the file.
+        What stands before the decimals in the file, ``.`` or ``,``.
 
     Examples
     --------
@@ -52,10 +52,8 @@ def number_in(word: str, decimal: str, declared: str | None = None) -> float | N
 
     Parameters
     ----------
-    word
-        The word.
-    decimal
-        The decimal sign of the file.
+    word, decimal
+        As :func:`point_form` takes them.
     declared
         The one that is declared: the other one then parts thousands.
 
