@@ -13,6 +13,9 @@ import pytest
 def ray(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Two workers of Ray, which starts once: it takes some ten seconds."""
     module = pytest.importorskip("ray", reason="Ray is not installed (pip install 'mmlego[ray]')")
+    if module.is_initialized():  # of another folder of tests, which has imported this
+        yield module
+        return
     with pytest.MonkeyPatch.context() as patch:
         for name, value in RAY.items():
             patch.setenv(name, value)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from mmlego.cells import Ended
 from mmlego.commands import progress
-from mmlego.commands.progress import along, duration, phase
+from mmlego.commands.progress import along, duration, phase, training
 from tests.cells.jobs import cell
 
 
@@ -72,15 +72,20 @@ def test_a_terminal_has_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         assert part in shown.text
 
 
-@pytest.mark.parametrize("terminal", [True, False])
-def test_reading_is_a_stage(monkeypatch: pytest.MonkeyPatch, terminal: bool) -> None:
-    shown = Terminal(monkeypatch, terminal=terminal)
+@pytest.mark.parametrize(("least", "said"), [(0.0, "reading cohort.yaml: ended after 0 s\n"), (30.0, "")])
+def test_reading_is_a_stage_if_it_takes_a_while(monkeypatch: pytest.MonkeyPatch, least: float, said: str) -> None:
+    log = Terminal(monkeypatch, terminal=False)
+    monkeypatch.setattr(progress, "SHORT", least)
     with phase("reading cohort.yaml"):
         pass
-    if terminal:
-        assert "reading cohort.yaml" in shown.text
-    else:
-        assert shown.text == "reading cohort.yaml: begun\nreading cohort.yaml: ended after 0 s\n"
+    assert log.text == said
+
+
+def test_reading_is_shown_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = Terminal(monkeypatch, terminal=True)
+    with phase("reading cohort.yaml"):
+        pass
+    assert "reading cohort.yaml" in shown.text
 
 
 @pytest.mark.parametrize("terminal", [True, False])
@@ -108,3 +113,21 @@ def test_the_time_left_is_by_those_that_are_done() -> None:
 )
 def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("terminal", "apart", "bars"), [(True, False, True), (True, True, False), (False, False, False)]
+)
+def test_fits_have_bars_of_their_own_on_a_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, apart: bool, bars: bool
+) -> None:
+    shown = Terminal(monkeypatch, terminal=terminal)
+    with training(2, "blocks", apart=apart) as (own, watch):
+        watch("block rna")
+        watch("block clinical")
+    assert own is bars
+    assert (shown.text == "") is bars  # two bars at once would overwrite each other
+    if not terminal:
+        assert shown.text.splitlines()[1] == "blocks: 1 of 2 done, 0 s left; block rna"
+    with training(2, "blocks", shown=False) as (own, _):
+        assert own is False

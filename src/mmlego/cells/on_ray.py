@@ -161,11 +161,11 @@ def _started(ray: Any, count: int | None, address: str | None) -> Iterator[None]
                 logging_level="error",
                 **(own if address is None else {}),
             )
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, before)  # Ray's own would end the process with another code
             yield
         finally:
             ray.shutdown()
-            if threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGTERM, before)
             shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmlego.commands.arguments import (
+    Address,
     AsJson,
     Config,
     Data,
@@ -19,8 +20,11 @@ from mmlego.commands.arguments import (
     Overwrite,
     SameFeatures,
     Shared,
+    Threads,
+    WorkerCount,
     share,
 )
+from mmlego.commands.progress import training
 from mmlego.commands.runs import read_cohort
 from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.commands.sites import Names, named, told
@@ -62,6 +66,9 @@ def train(
     ] = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
+    workers: WorkerCount = None,
+    address: Address = None,
+    threads: Threads = None,
     config: Config = None,
     overrides: Overrides = None,
     no_progress: NoProgress = False,
@@ -76,28 +83,36 @@ def train(
     Each block is trained on patients of its own unless --shared-patients is given. Run it again after an interruption
     to go on where it stopped; patients once held back in a run folder stay held back.
     """
+    from mmlego.cells import Workers, in_manifest
     from mmlego.job import train_blocks
     from mmlego.job.trained_on import keep_manifest
     from mmlego.settings import read_settings
 
+    shown = not no_progress and not as_json
+    at = None if workers is None and address is None else Workers(workers, address, threads)
+    show = console()
     with plain_warnings():
         settings = read_settings(config, overrides or [])
-        cohort = read_cohort(data, data_dir, "training", links=links)
-        show = console()
+        cohort = read_cohort(data, data_dir, "training", links=links, shown=shown)
         show.print(cohort.summary(), soft_wrap=True)
-        made = train_blocks(
-            cohort,
-            settings,
-            modalities=modality,
-            test=test,
-            validation=validation,
-            disjoint=not shared_patients,
-            plate=plate,
-            duplicates=duplicates,
-            out=out,
-            resume=not overwrite,
-            progress=not no_progress and not as_json,
-        )
+        with training(len(modality or cohort.modalities), "blocks", shown=shown, apart=at is not None) as (bars, watch):
+            made = train_blocks(
+                cohort,
+                settings,
+                modalities=modality,
+                test=test,
+                validation=validation,
+                disjoint=not shared_patients,
+                plate=plate,
+                duplicates=duplicates,
+                out=out,
+                resume=not overwrite,
+                progress=bars,
+                advance=watch,
+                workers=at,
+                place=in_manifest(data, data_dir, links=links),
+                watch=watch,
+            )
         keep_manifest(RunFolder(out), data, data_dir)
     scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
     show.print(metrics_table(_SCORED, "block", scores, show.width))
@@ -288,10 +303,11 @@ def fuse(
         "modality_dropout": modality_dropout,
     }
     more = [f"fuse.{key}={value}" for key, value in said.items() if value is not None]
+    shown = not no_progress and not as_json
     with plain_warnings():
         settings = read_settings(config or _saved_settings(sources), [*(overrides or []), *more])
         place = _place(sources, out, "fuse", overwrite=overwrite)
-        cohort = read_cohort(data, data_dir, "tuning", links=links)
+        cohort = read_cohort(data, data_dir, "tuning", links=links, shown=shown)
         places = {name: i for i, name in enumerate(cohort.modalities)}
         loaded = named(load_blocks(sources, allow_missing=allow_missing), names)
         blocks = sorted((block for _, block in loaded), key=lambda block: places.get(block.reads, len(places)))
@@ -312,17 +328,10 @@ def fuse(
             split = make_split(cohort, home, test, 0.2, settings.seed, duplicates)
         keep_split(split, cohort, home)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
-        model = tune_fuse(
-            cohort,
-            blocks,
-            train_ids,
-            valid_ids,
-            settings,
-            seed=settings.seed,
-            out=home.fit(place.name),
-            resume=not overwrite,
-            progress=not no_progress and not as_json,
-        )
+        how: dict[str, Any] = {"seed": settings.seed, "out": home.fit(place.name), "resume": not overwrite}
+        with training(1, "fuse", shown=shown) as (bars, watch):
+            model = tune_fuse(cohort, blocks, train_ids, valid_ids, settings, **how, progress=bars)
+            watch("tuned")
         if model is None:
             raise InputError(
                 "no training patient has all modalities",

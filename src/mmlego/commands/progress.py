@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MINUTE = 60
 EVERY = 60.0  # seconds between two lines of a log
+SHORT = 2.0  # seconds that nobody wants to read of
 
 
 class Along(Protocol):
@@ -63,7 +64,7 @@ def along(total: int, title: str, *, shown: bool = True) -> Iterator[Along]:
 
 @contextmanager
 def phase(text: str, *, shown: bool = True) -> Iterator[None]:
-    """Say what takes time before there is anything to count, as reading files: in a log, and on a terminal meanwhile.
+    """Say what takes time before there is anything to count, as reading files: on a terminal meanwhile, in a log then.
 
     Parameters
     ----------
@@ -79,8 +80,30 @@ def phase(text: str, *, shown: bool = True) -> Iterator[None]:
         with show.status(Text(escaped(text))):
             yield
         return
-    with along(0, text, shown=shown):
+    if not shown:
         yield
+        return
+    log = _Log(text, 0, show)
+    try:
+        yield
+    finally:
+        log.stop(least=SHORT)
+
+
+@contextmanager
+def training(total: int, title: str, *, shown: bool = True, apart: bool = False) -> Iterator[tuple[bool, Along]]:
+    """Yield whether fits show bars of their own, as on a terminal, and who is told of each that is done.
+
+    Parameters
+    ----------
+    total, title, shown
+        As :func:`along` takes them.
+    apart
+        Whether fits are in other processes, which show nothing.
+    """
+    bars = shown and not apart and console().is_terminal
+    with along(total, title, shown=shown and not bars) as watch:
+        yield bars, watch
 
 
 class _Count:
@@ -142,7 +165,8 @@ class _Log(_Count):
         super().__init__(title, total)
         self._show, self._since = show, time.monotonic()
         self._ending = threading.Event()
-        self._say(f"{total} to do" if total else "begun")
+        if total:
+            self._say(f"{total} to do")
         self._thread = threading.Thread(target=self._heartbeat, daemon=True)
         self._thread.start()
 
@@ -156,13 +180,14 @@ class _Log(_Count):
         if total > done:
             self._say(f"{total} runs{f', {done} done before' if done else ''}, {how}")
 
-    def stop(self) -> None:
-        """Say how it ended."""
+    def stop(self, least: float = 0.0) -> None:
+        """Say how it ended, if it took so many seconds."""
         self._ending.set()
         self._thread.join()
         self.text = ""
-        said = self.line(ended=True)
-        self._say(f"{said or 'ended'} after {duration(time.monotonic() - self._since)}")
+        said, took = self.line(ended=True), time.monotonic() - self._since
+        if took >= least:
+            self._say(f"{said or 'ended'} after {duration(took)}")
 
     def _heartbeat(self) -> None:
         while not self._ending.wait(EVERY):

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mmlego.commands.progress import phase
+from mmlego.commands.show import short
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder
 
@@ -17,9 +19,15 @@ if TYPE_CHECKING:
 
 
 def read_cohort(
-    data: Path, folder: list[Path] | None, why: str, *, links: bool = False, wanted: Wanted | None = None
+    data: Path,
+    folder: list[Path] | None,
+    why: str,
+    *,
+    links: bool = False,
+    wanted: Wanted | None = None,
+    shown: bool = False,
 ) -> Cohort:
-    """Return the cohort of a manifest, which must have an outcome.
+    """Return the cohort of a manifest, which must have an outcome; on request it is shown how long that takes.
 
     Raises
     ------
@@ -28,7 +36,8 @@ def read_cohort(
     """
     from mmlego.data import Cohort
 
-    cohort = Cohort.from_manifest(data, folder=folder, links=links, wanted=wanted)
+    with phase(f"reading {short(data)}", shown=shown):
+        cohort = Cohort.from_manifest(data, folder=folder, links=links, wanted=wanted)
     if cohort.outcome is None:
         raise InputError(f"{why} needs an outcome, and {cohort.name} has none", remedy="Add outcome: to the manifest.")
     return cohort

@@ -12,6 +12,7 @@ from typing import Any
 
 from mmlego.baseplate import Baseplate
 from mmlego.brick import Brick
+from mmlego.cells import Watch, Workers
 from mmlego.checkpoint import save
 from mmlego.data import Cohort, Split
 from mmlego.data.cohort.splitting import Duplicates
@@ -22,6 +23,7 @@ from mmlego.job.begin import claim, given_split, make_split, plate_of, settings_
 from mmlego.job.blocks import fit_blocks, parts_by_modality
 from mmlego.job.bricks import Blocks, Bricks
 from mmlego.job.merging import merge_blocks
+from mmlego.job.side_by_side import fit_side_by_side
 from mmlego.job.tuning import tune_fuse
 from mmlego.run_folder import RunFolder
 from mmlego.run_lock import alone_in
@@ -163,6 +165,9 @@ def train_blocks(
     resume: bool = True,
     progress: bool = True,
     advance: Advance | None = None,
+    workers: Workers | None = None,
+    place: Mapping[str, Any] | None = None,
+    watch: Watch | None = None,
 ) -> Blocks:
     """Train a block a modality and stop there: what a site does whose blocks are merged elsewhere.
 
@@ -177,6 +182,13 @@ def train_blocks(
         Those whose block is to be trained; None: all. One alone comes out as it does among all.
     test, validation, split, disjoint, plate, duplicates, seed, out, resume, progress, advance
         As :func:`train` takes them.
+    workers
+        How many blocks at a time, and where (:class:`mmlego.cells.Workers`); what comes out is the same. More than one
+        needs ``out``, and Ray. None: one, in this process.
+    place
+        Where the cohort lies (:func:`mmlego.cells.in_manifest`), for workers of other processes.
+    watch
+        Told how blocks come along that workers train.
 
     Returns
     -------
@@ -209,6 +221,7 @@ def train_blocks(
     chosen = _chosen(settings, seed)
     _warn_of_unknown(list(chosen.encoders), cohort)
     run = None if out is None else RunFolder(Path(out))
+    many = None if workers is None or (workers.count == 1 and workers.address is None) else (workers, place, watch)
     with _alone(run):
         return _blocks(
             cohort,
@@ -223,6 +236,7 @@ def train_blocks(
             resume=resume,
             progress=progress,
             tell=advance or (lambda stage: None),
+            many=many,
         )
 
 
@@ -246,16 +260,19 @@ def _blocks(
     progress: bool,
     tell: Advance,
     whole: bool = False,
+    many: tuple[Workers, Mapping[str, Any] | None, Watch | None] | None = None,
 ) -> Blocks:
     if cohort.outcome is None or cohort.outcome_spec is None:
         raise InputError("training needs an outcome", remedy="Add outcome: to the manifest.")
+    if many is not None and run is None:
+        raise InputError("workers leave blocks in a folder", expected="out=", got="none", remedy="Pass out=PATH.")
     if split is None:
         split = make_split(cohort, run, *shares, settings.seed, duplicates)
     else:
         split = given_split(split, cohort, run)
     who = split.named(cohort.patients)
-    given = plate if plate is None or isinstance(plate, Baseplate) else Path(plate)
-    shared = plate_of(cohort, who["train"], given, run, settings.plate)
+    base = plate if plate is None or isinstance(plate, Baseplate) else Path(plate)
+    shared = plate_of(cohort, who["train"], base, run, settings.plate)
     settings = settings.model_copy(update={"plate": settings_of(shared)})
     if run is not None:
         if whole:
@@ -274,17 +291,12 @@ def _blocks(
         tell(f"block {block.modality}")
 
     chosen = {name: part for name, part in parts.items() if name in modalities}
-    blocks = fit_blocks(
-        cohort,
-        shared,
-        chosen,
-        settings,
-        seed=settings.seed,
-        run=run,
-        resume=resume,
-        progress=progress,
-        done=done,
-    )
+    given: dict[str, Any] = {"seed": settings.seed, "run": run, "resume": resume}
+    if many is None:
+        blocks = fit_blocks(cohort, shared, chosen, settings, **given, progress=progress, done=done)
+    else:
+        workers, where, watch = many
+        blocks = fit_side_by_side(cohort, shared, chosen, settings, **given, workers=workers, place=where, watch=watch)
     if run is not None:
         write_atomically(run.settings, write_settings(settings))
     ids = {name: tuple(patients) for name, patients in who.items()}
