@@ -55,7 +55,7 @@ def test_the_header_is_what_the_library_reads(tmp_path: Path) -> None:
     assert (first.metric_type, first.metric_value, first.metric_args) == ("c_index", 0.71, {"standard_error": 0.05})
     assert (second.metric_type, second.metric_value, second.metric_args) == ("ibs", 0.2, None)
     assert first.dataset_name == "Trial A | 2010 ---"
-    assert first.dataset_split == "validation, which early stopping watched"
+    assert first.dataset_split == "validation, by which the epoch was chosen"
     assert first.dataset_args == {"patients": {"training": 90, "validation": 30}, "unit": "months"}
     assert yaml.safe_load(text.split("\n---\n")[0])["model-index"][0]["name"] == "clinical"
     assert "| age | number | mean 49.5, deviation 5.77 |" in text
@@ -71,7 +71,8 @@ def test_scores_of_training(tmp_path: Path) -> None:
     fit(block, (x, (x[:, 0] > 0).long()), epochs=1, progress=False, patience=None)
     found = {one["metric_type"]: one["metric_value"] for one in results_of(configured(block, tmp_path))}
     assert found == block.card.validation
-    assert {one["dataset_split"] for one in results_of(configured(block, tmp_path / "2"))} == {"validation"}
+    (split,) = {one["dataset_split"] for one in results_of(configured(block, tmp_path / "2"))}
+    assert split == "validation, by which the epoch was chosen"  # also without patience the best one is kept
 
 
 @pytest.mark.parametrize(

@@ -169,14 +169,14 @@ def scored_on(recipe: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> scored_on({"method": "fit", "patience": 10}), scored_on({"scores": "out of fold"})
-    ('validation, which early stopping watched', 'training, out of fold')
+    ('validation, by which the epoch was chosen', 'training, out of fold')
     """
     told = recipe.get("scores")
     if told == "out of fold":
         return "training, out of fold"
     if told:
         return f"validation, {told}"
-    return "validation" + (", which early stopping watched" if recipe.get("patience") else "")
+    return "validation" + (", by which the epoch was chosen" if recipe.get("method") == "fit" else "")
 
 
 def _bricks(config: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import nn
 
-from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, LegoMerge, fit, load, save
+from mmlego import Baseplate, InputError, LegoBlock, LegoFuse, LegoMerge, LegoWarning, fit, load, save
 from mmlego.data import Cohort, PatientData
 from mmlego.disclosure import kept_of
 from mmlego.encoders import SNN
@@ -213,7 +213,8 @@ def test_tuned_weights_have_no_promise(tmp_path: Path) -> None:
     notes = {kept.where: kept.note for kept in kept_of(save(merge, tmp_path / "merge")) if kept.what == "weights"}
     assert all(notes[f"blocks.{one.modality}"].startswith("differential privacy: ε 1,") for one in blocks)
     x = {"rna": torch.randn(8, 5), "slide": [torch.randn(3, 4) for _ in range(8)]}
-    fit(fuse, (x, torch.arange(8) % 3), validation=None, epochs=1, **QUICK)
+    with pytest.warns(LegoWarning, match="rna, slide had been trained with privacy, and tuning goes on without"):
+        fit(fuse, (x, torch.arange(8) % 3), validation=None, epochs=1, **QUICK)
     assert not any(kept.note.startswith("diff") for kept in kept_of(save(fuse, tmp_path / "fuse")))
     assert "privacy" in blocks[0].card.recipe
 

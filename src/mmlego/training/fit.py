@@ -32,6 +32,7 @@ from mmlego.training.evaluate import Data, Model, all_logits, data_for, scores_o
 from mmlego.training.private import Privacy, check_private, plan
 from mmlego.training.run import close_run, describe_run, history_frame, open_run, read_result, run_folder
 from mmlego.turns import in_turn
+from mmlego.wording import listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,8 +184,10 @@ def fit(
         if private is not None:
             model.card.recipe["privacy"] = private.config(begun=begun)
         if isinstance(model, LegoFuse):  # what was promised of the blocks' weights does not hold for tuned ones
-            for name in model.modalities:
-                model.block(name).card.recipe.pop("privacy", None)
+            promised = [name for name in model.modalities if model.block(name).card.recipe.pop("privacy", None)]
+            if promised:
+                told = f"{listed(promised)} had been trained with privacy, and tuning goes on without: the fuse has no"
+                warnings.warn(f"{told} such promise. A merge keeps that of its blocks.", LegoWarning, stacklevel=2)
         return history
 
 
@@ -206,7 +209,7 @@ def _private(
         raise InputError(
             "privacy of fit",
             expected="one process on the CPU in single precision",
-            got=f"{places}",
+            got=listed(places),
             remedy="Leave accelerator, devices, strategy and precision out.",
         )
     settings["privacy"] = asked.model_dump(exclude_none=True)
