@@ -10,11 +10,12 @@ import pytest
 from pydantic import Field
 from torch import Tensor
 
-from mmlego.admitted import Chance, Width, brief, check_arguments, check_plain
+from mmlego.admitted import Chance, Width, check_arguments, check_plain
 from mmlego.encoders import build_encoder, encoder_names
 from mmlego.encoders.registry import encoder_class
 from mmlego.errors import InputError, LegoError
 from mmlego.learners.registry import build_learner
+from mmlego.wording import brief
 
 
 class Net:

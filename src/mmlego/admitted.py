@@ -14,7 +14,7 @@ from pydantic import Field, PydanticSchemaGenerationError, PydanticUserError, Ty
 
 from mmlego.errors import InputError
 from mmlego.printable import escaped
-from mmlego.wording import meant
+from mmlego.wording import brief, meant
 
 Width: TypeAlias = Annotated[int, Field(ge=1, le=2**24)]  # of tokens, layers, tables
 Layers: TypeAlias = Annotated[int, Field(ge=0, le=1000)]
@@ -137,22 +137,6 @@ def _check_plain(value: Any, what: str, allowed: frozenset[str], depth: int) -> 
         raise InputError(what, expected="a finite number", got=value)
     elif value is not None and not isinstance(value, bool | int | float):
         raise InputError(what, expected="numbers, words, lists and dicts", got=type(value).__name__)
-
-
-def brief(value: Any) -> str:
-    r"""Return a value of anybody's in at most 100 characters, none of which a terminal obeys.
-
-    Examples
-    --------
-    >>> brief("\x1b[2J")
-    "'\\x1b[2J'"
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**99:
-        return "a number of a hundred digits or more"
-    if isinstance(value, str | bytes) and len(value) > 100:
-        value = value[:100]
-    text = escaped(repr(value))
-    return text if len(text) <= 100 else f"{text[:99]}…"
 
 
 @functools.cache

@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mmlego.checkpoint_schema import fault_of
 from mmlego.errors import CheckpointError, VersionError
 from mmlego.json_files import read_json
+from mmlego.wording import brief
 
 # 1 where all bricks are LegoBlocks, as before there were others; 3 where blocks of several sites read one modality
 FORMAT = 3
@@ -22,7 +24,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     Raises
     ------
     CheckpointError
-        If it is missing, not JSON, or was changed.
+        If it is missing, not JSON, was changed, or is not as the format is specified.
     VersionError
         If it is of a newer format.
     """
@@ -38,15 +40,18 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise broken(file, "an object with a format number", "something else")
     if config["format"] > FORMAT:
         raise VersionError(
-            f"{path} was written by a newer mmlego ({config.get('mmlego')})",
+            f"{path} was written by a newer mmlego ({config.get('mmlego')!s:.40})",
             expected=f"format {FORMAT} or older",
-            got=config["format"],
+            got=brief(config["format"]),
             remedy="Install a newer mmlego.",
         )
     if config.get("sha256") != config_hash(config):
         raise broken(file, "content that matches its own hash", "a changed file")
     if config.get("kind") not in ("baseplate", "block", "merge", "fuse"):
-        raise broken(file, "a baseplate, block, merge or fuse", repr(config.get("kind")))
+        raise broken(file, "a baseplate, block, merge or fuse", brief(config.get("kind")))
+    fault = fault_of(config)
+    if fault:
+        raise broken(file, f"format {config['format']} as it is specified", fault)
     return config
 
 

@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from mmlego.printable import escaped
+
 MOST_COMPARED = 5000  # to compare a name with half a million takes as long as to read them
 _SIGNS = re.compile(r"[\W_]+")
 # How like a name another has to be, of 1: of few letters, one more or one other makes a word of its own.
@@ -241,3 +243,19 @@ def made_of(described: Mapping[str, Any]) -> str:
         inside = dict.fromkeys(made_of({"learner": part}) for part in made["config"]["parts"])
         return " and ".join(f"{name} a cause" for name in inside)
     return str(made.get("name") or made.get("foreign"))
+
+
+def brief(value: Any) -> str:
+    r"""Return a value of anybody's in at most 100 characters, none of which a terminal obeys.
+
+    Examples
+    --------
+    >>> brief("\x1b[2J")
+    "'\\x1b[2J'"
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**99:
+        return "a number of a hundred digits or more"
+    if isinstance(value, str | bytes) and len(value) > 100:
+        value = value[:100]
+    text = escaped(repr(value))
+    return text if len(text) <= 100 else f"{text[:99]}…"

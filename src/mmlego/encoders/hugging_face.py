@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from mmlego.admitted import brief
 from mmlego.encoders.hugging_face_keys import admitted_keys, declared
 from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
+from mmlego.wording import brief
 
 # Types whose positions begin behind the id of padding.
 _FROM_PADDING = frozenset(

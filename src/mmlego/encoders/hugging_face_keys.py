@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from mmlego.admitted import brief, check_plain
+from mmlego.admitted import check_plain
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import brief, listed
 
 # Keys that name code, weights or places, in any type; admitted where they ask for nothing.
 _NAMING = frozenset(

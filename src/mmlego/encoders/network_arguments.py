@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mmlego.admitted import brief, check_plain
+from mmlego.admitted import check_plain
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import brief, listed
 
 # Arguments that name weights, an address, a file or a model of others. Where one is a switch, it is off.
 _NAMING = re.compile(
