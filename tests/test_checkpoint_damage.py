@@ -389,7 +389,7 @@ def fitted_place(tmp_path: Path) -> Path:
         (("rows", "width"), 3, "expected rows of 4 columns, got 3 from"),
         (("rows", "form"), "pooled", "expected rows of 4 columns, got 17 from"),
         (("rows", "ordered"), "no", "ordered and gaps of what becomes rows"),
-        (("rows", "terms"), [1], "cannot be built"),
+        (("rows", "terms"), [1], "rows.terms: Input should be"),
         (("learner", "name"), "forest", "wrong arguments for learner 'forest'"),
         (("scores",), 7, "damaged"),
     ],

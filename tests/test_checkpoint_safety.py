@@ -167,6 +167,6 @@ def test_sizes_that_no_plate_has(field: dict[str, int], tmp_path: Path) -> None:
     config["plates"][0]["config"].update(field)
     rewrite(folder, config)
     before = time.monotonic()
-    with pytest.raises(CheckpointError, match=r"damaged: expected (a baseplate that can be built|format 1 as it is specified)"):
+    with pytest.raises(CheckpointError, match=r"damaged: expected (a baseplate|format 1 as)"):
         load(folder)
     assert time.monotonic() - before < 10

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
 from typing import Any, Self, get_args
 
 import torch
@@ -226,24 +228,12 @@ class Baseplate:
     def _draw(self) -> dict[str, Tensor]:
         with torch.random.fork_rng(devices=[]), torch.device("cpu"), bounded("a Baseplate"):
             torch.manual_seed(self.seed)
-            values = self._made()
+            values = _values(self)
             values["head.linear.bias"] = values["head.linear.bias"] + self.task.start
         return {name: value.detach().clone() for name, value in values.items()}
 
-    def _made(self) -> dict[str, Tensor]:
-        values = {"latent": torch.randn(self.channels, self.width)}
-        for s in range(1 if self.share_steps else self.steps):
-            step = Step(self, token_width=1).state_dict(prefix=f"steps.{s}.")
-            values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
-        return values | Head(self.width, self.task.outputs).state_dict(prefix="head.")
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the shapes of the initial values, of which none is allocated."""
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            return {name: tuple(value.shape) for name, value in self._made().items()}
-
     def _checked(self, initial: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        expected = self._shapes()
+        expected = initial_shapes(self.config(), self.task.outputs)
         got = {name: tuple(value.shape) for name, value in initial.items()}
         if expected != got:
             odd = sorted(name for name in expected.keys() | got.keys() if expected.get(name) != got.get(name))
@@ -299,6 +289,36 @@ class Baseplate:
             f"Baseplate({self.task}, channels={self.channels}, width={self.width}, steps={self.steps}, "
             f"fingerprint={self.fingerprint[:12]})"
         )
+
+
+def _values(plate: Any) -> dict[str, Tensor]:
+    """Return new initial values for the fields of a plate, but for where the head starts."""
+    values = {"latent": torch.randn(plate.channels, plate.width)}
+    for s in range(1 if plate.share_steps else plate.steps):
+        step = Step(plate, token_width=1).state_dict(prefix=f"steps.{s}.")
+        values |= {name: value for name, value in step.items() if not depends_on_tokens(name)}
+    return values | Head(plate.width, plate.task.outputs).state_dict(prefix="head.")
+
+
+def initial_shapes(fields: Mapping[str, Any], outputs: int) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of a plate's initial values by name, of which none is allocated.
+
+    Parameters
+    ----------
+    fields
+        As :meth:`Baseplate.config` has them; those left out have their defaults.
+    outputs
+        ``k``, the width of the logits.
+
+    Examples
+    --------
+    >>> initial_shapes({"channels": 4, "width": 8}, 2)["latent"]
+    (4, 8)
+    """
+    defaults = {one.name: one.default for one in inspect.signature(Baseplate).parameters.values()}
+    plate = SimpleNamespace(**{**defaults, **fields, "task": SimpleNamespace(outputs=outputs)})
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in _values(plate).items()}
 
 
 def depends_on_tokens(name: str) -> bool:

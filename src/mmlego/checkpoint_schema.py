@@ -87,7 +87,13 @@ class _Brick(_Part):
     encoder: _Encoder | None = None
     learner: _Learner | None = None
     members: Annotated[dict[str, _Brick], Field(min_length=1)] | None = None
+    out_features: Annotated[int, Field(ge=1, le=2**24)] | None = None
+    ordered: bool = False
+    tokenwise: bool = False
+    freeze_encoder: bool = False
+    lift: Annotated[int, Field(ge=0, le=2**24)] = 0
     rows: _Rows | None = None
+    scores: Annotated[int, Field(ge=1, le=2**24)] | None = None
     preprocessing: dict[str, Any] | None
     card: _Card
 

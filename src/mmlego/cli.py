@@ -14,7 +14,21 @@ from typing import Annotated
 
 import typer
 
-from mmlego.commands import apply, check, demo, example, experiments, explain, init, make, plate, push, recipes, report
+from mmlego.commands import (
+    apply,
+    check,
+    demo,
+    example,
+    experiments,
+    explain,
+    init,
+    inspecting,
+    make,
+    plate,
+    push,
+    recipes,
+    report,
+)
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
 from mmlego.plugins import import_own
@@ -73,7 +87,7 @@ def options(
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, example.example, init.init, check.check, recipes.schema),
     "Make models": (plate.plate, make.train, make.merge, make.fuse, recipes.run),
-    "Use models": (apply.predict, apply.evaluate, explain.explain, apply.inspect, push.push),
+    "Use models": (apply.predict, apply.evaluate, explain.explain, inspecting.inspect, push.push),
     "Measure": (experiments.bench, report.report),
 }
 for panel, verbs in _PANELS.items():

@@ -6,7 +6,7 @@ import importlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mmlego.errors import InputError, LegoWarning, MissingExtraError
 
@@ -30,6 +30,13 @@ def import_own(name: str) -> None:
 def imported() -> tuple[str, ...]:
     """Return the modules that :func:`import_own` has imported."""
     return tuple(_IMPORTED)
+
+
+class Origin(NamedTuple):
+    """Where what has a name comes from: the class, or the module that will register it; and whose that is."""
+
+    place: str
+    of: str
 
 
 class Registry(Mapping[str, T]):
@@ -131,6 +138,28 @@ class Registry(Mapping[str, T]):
     def registered(self) -> dict[str, T]:
         """Return what is registered so far, by name; nothing is imported."""
         return dict(self._known)
+
+    def origin(self, name: str) -> Origin:
+        """Return where what has a name comes from; nothing is imported.
+
+        Parameters
+        ----------
+        name
+            Any text.
+
+        Examples
+        --------
+        >>> shapes = Registry("shape")
+        >>> shapes.add("whole", int)
+        >>> shapes.origin("whole"), shapes.origin("half").of
+        (Origin(place='builtins.int', of='builtins'), 'nobody here')
+        """
+        offers, known = self._offered().get(name, []), self._known.get(name)
+        offering = ", ".join(_distribution(entry) for entry in offers)
+        if known is not None:
+            module, within = _place(known)
+            return Origin(f"{module}.{within}", offering or module.split(".")[0])
+        return Origin(offers[0].value if offers else "", offering or "nobody here")
 
     def load_all(self) -> None:
         """Import all that is offered; what cannot be is told as a warning that names the distribution."""

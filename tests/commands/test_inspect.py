@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import mmlego
 from mmlego import LegoBlock
+from mmlego.encoders import SNN
 from tests.bricks import plate
 from tests.cohorts import write_cohort
 from tests.terminal import done, inside, refused
+from tests.test_checkpoint_damage import config_of, rewrite
 
 Train = Callable[..., Path]
 
@@ -102,3 +106,70 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
     )
     (tmp_path / "config.json").write_text("{")
     assert "is damaged: expected JSON" in refused("inspect", tmp_path)
+
+
+def test_what_load_would_build_is_listed(tmp_path: Path) -> None:
+    block = LegoBlock(SNN(5, hidden=[7]), plate(), "rna")
+    mmlego.save(block, tmp_path / "block")
+    said = done("inspect", tmp_path / "block", "--json", tmp_path / "told.json", width=300).text
+    assert "rna encoder: encoders.tables.SNN(in_features=5, hidden=[7], dropout=0.25, input_dropout=0.0)" in said
+    own = sum(value.numel() for value in block.encoder.state_dict().values())
+    assert f", {own} parameters" in said
+    assert "baseplate task: tasks.classification.Classification(classes=" in said
+    (told,) = json.loads((tmp_path / "told.json").read_text()).values()
+    (_, encoder) = told["builds"]
+    assert encoder == {
+        "place": "rna",
+        "what": "encoder",
+        "name": "snn",
+        "made_by": "mmlego.encoders.tables.SNN",
+        "of": "mmlego",
+        "arguments": {"in_features": 5, "hidden": [7], "dropout": 0.25, "input_dropout": 0.0},
+        "numbers": own,
+        "refused": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"hidden": [10**12]}, "less than or equal to 16777216"),
+        ({"hidden": [2**24, 2**24]}, "it is too large"),
+        ({"hidden": [8]}, r"would be built, in the file is"),
+        ({"hidden": "7"}, "hidden of encoder 'snn'"),
+        ({"path": "/"}, "wrong arguments for encoder 'snn'"),
+    ],
+    ids=str,
+)
+def test_what_load_would_refuse_is_told_and_is_an_error(arguments: dict[str, Any], told: str, tmp_path: Path) -> None:
+    folder = mmlego.save(LegoBlock(SNN(5, hidden=[7]), plate(), "rna"), tmp_path / "block")
+    config = config_of(folder)
+    config["blocks"][0]["encoder"]["config"].update(arguments)
+    rewrite(folder, config)
+    said = refused("inspect", folder)
+    assert "load refuses" in said
+    assert told in said
+    with pytest.raises(mmlego.CheckpointError):
+        mmlego.load(folder)
+
+
+def test_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = mmlego.save(LegoBlock(SNN(5, hidden=[7]), plate(), "rna"), tmp_path / "block")
+    made: list[torch.device] = []
+    monkeypatch.setattr(torch.nn.Linear, "reset_parameters", lambda self: made.append(self.weight.device))
+    done("inspect", folder)
+    assert {device.type for device in made} == {"meta"}
+
+
+def test_control_characters_are_printed_as_escapes(tmp_path: Path) -> None:
+    folder = mmlego.save(LegoBlock(SNN(5), plate(), "rna"), tmp_path / "block", data="mine \x1b[2J\x9b\u202e\x07")
+    said = done("inspect", folder, width=200)
+    assert r"mine \u001b[2J\u009b\u202e\u0007" in said.out
+    assert not set(said.out) & set("\x1b\x9b\u202e\x07")
+    config = config_of(folder)
+    config["blocks"][0]["encoder"]["name"] = "\x1b[31mred"
+    rewrite(folder, config)
+    error = refused("inspect", folder)
+    assert "red" in error
+    assert "\x1b[31m" not in error
+    assert "\x1b" not in (folder / "README.md").read_text(encoding="utf-8")

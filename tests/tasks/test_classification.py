@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn import metrics as reference
 
-from mmlego.errors import LegoWarning
+from mmlego.errors import InputError, LegoWarning
 from mmlego.tasks import Classification
 from mmlego.tasks.scores import calibration_error, mean_of_defined, ranking_scores
 
@@ -159,3 +159,8 @@ def test_ranking_beyond_what_probabilities_can_tell_apart() -> None:
     of_three = torch.cat([logits, torch.full((4, 1), -5.0)], dim=1)
     assert Classification(3).metrics(of_three, target)["auroc"] == 1.0
     assert task.metrics(torch.full((4, 2), 50.0), target)["auroc"] == 0.5
+
+
+def test_more_classes_than_anybody_names() -> None:
+    with pytest.raises(InputError, match="classes is too long: expected at most 100000, got a number of a hundred"):
+        Classification(10**200)

@@ -91,6 +91,27 @@ def describe_hugging_face(folder: str) -> dict[str, Any]:
     return _described(transformers, _config_of(transformers, folder))
 
 
+def check_hugging_face(model: Any, what: str) -> None:
+    """Check a configuration as :func:`load_hugging_face` does, without building its model.
+
+    Parameters
+    ----------
+    model
+        The configuration; a folder is not looked at.
+    what
+        Who asks, for messages.
+
+    Raises
+    ------
+    MissingExtraError
+        If transformers is not installed.
+    InputError
+        If it is of no known model, or holds what is not admitted.
+    """
+    if isinstance(model, Mapping):
+        _config(import_extra("transformers", what, "'mmlego[text]'"), dict(model), what)
+
+
 def longest_text(model: Any) -> int | None:
     """Return how many ids a text may have for a model; None if its positions know no end.
 

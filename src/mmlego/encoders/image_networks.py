@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.admitted import Width
-from mmlego.encoders.hugging_face import load_hugging_face
+from mmlego.encoders.hugging_face import check_hugging_face, load_hugging_face
 from mmlego.encoders.images import cells, check_image
 from mmlego.encoders.network_arguments import admitted_arguments, check_fetches_nothing
 from mmlego.encoders.registry import register_encoder
@@ -75,13 +75,7 @@ class MonaiEncoder(nn.Module):
         output: int | None = None,
     ) -> None:
         super().__init__()
-        nets = import_extra("monai.networks.nets", "MonaiEncoder", "'mmlego[images]'")
-        found = getattr(nets, network, None)
-        if not (isinstance(found, type) and issubclass(found, nn.Module)) or network.startswith("_"):
-            names = [name for name in dir(nets) if isinstance(getattr(nets, name), type)]
-            close = ", ".join(difflib.get_close_matches(network, names, n=3)) or "a class of monai.networks.nets"
-            raise UnknownNameError("unknown network of MONAI", expected=close, got=repr(network))
-        admitted = admitted_arguments(arguments, found, f"MONAI's {network}")
+        found, admitted = _of_monai(network, arguments)
         try:
             self.network = found(**admitted)
         except ImportError as error:
@@ -89,6 +83,17 @@ class MonaiEncoder(nn.Module):
         except TypeError as error:
             raise InputError(f"wrong arguments for MONAI's {network}", got=str(error)) from error
         self.out_features, self.output = out_features, output
+
+    @staticmethod
+    def admit(arguments: Mapping[str, Any]) -> None:
+        """Check the arguments without building anything.
+
+        Parameters
+        ----------
+        arguments
+            Of this class.
+        """
+        _of_monai(arguments["network"], arguments["arguments"])
 
     @staticmethod
     def from_data(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,6 +123,17 @@ class MonaiEncoder(nn.Module):
             which = self.output if self.output is not None else 0 if isinstance(answer, tuple) else -1
             answer = answer[which]
         return cells(answer)
+
+
+def _of_monai(network: str, arguments: Mapping[str, Any]) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return a class of MONAI and the arguments that it gets."""
+    nets = import_extra("monai.networks.nets", "MonaiEncoder", "'mmlego[images]'")
+    found = getattr(nets, network, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)) or network.startswith("_"):
+        names = [name for name in dir(nets) if isinstance(getattr(nets, name), type)]
+        close = ", ".join(difflib.get_close_matches(network, names, n=3)) or "a class of monai.networks.nets"
+        raise UnknownNameError("unknown network of MONAI", expected=close, got=repr(network))
+    return found, admitted_arguments(arguments, found, f"MONAI's {network}")
 
 
 @register_encoder("transformers_vision")
@@ -163,6 +179,17 @@ class VisionTransformerEncoder(nn.Module):
         size = self._described.get("image_size", 64)
         height, width = (size, size) if isinstance(size, int) else size
         self.out_features = _found_width(self, torch.zeros(1, self.in_channels, height, width))
+
+    @staticmethod
+    def admit(arguments: Mapping[str, Any]) -> None:
+        """Check the arguments without building anything.
+
+        Parameters
+        ----------
+        arguments
+            Of this class.
+        """
+        check_hugging_face(arguments["model"], "VisionTransformerEncoder")
 
     def portable_arguments(self) -> dict[str, Any]:
         """Return the arguments that build this encoder anywhere: a configuration instead of a folder."""
@@ -239,11 +266,7 @@ class TimmEncoder(nn.Module):
     def __init__(self, model: str, in_channels: Width = 3, arguments: Mapping[str, Any] | None = None) -> None:
         super().__init__()
         arguments = dict(arguments or {})
-        timm = import_extra("timm", "TimmEncoder", "timm torchvision, in builds that fit your torch")
-        if not timm.is_model(model):
-            close = ", ".join(difflib.get_close_matches(model, timm.list_models(), n=3)) or "a model of timm"
-            raise UnknownNameError("unknown model of timm", expected=close, got=repr(model))
-        check_fetches_nothing(arguments, f"timm's {model}")
+        timm = _of_timm(model, arguments)
         try:
             self.network = timm.create_model(
                 model, pretrained=False, num_classes=0, global_pool="", in_chans=in_channels, **arguments
@@ -252,6 +275,17 @@ class TimmEncoder(nn.Module):
             raise InputError(f"wrong arguments for timm's {model}", got=str(error)) from error
         self.in_channels = in_channels
         self.out_features = int(self.network.num_features)
+
+    @staticmethod
+    def admit(arguments: Mapping[str, Any]) -> None:
+        """Check the arguments without building anything.
+
+        Parameters
+        ----------
+        arguments
+            Of this class.
+        """
+        _of_timm(arguments["model"], arguments.get("arguments") or {})
 
     @staticmethod
     def from_data(given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
@@ -274,6 +308,16 @@ class TimmEncoder(nn.Module):
         if features.ndim == 4 and _channels_last(self.network, features):
             return features.flatten(1, 2)
         return cells(features)
+
+
+def _of_timm(model: str, arguments: Mapping[str, Any]) -> Any:
+    """Return timm, if it has a model, and arguments of it fetch nothing."""
+    timm = import_extra("timm", "TimmEncoder", "timm torchvision, in builds that fit your torch")
+    if not timm.is_model(model):
+        close = ", ".join(difflib.get_close_matches(model, timm.list_models(), n=3)) or "a model of timm"
+        raise UnknownNameError("unknown model of timm", expected=close, got=repr(model))
+    check_fetches_nothing(arguments, f"timm's {model}")
+    return timm
 
 
 def _channels_last(network: nn.Module, features: Tensor) -> bool:

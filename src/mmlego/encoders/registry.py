@@ -13,7 +13,7 @@ from torch import nn
 from mmlego.admitted import check_arguments
 from mmlego.budget import bounded
 from mmlego.errors import InputError, LegoError, UnknownNameError
-from mmlego.plugins import Registry
+from mmlego.plugins import Origin, Registry
 
 _ENCODERS: Registry[type[nn.Module]] = Registry("encoder", "mmlego.encoders")
 _Class = TypeVar("_Class", bound=type[nn.Module])
@@ -150,6 +150,47 @@ def arguments_of(name: str, given: Mapping[str, Any], options: Mapping[str, Any]
         return made
     known = inspect.signature(cls.__init__).parameters
     return {key: value for key, value in given.items() if key in known} | dict(options)
+
+
+def origin_of_encoder(name: str) -> Origin:
+    """Return where an encoder comes from; nothing is imported.
+
+    Parameters
+    ----------
+    name
+        Any text.
+    """
+    return _ENCODERS.origin(name)
+
+
+def check_encoder(name: str, config: Mapping[str, Any], *, of_file: bool = False) -> None:
+    """Check whether an encoder admits arguments, without building it.
+
+    An encoder whose signature does not tell all has a static method ``admit``, which gets the arguments and raises.
+
+    Parameters
+    ----------
+    name, config, of_file
+        As :func:`build_encoder` takes them.
+
+    Raises
+    ------
+    UnknownNameError
+        If no encoder has this name.
+    InputError
+        If it does not.
+    MissingExtraError
+        If a package that it needs cannot be imported.
+
+    Examples
+    --------
+    >>> check_encoder("snn", {"in_features": 10})
+    """
+    cls = encoder_class(name)
+    check_arguments(cls, config, f"encoder {name!r}", narrower=vars(cls).get("of_file") if of_file else None)
+    admit = vars(cls).get("admit")
+    if admit is not None:
+        admit(config)
 
 
 def build_encoder(name: str, config: Mapping[str, Any], *, of_file: bool = False) -> nn.Module:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mmlego.encoders.hugging_face import load_hugging_face, longest_text
+from mmlego.encoders.hugging_face import check_hugging_face, load_hugging_face, longest_text
 from mmlego.encoders.registry import register_encoder
 from mmlego.encoders.sequences import check_ids
 from mmlego.errors import InputError, ShapeError
@@ -86,6 +86,17 @@ class TextEncoder(nn.Module):
             )
         self.out_features = tried.width
         self._apart = tried.leaks or kind in _LEAKY
+
+    @staticmethod
+    def admit(arguments: Mapping[str, Any]) -> None:
+        """Check the arguments without building anything.
+
+        Parameters
+        ----------
+        arguments
+            Of this class.
+        """
+        check_hugging_face(arguments["model"], "TextEncoder")
 
     def portable_arguments(self) -> dict[str, Any]:
         """Return the arguments that build this encoder anywhere: a configuration instead of a folder."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mmlego.admitted import check_arguments
 from mmlego.budget import bounded
 from mmlego.errors import InputError, LegoError, UnknownNameError
-from mmlego.plugins import Registry
+from mmlego.plugins import Origin, Registry
 from mmlego.tasks import CompetingRisks, Task
 from mmlego.wording import meant
 
@@ -91,6 +91,17 @@ def learner_class(name: str) -> type[Learner]:
             remedy=meant(name, names) if isinstance(name, str) else None,
         )
     return _LEARNERS[name]
+
+
+def origin_of_learner(name: str) -> Origin:
+    """Return where a learner comes from; nothing is imported.
+
+    Parameters
+    ----------
+    name
+        Any text.
+    """
+    return _LEARNERS.origin(name)
 
 
 def learners_for(task: Task) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor
 
 from mmlego.errors import InputError, ShapeError
+from mmlego.wording import brief
+
+MOST_NAMES = 100_000  # classes, labels or causes
 
 
 def as_numbers(value: object, what: str) -> Tensor:
@@ -118,6 +121,8 @@ def as_names(value: int | Sequence[str], what: str, stem: str, least: int) -> tu
             raise InputError(
                 f"{what} is neither a number nor a list of names", expected=expected, got=repr(value)
             ) from error
+        if count > MOST_NAMES:
+            raise InputError(f"{what} is too long", expected=f"at most {MOST_NAMES}", got=brief(count))
         names = tuple(f"{stem}{i}" for i in range(count))
     if len(names) < least:
         raise InputError(f"{what} is too short", expected=expected, got=repr(value))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from mmlego.errors import InputError, UnknownNameError
-from mmlego.plugins import Registry
+from mmlego.plugins import Origin, Registry
 from mmlego.tasks.base import Task
 
 _TASKS: Registry[type[Task]] = Registry("task", "mmlego.tasks")
@@ -74,6 +74,17 @@ def task_names() -> tuple[str, ...]:
     ('classification', 'competing_risks', 'multilabel', 'regression', 'survival')
     """
     return tuple(sorted(_TASKS))
+
+
+def origin_of_task(name: str) -> Origin:
+    """Return where a task comes from; nothing is imported.
+
+    Parameters
+    ----------
+    name
+        Any text.
+    """
+    return _TASKS.origin(name)
 
 
 def task_class(name: str) -> type[Task]:

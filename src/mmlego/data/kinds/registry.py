@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mmlego.data.kinds.fitted import Preprocessing
 from mmlego.data.kinds.source import Source
 from mmlego.errors import InputError, UnknownNameError
-from mmlego.plugins import Registry
+from mmlego.plugins import Origin, Registry
 from mmlego.wording import meant
 
 KINDS: Registry[type[Source]] = Registry("kind", "mmlego.kinds")
@@ -54,6 +54,17 @@ def preprocessing_names() -> tuple[str, ...]:
     """
     KINDS.load_all()
     return tuple(_FITTED)
+
+
+def origin_of_preprocessing(name: str) -> Origin:
+    """Return where a preprocessing comes from; nothing is imported.
+
+    Parameters
+    ----------
+    name
+        Any text.
+    """
+    return _FITTED.origin(name)
 
 
 def preprocessing_from_config(config: Mapping[str, object]) -> Preprocessing:
