@@ -179,7 +179,7 @@ def test_the_card_tells_what_is_promised_and_of_what(tmp_path: Path) -> None:
     assert (
         f"ε {math.ceil(told['epsilon'] * 100) / 100:g}, δ 0.001, for each training patient, of the training of" in line
     )
-    assert "not preprocessing, cuts of time, prior, scores, early stopping and calibration" in line
+    assert "not preprocessing, cuts of time, scales of targets, prior, scores, early stopping and calibration" in line
     (weights,) = [kept for kept in kept_of(place) if kept.what == "weights"]
     assert weights.note.startswith("differential privacy: ε ")
     fit(model, table(20), epochs=1, privacy=RULE, **QUICK)
@@ -246,8 +246,9 @@ def test_what_cannot_be_trained_so() -> None:
     x = {"rna": torch.randn(8, 5), "slide": [torch.randn(3, 4) for _ in range(8)]}
     with pytest.raises(InputError, match=r"expected a neural block, got LegoFuse.*merging trains nothing"):
         fit(LegoFuse(blocks), (x, torch.arange(8) % 3), validation=None, privacy=RULE, **QUICK)
-    with pytest.raises(InputError, match="counts the patients of each class"):
-        fit(block(), table(20), class_weights="balanced", privacy=RULE, **QUICK)
+    for weights in ("balanced", [1.0, 2.0]):  # which are divided by their mean over the patients
+        with pytest.raises(InputError, match="counts the patients of each class"):
+            fit(block(), table(20), class_weights=weights, privacy=RULE, **QUICK)
     with pytest.raises(InputError, match="one process on the CPU in single precision"):
         fit(block(), table(20), precision="64-true", privacy=RULE, **QUICK)
     x, y = table(8)

@@ -33,7 +33,7 @@ INSTALL = "'mmlego[private]'"
 ACCOUNTANT = "rdp"
 MOST_NOISE = 1e4  # of the multiplier: where so much is needed, nothing would be learnt
 # What is fitted to the same patients, or looks at them, and is not covered.
-UNCOVERED = "preprocessing, cuts of time, prior, scores, early stopping and calibration"
+UNCOVERED = "preprocessing, cuts of time, scales of targets, prior, scores, early stopping and calibration"
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ def check_private(model: object, data: PatientData, class_weights: object) -> No
     ------
     InputError
         If it is no neural block, has layers that mix the patients of a batch, patients have several rows, or
-        weights of classes are counted.
+        classes have weights.
     """
     if not isinstance(model, LegoBlock) or not model.learns:
         raise InputError(
@@ -198,12 +198,12 @@ def check_private(model: object, data: PatientData, class_weights: object) -> No
             expected="one row a patient",
             got=f"{len(data)} rows of {len(set(data.patients))} patients",
         )
-    if class_weights == "balanced":
+    if class_weights is not None:
         raise InputError(
             "class_weights with privacy",
-            expected="numbers, or None",
-            got="'balanced', which counts the patients of each class",
-            remedy="Pass numbers that come from elsewhere.",
+            expected="None",
+            got=f"{class_weights!r}: their scale counts the patients of each class",
+            remedy="Leave class_weights out.",
         )
 
 
