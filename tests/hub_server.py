@@ -30,6 +30,7 @@ class Hub:
     private: dict[str, bool] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
     asked: list[str] = field(default_factory=list)
+    breaking: int = 0  # so many commits break off
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -58,7 +59,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = unquote(self.path.split("?")[0]).strip("/").split("/")
         if parts[-1] == "validate-yaml":
             self._validate(json.loads(body)["content"])
-        elif (self.headers.get("Authorization") or "").removeprefix("Bearer ") not in self.hub.tokens:
+        elif not self._known():
             self._answer({"error": "Invalid username or password."}, 401)
         elif parts == ["api", "repos", "create"]:
             self._create(json.loads(body))
@@ -69,8 +70,8 @@ class Handler(BaseHTTPRequestHandler):
             self._commit("/".join(parts[2:4]), parts[5], body.decode().splitlines())
 
     def _described(self, repo: str, revision: str, *, tree: bool) -> None:
-        if repo not in self.hub.repos:
-            return self._lacking("RepoNotFound")
+        if repo not in self.hub.repos or (self.hub.private.get(repo) and not self._known()):
+            return self._lacking("RepoNotFound", 401)
         commit = self._found(repo, revision)
         if commit is None:
             return self._lacking("RevisionNotFound")
@@ -85,6 +86,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _file(self, repo: str, revision: str, name: str) -> None:
         commit = self._found(repo, revision)
+        if self.hub.private.get(repo) and not self._known():
+            return self._lacking("RepoNotFound", 401)
         if commit is None or name not in self.hub.repos[repo][commit]:
             return self._lacking("EntryNotFound")
         body = self.hub.repos[repo][commit][name]
@@ -110,6 +113,9 @@ class Handler(BaseHTTPRequestHandler):
         return self._answer({"url": f"{self.hub.url}/{repo}", "name": repo, "id": repo})
 
     def _commit(self, repo: str, branch: str, lines: list[str]) -> None:
+        if self.hub.breaking:
+            self.hub.breaking -= 1
+            return self._answer({"error": "try again later"}, 500)
         if (repo, branch) not in self.hub.branches:
             return self._lacking("RevisionNotFound")
         files = dict(self.hub.repos[repo][self.hub.branches[repo, branch]])
@@ -125,8 +131,11 @@ class Handler(BaseHTTPRequestHandler):
         found = self.hub.branches.get((repo, revision), revision)
         return found if found in self.hub.repos.get(repo, {}) else None
 
-    def _lacking(self, code: str) -> None:
-        self._answer({"error": code}, 404, {"X-Error-Code": code, "X-Error-Message": code})
+    def _known(self) -> bool:
+        return (self.headers.get("Authorization") or "").removeprefix("Bearer ") in self.hub.tokens
+
+    def _lacking(self, code: str, status: int = 404) -> None:
+        self._answer({"error": code}, status, {"X-Error-Code": code, "X-Error-Message": code})
 
     def _answer(self, content: object = None, status: int = 200, headers: dict[str, str] | None = None) -> None:
         body = content if isinstance(content, bytes) else json.dumps(content).encode()

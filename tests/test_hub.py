@@ -302,3 +302,31 @@ def test_what_stands_for_few_patients_is_told_before_it_is_sent(hub: Hub, tmp_pa
     mmlego.save(table_block(plate(Survival([12.0, 24.0], typical_time=18))), tmp_path / "rna")
     said = done("push", tmp_path / "rna", "a/rna", "--licence", "mit")
     assert "It holds 1 value of fewer than 5 patients: the last cut of time. mmlego inspect --privacy" in said.error
+
+
+def test_an_upload_that_breaks_off_leaves_nothing(hub: Hub, tmp_path: Path) -> None:
+    saved(tmp_path)
+    hub.breaking = 1
+    assert refused("push", tmp_path / "rna", "a/rna", "--licence", "mit").startswith(
+        "the hub does not take a/rna: got "
+    )
+    assert list(hub.repos["a/rna"].values()) == [{}]
+    with pytest.raises(InputError, match="a/rna at main holds no checkpoint of mmlego"):
+        mmlego.load("a/rna", revision="main")
+    first = sent(tmp_path)
+    hub.breaking = 1
+    assert refused("push", tmp_path / "rna", "a/rna", "--licence", "apache-2.0").startswith("the hub does not take")
+    assert hub.branches["a/rna", "main"] == first  # whole, and as it was
+
+
+def test_a_private_repository_asks_who_you_are(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path)
+    commit = sent(tmp_path, "--private")
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    for revision in ("main", commit):
+        with pytest.raises(
+            InputError, match=f"a/rna at {revision} cannot be fetched.*needs HF_TOKEN, or hf auth login"
+        ):
+            mmlego.load("a/rna", revision=revision)
+    monkeypatch.setenv("HF_TOKEN", "hf_mine")
+    assert mmlego.load("a/rna", revision="main").modality == "rna"
