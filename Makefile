@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-fast test-slow check format benchmark benchmark-loading benchmark-merging clean
+.PHONY: help setup demo docs test test-fast test-slow check format fuzz benchmark benchmark-loading benchmark-merging clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,11 @@ format: $(VENV)/.dev  ## format and mend what ruff can mend
 docs: $(VENV)/.dev  ## the documentation as a site, in build/site; warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open build/site/index.html, or: $(BIN)/mkdocs serve"
+
+COUNT ?= 10000
+fuzz: $(VENV)/.dev  ## COUNT mutations (10000) of every kind of input in WORKERS processes; the table goes into docs/safety.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --count $(COUNT) --workers $(WORKERS) --json tests/fuzz/counts.json
+	$(BIN)/python -m tests.fuzz --json tests/fuzz/counts.json --page docs/safety.md
 
 benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py

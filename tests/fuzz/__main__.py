@@ -17,11 +17,13 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from tests.fuzz.cases import ACCEPTED, FAULT, REFUSED, Kind, Outcome
 from tests.fuzz.guard import MOST_MEMORY, MOST_SECONDS, Guard, bound_memory
 from tests.fuzz.subjects import SUBJECTS
 
+BEGIN, END = "<!-- make fuzz -->", "<!-- end -->"  # what stands between them in a page a command has put there
 SHARE = 1000  # cases of a process
 
 
@@ -103,11 +105,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--case", type=int, help="run this one alone, and show what it raises")
-    parser.add_argument("--json", type=Path, help="where the counts go")
+    parser.add_argument("--json", type=Path, help="where the counts go, beside those of other kinds that stand there")
+    parser.add_argument("--page", type=Path, help="run nothing: put the table of --json into this page")
     parser.add_argument("--work", help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
     if given.work:
         return work(given.kind[0], given.seed, *map(int, given.work.split(":")))
+    if given.page is not None:
+        fill(given.page, json.loads(given.json.read_text()))
+        return 0
     if given.case is not None:
         return again(given.kind[0], given.seed, given.case)
     table, faults = {}, 0
@@ -122,11 +128,27 @@ def main(arguments: list[str] | None = None) -> int:
         faults += counts[FAULT]
         print(f"{kind:26} {len(found):7,} mutations: {table[kind]}", flush=True)
         _tell(kind, given.seed, [one for one in found if one.what == FAULT])
-    if given.json is not None:
-        bounds_of = {"seconds": MOST_SECONDS, "bytes": MOST_MEMORY}
-        content = {"count": given.count, "seed": given.seed, "bounds": bounds_of, "kinds": table}
-        given.json.write_text(json.dumps(content, indent=1) + "\n")
+        if given.json is not None:
+            known = json.loads(given.json.read_text()) if given.json.is_file() else {"kinds": {}}
+            bounds_of = {"seconds": MOST_SECONDS, "bytes": MOST_MEMORY}
+            kinds = known["kinds"] | {kind: table[kind] | {"seed": given.seed}}
+            ordered = {name: kinds[name] for name in SUBJECTS if name in kinds}
+            given.json.write_text(json.dumps({"bounds": bounds_of, "kinds": ordered}, indent=1) + "\n")
     return 1 if faults else 0
+
+
+def fill(page: Path, found: dict[str, Any]) -> None:
+    """Put the table of counts between the marks of a page."""
+    lines = ["| input | mutations | accepted | refused | faults | seed |", "|---|---|---|---|---|---|"]
+    for kind, one in found["kinds"].items():
+        counts = [one[what] for what in (ACCEPTED, REFUSED, FAULT)]
+        lines.append(f"| {kind} | {' | '.join(f'{number:,}' for number in (sum(counts), *counts))} | {one['seed']} |")
+    whole = sum(one[what] for one in found["kinds"].values() for what in (ACCEPTED, REFUSED, FAULT))
+    bounds = f"{found['bounds']['seconds']:.0f} s and {found['bounds']['bytes'] // 2**30} GiB a case"
+    told = f"{whole:,} mutations, bounded to {bounds}:"
+    before, rest = page.read_text(encoding="utf-8").split(BEGIN)
+    text = "\n".join([BEGIN, told, "", *lines, END])
+    page.write_text(before + text + rest.split(END)[1], encoding="utf-8")
 
 
 def again(kind: str, seed: int, number: int) -> int:

@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import shutil
+import tempfile
 import traceback
 import warnings
 from dataclasses import dataclass
@@ -48,7 +49,9 @@ class Kind:
 
     def __init__(self, name: str, place: Path, guard: Guard) -> None:
         self.name, self.place, self.guard = name, place, guard
-        (place / "outside").mkdir(exist_ok=True)
+        tempfile.tempdir = str(place / "temporary")
+        for folder in ("outside", "temporary"):
+            (place / folder).mkdir(exist_ok=True)
         (place / "outside" / "canary").write_text("untouched")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -103,7 +106,7 @@ class Kind:
     def _done(self, here: Path, rng: Random, number: int) -> Outcome:
         os.chdir(here)
         logging.disable(logging.CRITICAL)
-        with self.guard.watching(here) as seen, warnings.catch_warnings():
+        with self.guard.watching(here, self.place / "temporary") as seen, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
                 with contextlib.redirect_stderr(io.StringIO()):

@@ -78,6 +78,8 @@ class Guard:
         if not isinstance(path, str | bytes | os.PathLike):
             return
         whole = os.path.realpath(os.fsdecode(path).split("\0")[0])
+        if event == "os.mkdir" and os.path.isdir(whole):
+            return  # which is there already
         if not whole.startswith(self.allowed) and not whole.startswith(("/dev/null", "/proc/self", "/dev/tty")):
             self._note(event, (whole,))
 

@@ -227,7 +227,7 @@ id: {pattern: "TCGA-..-....", case: upper}
 roots: {more: .}
 links: false
 min_patients: 1
-split: {by: site, file: clinical.csv, column: site}
+split: {by: group, file: clinical.csv, column: site}
 outcome: {task: survival, file: clinical.csv, time: months, event: status, event_when: dead, unit: months,
   missing: [NA], cuts: [12, 24]}
 modalities:

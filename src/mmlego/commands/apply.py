@@ -77,7 +77,7 @@ def predict(
     Everybody has a row: who cannot be predicted for has a note that says why; odd values are marked, and who was
     trained on. Intervals and percentiles compare with patients who were held out when the model was made.
     """
-    from mmlego.commands.tables import brief_table, check_place, write_table
+    from mmlego.commands.tables import brief_table, check_place, refuse_data, write_table
     from mmlego.data import Cohort
     from mmlego.job.begin import read_split
     from mmlego.job.memory import trained_on
@@ -88,6 +88,7 @@ def predict(
     places = _places(out, json_file)
     for place in places:
         check_place(place, overwrite=overwrite)
+        refuse_data(place, data, data_dir)
     asked = None if times is None else _times_of(times)
     with plain_warnings():
         loaded = load_model(model)
@@ -181,12 +182,16 @@ def evaluate(
     """
     from mmlego.commands.horizons import calibration_of, calibration_table, times_of
     from mmlego.commands.memory import told, who_was_in
+    from mmlego.commands.tables import check_json, refuse_data
     from mmlego.files import write_atomically
     from mmlego.job import data_of
     from mmlego.job.predicting import completed, wanted_of
     from mmlego.job.scoring import score_models
 
     at = times_of(times)
+    check_json(json_file)
+    if json_file is not None:
+        refuse_data(json_file, data, data_dir)
     with plain_warnings():
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         reading = wanted_of(loaded.values(), aliases=aliases_of(alias), everybody=False)

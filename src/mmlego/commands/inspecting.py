@@ -40,6 +40,9 @@ def inspect(
 
     Of the file of weights the shapes are read. What load would refuse is told, and is an error.
     """
+    from mmlego.commands.tables import check_json
+
+    check_json(json_file)
     if privacy:
         with plain_warnings():
             show_privacy(places, data, data_dir, links=links, json_file=json_file)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import io
 import json
+import re
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from mmlego.commands.show import short
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
 from mmlego.files import write_atomically
+from mmlego.json_files import read_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +54,86 @@ def check_place(path: Path, *, overwrite: bool) -> None:
     if path.exists() and not overwrite:
         remedy = "Choose another place with --out, or pass --overwrite."
         raise InputError(f"{short(path)} is there already", remedy=remedy)
+
+
+def refuse_data(path: Path, data: Path, folders: Sequence[Path] | None) -> None:
+    """Refuse to replace a manifest, or a file that it names: no result is worth the patients' own tables.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    data
+        The manifest.
+    folders
+        Where its files lie; None: beside it.
+
+    Raises
+    ------
+    InputError
+        If it would be replaced.
+    """
+    from mmlego.data.cohort.manifest import load_manifest
+
+    if not path.is_file() or not data.is_file():
+        return
+    found = [data]
+    for text in _texts(load_manifest(data)):
+        for root in [*(folders or []), data.parent]:
+            try:
+                found += root.glob(re.sub(r"\{[^}]*\}", "*", text)) if "{" in text or "*" in text else [root / text]
+            except (OSError, ValueError, NotImplementedError):
+                continue  # no path at all
+    if any(_same(path, one) for one in found):
+        raise InputError(
+            f"{short(path)} belongs to the cohort",
+            expected="a place for the result",
+            got=f"a file that {short(data)} reads",
+            remedy="Choose another place.",
+        )
+
+
+def check_json(path: Path | None) -> None:
+    """Refuse a file that ``--json`` would replace though no verb has written it there.
+
+    Parameters
+    ----------
+    path
+        What is to be written; None: nothing.
+
+    Raises
+    ------
+    InputError
+        If something else than an answer in JSON stands there, as a table or the configuration of a checkpoint.
+    """
+    if path is None or not path.exists():
+        return
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict | list) or (isinstance(content, dict) and "format" in content):
+        raise InputError(
+            f"{short(path)} is there already, and no answer of mmlego",
+            expected="a new file, or an earlier answer in JSON to replace",
+            remedy="Choose another place with --json.",
+        )
+
+
+def _texts(content: object) -> list[str]:
+    """Return all texts that a manifest holds, some of which are paths."""
+    if isinstance(content, Mapping):
+        return [text for part in content.values() for text in _texts(part)]
+    if isinstance(content, list | tuple):
+        return [text for part in content for text in _texts(part)]
+    return [content] if isinstance(content, str) and content and not content.startswith("/") else []
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # it is not there, or no path
+        return False
 
 
 def write_table(frame: pd.DataFrame, path: Path, *, digits: int | None = None) -> None:
