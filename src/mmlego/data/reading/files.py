@@ -43,7 +43,7 @@ def read_lines(path: Path) -> list[str]:
     Raises
     ------
     InputError
-        If the file is damaged, no text in UTF-8, or grows too large when unpacked; the message names it.
+        If the file is damaged, no text in UTF-8 or UTF-16, or grows too large when unpacked; the message names it.
 
     Examples
     --------
@@ -54,8 +54,10 @@ def read_lines(path: Path) -> list[str]:
     ...     read_lines(path)
     ['>p1', 'ACGT']
     """
+    content = packed_bytes(path).getvalue()
+    wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")  # as Windows saves "Unicode"
     try:
-        return packed_bytes(path).getvalue().decode("utf-8-sig").splitlines()
+        return content.decode("utf-16" if wide else "utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise InputError(f"cannot read {path.name!r} ({error})", expected="text in UTF-8", remedy=UTF8) from error
 

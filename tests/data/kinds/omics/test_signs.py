@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -70,3 +72,18 @@ def test_yes_and_no_of_a_gene(layout: str, tmp_path: Path) -> None:
 def test_a_decimal_sign_is_of_text_alone() -> None:
     with pytest.raises(InputError, match="decimal: belongs to matrices in text or tables"):
         parse_source({"kind": "omics", "file": "a.h5ad", "decimal": ","}, "m")
+
+
+def test_genes_whose_names_were_lost_are_doubted(tmp_path: Path) -> None:
+    lines = [["id", "0", "1"], ["P1", "5", "2"], ["P2", "3", "7"]]
+    (tmp_path / "m.csv").write_text("\n".join(map(",".join, lines)) + "\n")
+    anndata = pytest.importorskip("anndata")
+    names = pd.DataFrame(index=["P1", "P2"]), pd.DataFrame(index=["0", "1"])
+    anndata.AnnData(np.array([[5.0, 2], [3, 7]]), obs=names[0], var=names[1]).write_h5ad(tmp_path / "m.h5ad")
+    for file in ("m.csv", "m.h5ad"):
+        sections = {"key": "id", "modalities": {"m": {"kind": "omics", "file": file}}}
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(sections))
+        doubts = [str(note) for note in Cohort.from_manifest(tmp_path / "c.yaml").dropped if isinstance(note, Doubtful)]
+        assert doubts == [
+            "m: genes are called 0 to 1, as if their names were lost: a model would know them by their place alone"
+        ]

@@ -251,6 +251,28 @@ def dated_genes(genes: Sequence[str], where: str) -> list[Noted]:
     return [Noted(where, text)]
 
 
+def numbered_genes(genes: Sequence[str], where: str) -> list[Dropped]:
+    """Return the doubt that genes are called by their numbers, as programs call those whose names were lost.
+
+    Parameters
+    ----------
+    genes
+        Their names.
+    where
+        The modality.
+
+    Examples
+    --------
+    >>> [str(doubt) for doubt in numbered_genes(["0", "1", "2"], "rna")]
+    ['rna: genes are called 0 to 2, as if their names were lost: a model would know them by their place alone']
+    """
+    for start in (0, 1):
+        if len(genes) > 1 and list(genes) == [str(number) for number in range(start, start + len(genes))]:
+            text = f"genes are called {genes[0]} to {genes[-1]}, as if their names were lost"
+            return [Doubtful(where, f"{text}: a model would know them by their place alone")]
+    return []
+
+
 def _one_each(
     genes: Sequence[str], values: NDArray[np.float64], again: set[str], rule: SameName
 ) -> tuple[list[str], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
-from mmlego.data.kinds.omics.gene_rows import GeneRows, dated_genes
+from mmlego.data.kinds.omics.gene_rows import GeneRows, dated_genes, numbered_genes
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.layouts import (
     refuse_genes_in_rows,
@@ -222,7 +222,8 @@ class OmicsSource(Source):
                 Noted(modality, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")
             )
         frame, more = choose_rows(frame, None, "*", "error", modality, taken)
-        return frame, [*notes, *more]
+        genes = list(map(str, frame.columns))
+        return frame, [*notes, *dated_genes(genes, modality), *numbered_genes(genes, modality), *more]
 
     def _part(self, data: Annotated, modality: str, key: str) -> Part:
         parts = data.parts()
@@ -277,6 +278,8 @@ class OmicsSource(Source):
         chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
         if self.genes == "columns" and self.pattern is None:  # elsewhere it was said where rows were read
             told.extend(dated_genes(list(chosen.columns), modality))
+        if self.format != "maf":
+            told.extend(numbered_genes(list(chosen.columns), modality))
         return chosen, [*notes, *told, *more]
 
     def _one_each(self, frame: pd.DataFrame, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:

@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.text.doubts import doubts_of_texts, doubts_of_words, no_text
 from mmlego.data.kinds.text.preprocess import COLUMN, COPIES, MODELS, MOST_BYTES, WORDS, TextPreprocessor
 from mmlego.data.kinds.text.tokenizing import find_model
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
@@ -87,7 +88,9 @@ class TextSource(FileSource):
         """
         self._find_model(folder.places)
         if self.pattern is not None:
-            return super().read(folder, modality, taken)
+            frame, notes = super().read(folder, modality, taken)
+            texts = {str(patient): str(text) for patient, text in frame[COLUMN].items()}
+            return frame, [*notes, *doubts_of_words(texts, modality), *doubts_of_texts(texts, modality)]
         if self.file is None:
             raise InputError(f"{modality} names no file", expected="file: (a table) or pattern: (text files)")
         return self._column(folder.table(self.file, text=[self.column]), folder.key, modality, taken)
@@ -119,13 +122,18 @@ class TextSource(FileSource):
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         rule: Literal["error", "first"] = "first" if self.rows == "first" else "error"
         texts, notes = choose_texts(frame, key, modality, taken, TextRules(self.column, rule, self.on_error))
-        return texts.set_axis([COLUMN], axis=1), notes
+        texts = texts.set_axis([COLUMN], axis=1)
+        read = {str(patient): str(text) for patient, text in texts[COLUMN].items()}
+        return texts, [*notes, *doubts_of_texts(read, modality)]
 
     def open(self, path: Path) -> str:
         """Return the text of a file."""
         if path.stat().st_size > MOST_BYTES:
             raise InputError(f"text {path.name!r} is too long", expected=f"at most {MOST_BYTES} bytes")
         text = "\n".join(read_lines(path)).strip()
+        if (what := no_text(text)) is not None:
+            remedy = "Save its text alone, in UTF-8."
+            raise InputError(f"{path.name!r} is no plain text", expected="text", got=what, remedy=remedy)
         if not text:
             raise InputError(f"text {path.name!r} is empty", expected="at least one word")
         return text

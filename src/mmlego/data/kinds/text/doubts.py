@@ -1,0 +1,100 @@
+"""Texts that were spoilt before they came here: read in another encoding, cut off by a spreadsheet, no text at all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.wording import counted, listed
+
+MOST_IN_A_CELL = 32767  # characters, in Excel
+# UTF-8 that was read as Windows-1252 and saved so: ö is Ã¶, ß is ÃŸ, “ is â€œ.
+_TWICE = re.compile(
+    "\u00c3[\u00a0-\u00bf\u0178\u0152\u0153\u201e\u201c\u2013\u2014\u0161]"
+    "|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d]|\u00c2[\u00a0-\u00bf]"
+)
+_BEGINNINGS = {"%PDF-": "a PDF", "{\\rtf": "RTF", "PK\x03\x04": "a packed document"}
+
+
+def no_text(text: str) -> str | None:
+    r"""Return what a file holds that is no plain text; None of one that may be.
+
+    Parameters
+    ----------
+    text
+        What was read of it.
+
+    Examples
+    --------
+    >>> no_text("%PDF-1.4"), no_text("R\0e\0"), no_text("No finding.")
+    ('a PDF', 'zero bytes, as UTF-16 has', None)
+    """
+    if "\0" in text:
+        return "zero bytes, as UTF-16 has"
+    return next((what for begin, what in _BEGINNINGS.items() if text.startswith(begin)), None)
+
+
+def doubts_of_texts(texts: Mapping[str, str], where: str) -> list[Dropped]:
+    """Return what is doubtful of texts.
+
+    Parameters
+    ----------
+    texts
+        By patient.
+    where
+        The modality.
+
+    Examples
+    --------
+    >>> [str(doubt) for doubt in doubts_of_texts({"a": "Gr\u00c3\u00b6\u00c3\u0178e", "b": "no finding"}, "reports")]
+    ["reports: 1 text with signs of another encoding, as 'Ã¶' (a): save the texts anew from where they were right"]
+    """
+    found: list[Dropped] = []
+    for signs, what, way in (
+        (_signs(texts), "with signs of another encoding", "save the texts anew from where they were right"),
+        (_marks(texts), "with marks of HTML", "take the marks out"),
+    ):
+        if signs:
+            first = next(iter(signs.values()))
+            told = f"{counted(len(signs), 'text')} {what}, as {first!r} ({listed(signs)}): {way}"
+            found.append(Doubtful(where, told))
+    cut = [patient for patient, text in texts.items() if len(text) == MOST_IN_A_CELL]
+    if cut:
+        told = (
+            f"{counted(len(cut), 'text')} of {MOST_IN_A_CELL} characters ({listed(cut)}), the most that a cell of Excel"
+        )
+        found.append(Doubtful(where, f"{told} holds: the rest may be lost"))
+    return found
+
+
+def doubts_of_words(texts: Mapping[str, str], where: str) -> list[Dropped]:
+    """Return which texts may be words for a missing one.
+
+    Parameters
+    ----------
+    texts
+        By patient.
+    where
+        The modality.
+
+    Examples
+    --------
+    >>> [str(doubt) for doubt in doubts_of_words({"a": "NA"}, "reports")]
+    ["reports: 1 text taken as written, though it may mean missing (a: 'NA')"]
+    """
+    doubtful = [f"{patient}: {text!r}" for patient, text in texts.items() if is_missing(text)]
+    what = f"{counted(len(doubtful), 'text')} taken as written, though it may mean missing ({listed(doubtful)})"
+    return [Doubtful(where, what)] if doubtful else []
+
+
+def _signs(texts: Mapping[str, str]) -> dict[str, str]:
+    found = {patient: _TWICE.search(text) for patient, text in texts.items()}
+    twice = {patient: match[0] for patient, match in found.items() if match}
+    return twice | {patient: "\ufffd" for patient, text in texts.items() if "\ufffd" in text}
+
+
+def _marks(texts: Mapping[str, str]) -> dict[str, str]:
+    found = {patient: re.search(r"</(?:p|div|body|span)>", text, re.IGNORECASE) for patient, text in texts.items()}
+    return {patient: match[0] for patient, match in found.items() if match}

@@ -1,0 +1,62 @@
+"""Texts that were spoilt on the way are refused or doubted; those that are right are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mmlego.data import Cohort
+from mmlego.data.reading.remarks import Doubtful
+from mmlego.errors import InputError
+
+
+def read(folder: Path, content: bytes) -> tuple[str, list[str]]:
+    """Return the text of a patient beside one of another, and what is doubtful."""
+    for name, text in (("p.txt", content), ("q.txt", b"No finding in the left lung.")):
+        (folder / name).write_bytes(text)
+    modality = {"kind": "text", "pattern": "{key}.txt"}
+    (folder / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": modality}}))
+    cohort = Cohort.from_manifest(folder / "c.yaml")
+    return cohort.frames["m"]["text"]["p"], [str(note) for note in cohort.dropped if isinstance(note, Doubtful)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings_that_say_what_they_are(encoding: str, tmp_path: Path) -> None:
+    assert read(tmp_path, "Größe: 3 cm, „Übelkeit“".encode(encoding)) == ("Größe: 3 cm, „Übelkeit“", [])
+
+
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        ("Befund".encode("utf-16-le"), "zero bytes, as UTF-16 has"),
+        (b"%PDF-1.4 1 0 obj", "a PDF"),
+        (rb"{\rtf1\ansi Befund\par}", "RTF"),
+    ],
+)
+def test_what_is_no_text_is_refused(content: bytes, what: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"'p.txt' is no plain text: expected text, got {what}"):
+        read(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Größe und Übelkeit".encode().decode("cp1252"), "1 text with signs of another encoding, as 'Ã¶' (p)"),
+        ("Gr\ufffd\ufffde", "1 text with signs of another encoding, as '\ufffd' (p)"),
+        ("<p>No finding</p>", "1 text with marks of HTML, as '</p>' (p)"),
+        ("NA", "1 text taken as written, though it may mean missing (p: 'NA')"),
+        ("x" * 32767, "1 text of 32767 characters (p)"),
+    ],
+)
+def test_what_is_spoilt_is_doubted(text: str, told: str, tmp_path: Path) -> None:
+    found, doubts = read(tmp_path, text.encode())
+    assert found == text
+    (doubt,) = doubts
+    assert doubt.startswith(f"m: {told}")
+
+
+def test_words_of_other_languages_are_no_signs_of_another_encoding(tmp_path: Path) -> None:
+    for text in ("São João, à côté, Âge 5 < 7 ans", "CRP > 5 mg/l, T < 36 °C", "ÂNGELO ÃO"):
+        assert read(tmp_path, text.encode())[1] == []
