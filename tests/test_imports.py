@@ -29,6 +29,7 @@ LAYERS = (
         "plugins",
         "scalars",
         "sites",
+        "steady",
         "turns",
         "wording",
         "yaml_knots",

@@ -34,6 +34,7 @@ from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
 from mmlego.saved_bricks import KINDS, build_across, build_brick, check_fitted, describe_brick, plain_format
+from mmlego.steady import steady
 from mmlego.tasks.time_bins import BinnedTime
 from mmlego.version import __version__
 from mmlego.wording import listed
@@ -121,6 +122,8 @@ def load(
     With ``revision`` it comes from the Hugging Face Hub, and its card says from which commit; without it nothing is
     ever fetched.
 
+    A checkpoint that another process replaces meanwhile is read again: what comes is one or the other, whole.
+
     Fitted bricks of a model that lies in its run folder remember what they answered out of fold, which the run has kept
     in ``fits/``: whoever scores, calibrates or fuses them on the run's own patients is told that.
 
@@ -157,6 +160,17 @@ def load(
     path = Path(path)
     if revision is not None:
         path, commit = fetch(repo, revision)
+    model = steady(path, (CONFIG, _WEIGHTS), lambda: _read(path, encoders, trusted))
+    if isinstance(model, Baseplate):
+        return model
+    if commit is not None:
+        model.card.parents = [*model.card.parents, parent_line(repo, commit)]
+    else:
+        recall_of_run(model, path)
+    return model.to(device).eval()
+
+
+def _read(path: Path, encoders: Any, trusted: Sequence[str]) -> Saveable:
     config = read_config(path)
     try:
         model = _load(path, config, encoders)
@@ -166,19 +180,12 @@ def load(
         for part in () if isinstance(model, Baseplate) else model.modules():
             if isinstance(part, FittedBlock):
                 check_fitted(part, trusted)
-    except LegoError:
+    except (LegoError, OSError, MemoryError):
         raise
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError, RuntimeError) as error:
-        # The hashes were right, so it was written so; but not in this format.
+    except Exception as error:  # The hashes were right, so it was written so; but not in this format.
         got = f"{type(error).__name__}: {error}"
         raise broken(path, f"format {config['format']} as it is specified", got) from error
-    if isinstance(model, Baseplate):
-        return model
-    if commit is not None:
-        model.card.parents = [*model.card.parents, parent_line(repo, commit)]
-    else:
-        recall_of_run(model, path)
-    return model.to(device).eval()
+    return model
 
 
 def _load(path: Path, config: dict[str, Any], encoders: Any) -> Saveable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -51,14 +52,17 @@ def inspect(
         raise InputError("--data is for inspect --privacy", expected="--privacy with it", got="--data alone")
     from rich.table import Table
 
-    from mmlego.building import parts_of
-    from mmlego.checkpoint_config import read_config
+    from mmlego.checkpoint_config import CONFIG
+    from mmlego.checkpoint_header import WEIGHTS
     from mmlego.files import write_atomically
+    from mmlego.steady import steady
 
     found = checkpoints_of(places, plates=True)
-    configs = {short(place): read_config(place) for place in found}
+    configs: dict[str, dict[str, Any]] = {}
+    parts: dict[str, list[Part]] = {}
     with plain_warnings():
-        parts = {short(place): parts_of(place, configs[short(place)]) for place in found}
+        for folder in found:
+            configs[short(folder)], parts[short(folder)] = steady(folder, (CONFIG, WEIGHTS), partial(_read, folder))
     if json_file is not None:
         told = {
             place: {**config, "builds": [part.plain() for part in parts[place]]} for place, config in configs.items()
@@ -80,6 +84,14 @@ def inspect(
         place, part = refused[0]
         more = f" (and {len(refused) - 1} more)" if len(refused) > 1 else ""
         raise CheckpointError(f"load refuses {place}: the {part.what} of {part.place}{more}", got=part.refused)
+
+
+def _read(place: Path) -> tuple[dict[str, Any], list[Part]]:
+    from mmlego.building import parts_of
+    from mmlego.checkpoint_config import read_config
+
+    config = read_config(place)
+    return config, parts_of(place, config)
 
 
 def _built(part: Part) -> str:
