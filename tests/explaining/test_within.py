@@ -239,3 +239,16 @@ def test_columns_of_several_parts_are_put_beside_others_together() -> None:
 def test_few_patients_have_nobody_beside_them() -> None:
     found = find(fitted("logistic", "labs"), data_of({"labs": patients()[0]["labs"][:9]}), "labs")
     assert found.cells.beside is None
+
+
+@pytest.mark.parametrize("kind", ["fitted", "bundles", "fused", "neural"])
+@pytest.mark.parametrize("modality", ["labs", "slide"])
+def test_points_asked_at_once_or_one_by_one_tell_the_same(
+    kind: str, modality: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, data = models()[kind].eval(), data_of(patients()[0])
+    together = find(model, data, modality, row=2)
+    monkeypatch.setattr("mmlego.explaining.within.MANY", 1)
+    alone = find(model, data, modality, row=2)
+    assert torch.allclose(together.cells.values, alone.cells.values, atol=2e-5)
+    assert (together.start, together.end) == pytest.approx((alone.start, alone.end), abs=1e-6)

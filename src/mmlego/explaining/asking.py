@@ -145,15 +145,59 @@ class Question:
         """
         return chosen.pick(scalars(self.model.task, self._logits(values, told)))[0]
 
+    def answers(self, chosen: Explained, values: Tensor, told: list[Tensor], count: int) -> Tensor:
+        """Return the explained number of several of what :meth:`answer` takes, ``(c,)``.
+
+        Parameters
+        ----------
+        chosen
+            Which.
+        values
+            The features, ``(c, …)``; where no part is neural nobody reads them.
+        told
+            Of each of :attr:`fitted` its logits, ``(c, k)``.
+        count
+            ``c``.
+        """
+        return chosen.pick(scalars(self.model.task, self.repeated(count)._logits(values, told)))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the patient may be asked about several times over: what other blocks say stands."""
+        return self._gaps is None or all(
+            part.told is not None for name, part in self._gaps.parts.items() if name != self.modality
+        )
+
+    def repeated(self, count: int) -> Question:
+        """Return the question about the same patient several times over."""
+        made = copy.copy(self)
+        if self.mask is not None:
+            made.mask = self.mask.expand(count, *self.mask.shape[1:])
+        gaps = self._gaps
+        if gaps is not None:
+            parts = {
+                name: replace(
+                    part,
+                    rows=None if part.rows is None else torch.arange(count, device=part.rows.device),
+                    told=None if part.told is None else part.told.expand(count, *part.told.shape[1:]),
+                )
+                for name, part in gaps.parts.items()
+            }
+            present = None if gaps.present is None else gaps.present.expand(-1, count)
+            made._gaps = Gaps(parts, present, count)
+        return made
+
     def _logits(self, values: Tensor, told: list[Tensor]) -> Tensor:
         x = with_values(self.x, values)
         k = self.model.task.outputs
+        count = 1 if self._gaps is None else self._gaps.size
+        count = len(told[0]) if told else count
         across = torch.cat(told[len(told) - len(self.beside) :], dim=1) if self.crosses else None
         mine = iter(told)
         known = [
             next(mine).float()
             if isinstance(member, FittedBlock)
-            else torch.full((1, k), torch.nan, device=values.device)
+            else torch.full((count, k), torch.nan, device=values.device)
             for member in self.members
         ]
         answers = torch.cat(known, dim=1) if any(isinstance(m, FittedBlock) for m in self.members) else None
@@ -185,10 +229,10 @@ class Question:
             self.logits()
         return self._calls or []
 
-    def of_few(self, one: Tensor) -> Question:
-        """Return the same question about a bag of one patch, ``(1, 1, f)``."""
+    def of_few(self, few: Tensor) -> Question:
+        """Return the same question about a bag of a few patches, ``(1, n, f)``."""
         made = copy.copy(self)
-        made.x, made.mask = one, None
+        made.x, made.mask = few, None
         return made
 
 

@@ -45,6 +45,7 @@ def integrated(
     steps: Sequence[int] = STEPS,
     tolerance: float = TOLERANCE,
     floor: float = 1e-6,
+    at_once: int = 1,
 ) -> Shares:
     r"""Return the integrated gradients of a function on the straight way between two points.
 
@@ -64,12 +65,18 @@ def integrated(
         The share of ``|f(x) − f(x')|`` that may be lacking.
     floor
         What may be lacking besides.
+    at_once
+        How many points the function takes at once: if more than one, they lie along the first axis of all tensors, and
+        it returns a number each.
 
     Examples
     --------
     >>> shares = integrated(lambda x: (x[0] ** 2).sum(), [torch.zeros(2)], [torch.tensor([1.0, 2.0])])
     >>> [round(value, 5) for value in shares.parts[0].tolist()], round(abs(shares.lacking), 5)
     ([1.0, 4.0], 0.0)
+    >>> rows = integrated(lambda x: (x[0] ** 2).sum(1), [torch.zeros(1, 2)], [torch.tensor([[1.0, 2.0]])], at_once=8)
+    >>> [round(value, 5) for value in rows.parts[0][0].tolist()]
+    [1.0, 4.0]
     """
     gone = [point.isnan() for point in end]
     way = [torch.where(lost, 0.0, b - a) for a, b, lost in zip(start, end, gone, strict=True)]
@@ -88,13 +95,20 @@ def integrated(
         nodes, weights = np.polynomial.legendre.leggauss(count)
         total = [torch.zeros_like(step, dtype=torch.float64) for step in way]
         s = (nodes + 1) / 2
-        for node, weight in zip(s**2 * (3 - 2 * s), 3 * s * (1 - s) * weights, strict=True):
-            points = [point.requires_grad_() for point in at(float(node))]
+        places, weights = s**2 * (3 - 2 * s), 3 * s * (1 - s) * weights
+        for first_node in range(0, count, at_once):
+            some = slice(first_node, first_node + at_once)
+            each = [at(float(node)) for node in places[some]]
+            points = [torch.cat(parts) if at_once > 1 else parts[0] for parts in zip(*each, strict=True)]
+            points = [point.requires_grad_() for point in points]
             with torch.enable_grad():
-                slopes = torch.autograd.grad(function(points), points, allow_unused=True)
+                slopes = torch.autograd.grad(function(points).sum(), points, allow_unused=True)
+            shares_of_points = torch.from_numpy(weights[some])
             for sum_, slope in zip(total, slopes, strict=True):
-                if slope is not None:
-                    sum_ += float(weight) * slope.double()
+                if slope is not None and at_once > 1:
+                    sum_ += torch.tensordot(shares_of_points.to(slope.device), slope.double(), dims=1)[None]
+                elif slope is not None:
+                    sum_ += float(shares_of_points) * slope.double()
         parts = [torch.where(step == 0, 0.0, sum_ * step) for sum_, step in zip(total, way, strict=True)]
         found = Shares(parts, first, last, total)
         if abs(found.lacking) <= tolerance * abs(last - first) + floor:

@@ -109,7 +109,7 @@ class _Given(nn.Module):
     attention
         The one that stands here else.
     held
-        By call what is pooled, ``(h, r, w)``, read anew each time.
+        By call what is pooled, ``(h, r, w)`` or several of it, ``(c, h, r, w)``, read anew each time.
     """
 
     def __init__(self, attention: CrossAttention, held: list[Tensor]) -> None:
@@ -120,7 +120,7 @@ class _Given(nn.Module):
         """Return the update of the latent."""
         pooled = self.held[self.place[0] % len(self.held)]
         self.place[0] += 1
-        return self.attention.answer(pooled[None])
+        return self.attention.answer(pooled if pooled.ndim == 4 else pooled[None])
 
 
 @contextmanager

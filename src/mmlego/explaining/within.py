@@ -23,6 +23,7 @@ from mmlego.nn.ragged import Ragged
 
 LARGE = 200_000  # numbers of a bag, which is put beside the mean of others alone
 FEW_OTHERS = 6  # beside whom the columns of neural parts are put
+MANY, NUMBERS = 32, 4_000_000  # points of a way that are asked at once, and of how many numbers at most
 ROUGH_STEPS, ROUGH = (6, 24), 0.1  # gradients for each of them, tried in turn, and what sums may lack then
 
 
@@ -149,7 +150,9 @@ def _along(
     columns = not isinstance(x, Ragged) and len(shape) == 1
     if not question.neural:
         blank = torch.zeros(shape[0], 1) if bag else torch.zeros(shape)
-        shares = integrated(lambda point: question.answer(chosen, values, point), starts, ends)
+        shares = integrated(
+            lambda point: question.answers(chosen, values, point, len(point[0])), starts, ends, at_once=MANY
+        )
         return shares, Cells(blank.double(), beside=_nobody(question, reference) if columns else None)
     if not values.is_floating_point():
         shares, each = _of_codes(question, chosen, values, starts, ends)
@@ -163,23 +166,36 @@ def _along(
         shares, each = _of_tokens(question, chosen, (first, values), starts, ends)
         return shares, Cells(each)
     first = start_of(question, reference, timed=timed)
-    shares = integrated(lambda point: question.answer(chosen, point[-1], point[:f]), [*starts, first], [*ends, values])
+    many = 1 if isinstance(x, Ragged) else _at_once(question, values.numel())
+
+    def answer(point: list[Tensor]) -> Tensor:
+        if many == 1:
+            return question.answer(chosen, point[-1], point[:f])
+        return question.answers(chosen, point[-1], point[:f], len(point[-1]))
+
+    shares = integrated(answer, [*starts, first], [*ends, values], at_once=many)
     cells = Cells(shares.parts[-1].reshape(shape), beside=_nobody(question, reference) if columns else None)
     if cells.beside is not None:
         cells.beside = torch.stack(
             [
                 integrated(
-                    lambda point: question.answer(chosen, point[0], ends),
+                    lambda point: answer([*(end.expand(len(point[0]), -1) for end in ends), point[0]]),
                     [torch.where(other.isnan(), values, other)],
                     [values],
                     steps=ROUGH_STEPS,
                     tolerance=ROUGH,
                     floor=ROUGH * abs(shares.end - shares.start),
+                    at_once=many,
                 ).parts[0][0]
                 for other in reference.flat(_most(question)).to(values)
             ]
         )
     return shares, cells
+
+
+def _at_once(question: Question, numbers: int) -> int:
+    """Return how many points of so many numbers each are asked at once."""
+    return max(1, min(MANY, NUMBERS // max(1, numbers))) if question.repeats else 1
 
 
 def _most(question: Question, *, bag: bool = False) -> int:
@@ -220,23 +236,28 @@ def _of_pools(
     for block, calls in zip(blocks, question.calls(), strict=True):
         with torch.no_grad():
             pools.append(Pools(calls, block.tokens(one).values.flatten()))
-    alone = question.of_few(one)
+    two = one.expand(1, 2, -1)  # of a single patch blocks know that all rows of the latent get the same
+    alone = question.of_few(two)
     both = [pool.ends() for pool in pools]
     f = len(starts)
     held = [list(end) for _, end in both]
+    many = _at_once(question, sum(part.numel() for _, end in both for part in end))
 
     def answer(point: list[Tensor]) -> Tensor:
         rest = iter(point[f:])
         for mine in held:
             mine[:] = [next(rest) for _ in mine]
-        return alone.answer(chosen, one, point[:f])
+        if many == 1:
+            return alone.answer(chosen, two, point[:f])
+        count = len(point[-1])
+        return alone.answers(chosen, two.expand(count, -1, -1), point[:f], count)
 
     with ExitStack() as stack:
         for block, mine in zip(blocks, held, strict=True):
             stack.enter_context(in_place_of_pools(block, mine))
-        pooled = [[part for side in both for part in side[end]] for end in (0, 1)]
-        shares = integrated(answer, [*starts, *pooled[0]], [*ends, *pooled[1]])
-    slopes = iter(shares.slopes[f:])
+        pooled = [[part[None] for side in both for part in side[end]] for end in (0, 1)]
+        shares = integrated(answer, [*starts, *pooled[0]], [*ends, *pooled[1]], at_once=many)
+    slopes = iter([slope[0] for slope in shares.slopes[f:]])
     each = torch.stack([pool.of_tokens([next(slopes) for _ in pool.calls]) for pool in pools]).sum(0)  # (n,)
     if there is not None and len(each) < len(there):
         each = each.new_zeros(len(there)).masked_scatter(there, each)
@@ -262,13 +283,18 @@ def _of_tokens(
     given = [Given(out, tokenwise=True) for _, out in made]
     f = len(starts)
 
+    many = 1 if isinstance(question.x, Ragged) else _at_once(question, sum(out.numel() for _, out in made))
+
     def answer(point: list[Tensor]) -> Tensor:
         for place, tokens in zip(given, point[f:], strict=True):
             place.tokens = tokens
-        return question.answer(chosen, values, point[:f])
+        if many == 1:
+            return question.answer(chosen, values, point[:f])
+        count = len(point[-1])
+        return question.answers(chosen, values.expand(count, *values.shape[1:]), point[:f], count)
 
     with in_place_of_encoders(question.neural, given):
-        shares = integrated(answer, [*starts, *bases], [*ends, *(out for _, out in made)])
+        shares = integrated(answer, [*starts, *bases], [*ends, *(out for _, out in made)], at_once=many)
     each = torch.stack([part.sum(-1).flatten() for part in shares.parts[f:]]).sum(0)  # (n,)
     each = each[:, None].expand(len(each), real.shape[-1]) / real.shape[-1]
     if there is not None:
