@@ -370,7 +370,9 @@ def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool)
 
     absent = [str(source) for source in sources if not source.exists() and named_on_hub(source) is None]
     if absent:
-        expected = "run folders, checkpoints of blocks, or owner/name@revision on the Hub"
+        expected = "run folders, or checkpoints of blocks"
+        if any("@" in text for text in absent):
+            expected = "run folders, checkpoints of blocks, or owner/name@revision where there is no folder owner"
         raise InputError(f"{', '.join(absent)} not found", expected=expected)
     run = _run_folder(sources)
     if out is None and run is None:
