@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-fast test-slow check format fuzz benchmark benchmark-loading benchmark-merging clean
+.PHONY: help setup demo docs test test-fast test-slow check format fuzz benchmark benchmark-workers benchmark-loading \
+  benchmark-merging clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -61,6 +62,9 @@ fuzz: $(VENV)/.dev  ## COUNT mutations (10000) of every kind of input in WORKERS
 
 benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py
+
+benchmark-workers: $(VENV)/.dev  ## mmlego bench on two workers against one after another: the ratio on the screen
+	$(BIN)/python benchmarks/speed/workers.py
 
 DATA ?= ../shared/data/physionet2012
 benchmark-loading: $(VENV)/.dev  ## seconds to load the ICU stays of the PhysioNet 2012 challenge, in the folder DATA

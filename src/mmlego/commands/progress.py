@@ -179,6 +179,8 @@ class _Log(_Count):
         super().begins(total, done, how)
         if total > done:
             self._say(f"{total} runs{f', {done} done before' if done else ''}, {how}")
+        else:
+            self._say("all done before")
 
     def stop(self, least: float = 0.0) -> None:
         """Say how it ended, if it took so many seconds."""
