@@ -120,9 +120,12 @@ def _ended(ray: Any, reference: Any, work: Work, cell: Cell, started: float) -> 
         raise KeyboardInterrupt from error
     except ray.exceptions.RayError as error:
         told = str(error).strip()
-        first = told.splitlines()[0] if told else "nothing more is known"
-        folder.write_failure(cell, type(error).__name__, first, told)
-        said = f"its worker died or could not begin ({type(error).__name__}: {first})"
+        # Of a traceback the last line says most, of Ray's own errors the first.
+        line = (told.splitlines() or ["nothing more is known"])[
+            -1 if isinstance(error, ray.exceptions.RayTaskError) else 0
+        ]
+        folder.write_failure(cell, type(error).__name__, line, told)
+        said = f"its worker died or could not begin ({type(error).__name__}: {line})"
         return Ended(cell, time.perf_counter() - started, said)
     for text in ended.warned:
         warnings.warn(text, LegoWarning, stacklevel=5)
