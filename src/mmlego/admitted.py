@@ -54,7 +54,7 @@ def check_arguments(
     >>> check_arguments(layers, {"in_features": 10**12}, "an example")
     Traceback (most recent call last):
     ...
-    mmlego.errors.InputError: in_features of an example: got 1000000000000. Input should be less than or equal to ...
+    mmlego.errors.InputError: in_features of an example: expected less than or equal to 16777216, got 1000000000000
     """
     signature = inspect.signature(make)
     try:
@@ -79,10 +79,9 @@ def check_arguments(
         except ValidationError as error:
             first = error.errors()[0]
             place = "".join(f"[{part}]" for part in first["loc"] if isinstance(part, int))
-            reasons = dict.fromkeys(one["msg"] for one in error.errors())
-            raise InputError(
-                f"{name}{place} of {what}", got=brief(value), remedy=f"{'; or: '.join(list(reasons)[:3])}."
-            ) from None
+            reasons = dict.fromkeys(one["msg"].removeprefix("Input should be ") for one in error.errors())
+            expected = escaped("; or: ".join(list(reasons)[:3]))
+            raise InputError(f"{name}{place} of {what}", expected=expected, got=brief(value)) from None
 
 
 def check_plain(value: Any, what: str, *, allowed: Iterable[str] = ()) -> None:
