@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,11 @@ import torch
 import mmlego
 from mmlego import Baseplate, LegoBlock, LegoMerge, save
 from mmlego.anonymity import Kept
+from mmlego.checkpoint_config import config_hash
 from mmlego.data import Cohort
 from mmlego.disclosure import flagged, kept_of
 from mmlego.encoders import SNN, build_encoder
-from mmlego.errors import LegoWarning
+from mmlego.errors import CheckpointError, LegoWarning
 from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival
 
 ARCHIVE = Path(__file__).parent / "archives" / "v0.1.0"
@@ -149,3 +151,17 @@ def test_a_manifest_declares_cuts(tmp_path: Path) -> None:
     for more, source in (({"cuts": [5, 20]}, "declared"), ({"bins": 3}, "patients")):
         cohort = Cohort.from_frames({"age": frame[["age"]] + np.arange(30)[:, None]}, outcome=frame, task=task | more)
         assert cohort.prepare(list(frame.index)).task.cuts_from == source
+
+
+@pytest.mark.parametrize("held", [{"risk": ["a", "b"]}, {"patients": 3, "groups": [1]}, {"levels": {"0.9": "high"}}])
+def test_a_card_that_is_none_is_damaged(tmp_path: Path, held: object) -> None:
+    """Its hash is right: somebody has written it so."""
+    plate = Baseplate(Classification(2), channels=4, width=8)
+    save(LegoMerge([LegoBlock(SNN(3), plate, name) for name in ("rna", "labs")]), tmp_path / "merge")
+    assert kept_of(tmp_path / "merge")
+    config = json.loads((tmp_path / "merge" / "config.json").read_text())
+    config["card"]["held_out"] = held
+    config["sha256"] = config_hash(config)
+    (tmp_path / "merge" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match=r"merge is damaged: expected format \d as it is specified, got \w+Error"):
+        kept_of(tmp_path / "merge")

@@ -12,6 +12,7 @@ from typing import Any
 from mmlego.anonymity import MIN_PATIENTS, Kept
 from mmlego.card import private_line
 from mmlego.checkpoint_config import broken, read_config
+from mmlego.errors import LegoError
 from mmlego.learners.foreign import rows_in
 from mmlego.tasks.time_bins import DECLARED, PATIENTS
 from mmlego.wording import counted, listed, shortened
@@ -48,7 +49,18 @@ def kept_of(place: Path) -> list[Kept]:
     [('a declared cut of time', '12', None), ('a declared cut of time', '24', None)]
     """
     config = read_config(place)
-    found = []
+    try:
+        return [*_of_config(config), *_of_weights(place, config)]
+    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+        if isinstance(error, LegoError):
+            raise
+        # the hash was right, so it was written so; but not in this format
+        got = f"{type(error).__name__}: {error}"
+        raise broken(place, f"format {config['format']} as it is specified", got) from error
+
+
+def _of_config(config: Mapping[str, Any]) -> list[Kept]:
+    found: list[Kept] = []
     for number, plate in enumerate(config["plates"]):
         task, source = plate["config"]["task"], plate.get("cuts_from")
         known = [*_of_cuts(task, source), *_of_events(plate.get("events")), *_of_task(task)]
@@ -62,7 +74,7 @@ def kept_of(place: Path) -> list[Kept]:
             found += _of_rows(rows, f"across.rows.{name}")
     if config["kind"] in ("merge", "fuse"):
         found += [kept.within("card") for kept in _of_card(config.get("card", {}))]
-    return [*found, *_of_weights(place, config)]
+    return found
 
 
 def _of_cuts(task: Mapping[str, Any], source: object) -> list[Kept]:

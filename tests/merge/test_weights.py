@@ -12,7 +12,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mmlego import LegoFuse, LegoMerge, LegoWarning, load, save
+from mmlego import InputError, LegoFuse, LegoMerge, LegoWarning, load, save
 from mmlego.merge.weights import believed_gain, present_weights, resolve_weights
 from mmlego.tasks import Regression
 from tests import strategies
@@ -34,6 +34,12 @@ def test_uniform() -> None:
 )
 def test_explicit_weights_are_scaled_to_sum_to_one(weights: Any) -> None:
     assert resolve(weights) == [0.5, 0.25, 0.25]
+
+
+@pytest.mark.parametrize("weights", [[-0.5, 1, 0.5], [1, 1, -1e-9], {"rna": -1.0, "slide": 1.0, "vitals": 2.0}])
+def test_weights_below_zero_are_refused(weights: Any) -> None:
+    with pytest.raises(InputError, match="weights: expected one number ≥ 0 for each of"):
+        resolve(weights)
 
 
 @pytest.mark.parametrize("weights", ["evidence", "auto"])

@@ -141,8 +141,8 @@ def concordance(
     >>> concordance(torch.tensor([3.0, 1.0, 2.0]), event, torch.tensor([1.0, 2.0, 3.0]).double())
     0.6666666666666666
     """
-    # (n,); with <= the answer would be the same: torchsurv drops events at the horizon itself, and gives NaN of no other
-    counted = event & (time < horizon)
+    # with <= the answer would be the same: torchsurv drops events at the horizon itself, and says NaN of no others
+    counted = event & (time < horizon)  # (n,)
     if not bool(counted.any()):
         return math.nan
     first = time[counted].min()
