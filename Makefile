@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test test-fast test-slow check format fuzz benchmark benchmark-workers benchmark-loading \
+.PHONY: help setup demo docs test coverage test-fast test-slow check format fuzz benchmark benchmark-workers benchmark-loading \
   benchmark-merging clean
 
 help:  ## list the targets
@@ -38,7 +38,10 @@ check: $(VENV)/.dev  ## lint, format and types
 
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
-test: check  ## all checks and all tests, with coverage, in WORKERS processes (2)
+test: check  ## all checks and all tests, in WORKERS processes (2)
+	$(PYTEST)
+
+coverage: check  ## the same with coverage, as CI runs it
 	$(PYTEST) --cov --cov-report=term
 
 test-fast: $(VENV)/.dev  ## the tests without the long ones
