@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import yaml
+from PIL import Image
 
 from mmlego.data import Cohort
 from mmlego.data.kinds.image.files import open_image, open_volume
@@ -169,3 +171,13 @@ def test_pictures_of_a_cohort_and_nan_in_one_of_them(tmp_path: Path) -> None:
     pixels = cohort.prepare(cohort.patients).data().batch().inputs["m"]
     assert pixels.shape == (3, 1, 3, 4)
     assert abs(float(pixels.mean())) < 1e-5
+
+
+@pytest.mark.parametrize(("colour", "told"), [("grey", True), ("rgb", False)])
+def test_colours_that_are_not_looked_at_are_told(colour: str, told: bool, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (200, 10, 10)).save(tmp_path / "a.png")
+    Image.new("L", (8, 8), 90).save(tmp_path / "b.png")
+    section = {"kind": "image", "pattern": "{key}.png", "size": [8, 8], "colour": colour}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
+    notes = [str(note) for note in Cohort.from_manifest(tmp_path / "c.yaml").dropped]
+    assert notes == (["m: 1 image in colour read as grey: colour: rgb keeps it"] if told else [])

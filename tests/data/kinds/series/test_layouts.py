@@ -15,6 +15,7 @@ import yaml
 from mmlego.data import Cohort
 from mmlego.data.kinds.series.clocks import Clock
 from mmlego.data.kinds.series.wide_tables import WideFiles
+from mmlego.data.reading.remarks import Doubtful, Noted
 from mmlego.errors import InputError
 from tests.stays import pack
 
@@ -388,3 +389,15 @@ def test_rows_that_a_quotation_mark_swallows_in_a_file_of_a_stay(tmp_path: Path)
     text = b'hour,HR,note\n0,80,"x\n1,81,x\n2,82,x"\n3,83,x\n'
     with pytest.raises(InputError, match=r"p1\.csv: a quotation mark swallows 2 rows: is one never closed\?"):
         reader.read_all([("p1.csv", text)], "stays")
+
+
+@pytest.mark.parametrize(("more", "kind"), [(3, Doubtful), (1, Noted)])
+def test_measurements_that_stand_twice_are_told(more: int, kind: type, tmp_path: Path) -> None:
+    rows = [f"p,{hour},HR,{60 + hour}\n" for hour in range(60)]
+    (tmp_path / "s.csv").write_text("id,time,variable,value\n" + "".join([*rows, *rows[:more]]))
+    section = {"kind": "series", "file": "s.csv", "cache": False}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
+    (note,) = Cohort.from_manifest(tmp_path / "c.yaml").dropped
+    assert type(note) is kind
+    stand = "measurement of 1 stay stands" if more == 1 else f"{more} measurements of 1 stay stand"
+    assert f"{stand} there once more, which counts in sum and count" in str(note)

@@ -30,6 +30,8 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 NAMED = "PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM"
 _BITS, _PHOTOMETRIC, _ORIENTATION, _FORMAT = 258, 262, 274, 339  # tags of TIFF
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
+IN_COLOUR = "in colour"
+_COLOURED = ("RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
 def format_of(head: bytes) -> str | None:
@@ -86,13 +88,14 @@ def open_picture(path: Path, most: int) -> ImageFile:
                     got=f"{pages} pages",
                     remedy="Save the page that counts, as PNG; a stack of slices as NIfTI, of kind: volume.",
                 )
+            doubts = (IN_COLOUR,) if image.mode in _COLOURED else ()
             bits = _bits_of_tiff(image, path) if image.format == "TIFF" else 16 if image.mode[0] in "IF" else 8
             if image.format == "PNG":
                 image.verify()  # the checksum of each chunk, to the last
             else:
                 image.draft(None, (1, 1))  # of JPEG an eighth of the size: fast, and yet all of the file is read
                 image.load()
-    return ImageFile(path, "picture", (height, width), bits=bits)
+    return ImageFile(path, "picture", (height, width), bits=bits, doubts=doubts)
 
 
 def _bits_of_tiff(image: Any, path: Path) -> int:

@@ -16,14 +16,14 @@ from mmlego.data.kinds.image.drafting import draft_image, draft_volume
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
-from mmlego.data.kinds.image.pictures import ENDINGS
+from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.places import LINKS
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, within
 from mmlego.wording import counted, listed
 
@@ -139,6 +139,10 @@ class ImageSource(PictureSource):
         frame, notes = super().read(folder, modality, taken)
         with within(modality):
             one_depth({who: made.files[0].bits for who, made in files_of(frame, COLUMN).items()}, self.plan())
+        pictures = files_of(frame, COLUMN).values()
+        coloured = sum(IN_COLOUR in picture.files[0].doubts for picture in pictures)
+        if coloured and self.colour == "grey":
+            notes.append(Noted(modality, f"{counted(coloured, 'image')} in colour read as grey: colour: rgb keeps it"))
         return frame, notes
 
 

@@ -177,7 +177,7 @@ class StaySource(Source):
             notes.append(Dropped(modality, what))
         found = replace(found, names=tuple(folder.expected.named(found.names, modality)))
         found, merged = found.one_each(self.stays, modality)
-        return found, [*notes, *merged]
+        return found, [*notes, *merged, *found.twice(modality)]
 
     def layout_of(self, folder: Folder) -> Layout:
         """Return the layout of the files, as it is declared, or else as a folder or a table usually has it."""

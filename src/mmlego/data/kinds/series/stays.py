@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError, fault, named
 from mmlego.wording import counted, listed
 
@@ -25,6 +25,7 @@ StayRule: TypeAlias = Literal["error", "first", "last"]
 OnError: TypeAlias = Literal["raise", "skip"]
 
 LARGEST = 3e38  # what a value may be at most, to be kept in 32 bits
+OFTEN = 0.02  # of the measurements: so many do not stand there twice by chance
 COLUMN = "stay"  # the one column of a frame of stays
 
 
@@ -154,6 +155,31 @@ class Stays:
             )
         note = f"{counted(len(self) - len(keep), 'further stay')} of a patient, the {rule} is kept"
         return self._rows(sorted(kept)), [Dropped(where, note, again)]
+
+    def twice(self, where: str) -> list[Dropped]:
+        """Return that measurements stand twice, as where tables were joined that name a patient several times.
+
+        Parameters
+        ----------
+        where
+            The modality, for messages.
+
+        Examples
+        --------
+        >>> code, time, value = np.int32([0, 0, 0]), np.array([0.5, 0.5, 0.5]), np.float32([80, 80, 90])
+        >>> [str(note) for note in Stays(("7",), [3], ("HR",), code, time, value).twice("icu")]
+        ['icu: 1 measurement of 1 stay stands there once more, which counts in sum and count']
+        """
+        import pandas as pd
+
+        stay = self.stay
+        parts = {"stay": stay, "variable": self.variable, "time": self.time, "value": self.value}
+        again = pd.DataFrame(parts).duplicated().to_numpy()
+        count = int(again.sum())
+        what = f"{counted(count, 'measurement')} of {counted(len(np.unique(stay[again])), 'stay')}"
+        text = f"{what} {'stands' if count == 1 else 'stand'} there once more, which counts in sum and count"
+        kind = Doubtful if count > OFTEN * len(self.time) else Noted
+        return [kind(where, text)] if count else []
 
     def chosen(self, kept: NDArray[np.bool_]) -> Stays:
         """Return the same stays with some of their measurements.
