@@ -159,6 +159,17 @@ def test_lines_of_rays_own_threads_are_left_out(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "said by mine\n"
 
 
+def test_a_worker_that_lacks_a_module_of_the_users_says_so(
+    ray: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mmlego.cells.on_ray.imported", lambda: ("a_module_of_nobody",))
+    message = (
+        r"2 of 2 cells failed: number 0 \(and 1 more\): .*ModuleNotFoundError: No module named 'a_module_of_nobody'"
+    )
+    with pytest.raises(CellsFailed, match=message):
+        run_cells([cell(0), cell(1)], jobs.square, tmp_path, workers=Workers(2))
+
+
 def test_a_cohort_in_memory_is_not_shared(ray: Any, tmp_path: Path) -> None:
     mine = Cell("test", "mine", "ab", {}, {}, {}, {"number": 1, "place": None}, 0, {})
     other = Cell("test", "mine", "ab", {}, {}, {}, {"number": 2, "place": None}, 0, {})
