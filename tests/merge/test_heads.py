@@ -292,3 +292,19 @@ def test_three_that_cancel_have_no_direction_and_two_that_nearly_do_have() -> No
     wide = torch.tensor([[1.0, 0.0], [math.cos(3.0), math.sin(3.0)]], dtype=torch.float64)
     middle = slerp(wide, torch.tensor([0.5, 0.5]))
     torch.testing.assert_close(middle, torch.tensor([math.cos(1.5), math.sin(1.5)], dtype=torch.float64))
+
+
+def test_slerp_of_a_direction_that_is_the_mean_itself() -> None:
+    """Of three in a fan the middle one is no way from their mean: there a step has no direction, and no NaN."""
+    a = 0.4
+    fan = torch.tensor([[1.0, 0.0], [math.cos(a), math.sin(a)], [math.cos(a), -math.sin(a)]], dtype=torch.float64)
+    expected = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    torch.testing.assert_close(slerp(fan, torch.full((3,), 1 / 3, dtype=torch.float64)), expected)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.9])
+def test_slerp_of_two_that_point_apart_is_linear(share: float) -> None:
+    """No great circle is determined, whatever their weights."""
+    apart = torch.tensor([[3.0, 0.0], [-1.0, 0.0]])
+    expected = torch.tensor([3 * share - (1 - share), 0.0])
+    torch.testing.assert_close(slerp(apart, torch.tensor([share, 1 - share])), expected)

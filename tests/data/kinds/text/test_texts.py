@@ -189,6 +189,9 @@ def broken(folder: Path, what: str) -> None:
         (model / "config.json").unlink()
     elif what == "damaged tokenizer":
         (model / "tokenizer.json").write_text("{")
+    elif what == "a number that is none":
+        config = json.loads((model / "config.json").read_text())
+        (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": -0.5}))
     elif what == "unknown model":
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps(config | {"model_type": "nonsense"}))
@@ -201,6 +204,7 @@ BROKEN = {
     "no tokenizer": "no tokenizer can be read in 'tiny'",
     "no config": "no tokenizer can be read in 'tiny'",
     "damaged tokenizer": "no tokenizer can be read in 'tiny'",
+    "a number that is none": "no tokenizer can be read in 'tiny'",
     "unknown model": "no tokenizer can be read in 'tiny'|.*model in 'tiny' is of no known",
     "vocabulary": "tokenizer and model in 'tiny' do not fit: expected 5 ids at most, got 24",
 }

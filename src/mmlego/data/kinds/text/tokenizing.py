@@ -96,7 +96,7 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
         found = transformers.AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, *_refusals()) as error:
         raise InputError(
             f"no tokenizer can be read in {folder.name!r}",
             expected="config.json, and a tokenizer as save_pretrained(folder) writes it",
@@ -169,3 +169,12 @@ def find_model(name: str, among: Places, *, models: str | None) -> Path:
     if found is None:
         raise InputError(f"there is no model {name!r}", expected="a folder with config.json", remedy=remedy)
     return found
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """Return what configurations of transformers raise of a value of a wrong kind, where they check it."""
+    try:
+        from huggingface_hub.errors import StrictDataclassError
+    except ImportError:  # before huggingface_hub 0.35
+        return ()
+    return (StrictDataclassError,)
