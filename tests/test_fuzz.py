@@ -176,3 +176,14 @@ def test_the_page_holds_what_a_command_has_counted(tmp_path: Path) -> None:
     assert told.startswith("before\n")
     assert told.endswith("<!-- end -->\nafter\n")
     assert "old" not in told
+
+
+def test_the_table_of_the_page_is_that_of_the_counts(tmp_path: Path) -> None:
+    root = Path(__file__).parents[1]
+    page = root / "docs" / "safety.md"
+    copy = tmp_path / "safety.md"
+    copy.write_text(page.read_text(encoding="utf-8"), encoding="utf-8")
+    found = json.loads((root / "tests" / "fuzz" / "counts.json").read_text())
+    fill(copy, found)
+    assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    assert set(found["kinds"]) <= set(SUBJECTS)

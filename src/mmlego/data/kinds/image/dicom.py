@@ -60,12 +60,18 @@ def open_dicom(path: Path, file: BinaryIO, most: int, *, volume: bool) -> ImageF
         If pydicom is not installed.
     """
     pydicom = import_extra("pydicom", f"reading {path.name!r}", EXTRA)
-    meta = pydicom.filereader.read_file_meta_info(path)
+    try:
+        meta = pydicom.filereader.read_file_meta_info(path)
+    except MemoryError as error:  # an element says that it is of gigabytes
+        raise InputError(f"{path.name!r} is damaged", expected="elements no larger than the file") from error
     syntax = str(meta.get("TransferSyntaxUID", ""))
     if syntax == DEFLATED:  # it would be inflated whole, before anything says how large it is
         raise InputError(f"{path.name!r} is deflated", expected="a DICOM file whose header is not compressed")
     file.seek(0)
-    found = pydicom.dcmread(file, stop_before_pixels=True)
+    try:
+        found = pydicom.dcmread(file, stop_before_pixels=True)
+    except MemoryError as error:
+        raise InputError(f"{path.name!r} is damaged", expected="elements no larger than the file") from error
     start, size = file.tell(), path.stat().st_size
     frames, shape = int(found.get("NumberOfFrames", 1) or 1), (int(found.get("Rows", 0)), int(found.get("Columns", 0)))
     if 0 in shape or start >= size:

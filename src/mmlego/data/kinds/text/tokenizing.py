@@ -96,7 +96,7 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
         found = transformers.AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError, *_refusals()) as error:
+    except _damage() as error:
         raise InputError(
             f"no tokenizer can be read in {folder.name!r}",
             expected="config.json, and a tokenizer as save_pretrained(folder) writes it",
@@ -171,10 +171,11 @@ def find_model(name: str, among: Places, *, models: str | None) -> Path:
     return found
 
 
-def _refusals() -> tuple[type[Exception], ...]:
-    """Return what configurations of transformers raise of a value of a wrong kind, where they check it."""
+def _damage() -> tuple[type[Exception], ...]:
+    """Return what a folder that is no tokenizer makes transformers raise, which checks some configurations itself."""
+    usual = (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError)
     try:
         from huggingface_hub.errors import StrictDataclassError
-    except ImportError:  # before huggingface_hub 0.35
-        return ()
-    return (StrictDataclassError,)
+    except ImportError:  # it is older, and checks nothing
+        return usual
+    return (*usual, StrictDataclassError)
