@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 from mmlego.data.kinds.bag.files import BagFile
 from mmlego.data.reading.matrices import open_parts
+from mmlego.data.reading.settled import stored
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 
@@ -59,3 +61,12 @@ def test_a_loop_of_links_in_a_zarr_folder(tmp_path: Path) -> None:
     (tmp_path / "p.zarr" / "loop").symlink_to("loop")
     with pytest.raises(InputError, match=r"'loop' in 'p\.zarr' lies elsewhere"), open_parts(tmp_path / "p.zarr"):
         pass
+
+
+def test_places_outside_of_a_sparse_matrix_are_refused() -> None:
+    """Scipy writes where they say, outside of its own memory."""
+    matrix = sparse.csr_matrix(np.eye(3, dtype=np.float32))
+    assert stored(matrix).tolist() == np.eye(3).tolist()
+    matrix.indices[1] = 2_000_000
+    with pytest.raises(InputError, match="a sparse matrix is damaged"):
+        stored(matrix)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.reading.missing import told_missing, without_codes
 from mmlego.data.reading.remarks import Dropped
+from mmlego.errors import InputError
 from mmlego.wording import counted
 
 SameName: TypeAlias = Literal["error", "first", "mean", "sum", "max"]
@@ -122,9 +123,22 @@ def stored(block: Any) -> Any:
     ----------
     block
         An array, one of dask, or a sparse matrix.
+
+    Raises
+    ------
+    InputError
+        If places of a sparse matrix lie outside of it: scipy, which does not look, would write there.
     """
     block = block.compute() if hasattr(block, "compute") else block
-    return block.toarray() if hasattr(block, "toarray") else block
+    if not hasattr(block, "toarray"):
+        return block
+    if hasattr(block, "check_format"):
+        try:
+            block.check_format(full_check=True)
+        except (ValueError, TypeError) as error:
+            expected = "indices within its shape"
+            raise InputError(f"a sparse matrix is damaged ({error})", expected=expected) from error
+    return block.toarray()
 
 
 def one_of_several(values: NDArray[Any], rule: SameName) -> NDArray[Any]:
