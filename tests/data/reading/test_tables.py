@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import re
 import zipfile
 from pathlib import Path
 
@@ -317,6 +318,21 @@ def test_excel_that_cannot_be_read(tmp_path: Path) -> None:
         TableFile(path, "id", sheet="Two")
     with pytest.raises(InputError, match=r"cannot read the table 'b\.xlsx'.*expected a whole, unencrypted .xlsx"):
         TableFile(put(tmp_path / "b.xlsx"), "id")
+
+
+def test_one_formula_that_was_never_computed_is_refused_and_one_that_came_out_empty_is_not(tmp_path: Path) -> None:
+    path = workbook(tmp_path / "a.xlsx", One=[["id", "x", "y"], ["a", 1, "=B2*2"], ["b", 2, 5]])
+    with pytest.raises(InputError, match=r"formulas that were never computed in y \(C2\)"):
+        TableFile(path, "id")
+    part = "xl/worksheets/sheet1.xml"
+    with zipfile.ZipFile(path) as old:
+        parts = {name: old.read(name) for name in old.namelist()}
+    sheet = re.sub(rb'<c r="C2"[^>]*>', b'<c r="C2" t="str">', parts[part])  # as Excel writes =IF(B2>1,"high","")
+    assert sheet != parts[part]
+    with zipfile.ZipFile(tmp_path / "b.xlsx", "w") as new:
+        for name, content in (parts | {part: sheet}).items():
+            new.writestr(name, content)
+    assert TableFile(tmp_path / "b.xlsx", "id").frame()["y"].tolist() == pytest.approx([np.nan, 5], nan_ok=True)
 
 
 def test_what_to_do_with_a_table_without_the_key(tmp_path: Path) -> None:

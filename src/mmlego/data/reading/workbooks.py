@@ -128,19 +128,14 @@ class Workbook:
         return [f"{text} apart, and write the value into each that has it"]
 
     def _refuse_formulas(self) -> None:
-        """Refuse columns without any value whose cells hold formulas: a program wrote them that computes nothing."""
-        bare = [place for place in range(len(self.names)) if all(cell is None for cell in self._column(place))]
-        if not bare:
-            return
-        rows = _read(self.path, values=False)[self._sheet][self._top + 1 :]
-        formulas = [
-            self.names[place]
-            for place in bare
-            if any(place < len(row) and str(row[place]).startswith("=") for row in rows if row)
-        ]
-        if formulas:
+        """Refuse cells that hold a formula and no value: a program wrote them that computes nothing."""
+        bare: dict[str, str] = {}
+        for row, place in _never_computed(self.path, self._sheet):
+            if row > self._top and place < len(self.names):
+                bare.setdefault(self.names[place], f"{_letters(place)}{row + 1}")
+        if bare:
             raise InputError(
-                f"formulas that were never computed in {listed(formulas)}",
+                f"formulas that were never computed in {listed(f'{name} ({cell})' for name, cell in bare.items())}",
                 expected="values",
                 remedy="Open it in Excel or LibreOffice and save it, so that the values are stored.",
             )
@@ -179,6 +174,42 @@ def _merged_of(path: Path) -> dict[str, list[Any]]:
         warnings.simplefilter("ignore")
         book = openpyxl.load_workbook(file)
     return {sheet.title: list(sheet.merged_cells.ranges) for sheet in book.worksheets}
+
+
+def _never_computed(path: Path, sheet: str) -> list[tuple[int, int]]:
+    """Return row and column, from 0, of formulas without a value; one that came out as an empty text has one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)]
+            if not any(re.search(rb"<(?:\w+:)?f[\s/>]", archive.read(name)) for name in names):
+                return []
+        formulas = {place for place, cell in _cells(path, sheet, values=False) if cell.data_type == "f"}
+        found = [place for place, cell in _cells(path, sheet, values=True) if cell.value is None and place in formulas]
+    except DAMAGE as error:
+        raise InputError(f"{type(error).__name__}: {error}", expected="a whole, unencrypted .xlsx file") from error
+    return found
+
+
+def _cells(path: Path, sheet: str, *, values: bool) -> list[tuple[tuple[int, int], Any]]:
+    openpyxl = import_extra("openpyxl", f"reading {path.name!r}", "'mmlego[excel]'")
+    with warnings.catch_warnings(), path.open("rb") as file:
+        warnings.simplefilter("ignore")
+        book = openpyxl.load_workbook(file, read_only=True, data_only=values)
+        found = [
+            ((number, place), cell)
+            for number, row in enumerate(book[sheet].iter_rows())
+            for place, cell in enumerate(row)
+            if cell.data_type != "str"  # a text that a formula gave and that is empty
+        ]
+        book.close()
+    return found
+
+
+def _letters(place: int) -> str:
+    letters = ""
+    while place >= 0:
+        letters, place = chr(ord("A") + place % 26) + letters, place // 26 - 1
+    return letters
 
 
 def _choose(sheets: dict[str, list[tuple[Any, ...]]], key: str, sheet: str | None) -> str:

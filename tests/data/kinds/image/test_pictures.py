@@ -14,6 +14,7 @@ from PIL import Image
 
 from mmlego.data import Cohort
 from mmlego.data.kinds.image.files import open_image, open_volume
+from mmlego.data.kinds.image.pictures import open_picture
 from mmlego.data.kinds.image.reading import read_image
 from mmlego.errors import InputError
 from tests.data.kinds.image.scans import write_dicom, write_picture
@@ -181,3 +182,40 @@ def test_colours_that_are_not_looked_at_are_told(colour: str, told: bool, tmp_pa
     (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
     notes = [str(note) for note in Cohort.from_manifest(tmp_path / "c.yaml").dropped]
     assert notes == (["m: 1 image in colour read as grey: colour: rgb keeps it"] if told else [])
+
+
+def palette(path: Path, second: tuple[int, int, int], clear: int | None) -> None:
+    """Write a picture of a palette of black and another colour."""
+    image = Image.fromarray(np.arange(4, dtype=np.uint8).reshape(2, 2) % 2, "P")
+    image.putpalette([0, 0, 0, *second])
+    image.save(path, **({} if clear is None else {"transparency": clear}))
+
+
+def test_transparent_pixels_and_palettes_in_colour_are_told(tmp_path: Path) -> None:
+    clear = np.full((2, 2, 4), 255, dtype=np.uint8)
+    Image.fromarray(clear).save(tmp_path / "opaque.png")
+    clear[0, 0, 3] = 0  # white that cannot be seen: on black it would be black
+    Image.fromarray(clear).save(tmp_path / "clear.png")
+    Image.fromarray(clear[..., 2:]).save(tmp_path / "grey.png")
+    palette(tmp_path / "red.png", (255, 0, 0), None)
+    palette(tmp_path / "white.png", (255, 255, 255), 1)
+    palette(tmp_path / "unused.png", (255, 255, 255), 2)
+    Image.fromarray(np.full((2, 2), 7, dtype=np.uint8)).save(tmp_path / "a.gif", transparency=8)
+    found = {path.stem: open_picture(path, 100).doubts for path in sorted(tmp_path.iterdir())}
+    assert found == {
+        "a": (),
+        "opaque": ("in colour",),
+        "clear": ("in colour", "transparent"),
+        "grey": ("transparent",),
+        "red": ("in colour",),
+        "white": ("transparent",),
+        "unused": (),
+    }
+    section = {"kind": "image", "pattern": "{key}.png", "size": [2, 2], "colour": "rgb"}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
+    (tmp_path / "white.png").unlink()
+    said = [str(note) for note in Cohort.from_manifest(tmp_path / "c.yaml").dropped]
+    assert said == [
+        "m: 2 images with transparent pixels, whose colours count as if they could be seen: save them without "
+        "transparency, on the background that is meant (clear, grey)"
+    ]

@@ -10,6 +10,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, refuse_large
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
@@ -31,6 +33,7 @@ NAMED = "PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM"
 _BITS, _PHOTOMETRIC, _ORIENTATION, _FORMAT = 258, 262, 274, 339  # tags of TIFF
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 IN_COLOUR = "in colour"
+TRANSPARENT = "transparent"
 _COLOURED = ("RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -88,14 +91,31 @@ def open_picture(path: Path, most: int) -> ImageFile:
                     got=f"{pages} pages",
                     remedy="Save the page that counts, as PNG; a stack of slices as NIfTI, of kind: volume.",
                 )
-            doubts = (IN_COLOUR,) if image.mode in _COLOURED else ()
+            doubts = [IN_COLOUR] if image.mode in _COLOURED else []
+            decode = image.mode in ("P", "PA") or image.has_transparency_data
             bits = _bits_of_tiff(image, path) if image.format == "TIFF" else 16 if image.mode[0] in "IF" else 8
             if image.format == "PNG":
                 image.verify()  # the checksum of each chunk, to the last
             else:
                 image.draft(None, (1, 1))  # of JPEG an eighth of the size: fast, and yet all of the file is read
                 image.load()
-    return ImageFile(path, "picture", (height, width), bits=bits, doubts=doubts)
+        if decode:
+            doubts += _decoded_doubts(path)
+    return ImageFile(path, "picture", (height, width), bits=bits, doubts=tuple(doubts))
+
+
+def _decoded_doubts(path: Path) -> list[str]:
+    """Return what only its pixels tell of a picture that has been checked: a palette in colour, and transparency."""
+    package = import_extra("PIL.Image", f"reading {path.name!r}", EXTRA)
+    with path.open("rb") as stream, warnings.catch_warnings():
+        warnings.simplefilter("ignore", package.DecompressionBombWarning)
+        with package.open(stream, formats=FORMATS) as image:
+            if image.mode[0] == "I":  # greys of 16 bits, one of which is transparent
+                return [TRANSPARENT] if (np.asarray(image) == image.info["transparency"]).any() else []
+            indexed = image.mode in ("P", "PA")
+            *colours, opaque = np.moveaxis(np.asarray(image.convert("RGBA")), -1, 0)
+    grey = all((colours[0] == other).all() for other in colours[1:])
+    return [IN_COLOUR] * (indexed and not grey) + [TRANSPARENT] * bool((opaque < 255).any())
 
 
 def _bits_of_tiff(image: Any, path: Path) -> int:

@@ -16,14 +16,14 @@ from mmlego.data.kinds.image.drafting import draft_image, draft_volume
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
-from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR
+from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, TRANSPARENT
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.places import LINKS
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError, within
 from mmlego.wording import counted, listed
 
@@ -139,10 +139,17 @@ class ImageSource(PictureSource):
         frame, notes = super().read(folder, modality, taken)
         with within(modality):
             one_depth({who: made.files[0].bits for who, made in files_of(frame, COLUMN).items()}, self.plan())
-        pictures = files_of(frame, COLUMN).values()
-        coloured = sum(IN_COLOUR in picture.files[0].doubts for picture in pictures)
+        pictures = files_of(frame, COLUMN)
+        coloured = sum(IN_COLOUR in picture.files[0].doubts for picture in pictures.values())
         if coloured and self.colour == "grey":
             notes.append(Noted(modality, f"{counted(coloured, 'image')} in colour read as grey: colour: rgb keeps it"))
+        through = tuple(
+            who for who, picture in files_of(frame, COLUMN).items() if TRANSPARENT in picture.files[0].doubts
+        )
+        if through:
+            text = "with transparent pixels, whose colours count as if they could be seen"
+            remedy = "save them without transparency, on the background that is meant"
+            notes.append(Doubtful(modality, f"{counted(len(through), 'image')} {text}: {remedy}", through))
         return frame, notes
 
 
