@@ -95,11 +95,13 @@ def test_what_was_changed_by_hand_is_told_by_its_place(tmp_path: Path, place: st
 def test_a_split_of_an_experiment_is_looked_at_before_it_counts_as_done(tmp_path: Path) -> None:
     file = tmp_path / "000-a.json"
     file.write_text(json.dumps({"result": WHOLE["splits"][0], "cell": {}}))
-    assert read_split_result(file) == WHOLE["splits"][0]
+    assert read_split_result(file, ["p", "q", "r"]) == WHOLE["splits"][0]
+    with pytest.raises(InputError, match="got 1 patient whom the cohort lacks"):
+        read_split_result(file, ["p"])
     for text in ("{", "[" * 10_000, '{"result": {"scores": {"A": 1}}}', "\ud800", "[]", '{"scores": {}}'):
         file.write_text(text, errors="surrogatepass")
         with pytest.raises(InputError, match=r"000-a\.json is damaged.*Delete it: the split is then measured again"):
-            read_split_result(file)
+            read_split_result(file, ["p", "q"])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -136,10 +136,11 @@ def _gathered(
 ) -> Results:
     """Return the results of all cells, and write them."""
     results = []
+    whom = frozenset(cohort.patients)
     for main, *others in cells:
-        result = read_split_result(folder.result(main))
+        result = read_split_result(folder.result(main), whom)
         for cell in others:
-            result = _beside(result, read_split_result(folder.result(cell)))
+            result = _beside(result, read_split_result(folder.result(cell), whom))
         results.append(result)
     spec, known = cohort.outcome_spec, cohort.outcome
     if spec is None or known is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,6 +15,7 @@ from mmlego.bench.statistics import Comparison, compare
 from mmlego.errors import InputError
 from mmlego.json_files import read_json
 from mmlego.run_folder import RunFolder
+from mmlego.wording import counted
 
 ENSEMBLE = "logit ensemble"
 
@@ -108,13 +109,15 @@ def read_results(path: Path) -> Results:
     return Results(content["experiment"], content["metric"], content["splits"], content["outcome"])
 
 
-def read_split_result(file: Path) -> dict[str, Any]:
+def read_split_result(file: Path, patients: Collection[str]) -> dict[str, Any]:
     """Read what an experiment measured on one split.
 
     Parameters
     ----------
     file
         Of the cell.
+    patients
+        Whom the cohort has.
 
     Raises
     ------
@@ -124,7 +127,9 @@ def read_split_result(file: Path) -> dict[str, Any]:
     try:
         content = read_json(file)
         found: dict[str, Any] = content["result"] if isinstance(content, dict) and "result" in content else {}
-        _Split.model_validate(found)
+        strangers = set(_Split.model_validate(found).patients).difference(patients)
+        if strangers:
+            raise ValueError(f"{counted(len(strangers), 'patient')} whom the cohort lacks")
     except (OSError, ValueError) as error:
         got = _first(error) if isinstance(error, ValidationError) else error
         expected, remedy = "what mmlego bench measured on a split", "Delete it: the split is then measured again."
