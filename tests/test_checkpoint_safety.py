@@ -17,17 +17,9 @@ from mmlego import CheckpointError, LegoBlock, load, save
 from mmlego.encoders import MonaiEncoder, TextEncoder, register_encoder
 from mmlego.encoders import registry as encoder_registry
 from tests.bricks import assert_same, plate, snapshot, table_block
+from tests.encoders.test_hugging_face_keys import BERT
 from tests.test_checkpoint_damage import config_of, rewrite
 
-BERT = {
-    "model_type": "bert",
-    "vocab_size": 20,
-    "hidden_size": 8,
-    "num_hidden_layers": 1,
-    "num_attention_heads": 2,
-    "intermediate_size": 12,
-    "max_position_embeddings": 16,
-}
 UNET = {"spatial_dims": 2, "in_channels": 1, "out_channels": 4, "channels": [4, 8], "strides": [2]}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,8 @@ import pytest
 import yaml
 
 from mmlego.data import Cohort
-from mmlego.data.reading.remarks import Doubtful
 from mmlego.errors import InputError
+from tests.thousands import AMBIGUOUS, doubts_of, proposed_signs
 
 LAYOUTS = ["long", "wide", "files"]
 
@@ -38,23 +37,15 @@ def values(cohort: Cohort) -> list[float]:
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize(
-    ("cells", "separator", "comma", "point"),
-    [
-        (['"1,100"', "301", '"2,200"'], ",", [1.1, 301, 2.2], [1100, 301, 2200]),
-        (["1.100", "301", "2.200"], ";", [1100, 301, 2200], [1.1, 301, 2.2]),
-    ],
-)
+@AMBIGUOUS
 def test_what_may_be_thousands_is_refused_and_read_as_declared(
     layout: str, cells: list[str], separator: str, comma: list[float], point: list[float], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"Say in the section what the (comma|point) is") as wrong:
-        read(tmp_path, cells, layout, separator)
-    assert re.findall("decimal: '(.)'", str(wrong.value)) == [",", "."]
+    assert proposed_signs(lambda: read(tmp_path, cells, layout, separator)) == [",", "."]
     for sign, expected in ((",", comma), (".", point)):
         cohort = read(tmp_path, cells, layout, separator, decimal=sign)
         assert values(cohort) == expected
-        doubts = [str(note) for note in cohort.dropped if isinstance(note, Doubtful)]
+        doubts = doubts_of(cohort)
         assert len(doubts) == (1.1 in expected)  # 1.1 beside 301 is rather 1100
         assert all("PLT reads '1" in text for text in doubts)
 
