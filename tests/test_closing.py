@@ -18,6 +18,9 @@ import pytest
 
 from mmlego.closing import closed
 from mmlego.errors import CheckpointError
+from mmlego.learners import libraries
+
+LIBRARIES = [one for one in vars(libraries).values() if isinstance(one, type) and "library" in vars(one)]
 
 
 @pytest.fixture
@@ -98,6 +101,16 @@ def test_a_module_of_the_standard_library_is_imported_unless_the_file_names_it()
     with closed("an encoder", {"parts": ["relu"]}):
         importlib.import_module("colorsys")
         assert importlib.util.find_spec("no_such_module") is None
+
+
+@pytest.mark.parametrize("library", [*sorted(one.library for one in LIBRARIES), "pandas", "skops", "sksurv"])
+def test_a_library_of_ours_may_be_what_a_file_names(library: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of CatBoost says catboost: it is imported for it in a process that has not done so."""
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
+    monkeypatch.delitem(sys.modules, library, raising=False)
+    with closed("a learner", {"learner": library}):
+        assert importlib.util.find_spec(library) is not None
 
 
 def test_code_of_a_file_is_not_run(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ _REFUSED = {
 _FETCHED = "transformers_modules"
 # Packages that encoders and learners of mmlego are made of: a word like their name in a configuration shuts none.
 _OWN = frozenset(
-    "mmlego torch torchvision torch_geometric transformers tokenizers timm monai numpy scipy sklearn".split()
+    "mmlego torch torchvision torch_geometric transformers tokenizers timm monai rdkit numpy scipy pandas "
+    "sklearn sksurv skops lightgbm xgboost catboost".split()
 )
 _NAME = re.compile(r"[A-Za-z_]\w*")
 
