@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.series.clocks import Clock, Floats, Form, Unit, numbers_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
-from mmlego.data.kinds.series.values import CellRules, Words
+from mmlego.data.kinds.series.values import DOUBTED, CellRules, Words
+from mmlego.data.reading.units import two_units, unit_of_rows
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed, meant
 
@@ -110,6 +111,7 @@ class LongColumns:
             who = listed(patients[stay] for stay in gone)
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable rows ({who}), the first: {what}")
         notes += words.notes(where)
+        notes += self._units(table, where)
         kept = ~np.isnan(value) & ~np.isin(number, gone) & rows[self.variable].notna().to_numpy() & ~np.isnan(time)
         code, names = pd.factorize(rows[self.variable].map(label, na_action="ignore").to_numpy()[kept], sort=True)
         stays = [stay for stay in range(len(patients)) if stay not in set(gone)]
@@ -140,6 +142,17 @@ class LongColumns:
         named = table[whose].notna().all(axis=1)
         bare = int((~named).sum())
         return table.loc[named, needed], [f"{where}: {counted(bare, 'row')} without a patient or stay"] if bare else []
+
+    def _units(self, table: pd.DataFrame, where: str) -> list[str]:
+        """Return the doubt that a variable is measured in two units, which stand in a column beside its values."""
+        names = [name for name in table.columns if name not in (self.patient, self.time, self.variable, self.stay)]
+        column = unit_of_rows(names, self.value)
+        if column is None:
+            return []
+        rows = table[table[self.value].notna() & table[column].notna()]
+        wanted = {label(name) for name in rows[self.variable].dropna().unique() if self.rules.cares(label(name))}
+        doubt = two_units(rows[self.variable], rows[column], {str(name) for name in wanted})
+        return [] if doubt is None else [f"{DOUBTED}{where}: {doubt}"]
 
     def _values(self, rows: pd.DataFrame) -> tuple[Floats, Words, NDArray[np.bool_]]:
         """Return the values, NaN where there is none; and where words stand that are none."""

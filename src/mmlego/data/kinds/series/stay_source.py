@@ -38,7 +38,7 @@ from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
-READING = 4  # counts up when other values are read of the same bytes: what was cached before does not count
+READING = 5  # counts up when other values are read of the same bytes: what was cached before does not count
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {

@@ -1,0 +1,118 @@
+"""Units beside numbers: what was measured in two of them is not one column of numbers, and nothing converts it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from mmlego.wording import label, listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns that say the unit of a value, as MIMIC, eICU and OMOP call them; and such as may be wards.
+_SURE = ("valueuom", "uom", "labmeasurenamesystem", "labmeasurenameinterface", "unitsourcevalue", "unitconceptid")
+_LIKELY = ("unit", "units", "einheit", "unite")
+_LIKE_UNITS = re.compile(
+    r".*[/%°^].*|[munpfdckµμ]?(g|l|mol|m|eq|iu|u|s|pa|osm|cal|j)|mmhg|cmh2o|kg|lbs?|oz|in|inch(es)?|ft|bpm|[cfk]|"
+    r"(sec|min|hour|day|week|month|year)s?|h|d|ratio|fraction|percent",
+    re.IGNORECASE,
+)
+
+
+def unit_column(names: Sequence[str], value: str) -> str | None:
+    """Return the column that says in which unit a value is; None if there is none.
+
+    Parameters
+    ----------
+    names
+        The columns, in order.
+    value
+        The column of values.
+
+    Examples
+    --------
+    >>> unit_column(["subject_id", "itemid", "valuenum", "valueuom"], "valuenum")
+    'valueuom'
+    >>> unit_column(["id", "crp", "crp_unit", "ldh", "unit"], "crp"), unit_column(["id", "age"], "age")
+    ('crp_unit', None)
+    """
+    plain = {_plain(name): name for name in reversed(names)}
+    own = [f"{_plain(value)}{word}" for word in (*_LIKELY, "uom")]
+    if found := next((plain[name] for name in own if name in plain), None):
+        return found
+    place = names.index(value) + 1
+    after = names[place] if place < len(names) else ""
+    return after if _plain(after) in (*_SURE, *_LIKELY) else None
+
+
+def unit_of_rows(names: Sequence[str], value: str) -> str | None:
+    """Return the column that says in which unit the value of a row a measurement is, wherever it stands.
+
+    Parameters
+    ----------
+    names
+        The columns.
+    value
+        The column of values.
+
+    Examples
+    --------
+    >>> unit_of_rows(["patient", "unit", "test", "result"], "result")
+    'unit'
+    """
+    plain = {_plain(name): name for name in reversed(names) if name != value}
+    return unit_column(names, value) or next((plain[name] for name in (*_SURE, *_LIKELY) if name in plain), None)
+
+
+def two_units(variables: pd.Series, units: pd.Series, wanted: Collection[str] | None = None) -> str | None:
+    """Return which variables are in two units, as a doubt; None if each is in one.
+
+    Parameters
+    ----------
+    variables
+        What was measured in each row that has a value.
+    units
+        The unit beside it, missing where there is none; ``mg/dL`` and ``MG/DL`` are one, as are ``µg`` and ``mcg``.
+    wanted
+        The variables that are looked at; None: all.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> two_units(pd.Series(["Na", "Crea", "Crea"]), pd.Series(["mmol/L", "mg/dL", "umol/L"]))
+    "two units of one variable, whose numbers count as if of one (Crea: 'mg/dL' 1×, 'umol/L' 1×): convert them"
+    >>> two_units(pd.Series(["HR", "HR"]), pd.Series(["MICU", "SICU"])) is None  # wards
+    True
+    """
+    import pandas as pd
+
+    counts = pd.DataFrame({"what": variables.to_numpy(), "unit": units.to_numpy()}).value_counts(sort=False)
+    found: dict[str, dict[str, tuple[str, int]]] = {}
+    for (what, unit), count in zip(counts.index.tolist(), counts.tolist(), strict=True):
+        word, forms = str(label(unit)).strip(), found.setdefault(str(label(what)), {})
+        if word:
+            first, before = forms.get(_form(word), (word, 0))
+            forms[_form(word)] = (first, before + count)
+    sure = _plain(str(units.name)) in _SURE
+    mixed = {
+        what: sorted(forms.values(), key=lambda pair: -pair[1])
+        for what, forms in found.items()
+        if len(forms) > 1
+        and (wanted is None or what in wanted)
+        and (sure or all(_LIKE_UNITS.fullmatch(word) for word, _ in forms.values()))
+    }
+    if not mixed:
+        return None
+    said = listed(f"{what}: {listed(f'{word!r} {count}×' for word, count in words)}" for what, words in mixed.items())
+    return f"two units of one variable, whose numbers count as if of one ({said}): convert them"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.casefold())
+
+
+def _form(unit: str) -> str:
+    plain = re.sub(r"\s", "", unit.casefold()).replace("µ", "u").replace("μ", "u")
+    return re.sub(r"(?<![a-z])mc(?=[gl])", "u", plain)
