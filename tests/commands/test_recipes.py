@@ -146,6 +146,28 @@ def test_manifests_are_read_before_anything_is_trained(site: Path, tmp_path: Pat
     assert not (tmp_path / "model").exists()
 
 
+def test_all_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    content = {"blocks": {"rna": "no", "labs": "none"}, "fuse": {"data": "no.yaml"}}
+    told = refused("run", write(tmp_path, content), "-o", tmp_path / "model")
+    assert told.startswith("3 things are wrong: block rna: ")
+    assert "block labs: " in told
+    assert "fuse: cannot read the manifest" in told
+
+
+def test_what_is_none_by_choice_is_kept(finished: Path, site: Path, tmp_path: Path) -> None:
+    """By default something crosses modalities, and gradients are clipped: a kept recipe says that here they do not."""
+    fuse = {"data": str(site / "cohort.yaml"), "across": None, "fit": {"epochs": 1, "gradient_clip": None}}
+    recipe = write(tmp_path, {"blocks": blocks_of(finished, tmp_path), "fuse": fuse})
+    done("run", recipe, "-o", tmp_path / "model", "--no-progress")
+    kept = read_recipe(tmp_path / "model" / "recipe.yaml")
+    assert kept.fuse is not None
+    assert (kept.fuse.across, kept.fuse.fit.gradient_clip) == (None, None)
+    done("run", tmp_path / "model" / "recipe.yaml", "-o", tmp_path / "again", "--no-progress")
+    one, two = (mmlego.load(tmp_path / name / "fuse") for name in ("model", "again"))
+    assert one.across is two.across is None
+    same(one, two, site)
+
+
 def test_a_block_without_its_run_is_told_when_it_is_fused(finished: Path, site: Path, tmp_path: Path) -> None:
     for name in ("rna", "labs"):
         shutil.copytree(finished / "blocks" / name, tmp_path / name)

@@ -15,6 +15,7 @@ import yaml
 
 from mmlego.brick import Brick
 from mmlego.checkpoint import load, save
+from mmlego.checkpoint_config import CONFIG
 from mmlego.data import Cohort
 from mmlego.data.cohort.manifest import read_manifest
 from mmlego.errors import InputError, LegoWarning
@@ -180,6 +181,8 @@ def _pinned(recipe: Recipe) -> Recipe:
 def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None:
     """Write the recipe into its folder, with hashes; refuse a folder that holds something else."""
     content = recipe.model_dump(mode="json", exclude_none=True)
+    if recipe.fuse is not None:  # what is none by choice, as across, is another thing by default
+        content["fuse"] = recipe.fuse.model_dump(mode="json")
     for name, part in recipe.blocks.items():
         if part.train is not None:  # of settings what was said: the plate may say the rest
             said = part.train.settings.model_dump(mode="json", exclude_unset=True)
@@ -207,9 +210,13 @@ def _claim(recipe: Recipe, base: Path, folder: Path, *, overwrite: bool) -> None
     write_atomically(place, written)
 
 
+def _absent(place: Path, name: str) -> InputError:
+    return InputError(f"block {name}: {place} is not there", expected="the folder of a block", got=f"no {CONFIG}")
+
+
 def _checked(part: BlockSection, place: Path, name: str) -> str:
-    if not (place / "config.json").is_file():
-        raise InputError(f"block {name}: {place} is not there", expected="the folder of a block", got="no config.json")
+    if not (place / CONFIG).is_file():
+        raise _absent(place, name)
     found = block_hash(place)
     if part.sha256 not in (None, found):
         raise InputError(f"block {name}: {place} is another block", expected=f"sha256 {part.sha256}", got=found)
@@ -239,9 +246,13 @@ def _way(path: Path, folder: Path) -> str:
 
 
 def _read_all(recipe: Recipe, base: Path) -> None:
-    """Read every manifest that is named, before anything is trained: all that is wrong is told at once."""
+    """Look for all that is named, and read the manifests, before anything is trained: what is wrong is told at once."""
     sections: dict[str, Patients | None] = {f"block {name}": part.train for name, part in recipe.blocks.items()}
-    wrong = []
+    wrong = [
+        str(_absent(base / part.path, name))
+        for name, part in recipe.blocks.items()
+        if part.path is not None and not (base / part.path / CONFIG).is_file()
+    ]
     for name, section in (sections | {"held_out": recipe.held_out, "fuse": recipe.fuse}).items():
         if section is None:
             continue
