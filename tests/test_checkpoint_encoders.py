@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,33 @@ def test_an_encoder_that_the_user_registers(tmp_path: Path, own_encoder: type[nn
     del encoder_registry._ENCODERS._known["scaled"]
     with pytest.raises(UnknownNameError, match="unknown encoder: expected one of"):
         load(tmp_path / "model")
+
+
+def test_what_a_class_needs_is_imported_before_the_network_is_shut(
+    tmp_path: Path, own_encoder: type[nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As MONAI, which imports urllib3, which binds a socket to learn whether there is IPv6."""
+    (tmp_path / "binds_when_imported.py").write_text(
+        "import socket\nwith socket.socket() as one:\n    one.bind(('127.0.0.1', 0))\n"
+    )
+    place = save(LegoBlock(own_encoder(5), plate(), "x"), tmp_path / "model")
+    monkeypatch.syspath_prepend(tmp_path)
+    make = own_encoder.__init__
+
+    def building(self: nn.Module, *given: object, **more: object) -> None:
+        make(self, *given, **more)
+        importlib.import_module("binds_when_imported")
+
+    monkeypatch.setattr(own_encoder, "__init__", functools.wraps(make)(building))
+    with pytest.raises(CheckpointError, match="binds_when_imported is not imported"):
+        load(place)
+    monkeypatch.setattr(own_encoder, "packages", ("binds_when_imported", "no_such_package"), raising=False)
+    assert type(load(place).encoder) is own_encoder
+    assert {name: encoder_registry.encoder_class(name).packages for name in ("monai", "timm", "graph")} == {
+        "monai": ("monai.networks.nets",),
+        "timm": ("timm",),
+        "graph": ("torch_geometric.nn",),
+    }
 
 
 class Tied(nn.Module):

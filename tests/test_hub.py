@@ -24,6 +24,7 @@ from tests.hub_server import Hub, serving, take_for_hub
 from tests.terminal import done, inside, refused
 
 constants = pytest.importorskip("huggingface_hub.constants", reason="needs mmlego[hub]")
+from huggingface_hub.utils import are_progress_bars_disabled  # noqa: E402  (after the skip)
 
 
 def header(card: str) -> dict[str, Any]:
@@ -73,6 +74,17 @@ def test_a_block_goes_there_and_back(hub: Hub, tmp_path: Path) -> None:
     torch.testing.assert_close(again(x).logits, block.eval()(x).logits)
     mmlego.save(again, tmp_path / "kept")
     assert mmlego.load(tmp_path / "kept").card.parents == [f"a/rna@{commit}"]
+
+
+def test_no_bars_in_logs(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", None)  # whoever has said nothing of them
+    saved(tmp_path)
+    commit = sent(tmp_path)
+    mmlego.load("a/rna", revision=commit)
+    assert "Fetching" not in capfd.readouterr().err
+    assert not are_progress_bars_disabled()  # elsewhere in the program they are as they were
 
 
 def test_in_a_process_of_its_own_named_by_the_environment(hub: Hub, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mmlego.errors import InputError
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.run_folder import RunFolder, makers_of, runs_of
 
 UMASK = os.umask(0)
 os.umask(UMASK)
@@ -114,3 +114,19 @@ def test_runs_are_found_from_what_lies_in_them(tmp_path: Path) -> None:
     one.begin(["rna"])
     one.split.write_text("{}")
     assert runs_of([one.block("rna"), one.merge, one.place, other.merge]) == [RunFolder(one.place.resolve())]
+
+
+def test_of_what_was_sent_into_a_run_it_is_not_the_maker(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path.resolve())
+    run.split.parent.mkdir()
+    run.split.write_text("{}")
+    for name in ("clinical", "fuse"):
+        (tmp_path / name).mkdir()
+    run.begin(["fuse"])
+    assert makers_of([tmp_path / "clinical"]) == []  # the split is that of the fuse
+    assert makers_of([tmp_path / "fuse"]) == makers_of([tmp_path]) == [run]
+    run.begin(["rna"])
+    for name in ("rna", "labs"):
+        run.block(name).mkdir(parents=True)
+    assert makers_of([run.block("labs")]) == []
+    assert makers_of([run.block("rna"), run.merge]) == [run]

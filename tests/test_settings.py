@@ -101,6 +101,7 @@ def test_weights_are_a_word_or_numbers() -> None:
         ("fit.lr=0", "setting 'fit.lr': Input should be greater than 0: got 0"),
         ("plate.dropout=1", "setting 'plate.dropout': Input should be less than 1: got 1"),
         ("seed=-1", "setting 'seed': Input should be greater than or equal to 0: got -1"),
+        ("fit.privacy.epsilon=3", "setting 'fit.privacy' lacks 'delta': got {'epsilon': 3}"),
         ("fit=3", "setting 'fit': Input should be a valid dictionary"),
         ("encoders.rna=3", "setting 'encoders.rna': Input should be a valid dictionary"),
         ("fuse.mode=pile", "setting 'fuse.mode': Input should be 'stack', 'weave' or 'parallel': got 'pile'"),

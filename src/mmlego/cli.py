@@ -151,6 +151,14 @@ def _terminable() -> Iterator[None]:
 
 def _import(module: str) -> None:
     """Import a module of the user's, which may lie in the folder of now; only what is named is ever imported."""
+    if module.endswith(".py") or not all(part.isidentifier() for part in module.split(".")):
+        name = Path(module).stem
+        raise InputError(
+            f"--import {module}",
+            expected="the name of a module, as it stands after import in Python",
+            got="the name of a file or folder" if name.isidentifier() else "no such name",
+            remedy=f"Go to its folder and pass --import {name}." if name.isidentifier() else None,
+        )
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)
@@ -159,6 +167,10 @@ def _import(module: str) -> None:
     except ImportError as error:
         raise InputError(
             f"--import {module}: {error}", expected="a module that is installed, or lies in this folder", got=module
+        ) from error
+    except Exception as error:  # whatever a module of the user's does
+        raise InputError(
+            f"--import {module}", expected="a module that runs", got=f"{type(error).__name__}: {error}"
         ) from error
 
 

@@ -9,8 +9,10 @@ import difflib
 import hashlib
 import json
 import re
+import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -106,13 +108,14 @@ def push(
         try:
             _write(Path(folder), place, _licensed(config, chosen), hub, repo, revision or _MAIN)
             _prepare(api, hub, repo, private=private, revision=revision)
-            made = api.upload_folder(
-                repo_id=repo,
-                folder_path=folder,
-                revision=revision,
-                allow_patterns=list(FILES),
-                commit_message=f"{config['kind']} of mmlego {config['mmlego']}",
-            )
+            with _bars():
+                made = api.upload_folder(
+                    repo_id=repo,
+                    folder_path=folder,
+                    revision=revision,
+                    allow_patterns=list(FILES),
+                    commit_message=f"{config['kind']} of mmlego {config['mmlego']}",
+                )
         except Exception as error:
             if isinstance(error, InputError) or not _of_the_hub(error):
                 raise
@@ -147,7 +150,9 @@ def fetch(repo: str, revision: str) -> tuple[Path, str]:
     try:
         if not _COMMIT.fullmatch(revision):
             commit = str(hub.HfApi(library_name="mmlego").model_info(repo, revision=revision).sha)
-        place = Path(hub.snapshot_download(repo, revision=commit, allow_patterns=list(FILES), library_name="mmlego"))
+        with _bars():
+            files = list(FILES)
+            place = Path(hub.snapshot_download(repo, revision=commit, allow_patterns=files, library_name="mmlego"))
     except Exception as error:
         if not _of_the_hub(error):
             raise
@@ -295,6 +300,20 @@ def _write(folder: Path, place: Path, described: dict[str, Any], hub: Any, repo:
     (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
     (folder / CARD).write_text(hub_card(described, hub, repo, revision), encoding="utf-8")
     (folder / WEIGHTS).write_bytes((place / WEIGHTS).read_bytes())
+
+
+@contextmanager
+def _bars() -> Iterator[None]:
+    """Keep the bars of the Hub's library out of logs: they are for terminals."""
+    bars = import_extra("huggingface_hub.utils", "the Hub", INSTALL)
+    if sys.stderr.isatty() or bars.are_progress_bars_disabled():
+        yield
+        return
+    bars.disable_progress_bars()
+    try:
+        yield
+    finally:
+        bars.enable_progress_bars()
 
 
 def _of_the_hub(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.json_files import read_json
 from mmlego.learners.out_of_fold import OutOfFold
 from mmlego.merge import LegoMerge
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.run_folder import RunFolder, makers_of, runs_of
 from mmlego.scalars import as_number
 
 KEPT, MADE_OF = "out_of_fold.json", "made_of.json"
@@ -134,7 +134,7 @@ def keep_origins(place: Path, blocks: Mapping[str, Path]) -> None:
     own = home.place.resolve()
     content: dict[str, dict[str, str | None]] = {}
     for name, source in blocks.items():
-        run = next(iter(runs_of([source])), None)
+        run = next(iter(makers_of([source])), None)
         if run is not None and run.place == own:
             continue
         try:

@@ -120,6 +120,17 @@ class RunFolder:
         """Return whether this is the folder of a run rather than a checkpoint."""
         return self.blocks.is_dir()
 
+    def made(self, place: Path) -> bool:
+        """Return whether what lies in it was made by this run, as far as it has noted that: blocks may be sent there.
+
+        Parameters
+        ----------
+        place
+            A checkpoint in the folder, or the folder itself.
+        """
+        whole, own = place.resolve(), self.place.resolve()
+        return whole == own or self.fit(whole.name).is_dir() or (whole.parent == own and self.has_blocks())
+
     def saved_blocks(self) -> list[Path]:
         """Return the blocks that are there, in the order of the cohort; those that it does not know last, by name.
 
@@ -208,3 +219,19 @@ def runs_of(places: Iterable[Path]) -> list[RunFolder]:
                 found[folder] = None
                 break
     return list(found)
+
+
+def makers_of(places: Iterable[Path]) -> list[RunFolder]:
+    """Return the runs of :func:`runs_of` that made what lies there: of what was copied beside it a split says nothing.
+
+    Parameters
+    ----------
+    places
+        Run folders and checkpoints.
+
+    Examples
+    --------
+    >>> makers_of([Path("nowhere/merge")])
+    []
+    """
+    return list(dict.fromkeys(run for place in places for run in runs_of([place]) if run.made(place)))

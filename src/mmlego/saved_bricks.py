@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from mmlego.card import Card
 from mmlego.closing import closed
 from mmlego.encoders.registry import build_encoder, encoder_class
 from mmlego.errors import CheckpointError, InputError, LegoError, MissingExtraError, UnknownNameError
+from mmlego.extras import import_extra
 from mmlego.fitted import FittedBlock
 from mmlego.learners.base import Learner
 from mmlego.learners.registry import build_learner, learner_class
@@ -199,6 +201,9 @@ def _block(described: Mapping[str, Any], plate: Baseplate, encoder: nn.Module | 
 def _encoder(modality: str, saved: Mapping[str, Any]) -> nn.Module:
     """Return an encoder of ours as it was described; while it is built nothing is fetched, run or read."""
     make = encoder_class(saved["name"])  # what is installed is imported now, by its name among the entry points
+    for package in getattr(make, "packages", ()):  # and so is what its class needs, which may try the network at import
+        with suppress(MissingExtraError):  # said in the words of the class while it is built
+            import_extra(package, f"the encoder of {modality!r}", package)
     try:
         with closed(f"the encoder of {modality!r}", saved["config"], make):
             return build_encoder(saved["name"], saved["config"], of_file=True)

@@ -311,6 +311,9 @@ def as_settings(given: Settings | Mapping[str, Any] | None) -> Settings:
     path, known = _keys(found[0]["loc"])
     if found[0]["type"] == "extra_forbidden":
         raise InputError(f"unknown setting {path!r}", expected=f"one of {', '.join(known)}")
+    if found[0]["type"] == "missing":
+        *_, lacking = found[0]["loc"]
+        raise InputError(f"setting {path!r} lacks {lacking!r}", got=repr(found[0]["input"]))
     # A setting that may be of several kinds has an error for each.
     reasons = dict.fromkeys(error["msg"] for error in found if _keys(error["loc"])[0] == path)
     raise InputError(f"setting {path!r}: {'; or: '.join(reasons)}", got=repr(found[0]["input"]))

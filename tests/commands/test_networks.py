@@ -141,6 +141,11 @@ def test_an_encoder_of_ones_own_is_imported_if_it_is_said(scans: Path, tmp_path:
     with inside(tmp_path):
         assert "unknown encoder" in refused(*given)
         assert "--import nothing_of_that_name" in refused("--import", "nothing_of_that_name", *given)
+        assert "Go to its folder and pass --import own." in refused("--import", "./own.py", *given)
+        Path("own_wrong.py").write_text("1 / 0\n")
+        assert "--import own_wrong: expected a module that runs, got ZeroDiv" in refused(
+            "--import", "own_wrong", *given
+        )
         done("--import", "own_brightness", *given)
         block = mmlego.load("run/blocks/scan")
         assert type(block.encoder).__name__ == "Brightness"

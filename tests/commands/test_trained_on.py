@@ -114,6 +114,25 @@ def test_a_split_beside_it_of_another_model_says_nothing_of_a_merge(joint: tuple
     assert set(predicted(folder, "tuned/merge", "c")) == {"no" if kind == "fitted" else "unknown"}
 
 
+def test_a_split_beside_it_says_nothing_of_a_block_that_was_sent_there(joint: tuple[str, Path]) -> None:
+    _, folder = joint
+    with inside(folder):
+        for place in ("tuned", "here"):
+            shutil.copytree("sent/b", f"{place}/clinical")
+            shutil.copytree("joint/merge", f"{place}/joint")
+        shutil.copytree("a/run/blocks/rna", "here/rna")
+        quick = ("-s", "fuse.fit.epochs=1", "-s", "fuse.across=null", "--no-progress")
+        done("fuse", "here/rna", "here/clinical", "-d", "c/cohort.yaml", "-o", "here/fuse", "--test", "0.3", *quick)
+    for model in ("tuned/clinical", "tuned/joint", "here/joint"):
+        assert set(predicted(folder, model, "c")) == {"unknown"}, model
+    assert not any("_low_" in name for name in pd.read_csv(folder / "out.csv"))  # nobody knows who was held out
+    known, named = predicted(folder, "here/fuse", "c"), parts(folder, "here", "c")
+    assert set(known[named["train"]]) == {"yes"}
+    assert set(known[named["test"]]) == {"unknown"}
+    shutil.rmtree(folder / "tuned" / "clinical")
+    shutil.rmtree(folder / "tuned" / "joint")
+
+
 def test_a_fuse_knows_whom_it_was_tuned_on(joint: tuple[str, Path]) -> None:
     kind, folder = joint
     known, named = predicted(folder, "tuned/fuse", "c"), parts(folder, "tuned", "c")

@@ -17,10 +17,12 @@ from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColu
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.run_folder import RunFolder, makers_of, runs_of
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
 
     from mmlego.data import Cohort, Split
@@ -104,13 +106,13 @@ def predict(
         split_by = [run for run in (*runs, *origins.values()) if run is not None and run.split.is_file()]
         if part is Part.all and any(read_split(run, cohort) is None for run in split_by):
             of_run = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
-        known = trained_on(loaded, runs, cohort, of_run, origins=origins)
+        known = trained_on(loaded, makers_of([model]), cohort, of_run, origins=origins)
         if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
             outcomes = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", LegoWarning)  # of columns that are absent it has been warned
                 outcomes = completed(loaded, outcomes, missing_columns=missing_columns)
-            _compare(loaded, runs, outcomes)
+            _compare(loaded, runs, outcomes, known)
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
         for place in places:
@@ -241,15 +243,20 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort) -> None:
-    """Let the card of a merge tell of the held-out patients of its run, if this is the run's cohort."""
+def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort, known: Mapping[str, str]) -> None:
+    """Let the card of a merge tell of the held-out patients of its run, if this is the run's cohort.
+
+    Nobody was held out of whom it is not known whether a block was trained on them.
+    """
     from mmlego.job.held_out import tell_of_merge
+    from mmlego.job.memory import UNKNOWN
     from mmlego.job.sources import split_of
 
     split = split_of(runs, cohort) if cohort.outcome is not None else None
     if split is not None:
         who = split.named(cohort.patients)
-        tell_of_merge(model, cohort, who["train"], who["validation"])
+        if not any(known[patient] == UNKNOWN for patient in who["validation"]):
+            tell_of_merge(model, cohort, who["train"], who["validation"])
 
 
 def _places(out: Path, json_file: Path | None) -> list[Path]:

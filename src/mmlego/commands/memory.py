@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mmlego.run_folder import runs_of
+from mmlego.run_folder import makers_of
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def who_was_in(
     counts = {}
     for (place, model), (name, scored) in zip(models.items(), found.items(), strict=True):
         origins = {block: run for block, (run, _) in origins_of(place).items()}
-        known = trained_on(model, runs_of([place]), cohort, origins=origins, out_of_fold=True)
+        known = trained_on(model, makers_of([place]), cohort, origins=origins, out_of_fold=True)
         patients = dict.fromkeys(scored.data.patients) if scored is not None else {}
         counts[name] = dict(Counter(known[patient] for patient in patients))
     return counts

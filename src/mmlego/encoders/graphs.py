@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -67,6 +67,7 @@ class GraphEncoder(nn.Module):
     Ragged(2 bags of 2…3 tokens)
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("torch_geometric.nn",)
     ordered = False
     tokenwise = False
     accepts_ragged = True

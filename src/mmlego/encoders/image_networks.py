@@ -64,6 +64,7 @@ class MonaiEncoder(nn.Module):
     torch.Size([2, 8])
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("monai.networks.nets",)
     ordered = False
     tokenwise = False
 
@@ -167,6 +168,7 @@ class VisionTransformerEncoder(nn.Module):
     torch.Size([2, 5, 8])
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
     ordered = False
     tokenwise = False
 
@@ -260,6 +262,7 @@ class TimmEncoder(nn.Module):
     torch.Size([2, 4, 512])
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("timm",)
     ordered = False
     tokenwise = False
 

@@ -58,6 +58,7 @@ class TextEncoder(nn.Module):
     torch.Size([2, 3, 8])
     """
 
+    packages: ClassVar[tuple[str, ...]] = ("transformers",)
     ordered = True
     tokenwise = False
 

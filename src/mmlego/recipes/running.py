@@ -36,7 +36,7 @@ from mmlego.merge.weights import STACKED
 from mmlego.recipes.reading import check_recipe, read_recipe
 from mmlego.recipes.recipe import BlockSection, FuseSection, Patients, Recipe, WatchedSection
 from mmlego.renaming import rename
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.run_folder import RunFolder, makers_of, runs_of
 from mmlego.settings import FuseSettings, MergeSettings, Settings
 from mmlego.sites import modality_of
 from mmlego.wording import counted
@@ -350,7 +350,7 @@ def _watched(
     if not section.unseen:
         who = split_by_runs(places, cohort, what).named(cohort.patients)
         return who["train"], who["validation"]
-    known = trained_on(merge, runs_of(places), cohort)
+    known = trained_on(merge, makers_of(places), cohort)
     seen = [patient for patient in cohort.patients if known[patient] in (YES, VALIDATION)]
     if seen:
         raise InputError(
