@@ -63,3 +63,19 @@ def test_two_units_in_a_long_table_and_in_a_table(tmp_path: Path) -> None:
     said = said.replace("m: m.csv", "m")
     assert doubts(tmp_path, {"kind": "table", "columns": ["Crea", "age"]}, text) == [f"m: {said}"]
     assert doubts(tmp_path, {"kind": "table", "columns": ["age"]}, text) == []
+
+
+def test_two_units_of_an_outcome(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("id,x\n" + "".join(f"p{i},{i}\n" for i in range(6)))
+    (tmp_path / "o.csv").write_text(
+        "id,T,T_unit,E\n" + "".join(f"p{i},{i + 1},{'days' if i == 2 else 'months'},{i % 2}\n" for i in range(6))
+    )
+    survival = {"task": "survival", "time": "T", "event": "E", "event_when": 1, "unit": "months"}
+    for outcome in (survival, {"task": "regression", "target": "T"}):
+        modalities = {"m": {"kind": "table", "file": "m.csv"}}
+        manifest = {"key": "id", "outcome": {**outcome, "file": "o.csv"}, "modalities": modalities}
+        (tmp_path / "c.yaml").write_text(yaml.safe_dump(manifest))
+        dropped = Cohort.from_manifest(tmp_path / "c.yaml").dropped
+        (said,) = [str(note) for note in dropped if isinstance(note, Doubtful)]
+        assert said.startswith("outcome: two units of one variable")
+        assert "(T: 'months' 5×, 'days' 1×)" in said

@@ -13,7 +13,7 @@ from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.kinds.expected import Expected
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.places import Places
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.splits.rules import PatientGroups, doubts_of_groups, read_groups
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import meant, shortened
@@ -185,10 +185,13 @@ def outcome_of(manifest: Manifest, files: Folder) -> tuple[pd.DataFrame | None, 
         If it cannot be read.
     """
     spec = manifest.outcome
-    raw = None
-    if spec is not None:
-        raw = files.of(spec.id).table(spec.file or "", text=spec.named(), only=spec.named())
-    return read_outcome(raw, spec, manifest.key)
+    if spec is None:
+        return read_outcome(None, spec, manifest.key)
+    own = files.of(spec.id)
+    raw = own.table(spec.file or "", text=spec.named(), only=spec.named())
+    outcome, columns, notes = read_outcome(raw, spec, manifest.key)
+    doubts = own.unit_doubts(spec.file or "", raw, spec.measured(columns))
+    return outcome, columns, [*notes, *(Doubtful("outcome", text) for text in doubts)]
 
 
 def _places(

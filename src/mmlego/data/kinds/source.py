@@ -17,6 +17,7 @@ from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.tables import TableFile
+from mmlego.data.reading.units import two_units, unit_column
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -90,6 +91,33 @@ class Folder:
                 remedy="Leave id: out of this section, or name another column.",
             )
         return with_ids(self.opened(name).frame(text, only), self.key, self.form, name)
+
+    def unit_doubts(self, name: str, frame: pd.DataFrame, columns: Collection[str]) -> list[str]:
+        """Return which columns of numbers are in two units, which a column beside them says, in a clause each.
+
+        Parameters
+        ----------
+        name
+            The file, as :meth:`table` takes it.
+        frame
+            What that returned of it, with these columns.
+        columns
+            Those of numbers.
+        """
+        names = list(self.opened(name).names)
+        beside = {column: unit_column(names, column) for column in columns if column in names}
+        words = {unit for unit in beside.values() if unit is not None and unit != self.key}
+        if not words:
+            return []
+        units = self.table(name, text=words, only=words)
+        found = []
+        for column, unit in beside.items():
+            if unit in words:
+                known = frame[column].notna() & units[unit].notna()
+                found.append(
+                    two_units(frame.loc[known, column].map(lambda _, name=column: name), units.loc[known, unit])
+                )
+        return [doubt for doubt in found if doubt is not None]
 
     @property
     def notes(self) -> list[Dropped]:

@@ -44,6 +44,14 @@ def test_numbers_near_others_are_none(column: list[float]) -> None:
     assert found == []
 
 
+@pytest.mark.parametrize(("unit", "told"), [("months", True), ("weeks", False), ("days", False), (None, False)])
+def test_times_longer_than_a_life(unit: str | None, told: bool) -> None:
+    said = {"task": "survival", "time": "y", "event": "e", "event_when": 1} | ({"unit": unit} if unit else {})
+    found, _ = doubts({"y": [300, 2000, 4000, 900, 1500, 1200], "e": EVENTS}, said)
+    text = "outcome: 'y' is longer than anybody lives (4000 months are 333 years): is it in another unit?"
+    assert found == ([text] if told else [])
+
+
 def test_dates_of_outcomes() -> None:
     start = ["2017-03-01"] * 5 + ["1900-01-01"]
     end = ["2018-03-01", "9999-12-31"] * 3

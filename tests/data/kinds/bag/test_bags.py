@@ -15,6 +15,7 @@ import torch
 from mmlego import Baseplate, LegoBlock, evaluate, fit, load, predict, save
 from mmlego.data import Bag, BagPreprocessor, BagSource, Cohort, Draw, Prepared, preprocessing_from_config
 from mmlego.data.kinds.bag.files import BagFile
+from mmlego.data.reading.remarks import Doubtful
 from mmlego.encoders import build_encoder
 from mmlego.errors import CheckpointError, InputError, MissingExtraError, ShapeError, VersionError
 from mmlego.tasks import Classification
@@ -509,3 +510,17 @@ def test_shapes_that_lie_elsewhere_are_not_followed(tmp_path: Path) -> None:
     group = pytest.importorskip("zarr").open_group(path, mode="r+")["tables/uni_tiles"]
     group.attrs.update({"region": "../.."})
     assert BagFile.open(path).coords() is None
+
+
+def test_places_that_are_not_those_of_the_patches_are_doubted(tmp_path: Path) -> None:
+    for i in range(8):
+        write_vector(tmp_path / f"p{i}.h5", patches(5, 5, i), "features", places(4 if i == 2 else 5))
+    write_vector(tmp_path / "p6.h5", patches(20, 5, 6).T, "features", places(20)[None])  # rows and columns exchanged
+    write_vector(tmp_path / "p7.h5", patches(1, 20, 6), "features", places(5))  # a slide's, of five patches
+    kept = cohort(tmp_path, 'pattern: "{key}.h5", on_error: skip')
+    (said,) = [str(note) for note in kept.dropped if isinstance(note, Doubtful)]
+    some = "(p2: 4 for 5, p6: 20 for 5)"
+    assert said == (
+        f"slides: 2 patients with another number of places than of patches {some}: is the file whole, and are its "
+        "features a row a patch? (p2, p6)"
+    )

@@ -134,6 +134,16 @@ class Outcome(BaseModel, ABC):
         """
         return []
 
+    def measured(self, columns: Sequence[str]) -> list[str]:
+        """Return the columns that hold numbers in some unit.
+
+        Parameters
+        ----------
+        columns
+            Those of the outcome.
+        """
+        return []
+
     def lacking(self, outcome: pd.DataFrame) -> pd.Series:
         """Return who lacks a part of the outcome."""
         return outcome.isna().any(axis=1)

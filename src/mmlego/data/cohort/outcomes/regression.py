@@ -52,6 +52,10 @@ class RegressionOutcome(Outcome):
         """Return the columns of numbers."""
         return select_columns(self.target_columns, available, "outcome")
 
+    def measured(self, columns: Sequence[str]) -> list[str]:
+        """Return all columns."""
+        return list(columns)
+
     def read(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Return the numbers, NaN where missing."""
         import pandas as pd

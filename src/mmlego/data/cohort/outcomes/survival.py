@@ -15,6 +15,7 @@ from mmlego.data.cohort.outcomes.base import Outcome, Scalars, listed_words, of_
 from mmlego.data.cohort.outcomes.dates import date_doubts, days_of
 from mmlego.data.cohort.outcomes.numbers import Decimal, code_doubts, numbers, refuse, sign_doubts
 from mmlego.data.cohort.outcomes.words import meet, truth, words
+from mmlego.data.reading.date_doubts import LONGEST, YEAR
 from mmlego.data.reading.joins import select_columns
 from mmlego.errors import InputError, LegoWarning, MismatchError, fault
 from mmlego.tasks import CompetingRisks, Survival, Task
@@ -132,6 +133,10 @@ class SurvivalOutcome(Outcome):
         """Return the columns of time, or of dates, and event."""
         return select_columns(self.named(), available, "outcome")
 
+    def measured(self, columns: Sequence[str]) -> list[str]:
+        """Return the column of times."""
+        return [] if self.time is None else [self.time]
+
     def declared(self, column: str) -> list[str]:
         """Return the words for an event, and for its absence."""
         if column != self.event:
@@ -163,11 +168,20 @@ class SurvivalOutcome(Outcome):
     def doubts(self, frame: pd.DataFrame) -> list[str]:
         """Return which times, or dates, rather say that nothing is known."""
         if self.time is not None:
-            codes = code_doubts(numbers(frame[[self.time]], self.time, self.decimal).to_frame(self.time))
-            return [*codes, *sign_doubts(frame, [self.time], self.decimal)]
+            time = numbers(frame[[self.time]], self.time, self.decimal)
+            codes = code_doubts(time.to_frame(self.time))
+            return [*codes, *sign_doubts(frame, [self.time], self.decimal), *([] if codes else self._too_long(time))]
         ends = self.end if isinstance(self.end, list) else [self.end or ""]
         strange = date_doubts(frame, [self.start or "", *ends], self.day_first, self.format)
         return [*strange, *self._contradictions(frame, ends)]
+
+    def _too_long(self, time: pd.Series) -> list[str]:
+        """Return that times are longer than anybody lives, as days are that are said to be months."""
+        longest = float(time.max())
+        if self.unit is None or not longest * DAYS[self.unit] > LONGEST * YEAR:
+            return []
+        years = f"{longest:g} {self.unit} are {longest * DAYS[self.unit] / YEAR:.0f} years"
+        return [f"{self.time!r} is longer than anybody lives ({years}): is it in another unit?"]
 
     def _contradictions(self, frame: pd.DataFrame, ends: Sequence[str]) -> list[str]:
         """Return who has no event and the date of one, or the other way round: of two ends the first is the event's.

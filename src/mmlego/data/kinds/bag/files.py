@@ -48,6 +48,8 @@ class BagFile:
         How many patches it holds; 1 where it holds one vector for the slide.
     width
         How many features each has.
+    places
+        How many places of patches stand beside them; None if none do.
 
     Examples
     --------
@@ -63,6 +65,7 @@ class BagFile:
     dataset: str
     tokens: int
     width: int
+    places: int | None = None
 
     @classmethod
     def open(cls, path: Path, dataset: str | None = None) -> BagFile:
@@ -86,7 +89,9 @@ class BagFile:
         with open_parts(path) as parts:
             name = _name(parts, dataset, path)
             shape = _shape(parts[name], path, name)
-        return cls(path, name, *shape)
+            beside = _beside(parts, name)
+            places: list[int] = [] if beside is None else list(parts[beside].shape)
+        return cls(path, name, *shape, places[-2] if len(places) > 1 else None)
 
     def features(self, rows: Numbers | None = None) -> Floats:
         """Return features ``(n, f)``, float32, of some patches or of all.
@@ -145,9 +150,7 @@ class BagFile:
             If the file can no longer be read, or names another number of places.
         """
         with self._parts() as parts:
-            group = self.dataset.rpartition("/")
-            beside = ["".join((*group[:2], name)) for name in COORDINATES]
-            name = next((name for name in beside if name in parts), None)
+            name = _beside(parts, self.dataset)
             places = None if name is None else np.asarray(parts[name][:], dtype=np.float64)
         if places is None and self.path.suffix.lower() == ZARR:
             places = tile_places(self.path, self.dataset)
@@ -207,6 +210,12 @@ def _name(parts: Mapping[str, Matrix], dataset: str | None, path: Path) -> str:
         )
     got = listed(parts) or "nothing"
     raise InputError(f"{path.name!r} holds no features", expected=listed(wanted), got=got, remedy=remedy)
+
+
+def _beside(parts: Mapping[str, Matrix], dataset: str) -> str | None:
+    """Return the name of the places of patches beside features; None if there are none."""
+    group = dataset.rpartition("/")
+    return next((name for name in ("".join((*group[:2], name)) for name in COORDINATES) if name in parts), None)
 
 
 def _shape(matrix: Matrix, path: Path, name: str) -> tuple[int, int]:

@@ -13,9 +13,10 @@ from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag
 from mmlego.data.kinds.bag.files import BagFile
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
 from mmlego.data.kinds.file_sources import FileSource, files_of
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.kinds.source import Folder
+from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError
-from mmlego.wording import listed
+from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,6 +71,18 @@ class BagSource(FileSource):
         index = pd.Index(list(found), name="patient", dtype=object)
         return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN), notes
 
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the slides of each patient; places that are not those of the patches are doubted."""
+        frame, notes = super().read(folder, modality, taken)
+        odd = {who: file for who, bag in files_of(frame, COLUMN).items() for file in bag.files if _is_unlike(file)}
+        if odd:
+            some = listed((f"{who}: {file.places} for {file.tokens}" for who, file in odd.items()), 3)
+            text = f"{counted(len(odd), 'patient')} with another number of places than of patches ({some})"
+            notes.append(
+                Doubtful(modality, f"{text}: is the file whole, and are its features a row a patch?", tuple(odd))
+            )
+        return frame, notes
+
     def open(self, path: Path) -> BagFile:
         """Return a file, its header read and checked."""
         return BagFile.open(path, self.features)
@@ -99,3 +112,8 @@ class BagSource(FileSource):
     def fit(self, frame: pd.DataFrame) -> BagPreprocessor:
         """Return preprocessing fitted on the bags of training patients."""
         return BagPreprocessor.fit(frame, sample=self.sample)
+
+
+def _is_unlike(file: BagFile | BagArray) -> bool:
+    """Return whether places stand beside patches that are not theirs; beside one vector those of its patches do."""
+    return isinstance(file, BagFile) and file.tokens > 1 and file.places not in (None, file.tokens)

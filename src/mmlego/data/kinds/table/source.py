@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PrivateAttr
@@ -19,7 +19,6 @@ from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.data.reading.tables import TableFile, matching
 from mmlego.data.reading.telling import refuse_names
 from mmlego.data.reading.truths import as_numbers
-from mmlego.data.reading.units import two_units, unit_column
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,22 +70,11 @@ class TableSource(ColumnKeys, Source):
         frame = folder.table(self.file or "", text=self.as_text() | set(file.dotted), only=only)
         strict = not lenient  # a model takes its columns of all that there are, and refuses those that it cannot use
         chosen, notes = self._choose(frame, folder.key, modality, taken, patterns, file, lenient=lenient, strict=strict)
-        return chosen, [*notes, *self._units(folder, frame, chosen, modality)]
-
-    def _units(self, folder: Folder, frame: pd.DataFrame, chosen: pd.DataFrame, modality: str) -> Iterator[Dropped]:
-        """Yield the doubt that the numbers of a column are in two units, which stand in a column of their own."""
-        names = list(folder.opened(self.file or "").names)
-        numbers = [name for name in chosen if name in names and chosen[name].dtype.kind in "fiu"]
-        beside = {name: unit for name in numbers if (unit := unit_column(names, name)) not in (None, folder.key)}
-        if not beside:
-            return
-        words = set(beside.values())
-        units = folder.table(self.file or "", text=words, only=words)
-        for name, unit in beside.items():
-            known = frame[name].notna() & units[unit].notna()
-            doubt = two_units(frame.loc[known, name].map(lambda _, name=name: name), units.loc[known, unit])
-            if doubt is not None:
-                yield Doubtful(modality, doubt)
+        numbers = [str(name) for name in chosen if chosen[name].dtype.kind in "fiu"]
+        return chosen, [
+            *notes,
+            *(Doubtful(modality, text) for text in folder.unit_doubts(self.file or "", frame, numbers)),
+        ]
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
