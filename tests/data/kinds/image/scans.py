@@ -52,7 +52,7 @@ def write_dicom(
     meta.MediaStorageSOPInstanceUID = UID("1.2.3.4")
     meta.TransferSyntaxUID = UID(syntax)
     made = FileDataset(str(path), {}, file_meta=meta, preamble=b"\0" * 128)
-    made.PatientID = path.stem
+    made.PatientID = "ANON"
     made.SeriesInstanceUID = series
     coloured = array.ndim == 3 and array.shape[-1] == 3
     frames = array.shape[0] if array.ndim == 3 and not coloured else 1

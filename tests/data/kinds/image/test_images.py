@@ -224,7 +224,7 @@ def test_a_trained_block_takes_raw_files(kind: str, tmp_path: Path) -> None:
 
 def test_who_is_told_by_an_image(tmp_path: Path) -> None:
     for name, seed in (("a", 0), ("b", 1), ("c", 0)):
-        write_dicom(tmp_path / "x" / f"{name}.dcm", pixels(9, 9, seed=seed))
+        write_dicom(tmp_path / "x" / f"{name}.dcm", pixels(9, 9, seed=seed), PatientID=name)
     contents = [(tmp_path / "x" / f"{name}.dcm").read_bytes() for name in "ac"]
     assert contents[0] != contents[1]  # of another patient, says the header
     read = cohort(tmp_path, 'kind: image, pattern: "x/{key}.dcm", size: [8, 8]')

@@ -98,7 +98,15 @@ def open_dicom(path: Path, file: BinaryIO, most: int, *, volume: bool) -> ImageF
         None if number is None else int(number),
         bits=_bits(found),
         slices=_slices(found, frames, path.name) if volume else (),
+        owner=str(found.get("PatientID") or "").strip(),
+        unit=_unit(found),
     )
+
+
+def _unit(found: Any) -> str:
+    """Return the unit of the values; nothing where it is not told, or as US, unspecified."""
+    units = (str(found.get(name) or "").strip() for name in ("Units", "DoseUnits", "RescaleType"))
+    return next((unit for unit in units if unit not in ("", "US")), "")
 
 
 def _bytes(found: Any, frames: int, shape: tuple[int, int]) -> float:

@@ -49,6 +49,10 @@ class ImageFile:
         Where its axes are counted to, as the manifest declares it for files that do not say it.
     doubts
         What its header leaves open, or says in two ways, and how it was taken.
+    owner
+        Of DICOM, the patient whose it says that it is.
+    unit
+        Of DICOM, the unit of its values, as ``BQML``.
     """
 
     path: Path
@@ -62,6 +66,8 @@ class ImageFile:
     grid: Grid | None = None
     orientation: str | None = None
     doubts: tuple[str, ...] = ()
+    owner: str = ""
+    unit: str = ""
 
     def fingerprint(self) -> bytes:
         """Return what tells the pixels of the file from another's."""

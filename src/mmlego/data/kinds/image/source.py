@@ -14,6 +14,7 @@ from mmlego.data.kinds.file_sources import FileSource, files_of
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.drafting import draft_image, draft_volume
 from mmlego.data.kinds.image.files import open_image, open_volume
+from mmlego.data.kinds.image.headers import header_doubts
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.nifti import NO_UNIT
 from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, TRANSPARENT
@@ -63,6 +64,12 @@ class PictureSource(FileSource):
     def _check_plan(self) -> Self:
         self.plan()
         return self
+
+    def read(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the files of each patient; headers that name another patient, or two units, are doubted."""
+        frame, notes = super().read(folder, modality, taken)
+        files = {who: picture.files for who, picture in files_of(frame, COLUMN).items()}
+        return frame, [*notes, *(Doubtful(modality, text, who) for text, who in header_doubts(files))]
 
     def look(self, part: tuple[ImageFile, ...]) -> None:
         """Read all pixels of a file, or of the slices of one volume."""
