@@ -345,3 +345,12 @@ def test_training_marks_what_it_was_asked_for_before_it_begins(
         mmlego.train_blocks(cohort, cox, modalities=["rna", "labs"], out=tmp_path / "run", progress=False)
     assert RunFolder(tmp_path / "run").lacking() == ["labs"]
     assert "no block of labs" in refused("merge", tmp_path / "run")
+
+
+def test_a_run_that_has_no_block_yet_is_told(tmp_path: Path) -> None:
+    (tmp_path / "run" / "private").mkdir(parents=True)
+    (tmp_path / "run" / "private" / "split.json").write_text("{}")
+    for more in ((), ("-o", tmp_path / "x"), ("--allow-missing",)):
+        assert "run has no block yet: expected a run that has trained one. Run" in refused(
+            "merge", tmp_path / "run", *more
+        )

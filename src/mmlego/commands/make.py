@@ -374,6 +374,12 @@ def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool)
         if any("@" in text for text in absent):
             expected = "run folders, checkpoints of blocks, or owner/name@revision where there is no folder owner"
         raise InputError(f"{', '.join(absent)} not found", expected=expected)
+    bare = [
+        str(source) for source in sources if RunFolder(source).split.is_file() and not RunFolder(source).has_blocks()
+    ]
+    if bare:
+        remedy = "Run mmlego train again, which goes on where it stopped."
+        raise InputError(f"{', '.join(bare)} has no block yet", expected="a run that has trained one", remedy=remedy)
     run = _run_folder(sources)
     if out is None and run is None:
         raise InputError("no place to save", expected="--out FOLDER, as the blocks are not one run's", got="none")
