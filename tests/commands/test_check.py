@@ -245,9 +245,9 @@ def test_ids_that_the_cohort_lacks(tmp_path: Path) -> None:
     said = mmlego("check", manifest, "--splits", split(tmp_path, {"099": "test"}), "--json", width=400)
     assert said.code == 0
     assert json.loads(said.out)["doubtful"] == ["splits.csv, part: 1 id not in the cohort (099)"]
-    (tmp_path / "splits.csv").write_text("id,part\nx1,train\nx2,test\n")
+    (tmp_path / "splits.csv").write_text("id,part\nxa,train\nxb,test\n")
     found = wrong(manifest, "--splits", tmp_path / "splits.csv")
-    assert found[0] == "splits.csv, part: 2 ids not in the cohort (x1, x2)"
+    assert found[0] == "splits.csv, part: 2 ids not in the cohort (xa, xb)"
 
 
 def test_what_is_no_manifest(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What R (read.csv, readr, data.table) and pandas call a column that has no name; rows numbered from 0 or 1 are in it.
-DEFAULTS = ("X", "...1", "V1", "index", "level_0", "rownames", "row_names", "rn", "rowname")
+DEFAULTS = ("X", "...1", "V1", "index", "Index", "level_0", "rownames", "row_names", "rn", "rowname")
 FEW = 20
 FEWEST = 5  # rows whose numbers only rise: fewer may do so by chance
 RowRule: TypeAlias = Literal["error", "first", "mean"]

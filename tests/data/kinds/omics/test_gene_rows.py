@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from mmlego.data import Cohort
+from mmlego.data.kinds.omics.gene_rows import GeneRows
 from mmlego.errors import InputError, UnknownNameError
 
 NAN = float("nan")
@@ -280,3 +281,22 @@ def test_genes_in_columns_that_are_called_as_dates_are_noted_too(tmp_path: Path)
     (tmp_path / "cohort.yaml").write_text("key: id\nmodalities: {rna: {kind: omics, file: a.csv}}\n")
     notes = [str(note) for note in Cohort.from_manifest(tmp_path / "cohort.yaml").dropped]
     assert notes == ["rna: 1 gene called as dates, as Excel writes MARCH1 and SEPT2: 1-Mar"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rest", "said"),
+    [
+        ("a.gct", "#1.2\n2\t2\nName\tDescription\tP1\tP2\nA\ta\t1\t2\n", "B\tb\t3\t4\n", "2 genes.* got 1"),
+        ("s.txt", '!series_matrix_table_begin\n"ID_REF"\t"P1"\t"P2"\n"A"\t1\t2\n', "!series_matrix_table_end\n",
+         "a line"),
+    ],
+)  # fmt: skip
+def test_files_that_were_cut_short_at_the_end_of_a_line(
+    name: str, text: str, rest: str, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=rf"rna: the file is cut short, or was changed: expected {said}"):
+        GeneRows().read(tmp_path / name, "rna")
+    (tmp_path / name).write_text(text + rest)
+    frame, _ = GeneRows().read(tmp_path / name, "rna")
+    assert frame.loc["P2"].tolist() == ([2, 4] if name == "a.gct" else [2])

@@ -367,3 +367,9 @@ def test_without_the_packages(module: str, name: str, tmp_path: Path, monkeypatc
     extra = "zarr" if module == "zarr" else "omics"
     with pytest.raises(MissingExtraError, match=rf"needs {module}.* pip install 'mmlego\[{extra}\]'"):
         manifest(tmp_path, f"file: {name}")
+
+
+def test_how_many_values_are_missing_is_told() -> None:
+    frame = pd.DataFrame({"A": [1.0, np.nan, 3], "B": [np.nan, np.nan, 2], "C": [1.0, 2, 3]}, index=["p", "q", "r"])
+    cohort = Cohort.from_frames({"rna": frame}, kinds={"rna": {"kind": "omics"}})
+    assert "columns of rna: 3 numbers (3 of 9 values missing)" in cohort.summary()

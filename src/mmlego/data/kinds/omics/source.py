@@ -308,8 +308,11 @@ class OmicsSource(Source):
             self._sets.update(read_gmt(path))
 
     def in_short(self, frame: pd.DataFrame) -> str:
-        """Return in one line what the columns were taken for: numbers, all of them."""
-        return in_short(frame, None, {})
+        """Return in one line what the columns were taken for: numbers, all of them; and how many are missing."""
+        values = frame.to_numpy()
+        missing = sum(int(np.isnan(row).sum()) for row in values) if values.dtype.kind == "f" else 0
+        told = f" ({missing} of {values.size} values missing)" if missing else ""
+        return in_short(frame, None, {}) + told
 
     def fit(self, frame: pd.DataFrame) -> OmicsPreprocessor:
         """Return preprocessing fitted on training rows."""

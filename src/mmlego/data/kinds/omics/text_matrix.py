@@ -34,6 +34,7 @@ MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characte
 NO_GENES = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
 )
+TAIL = 4096  # bytes at the end, where the last line is
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,10 @@ class Header:
         The decimal sign.
     start
         How many bytes there are before the rows.
+    genes
+        How many rows there are to be, as a GCT says; None: the file does not say.
+    closed
+        Whether a line says where the table ends, as in a series matrix of GEO.
     """
 
     names: tuple[str, ...]
@@ -59,6 +64,8 @@ class Header:
     separator: str
     decimal: str
     start: int
+    genes: int | None = None
+    closed: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,12 +129,14 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
     (('ID_REF', 'GSM1'), (('7A5', '2.5'),))
     """
     content.seek(0)
-    start, gct = 0, False
+    start, gct, closed, genes = 0, False, False, None
     for text in lines_of(content, name):
         if gct:  # the line of a GCT that tells its size
-            gct = False
+            gct, size = False, text.split("\t")[0].strip()
+            genes = int(size) if re.fullmatch(r"[0-9]{1,9}", size) else None
         elif text.startswith(("#", "!", "^")):
             gct = re.fullmatch(r"#1\.[23]", text.strip()) is not None
+            closed |= text.startswith("!series_matrix_table_begin")
         elif text.strip():
             line = text
             break
@@ -154,7 +163,7 @@ def find_header(content: BinaryIO, name: str, *, named: bool = True) -> Header:
             expected=f"{counted(len(names), 'cell')} a line, as in the line of names",
             got=listed(sorted(widths)) or "no rows",
         )
-    return Header(tuple(names), tuple(rows), separator, _decimal(rows, separator), start)
+    return Header(tuple(names), tuple(rows), separator, _decimal(rows, separator), start, genes, closed)
 
 
 def _decimal(rows: Sequence[Sequence[str]], separator: str) -> str:
@@ -226,6 +235,7 @@ def read_cells(
                     said.setdefault(start + row, {})[number] = word
     thousands.refuse(where)
     values = values[: len(names)]
+    _refuse_short(content, header, len(names), where)
     truths = _as_truths(values, said, odd, samples)
     _refuse_words(odd, header, where, signs=decimal is None)
     notes: list[Dropped] = [Noted(where, "read with decimal commas, as 3,5 for 3.5")] if header.decimal == "," else []
@@ -241,6 +251,20 @@ def read_cells(
         kept = np.setdiff1d(np.arange(len(names)), counts)
         names, values = [names[row] for row in kept.tolist()], values[kept]
     return Cells(names, values, notes)
+
+
+def _refuse_short(content: BinaryIO, header: Header, genes: int, where: str) -> None:
+    """Refuse a file that ends before it says that it does, as where a download broke off at the end of a line."""
+    content.seek(max(0, content.seek(0, io.SEEK_END) - TAIL))
+    if header.closed and b"\n!series_matrix_table_end" not in content.read():
+        got, expected = "none", "a line !series_matrix_table_end behind the genes"
+    elif header.genes not in (None, genes):
+        got, expected = str(genes), f"{header.genes} genes, as its second line says"
+    else:
+        return
+    raise InputError(
+        f"{where}: the file is cut short, or was changed", expected=expected, got=got, remedy="Get it anew, or mend it."
+    )
 
 
 def _refuse_words(odd: dict[int, Counter[str]], header: Header, where: str, *, signs: bool) -> None:
@@ -354,7 +378,7 @@ def lines_of(content: BinaryIO, name: str) -> Iterator[str]:
 def _stop(content: BinaryIO) -> int:
     """Return where the rows end: a series of GEO has a line more, and there may be empty ones."""
     size = content.seek(0, io.SEEK_END)
-    content.seek(max(0, size - 4096))
+    content.seek(max(0, size - TAIL))
     tail = content.read()
     kept = re.sub(rb"(?:\s*\n!series_matrix_table_end[^\n]*)?\s*\Z", b"", tail, count=1)
     return size - len(tail) + len(kept)
