@@ -86,6 +86,16 @@ def test_counts_are_of_different_mutations(tmp_path: Path) -> None:
     assert cohort.frames["maf"]["TP53"].to_dict() == {"P1": 2, "P2": 0, "P3": 0}  # P4 is not in the file: not sequenced
 
 
+def test_mutations_without_a_position_are_told_where_they_are_counted(tmp_path: Path) -> None:
+    rows = [cells.split("\t") for cells in MAF.splitlines()[1:]]
+    bare = "\n".join("\t".join([row[0], *row[5:]]) for row in rows) + "\n"
+    text = "maf: 4 mutations without a position: one that is listed twice, or of two samples, counts twice"
+    for values, told in (("count", [text]), ("mutated", [])):
+        cohort = read(tmp_path, f", sequenced: listed, values: {values}", bare)
+        assert [str(note) for note in cohort.dropped if "position" in str(note)] == told
+        assert cohort.frames["maf"].loc["P1", "TP53"] == (3 if values == "count" else 1)
+
+
 def test_the_classes_that_count(tmp_path: Path) -> None:
     cohort = read(tmp_path, ', sequenced: listed, variants: ["Silent", "Nonsense*"]')
     assert cohort.frames["maf"].to_dict("list") == {"TP53": [1, 0, 0], "TTN": [0, 1, 1]}

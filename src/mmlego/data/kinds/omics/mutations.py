@@ -15,7 +15,7 @@ from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
 from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
-from mmlego.data.reading.remarks import Dropped, Noted
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
@@ -133,7 +133,7 @@ class Mutations:
         found: dict[str, dict[str, set[Mutation]]] = {}
         classes: Counter[str] = Counter()
         between: Counter[str] = Counter()
-        bare = 0
+        bare = nowhere = 0
         for number, row in enumerate(_rows(path, key, self.gene_column or GENE)):
             if not row[BARCODE]:
                 bare += 1
@@ -144,13 +144,17 @@ class Mutations:
                 between[row[GENE]] += self._counts(row[CLASS])
             elif self._counts(row[CLASS]):
                 place = tuple(row[part] for part in PLACE)
+                nowhere += not any(place)
                 own.setdefault(row[GENE], set()).add(place if any(place) else (str(number),))
         if not any(map(self._counts, classes)):
             wanted = [self.variants] if isinstance(self.variants, str) else list(self.variants)
             raise InputError(
                 f"{where}: no mutation of {path.name!r} counts", expected=listed(wanted, 9), got=listed(classes, 9)
             )
-        notes = [Dropped(where, f"{counted(bare, 'mutation')} without a patient id")] if bare else []
+        notes: list[Dropped] = [Dropped(where, f"{counted(bare, 'mutation')} without a patient id")] if bare else []
+        if nowhere and self.values == "count":
+            text = f"{counted(nowhere, 'mutation')} without a position: one that is listed twice, or of two samples,"
+            notes.append(Doubtful(where, f"{text} counts twice"))
         if lost := between.total():
             words = listed(f"{word!r} {count}×" for word, count in between.most_common() if count)
             notes.append(Dropped(where, f"{counted(lost, 'mutation')} of no gene left out ({words})"))
