@@ -9,6 +9,7 @@ import pytest
 
 from mmlego.data import Cohort
 from mmlego.data.kinds.omics.gene_rows import GeneRows
+from mmlego.data.reading.remarks import Doubtful
 from mmlego.errors import InputError, UnknownNameError
 
 NAN = float("nan")
@@ -300,3 +301,17 @@ def test_files_that_were_cut_short_at_the_end_of_a_line(
     (tmp_path / name).write_text(text + rest)
     frame, _ = GeneRows().read(tmp_path / name, "rna")
     assert frame.loc["P2"].tolist() == ([2, 4] if name == "a.gct" else [2])
+
+
+@pytest.mark.parametrize("sign", ["-", "."])
+def test_normal_tissue_beside_tumours_is_told(sign: str, tmp_path: Path) -> None:
+    names = ["TCGA-AA-0001-11A", "TCGA-AA-0001-01A", "TCGA-AA-0002-01A", "TCGA-AA-0003-11A-01R", "GTEX-1-11"]
+    names = [name.replace("-", sign) for name in names]
+    (tmp_path / "a.tsv").write_text("gene\t" + "\t".join(names) + "\nA\t9\t1\t2\t3\t4\n")
+    _, notes = GeneRows().read(tmp_path / "a.tsv", "rna")
+    (said,) = [str(note) for note in notes if isinstance(note, Doubtful)]
+    assert said.startswith(f"rna: 1 sample of normal tissue or blood ({names[0]}), whose patients have tumours")
+    way = said.partition("samples: '")[2].partition("'")[0]
+    frame, notes = GeneRows(samples=way).read(tmp_path / "a.tsv", "rna")
+    assert frame["A"].to_dict() == {names[1]: 1, names[2]: 2}
+    assert not [note for note in notes if isinstance(note, Doubtful)]

@@ -37,6 +37,7 @@ ABOUT_GENES = frozenset(
     """.replace("\n", "|").split("|")
 ) - {""}
 # 1-Mar, 2-Sep, Mar-01, 2024-03-01: what Excel makes of MARCH1, SEPT2, MARC1.
+BARCODE = re.compile(r"(?P<who>TCGA[-.]\w{2}[-.]\w{4})[-.](?P<type>[01])\d")  # 01 to 09 are tumours, 10 to 19 are not
 DATED = re.compile(
     r"\d{1,2}-(?:mar|sept?|dec|oct|apr|nov|feb)|(?:mar|sept?|dec)-\d{1,2}|\d{4}-\d\d-\d\d(?: 00:00:00)?", re.IGNORECASE
 )
@@ -211,7 +212,7 @@ class GeneRows:
             notes = [*notes, Dropped(where, f"{counted(len(bare), 'row')} without the name of a gene left out")]
             kept = np.setdiff1d(np.arange(len(genes)), bare)
             genes, values = [genes[row] for row in kept.tolist()], values[kept]
-        notes += dated_genes(genes, where)
+        notes += [*dated_genes(genes, where), *_normal(samples, where)]
         again = [name for name, count in Counter(genes).items() if count > 1]
         if again and self.same_name == "error":
             raise InputError(
@@ -308,3 +309,16 @@ def _parquet(path: Path) -> pd.DataFrame:
     except (OSError, ValueError, pa.ArrowException) as error:
         raise InputError(f"cannot read the table {path.name!r} ({error})", expected="Parquet") from error
     return frame
+
+
+def _normal(samples: Sequence[str], where: str) -> list[Dropped]:
+    """Return the doubt that samples of normal tissue stand beside tumours of the same patients, by barcodes of TCGA."""
+    found = [(sample, match) for sample in samples if (match := BARCODE.match(sample))]
+    tumours = {match["who"] for _, match in found if match["type"] == "0"}
+    normal = [sample for sample, match in found if match["type"] == "1" and match["who"] in tumours]
+    if not normal:
+        return []
+    what = f"{counted(len(normal), 'sample')} of normal tissue or blood ({listed(normal, 2)})"
+    sign = normal[0][4]
+    way = f"samples: 'TCGA{sign}??{sign}????{sign}0*' takes the tumours alone"
+    return [Doubtful(where, f"{what}, whose patients have tumours in the file, too: {way}")]
