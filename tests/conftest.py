@@ -34,3 +34,9 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder `shared` with data and recorded numbers does not lie beside the checkout")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let experiments start Ray only where a test asks for workers: it takes ten seconds, and its workers are nice."""
+    monkeypatch.setattr("mmlego.cells.running.FEW", 10**6)

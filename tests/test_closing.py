@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from mmlego.closing import closed
 from mmlego.errors import CheckpointError
@@ -121,3 +122,11 @@ def test_code_of_a_file_is_not_run(tmp_path: Path) -> None:
     assert spec.loader is not None
     with pytest.raises(CheckpointError, match=r"asked for code of a file \(code.py\)"), closed("an encoder", {}):
         spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+def test_code_that_pytorch_geometric_writes_for_its_layers_is_run() -> None:
+    """It does so once for a class of layers, as in a process that makes the first one."""
+    layers = pytest.importorskip("torch_geometric.nn", reason="needs mmlego[graphs]")
+    new = type("AnotherGINConv", (layers.GINConv,), {})
+    with closed("an encoder", {}):
+        assert isinstance(new(torch.nn.Linear(3, 8)), layers.GINConv)

@@ -163,7 +163,7 @@ def test_unknown_keyword_arguments_are_not_swallowed(call: Any, argument: str) -
 
 
 # Their keywords are the options of a subclass; unknown ones are an error that names the known (tests/learners).
-CHECKED = {("base.py", "fit")}
+CHECKED = {("base.py", "fit"), ("show.py", "render_str")}
 
 
 def test_nothing_takes_whatever_keywords_come() -> None:

@@ -79,7 +79,9 @@ class Card:
         """
         if not all(isinstance(line, str) for line in self.parents):
             raise InputError("parents of a card", expected="a line for each", got=self.parents)
-        return asdict(self) | {what: self._numbers(what) for what in ("validation", "errors")}
+        told = all(math.isfinite(as_number(value)) for value in self.prior)  # else a block tells none
+        made = asdict(self) | {what: self._numbers(what) for what in ("validation", "errors")}
+        return made if told else made | {"prior": []}
 
     def _numbers(self, what: str) -> dict[str, float]:
         given = getattr(self, what)

@@ -11,7 +11,7 @@ import pytest
 
 from mmlego import InputError
 from mmlego.bench import Results, compare, read_results
-from mmlego.bench.results import read_split_result
+from mmlego.bench.results import check_alike, read_split_result
 
 
 @pytest.fixture
@@ -102,6 +102,19 @@ def test_a_split_of_an_experiment_is_looked_at_before_it_counts_as_done(tmp_path
         file.write_text(text, errors="surrogatepass")
         with pytest.raises(InputError, match=r"000-a\.json is damaged.*Delete it: the split is then measured again"):
             read_split_result(file, ["p", "q"])
+
+
+def test_splits_tell_the_same_of_their_patients(tmp_path: Path) -> None:
+    first = WHOLE["splits"][0]
+    for other, told in (({"scores": {}}, "do not tell the same"), (first, "")):
+        (tmp_path / "results.json").write_text(json.dumps({**WHOLE, "splits": [first, other]}))
+        if told:
+            with pytest.raises(InputError, match=told):
+                read_results(tmp_path)
+        else:
+            assert len(read_results(tmp_path).splits) == 2
+    with pytest.raises(ValueError, match="no split of the first repeat"):
+        check_alike([{"repeat": 1}])
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

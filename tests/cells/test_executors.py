@@ -197,6 +197,7 @@ def test_who_runs_the_cells(
 ) -> None:
     monkeypatch.setattr(running, "find_spec", lambda _: object() if there else None)
     monkeypatch.setattr(running, "_cores", lambda: 4)
+    monkeypatch.setattr(running, "FEW", 2)
     found = running.executor_for(asked, left)
     assert found.how == expected
     assert isinstance(found, Serial if expected == "one after another" else OnRay)

@@ -131,7 +131,7 @@ def test_nothing_to_learn_is_refused() -> None:
 def test_names_and_sizes_that_are_unknown() -> None:
     with pytest.raises(UnknownNameError, match=r"one of .*coxnet.*got 'coxnte'. Did you mean 'coxnet'"):
         build_learner("coxnte", {})
-    with pytest.raises(InputError, match="wrong sizes for learner 'ridge'"):
+    with pytest.raises(InputError, match="wrong arguments for learner 'ridge'"):
         build_learner("ridge", {"in_features": 2})
     assert set(learners_for(Regression())) <= set(learner_names())
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mmlego.bench.cells import BRICKS, cells_of, check_rivals, run_cell
 from mmlego.bench.design import Experiment
-from mmlego.bench.results import Results, read_split_result
+from mmlego.bench.results import Results, check_alike, read_split_result
 from mmlego.cells import Cell, CellFolder, Watch, Workers, plain, run_cells, versions
 from mmlego.data import Cohort, hash_patients
 from mmlego.errors import InputError, LegoWarning
@@ -142,6 +142,11 @@ def _gathered(
         for cell in others:
             result = _beside(result, read_split_result(folder.result(cell), whom))
         results.append(result)
+    try:
+        check_alike(results)
+    except ValueError as error:
+        remedy = f"Delete {folder.place}: the splits are then measured again."
+        raise InputError("the results of an experiment do not belong together", got=error, remedy=remedy) from error
     spec, known = cohort.outcome_spec, cohort.outcome
     if spec is None or known is None:
         raise InputError("an experiment needs an outcome", remedy="Add outcome: to the manifest.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -103,6 +103,7 @@ def read_results(path: Path) -> Results:
         content = read_json(file)
         found = _Whole.model_validate(content)
         _check_outcomes(found)
+        check_alike(content["splits"])
     except (OSError, ValueError) as error:
         got = _first(error) if isinstance(error, ValidationError) else error
         raise InputError(f"no results in {file}", expected="results.json of mmlego bench", got=got) from error
@@ -191,6 +192,26 @@ class _Whole(BaseModel):
     metric: str
     splits: list[_Split] = Field(min_length=1)
     outcome: dict[str, list[FiniteFloat | None]]
+
+
+def check_alike(splits: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse splits that do not tell the same of their patients, or of which none is of the first repeat.
+
+    Parameters
+    ----------
+    splits
+        Those of an experiment.
+
+    Raises
+    ------
+    ValueError
+        If they are so.
+    """
+    told = [{name for name in ("risk", "risks", "probability") if split.get(name) is not None} for split in splits]
+    if any(one != told[0] for one in told):
+        raise ValueError("splits that do not tell the same of their patients")
+    if all(split.get("repeat", 0) for split in splits):
+        raise ValueError("no split of the first repeat")
 
 
 def _check_outcomes(found: _Whole) -> None:

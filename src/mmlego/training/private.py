@@ -15,6 +15,7 @@ import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -28,6 +29,7 @@ from mmlego.extras import import_extra
 from mmlego.sections import PrivacySettings
 from mmlego.training.adamw import AdamW
 from mmlego.training.alone import TrainerAlone, TrainingAlone
+from mmlego.training.callbacks import Callback
 
 INSTALL = "'mmlego[private]'"
 ACCOUNTANT = "rdp"
@@ -249,12 +251,29 @@ class PrivateTrainer(TrainerAlone):
     ----------
     privacy
         What is promised.
-    options
+    callbacks, max_epochs, gradient_clip, folder, resumable, tensorboard
         As :class:`~mmlego.training.alone.TrainerAlone` takes them.
     """
 
-    def __init__(self, privacy: Privacy, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        privacy: Privacy,
+        callbacks: Sequence[Callback],
+        *,
+        max_epochs: int,
+        gradient_clip: float | None,
+        folder: Path,
+        resumable: bool,
+        tensorboard: bool,
+    ) -> None:
+        super().__init__(
+            callbacks,
+            max_epochs=max_epochs,
+            gradient_clip=gradient_clip,
+            folder=folder,
+            resumable=resumable,
+            tensorboard=tensorboard,
+        )
         self.privacy = privacy
         self.chance = torch.Generator().manual_seed(secrets.randbits(63))
 
