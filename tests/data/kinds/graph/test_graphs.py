@@ -341,5 +341,8 @@ def test_a_node_that_is_1_in_one_column_and_1_0_in_the_other_is_not_two(tmp_path
     (tmp_path / "e.csv").write_text("id,source,target\np0,1,2.0\np0,2,3.0\n")
     with pytest.raises(InputError, match=r"written in two ways: expected each node by one name, got 2\.0 and 2"):
         cohort(tmp_path, "edges: e.csv")
+    (tmp_path / "e.csv").write_text("id,source,target\np0,A,2.0\np0,2,B\n")  # among other names, too
+    with pytest.raises(InputError, match=r"got 2\.0 and 2"):
+        cohort(tmp_path, "edges: e.csv")
     (tmp_path / "e.csv").write_text("id,source,target\np0,1.0,2.0\np0,2.0,3.0\n")
     assert cohort(tmp_path, "edges: e.csv").frames["net"]["graph"]["p0"].edges.tolist() == [[0, 1, 1, 2], [1, 2, 0, 1]]

@@ -122,10 +122,9 @@ def graph_of_rows(edges: pd.DataFrame, nodes: pd.DataFrame | None, *, directed: 
 
 def _refuse_two_forms(names: Collection[str]) -> None:
     """Refuse ``1`` beside ``1.0``: a program wrote numbers of nodes as floats in one column, and not in another."""
-    twice = [
-        f"{name} and {whole}" for name in names if (whole := re.sub(r"\.0+\Z", "", name)) != name and whole in names
-    ]
-    if twice and all(re.fullmatch(r"\d+(?:\.0+)?", name) for name in names):
+    numbers = [found for name in names if (found := re.fullmatch(r"(\d+)\.0+", name))]
+    twice = [f"{found[0]} and {found[1]}" for found in numbers if found[1] in names]
+    if twice:
         raise InputError(
             "nodes whose names are written in two ways", expected="each node by one name", got=listed(twice)
         )
