@@ -116,5 +116,5 @@ def test_a_point_among_decimal_commas_is_no_decimal_point(reader: str, tmp_path:
     if reader == "outcome":  # where it is declared that commas are decimal, points part thousands
         assert value(Cohort.from_manifest(tmp_path / "c.yaml")) == 2941
         return
-    with pytest.raises(InputError, match=r"2\.941" if reader != "series" else "no numbers.*with a decimal point"):
+    with pytest.raises(InputError, match=r"2\.941" if reader != "series" else "no numbers.*decimal: ','"):
         Cohort.from_manifest(tmp_path / "c.yaml")

@@ -60,9 +60,11 @@ def ways_of_sign(words: Collection[str]) -> str:
     --------
     >>> ways_of_sign(["1,100"])
     "Say in the section what the comma is: decimal: ',' if '1,100' is 1.1, or decimal: '.' if it is 1100."
-    >>> ways_of_sign(["3,5"]), ways_of_sign(["1,100", "lost"])
-    ("Say in the section what the comma is: decimal: ',' if '3,5' is 3.5.", '')
+    >>> ways_of_sign(["3,5"]), ways_of_sign(["1,100", "lost"]), ways_of_sign(["inf"])
+    ("Say in the section what the comma is: decimal: ',' if '3,5' is 3.5.", '', '')
     """
+    if not all("," in word or "." in word for word in words):
+        return ""
     read = {sign: {word: as_number(word.strip(), sign) for word in words} for sign in (",", ".")}
     ways = [(sign, values) for sign, values in read.items() if words and None not in values.values()]
     if not ways:
