@@ -41,7 +41,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --
 test: check  ## all checks and all tests, in WORKERS processes (2)
 	$(PYTEST)
 
-coverage: check  ## the same with coverage, as CI runs it
+coverage: check  ## the same with coverage, of which 90 % at least is wanted
 	$(PYTEST) --cov --cov-report=term
 
 test-fast: $(VENV)/.dev  ## the tests without the long ones

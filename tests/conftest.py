@@ -40,3 +40,9 @@ def shared() -> Path:
 def _one_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let experiments start Ray only where a test asks for workers: it takes ten seconds, and its workers are nice."""
     monkeypatch.setattr("mmlego.cells.running.FEW", 10**6)
+
+
+@pytest.fixture(autouse=True)
+def _modules_of_a_test_are_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let workers of Ray import what this test has imported by ``--import``, and nothing of another test."""
+    monkeypatch.setattr("mmlego.plugins._IMPORTED", {})
