@@ -17,7 +17,7 @@ from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.tables import TableFile
-from mmlego.data.reading.units import two_units, unit_column
+from mmlego.data.reading.units import two_units, unit_columns
 from mmlego.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,8 +105,8 @@ class Folder:
             Those of numbers.
         """
         names = list(self.opened(name).names)
-        beside = {column: unit_column(names, column) for column in columns if column in names}
-        words = {unit for unit in beside.values() if unit is not None and unit != self.key}
+        beside = unit_columns(names, columns)
+        words = {unit for unit in beside.values() if unit != self.key}
         if not words:
             return []
         units = self.table(name, text=words, only=words)

@@ -38,13 +38,40 @@ def unit_column(names: Sequence[str], value: str) -> str | None:
     >>> unit_column(["id", "crp", "crp_unit", "ldh", "unit"], "crp"), unit_column(["id", "age"], "age")
     ('crp_unit', None)
     """
-    plain = {_plain(name): name for name in reversed(names)}
-    own = [f"{_plain(value)}{word}" for word in (*_LIKELY, "uom")]
-    if found := next((plain[name] for name in own if name in plain), None):
-        return found
-    place = names.index(value) + 1
-    after = names[place] if place < len(names) else ""
-    return after if _plain(after) in (*_SURE, *_LIKELY) else None
+    return unit_columns(names, [value]).get(value)
+
+
+def unit_columns(names: Sequence[str], values: Collection[str]) -> dict[str, str]:
+    """Return the columns that say in which unit values are, as :func:`unit_column` does, by the columns of values.
+
+    Parameters
+    ----------
+    names
+        The columns, in order; each is looked at once.
+    values
+        The columns of values; those that are no columns have none.
+
+    Examples
+    --------
+    >>> unit_columns(["id", "crp", "crp_unit", "ldh", "unit", "age"], ["crp", "ldh", "age", "sex"])
+    {'crp': 'crp_unit', 'ldh': 'unit'}
+    """
+    forms = list(map(_plain, names))
+    if not any(form.endswith((*_LIKELY, *_SURE)) for form in forms):
+        return {}
+    plain = dict(zip(reversed(forms), reversed(names), strict=True))
+    place = {name: number for number, name in reversed(list(enumerate(names)))}
+    found = {}
+    for value in values:
+        if value not in place:
+            continue
+        own = (f"{forms[place[value]]}{word}" for word in (*_LIKELY, "uom"))
+        after = place[value] + 1
+        if (beside := next((plain[name] for name in own if name in plain), None)) is not None:
+            found[value] = beside
+        elif after < len(names) and forms[after] in (*_SURE, *_LIKELY):
+            found[value] = names[after]
+    return found
 
 
 def unit_of_rows(names: Sequence[str], value: str) -> str | None:
