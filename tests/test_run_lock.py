@@ -83,8 +83,10 @@ def test_where_there_are_no_locks_nobody_is_kept_out(tmp_path: Path, monkeypatch
         raise OSError(95, "Operation not supported")
 
     monkeypatch.setattr("fcntl.flock", none)
+    entered = 0
     with alone_in(tmp_path), alone_in(tmp_path):
-        pass
+        entered += 1
+    assert entered == 1
 
 
 def test_a_fit_and_a_run_are_alone_in_their_folders(tmp_path: Path) -> None:

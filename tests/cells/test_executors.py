@@ -205,14 +205,16 @@ def test_who_runs_the_cells(
 
 def test_with_nothing_left_ray_never_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cells = [cell(number) for number in range(3)]
-    run_cells(cells, jobs.square, tmp_path)
+    done = run_cells(cells, jobs.square, tmp_path)
+    before = [done.result(one).stat().st_mtime_ns for one in cells]
 
     def started(*_: Any) -> None:
         pytest.fail("Ray was asked for")
 
     monkeypatch.setattr("mmlego.cells.on_ray.import_extra", started)
     for workers in (Workers(2), Workers(None), Workers(2, "10.0.0.1:6379")):
-        run_cells(cells, jobs.square, tmp_path, workers=workers)
+        again = run_cells(cells, jobs.square, tmp_path, workers=workers)
+        assert [again.result(one).stat().st_mtime_ns for one in cells] == before
 
 
 def test_without_ray_more_workers_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
