@@ -28,6 +28,7 @@ from mmlego.commands import (
     push,
     recipes,
     report,
+    train,
 )
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
@@ -86,7 +87,7 @@ def options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, example.example, init.init, check.check, recipes.schema),
-    "Make models": (plate.plate, make.train, make.merge, make.fuse, recipes.run),
+    "Make models": (plate.plate, train.train, make.merge, make.fuse, recipes.run),
     "Use models": (apply.predict, apply.evaluate, explain.explain, inspecting.inspect, push.push),
     "Measure": (experiments.bench, report.report),
 }

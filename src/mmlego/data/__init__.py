@@ -17,6 +17,7 @@ from mmlego.data.kinds.file_sources import FileSource
 from mmlego.data.kinds.fingerprint.preprocess import FingerprintPreprocessor
 from mmlego.data.kinds.fingerprint.source import FingerprintSource
 from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.graph.preprocess import GraphPreprocessor
 from mmlego.data.kinds.graph.source import GraphSource
 from mmlego.data.kinds.image.preprocess import ImagePreprocessor
@@ -28,7 +29,7 @@ from mmlego.data.kinds.sequence.preprocess import SequencePreprocessor
 from mmlego.data.kinds.sequence.source import SequenceSource
 from mmlego.data.kinds.series.preprocess import SeriesPreprocessor
 from mmlego.data.kinds.series.source import SeriesSource, StaticSource
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.table.source import TableSource
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.text.preprocess import TextPreprocessor

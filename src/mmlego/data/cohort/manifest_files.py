@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from mmlego.data.cohort.assembly import assemble, read_outcome
 from mmlego.data.cohort.manifest import Manifest, read_manifest
 from mmlego.data.kinds.expected import Expected
-from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.splits.rules import PatientGroups, doubts_of_groups, read_groups

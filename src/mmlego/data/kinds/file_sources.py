@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import model_validator
 
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.source import Source
 from mmlego.data.reading.ids import Formed, with_ids
 from mmlego.data.reading.joins import by_patient
 from mmlego.data.reading.missing import is_missing

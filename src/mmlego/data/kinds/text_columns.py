@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from mmlego.data.kinds.file_sources import OnError
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.source import Source
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.joins import by_patient, one_row_each, refuse_taken
 from mmlego.data.reading.missing import is_missing

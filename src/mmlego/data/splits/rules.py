@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.molecules import scaffold_groups
-from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.ids import IdForm, with_ids
 from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import near_miss

@@ -13,7 +13,7 @@ from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag
 from mmlego.data.kinds.bag.files import BagFile
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
 from mmlego.data.kinds.file_sources import FileSource, files_of
-from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from pydantic import model_validator
 
 from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.graph.attributes import choose, set_apart
 from mmlego.data.kinds.graph.edge_tables import graph_of_rows, pick_columns
 from mmlego.data.kinds.graph.graphml import read_graphml
@@ -16,7 +17,6 @@ from mmlego.data.kinds.graph.molecule import molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import BothWaysError, RawGraph
 from mmlego.data.kinds.molecules import complaint_of, says_missing
-from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.columns import read_types

@@ -6,10 +6,10 @@ import zlib
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.gene_rows import ABOUT_GENES
 from mmlego.data.kinds.omics.mutations import BARCODE, CLASS
 from mmlego.data.kinds.omics.text_matrix import find_header, open_text
-from mmlego.data.kinds.source import Folder
 from mmlego.errors import InputError
 from mmlego.wording import listed
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
-from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError

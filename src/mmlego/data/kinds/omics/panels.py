@@ -10,9 +10,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.gene_sets import read_gmt
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
-from mmlego.data.kinds.source import Folder
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.missing import is_missing
 from mmlego.errors import InputError

@@ -23,7 +23,7 @@ from mmlego.wording import counted, listed, meant
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmlego.data.kinds.source import Folder
+    from mmlego.data.kinds.folder import Folder
 
 
 class SampleFiles(FileSource):

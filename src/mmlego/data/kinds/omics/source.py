@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import OnError
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
 from mmlego.data.kinds.omics.gene_rows import GeneRows, dated_genes, numbered_genes
 from mmlego.data.kinds.omics.gene_sets import read_gmt
@@ -24,7 +25,7 @@ from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.panels import PanelKeys, SaidOfPanels
 from mmlego.data.kinds.omics.preprocess import OmicsPreprocessor
 from mmlego.data.kinds.omics.sample_files import SampleFiles
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole

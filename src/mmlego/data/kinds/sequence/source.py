@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
 from mmlego.data.kinds.molecules import complaint_of
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName, read_fasta
 from mmlego.data.kinds.sequence.preprocess import FASTA, SequencePreprocessor
-from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
 from mmlego.data.reading.missing import is_missing

@@ -21,7 +21,7 @@ from mmlego.wording import counted, label, meant
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mmlego.data.kinds.source import Folder
+    from mmlego.data.kinds.folder import Folder
 
 Unit: TypeAlias = Literal["seconds", "minutes", "hours", "days"]
 Floats: TypeAlias = NDArray[np.float64]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, FiniteFloat, model_validator
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.series.binning import Rule
 from mmlego.data.kinds.series.cells import stays_of_cells
 from mmlego.data.kinds.series.choices import check_patterns, fits
@@ -17,7 +18,6 @@ from mmlego.data.kinds.series.preprocess import QUANTILES, SeriesPreprocessor
 from mmlego.data.kinds.series.stay_source import StaySource
 from mmlego.data.kinds.series.stays import COLUMN, Stays
 from mmlego.data.kinds.series.taken import variables_in_short, variables_taken
-from mmlego.data.kinds.source import Folder
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short

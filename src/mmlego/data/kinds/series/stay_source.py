@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 from pydantic import Field, FiniteFloat, model_validator
 
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
 from mmlego.data.kinds.series.choices import check_patterns, choose, fits
 from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit
@@ -22,7 +23,7 @@ from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
 from mmlego.data.kinds.series.values import DOUBTED, NOTED, TOLD, CellRules, of_one_code
 from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
 from mmlego.data.kinds.series.windows import Window, check_window, within
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Texts
 from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
 from mmlego.data.reading.dialect import SEPARATORS

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PrivateAttr
 
 from mmlego.data.kinds.expected import RenamedTable
-from mmlego.data.kinds.source import Folder, Source
+from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.tabular.preprocess import TablePreprocessor
 from mmlego.data.kinds.tabular.taken import Taken, columns_taken, in_short

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 from pydantic import Field, PrivateAttr, model_validator
 
 from mmlego.data.kinds.file_sources import FileSource
-from mmlego.data.kinds.source import Folder
+from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.text.doubts import doubts_of_texts, doubts_of_words, no_text
 from mmlego.data.kinds.text.preprocess import COLUMN, COPIES, MODELS, MOST_BYTES, WORDS, TextPreprocessor
 from mmlego.data.kinds.text.tokenizing import find_model

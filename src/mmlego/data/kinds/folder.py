@@ -1,0 +1,196 @@
+"""The files of a manifest, as a kind reads them: found by name, each table opened once, ids in their form."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mmlego.data.kinds.expected import Expected, RenamedTable
+from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
+from mmlego.data.reading.places import Places
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.tables import TableFile
+from mmlego.data.reading.units import two_units, unit_columns
+from mmlego.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Folder:
+    """The files of a manifest: found by name in its folder or under its roots, each table read once.
+
+    Parameters
+    ----------
+    places
+        Where the files may lie.
+    key
+        The column of patient ids.
+    home
+        The folder of the manifest: caches lie there, for data may not be written to.
+    patients
+        The patients with an outcome, where that is known: whose a file is may hang on it.
+    form
+        The form of the patient ids; None: as the files have them.
+    """
+
+    def __init__(
+        self,
+        places: Places,
+        key: str,
+        *,
+        home: Path,
+        patients: Collection[str] | None = None,
+        form: IdForm | None = None,
+    ) -> None:
+        self.places, self.key, self.home, self.patients, self.form = places, key, home, patients, form
+        self.expected = Expected()
+        self.everybody = False  # whether files of others than these patients count, too, where their names tell whose
+        self._tables: dict[tuple[Path, str | None], TableFile] = {}
+
+    @property
+    def path(self) -> Path:
+        """The first of the folders in which files are looked for."""
+        return self.places.roots[0]
+
+    @property
+    def allow_outside(self) -> bool:
+        """Whether files may lie anywhere."""
+        return self.places.allow_outside
+
+    def file(self, name: str, *, folders: bool = False) -> Path:
+        """Return the path of a file (or, if ``folders``, of a folder), checked to lie where files may lie."""
+        return self.places.file(name, folders=folders)
+
+    def table(self, name: str, *, text: Collection[str] = (), only: Collection[str] | None = None) -> pd.DataFrame:
+        """Return a table, its key in the form that is declared; one file may hold all modalities and the outcome.
+
+        Parameters
+        ----------
+        name
+            The file, relative to the folder.
+        text
+            Columns that hold text whatever they look like, as ids, paths, classes and groups do: ``007`` stays
+            ``007``, ``None`` and ``NA`` are words, and only an empty cell is missing. The key always does.
+        only
+            The columns that are wanted beside the key, as names or globs; None: all.
+        """
+        if self.form is not None and self.key in text:
+            raise InputError(
+                f"the key {self.key!r} of {name!r} is what is read, and has another form as an id",
+                remedy="Leave id: out of this section, or name another column.",
+            )
+        return with_ids(self.opened(name).frame(text, only), self.key, self.form, name)
+
+    def unit_doubts(self, name: str, frame: pd.DataFrame, columns: Collection[str]) -> list[str]:
+        """Return which columns of numbers are in two units, which a column beside them says, in a clause each.
+
+        Parameters
+        ----------
+        name
+            The file, as :meth:`table` takes it.
+        frame
+            What that returned of it, with these columns.
+        columns
+            Those of numbers.
+        """
+        names = list(self.opened(name).names)
+        beside = unit_columns(names, columns)
+        words = {unit for unit in beside.values() if unit != self.key}
+        if not words:
+            return []
+        units = self.table(name, text=words, only=words)
+        found = []
+        for column, unit in beside.items():
+            if unit in words:
+                known = frame[column].notna() & units[unit].notna()
+                found.append(
+                    two_units(frame.loc[known, column].map(lambda _, name=column: name), units.loc[known, unit])
+                )
+        return [doubt for doubt in found if doubt is not None]
+
+    @property
+    def notes(self) -> list[Dropped]:
+        """What was unusual about the tables that were read, each with the name of its file."""
+        tables = [(place.name, table) for (place, _), table in self._tables.items()]
+        doubts = [Doubtful(name, doubt) for name, table in tables for doubt in table.doubts]
+        return [*(Noted(name, note) for name, table in tables for note in table.notes), *doubts]
+
+    def opened(self, name: str) -> TableFile | RenamedTable:
+        """Return a table whose columns are known, and none of which need have been read.
+
+        Where a model expects other names, the columns have these.
+
+        Parameters
+        ----------
+        name
+            The file, relative to the folder; of ``.xlsx`` with several sheets ``data.xlsx#sheet``.
+        """
+        book, mark, title = name.rpartition("#")
+        sheet = title if mark and book.lower().endswith(".xlsx") else None
+        place = self.file(name if sheet is None else book)
+        if (place, sheet) not in self._tables:
+            self._tables[place, sheet] = TableFile(place, self.key, sheet=sheet, patients=self.patients)
+        table = self._tables[place, sheet]
+        return RenamedTable(table, self.expected) if self.expected.aliases else table
+
+    def of(self, form: IdForm | None) -> Folder:
+        """Return this folder as a section sees it, whose ids are of a form of their own; None: of that of all.
+
+        Parameters
+        ----------
+        form
+            The form.
+        """
+        if form is None:
+            return self
+        other = copy.copy(self)
+        other.form = form
+        return other
+
+    def expecting(self, expected: Expected) -> Folder:
+        """Return this folder as it is read for a model.
+
+        Parameters
+        ----------
+        expected
+            What the model expects of the modality that is read.
+        """
+        other = copy.copy(self)
+        other.expected = expected
+        return other
+
+    def as_written(self) -> Folder:
+        """Return this folder with the ids as the files have them: names of files may be made of them."""
+        other = copy.copy(self)
+        other.form = None
+        return other
+
+    def ids(self, ids: Sequence[object], where: str) -> list[str]:
+        """Return patient ids as a file has them in the form that is declared for it.
+
+        Parameters
+        ----------
+        ids
+            The ids, none missing.
+        where
+            The modality, for messages.
+
+        Raises
+        ------
+        InputError
+            If two become one that should not.
+        """
+        return formed(ids, self.form, where)
+
+    def ids_of_rows(self, ids: Sequence[object], where: str) -> list[str | None]:
+        """Return patient ids of rows in the form that is declared for them, None where a row is nobody's.
+
+        Parameters
+        ----------
+        ids, where
+            As :meth:`ids` takes them; ids may be missing.
+        """
+        return formed_rows(ids, self.form, where)
