@@ -17,7 +17,7 @@ import yaml
 import mmlego
 from mmlego import CheckpointError, InputError, LegoBlock, LegoMerge, LegoWarning
 from mmlego.hub import FILES, push
-from mmlego.recipes import block_hash, running
+from mmlego.recipes import block_hash, keeping
 from mmlego.tasks import Survival
 from tests.bricks import plate, table_block
 from tests.hub_server import Hub, serving, take_for_hub
@@ -271,13 +271,13 @@ def test_a_branch_that_moves_while_a_recipe_runs(hub: Hub, tmp_path: Path, monke
     first = saved(tmp_path)
     commit = sent(tmp_path)
     (tmp_path / "recipe.yaml").write_text("blocks:\n  rna: {hub: a/rna, revision: main}\n")
-    original = running.block_hash
+    original = keeping.block_hash
 
     def moved(place: Path) -> str:
         hub.branches["a/rna", "main"] = "0" * 40
         return original(place)
 
-    monkeypatch.setattr(running, "block_hash", moved)
+    monkeypatch.setattr(keeping, "block_hash", moved)
     with inside(tmp_path):
         done("run", "recipe.yaml", "-o", "model")
     assert mmlego.load(tmp_path / "model" / "merge").card.parents[0].endswith(f"a/rna@{commit}")
