@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from mmlego.wording import label, listed
@@ -12,13 +12,31 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Columns that say the unit of a value, as MIMIC, eICU and OMOP call them; and such as may be wards.
-_SURE = ("valueuom", "uom", "labmeasurenamesystem", "labmeasurenameinterface", "unitsourcevalue", "unitconceptid")
+_SURE = (
+    "valueuom",
+    "uom",
+    "labmeasurenamesystem",
+    "labmeasurenameinterface",
+    "unitsourcevalue",
+    "unitconceptid",
+    "unitofmeasure",
+    "valueunit",
+    "valueunits",
+    "resultunit",
+    "resultunits",
+    "valuequantityunit",
+    "ucum",
+    "ucumcode",
+)
 _LIKELY = ("unit", "units", "einheit", "unite")
+_CDISC = ("orres", "stresn")  # LBORRES has its unit in LBORRESU, LBSTRESN in LBSTRESU
 _LIKE_UNITS = re.compile(
     r".*[/%°^].*|[munpfdckµμ]?(g|l|mol|m|eq|iu|u|s|pa|osm|cal|j)|mmhg|cmh2o|kg|lbs?|oz|in|inch(es)?|ft|bpm|[cfk]|"
     r"(sec|min|hour|day|week|month|year)s?|h|d|ratio|fraction|percent",
     re.IGNORECASE,
 )
+
+_ENDED = re.compile(r"(?P<name>.+?)(//(?P<code>(?:(?!//).)+)|\s*[\[(](?P<bracket>[^\[\]()]+)[\])])")
 
 
 def unit_column(names: Sequence[str], value: str) -> str | None:
@@ -57,7 +75,7 @@ def unit_columns(names: Sequence[str], values: Collection[str]) -> dict[str, str
     {'crp': 'crp_unit', 'ldh': 'unit'}
     """
     forms = list(map(_plain, names))
-    if not any(form.endswith((*_LIKELY, *_SURE)) for form in forms):
+    if not any(form.endswith((*_LIKELY, *_SURE, "orresu", "stresu")) for form in forms):
         return {}
     plain = dict(zip(reversed(forms), reversed(names), strict=True))
     place = {name: number for number, name in reversed(list(enumerate(names)))}
@@ -65,7 +83,9 @@ def unit_columns(names: Sequence[str], values: Collection[str]) -> dict[str, str
     for value in values:
         if value not in place:
             continue
-        own = (f"{forms[place[value]]}{word}" for word in (*_LIKELY, "uom"))
+        form = forms[place[value]]
+        own = [f"{form}{word}" for word in (*_LIKELY, "uom")]
+        own += [f"{form}u", f"{form[:-1]}u"] if form.endswith(_CDISC) else []
         after = place[value] + 1
         if (beside := next((plain[name] for name in own if name in plain), None)) is not None:
             found[value] = beside
@@ -116,13 +136,36 @@ def two_units(variables: pd.Series, units: pd.Series, wanted: Collection[str] | 
     import pandas as pd
 
     counts = pd.DataFrame({"what": variables.to_numpy(), "unit": units.to_numpy()}).value_counts(sort=False)
+    pairs = zip(counts.index.tolist(), counts.tolist(), strict=True)
+    often = {(str(label(what)), str(label(unit))): int(count) for (what, unit), count in pairs}
+    return mixed_units(often, wanted, sure=_plain(str(units.name)) in _SURE)
+
+
+def mixed_units(
+    counts: Mapping[tuple[str, str], int], wanted: Collection[str] | None = None, *, sure: bool = False
+) -> str | None:
+    """Return which variables are in two units, as :func:`two_units` does.
+
+    Parameters
+    ----------
+    counts
+        How often each unit stands beside values of each variable.
+    wanted
+        The variables that are looked at; None: all.
+    sure
+        Whether whatever stands there is a unit; else it has to look like one.
+
+    Examples
+    --------
+    >>> mixed_units({("Temp", "C"): 9, ("Temp", "F"): 1, ("Temp", ""): 2})
+    "two units of one variable, whose numbers count as if of one (Temp: 'C' 9×, 'F' 1×): convert them"
+    """
     found: dict[str, dict[str, tuple[str, int]]] = {}
-    for (what, unit), count in zip(counts.index.tolist(), counts.tolist(), strict=True):
-        word, forms = str(label(unit)).strip(), found.setdefault(str(label(what)), {})
+    for (what, unit), count in counts.items():
+        word, forms = unit.strip(), found.setdefault(what, {})
         if word:
             first, before = forms.get(_form(word), (word, 0))
             forms[_form(word)] = (first, before + count)
-    sure = _plain(str(units.name)) in _SURE
     mixed = {
         what: sorted(forms.values(), key=lambda pair: -pair[1])
         for what, forms in found.items()
@@ -134,6 +177,29 @@ def two_units(variables: pd.Series, units: pd.Series, wanted: Collection[str] | 
         return None
     said = listed(f"{what}: {listed(f'{word!r} {count}×' for word, count in words)}" for what, words in mixed.items())
     return f"two units of one variable, whose numbers count as if of one ({said}): convert them"
+
+
+def units_in_names(names: Iterable[str]) -> str | None:
+    """Return which names differ in the unit alone that they end with, as codes of MEDS do; None if none do.
+
+    Parameters
+    ----------
+    names
+        Those of variables, as ``LAB//50912//mg/dL`` or ``Temp [C]``.
+
+    Examples
+    --------
+    >>> units_in_names(["LAB//50912//mg/dL", "LAB//50912//umol/L", "LAB//50971//mEq/L", "Temp [C]"])
+    "variables that differ in their unit alone (LAB//50912: 'mg/dL', 'umol/L')"
+    """
+    found: dict[str, dict[str, str]] = {}
+    for name in names:
+        if ended := _ENDED.fullmatch(name):
+            unit = (ended["code"] or ended["bracket"]).strip()
+            if _LIKE_UNITS.fullmatch(unit):
+                found.setdefault(ended["name"].strip(), {}).setdefault(_form(unit), unit)
+    said = [f"{name}: {listed(map(repr, units.values()))}" for name, units in found.items() if len(units) > 1]
+    return f"variables that differ in their unit alone ({listed(said, 4)})" if said else None
 
 
 def _plain(name: str) -> str:

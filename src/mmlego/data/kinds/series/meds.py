@@ -11,9 +11,10 @@ import numpy as np
 
 from mmlego.data.kinds.series.clocks import Floats, Form, IndexOf, dates_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
-from mmlego.data.kinds.series.values import CellRules, Words
+from mmlego.data.kinds.series.values import DOUBTED, CellRules, Words
 from mmlego.data.kinds.series.windows import TIMELESS
 from mmlego.data.reading.date_doubts import check_zones
+from mmlego.data.reading.units import two_units, unit_of_rows
 from mmlego.errors import InputError, fault
 from mmlego.extras import import_extra
 from mmlego.wording import counted, listed, meant
@@ -91,6 +92,7 @@ class MedsShards:
         words = Words(self.rules)
         value = words.settled("", value)
         notes += [note.removeprefix(f"{where}: ") for note in words.notes(where)]
+        doubts = self._units(rows, value)
         odd = self._odd(rows, value, code, where)
         if odd.any():
             left = rows["patient"].isin(set(rows["patient"][odd])).to_numpy()
@@ -108,8 +110,17 @@ class MedsShards:
             variable=code[kept].astype(np.int32)[order],
             time=time[kept][order],
             value=value[kept].astype(np.float32)[order],
-            skipped=tuple(f"{where}: {note}" for note in notes),
+            skipped=(*(f"{where}: {note}" for note in notes), *(f"{DOUBTED}{where}: {doubt}" for doubt in doubts)),
         )
+
+    def _units(self, rows: pd.DataFrame, value: Floats) -> list[str]:
+        """Return the doubt that a code has values in two units, which stand in a column beside them."""
+        known = rows["unit"].notna().to_numpy() & ~np.isnan(value)
+        if not known.any():
+            return []
+        wanted = {str(name) for name in rows["code"][known].unique() if self.rules.cares(str(name))}
+        doubt = two_units(rows["code"][known], rows["unit"][known], wanted)
+        return [] if doubt is None else [doubt]
 
     def _hours(self, rows: pd.DataFrame, dates: Mapping[str, np.datetime64]) -> Floats:
         start = np.array([dates[patient] for patient in rows["patient"]], "M8[us]")
@@ -149,13 +160,15 @@ class MedsShards:
                     known = "columns subject_id, time, code and numeric_value, as MEDS has them"
                     raise InputError(f"{file.name!r} has no column {name!r}", expected=known, remedy=meant(name, names))
             valued = "numeric_value" in names
-            table = parquet.read_table(file, columns=[*needed, *(["numeric_value"] if valued else [])])
+            unit = unit_of_rows([name for name in names if name not in needed], "numeric_value") if valued else None
+            wanted = [*needed, *(["numeric_value"] if valued else []), *([] if unit is None else [unit])]
+            table = parquet.read_table(file, columns=wanted)
             ids = compute.cast(table.column(self.patient), pa.string())
             if self.patients is not None:
                 here = ids.unique().to_pylist()
                 formed = zip(here, here if self.form is None else self.form(here), strict=True)
-                wanted = [raw for raw, patient in formed if patient in self.patients]
-                kept = compute.is_in(ids, pa.array(wanted, pa.string()))
+                mine = [raw for raw, patient in formed if patient in self.patients]
+                kept = compute.is_in(ids, pa.array(mine, pa.string()))
                 table, ids = table.filter(kept), ids.filter(kept)
             time = table.column("time")
             if not (pa.types.is_timestamp(time.type) or pa.types.is_date(time.type) or pa.types.is_null(time.type)):
@@ -163,14 +176,14 @@ class MedsShards:
             if isinstance(self.index, IndexOf) and not pa.types.is_null(time.type):
                 zone = {getattr(time.type, "tz", None) is not None}
                 check_zones({"time": zone, "the index dates": self.index.zones}, "index")
-            return _framed(ids, compute.cast(time, pa.timestamp("us"), safe=False), table, valued=valued)
+            return _framed(ids, compute.cast(time, pa.timestamp("us"), safe=False), table, unit, valued=valued)
         except (OSError, ValueError, pa.ArrowException) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"cannot read the table {file.name!r} ({error})", expected="Parquet") from error
 
 
-def _framed(ids: Any, time: Any, table: Any, *, valued: bool) -> pd.DataFrame:
+def _framed(ids: Any, time: Any, table: Any, unit: str | None, *, valued: bool) -> pd.DataFrame:
     import pandas as pd
 
     value = table.column("numeric_value").to_numpy() if valued else np.full(len(ids), np.nan)
@@ -180,5 +193,6 @@ def _framed(ids: Any, time: Any, table: Any, *, valued: bool) -> pd.DataFrame:
             "time": time.to_numpy(),
             "code": table.column("code").to_pandas().astype(object),
             "value": np.asarray(value, dtype=np.float64),
+            "unit": None if unit is None else table.column(unit).to_pandas().astype(object),
         }
     )

@@ -34,12 +34,13 @@ from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.signs import refuse_dotted
 from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.data.reading.tables import TableFile
+from mmlego.data.reading.units import units_in_names
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
-READING = 5  # counts up when other values are read of the same bytes: what was cached before does not count
+READING = 6  # counts up when other values are read of the same bytes: what was cached before does not count
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
@@ -216,7 +217,10 @@ class StaySource(Source):
         if absent:
             notes.append(Noted(modality, f"{counted(len(absent), 'variable')} not there ({listed(absent)})"))
         kept = [name for name in names if not fits(name, gone)]
-        return kept, [*notes, *doubts_of_names([name for name in kept if name in found.names], modality, "a variable")]
+        there = [name for name in kept if name in found.names]
+        if apart := units_in_names(there):
+            notes.append(Noted(modality, f"{apart}, each of its own"))
+        return kept, [*notes, *doubts_of_names(there, modality, "a variable")]
 
     def narrowed(self, found: Stays, names: Sequence[str], modality: str) -> tuple[Stays, list[Dropped]]:
         """Return what was measured of some variables in the window, and notes of what was left out.

@@ -16,6 +16,7 @@ import numpy as np
 from mmlego.data.kinds.series.clocks import Clock
 from mmlego.data.kinds.series.stays import LARGEST, Codes, OnError, Stays, Times, Values
 from mmlego.data.kinds.series.values import CellRules, Words
+from mmlego.data.kinds.series.wide_units import WideUnits
 from mmlego.data.reading.joins import DEFAULTS, row_numbers
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import near_files, told
@@ -92,7 +93,7 @@ class WideFiles:
         InputError
             If a file cannot be read, or holds words where numbers belong, under ``on_error="raise"``.
         """
-        words, codes = Words(self.rules), dict[str, int]()
+        words, codes, units = Words(self.rules), dict[str, int](), WideUnits(self.rules)
         parts: list[_Part] = []
         skipped: list[str] = []
         numbering: dict[str, bool] = {}  # columns that number the rows of each file, as R calls them
@@ -107,7 +108,7 @@ class WideFiles:
                 if owner is None or not self.clock.knows(owner):
                     (nobody if owner is None else undated).append(name)
                     continue
-                found = self._part(owner, header, rows, words, codes)
+                found = self._part(owner, header, rows, words, codes, units)
             except ValueError as error:
                 what = f"{PurePosixPath(name).name}: {error}"
                 if self.on_error == "raise":
@@ -136,7 +137,7 @@ class WideFiles:
         numbered = [name for name, up in numbering.items() if up]
         if numbered:
             skipped.append(f"{where}: {listed(numbered)}, which numbers the rows")
-        stays = _joined(parts, codes, (*skipped, *words.notes(where)))
+        stays = _joined(parts, codes, (*skipped, *words.notes(where), *units.notes(where)))
         return stays.only([name for name in stays.names if name not in numbered]) if numbered else stays
 
     def _owners(self, names: Sequence[str], where: str) -> dict[str, str | None]:
@@ -162,8 +163,18 @@ class WideFiles:
             owner = ids.pop()
         return owner, header, rows
 
-    def _part(self, owner: str, header: list[str], rows: list[list[str]], words: Words, codes: dict[str, int]) -> _Part:
-        columns = dict(zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True))
+    def _part(
+        self,
+        owner: str,
+        header: list[str],
+        rows: list[list[str]],
+        words: Words,
+        codes: dict[str, int],
+        units: WideUnits,
+    ) -> _Part:
+        columns: dict[str, Sequence[str]] = dict(
+            zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True)
+        )
         columns.pop(self.key, None)
         texts = columns.pop(self.clock.column)
         time = self.clock.of_texts(texts, owner)
@@ -171,7 +182,7 @@ class WideFiles:
             odd = texts[int(np.isnan(time).argmax())]
             raise ValueError(f"{self.clock.column} is {odd!r}, no time{self.clock.expected}")
         kinds, values = [], []
-        for variable, cells in columns.items():
+        for variable, cells in units.taken_out(columns).items():
             if not _UNNAMED.fullmatch(variable):  # row numbers, which nobody named
                 kinds.append(codes.setdefault(variable, len(codes)))
                 values.append(words.numbers(variable, cells))
@@ -250,14 +261,15 @@ class WideColumns:
                 )
             )
         gone = set(number[wrong].tolist())
-        variables = [name for name in names if name not in (*own, *numbered)]
+        units = WideUnits(self.rules)
+        variables = list(units.taken_out({name: table[name] for name in names if name not in (*own, *numbered)}))
         values = np.empty((len(table), len(variables)))
         for place, name in enumerate(variables):
             values[:, place], odd = self._numbers(table[name], words)
             gone |= set(number[odd].tolist())
         if len(words) and on_error == "raise":
             fault(words.error(where))
-        notes = [*without, *words.notes(where)]
+        notes = [*without, *words.notes(where), *units.notes(where)]
         if named := [name for name in numbered if not _UNNAMED.fullmatch(name)]:
             notes.append(f"{where}: {listed(named)}, which numbers the rows")
         if gone:
