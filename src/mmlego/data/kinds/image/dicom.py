@@ -12,6 +12,7 @@ import numpy as np
 
 from mmlego.data.kinds.image.codestream import check_decoder, check_size
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, refuse_large
+from mmlego.data.kinds.image.meanings import doubts_of, first_of, part_of, unit_of
 from mmlego.data.kinds.image.stacks import ONE_EACH, TELLING, Slice
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
@@ -98,15 +99,10 @@ def open_dicom(path: Path, file: BinaryIO, most: int, *, volume: bool) -> ImageF
         None if number is None else int(number),
         bits=_bits(found),
         slices=_slices(found, frames, path.name) if volume else (),
+        doubts=doubts_of(found, volume=volume),
         owner=str(found.get("PatientID") or "").strip(),
-        unit=_unit(found),
+        unit=unit_of(found),
     )
-
-
-def _unit(found: Any) -> str:
-    """Return the unit of the values; nothing where it is not told, or as US, unspecified."""
-    units = (str(found.get(name) or "").strip() for name in ("Units", "DoseUnits", "RescaleType"))
-    return next((unit for unit in units if unit not in ("", "US")), "")
 
 
 def _bytes(found: Any, frames: int, shape: tuple[int, int]) -> float:
@@ -156,7 +152,7 @@ def _classic(found: Any, name: str) -> Slice:
         _numbers(found, "ImageOrientationPatient", 6, name),
         _numbers(found, "PixelSpacing", 2, name),
         _between(found),
-        _marks((found, mark) for mark in (*ONE_EACH, *TELLING)),
+        (*_marks((found, mark) for mark in (*ONE_EACH, *TELLING)), ("Units", unit_of(found))),
     )
 
 
@@ -170,7 +166,7 @@ def _enhanced(found: Any, group: Any, shared: Any, name: str) -> Slice:
         _numbers(turned or found, "ImageOrientationPatient", 6, name),
         _numbers(measures, "PixelSpacing", 2, name),
         _between(measures),
-        _marks(pair for pair in marks if pair[0] is not None),
+        (*_marks(pair for pair in marks if pair[0] is not None), ("Units", unit_of(found, group, shared))),
     )
 
 
@@ -251,13 +247,3 @@ def _marks(pairs: Iterable[tuple[Any, str]]) -> tuple[tuple[str, str], ...]:
 def _list(value: Any) -> list[Any]:
     """Return the values of an element, which pydicom gives bare where it is one."""
     return list(value) if isinstance(value, Sequence) and not isinstance(value, str) else [value]
-
-
-def first_of(sequence: Any) -> Any:
-    """Return the first item of a sequence of DICOM; None if it is empty or not there."""
-    return sequence[0] if sequence else None
-
-
-def part_of(name: str, *groups: Any) -> Any:
-    """Return a part of the description of frames, from the first group that has it; None if none has."""
-    return next((first_of(group.get(name)) for group in groups if group is not None and group.get(name)), None)

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.image.dicom import GREY, first_of, part_of
-from mmlego.data.kinds.image.image_file import EXTRA, ImageFile
+from mmlego.data.kinds.image.dicom import GREY
+from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, check_finite
+from mmlego.data.kinds.image.meanings import first_of, part_of
+from mmlego.data.kinds.image.padding import padding_of
 from mmlego.extras import import_extra
 
 
@@ -16,7 +18,7 @@ def dicom_frames(file: ImageFile) -> NDArray[np.float32]:
     """Return the frames of a DICOM file ``(n, h, w)``, of colours ``(n, h, w, 3)``, in the order of the file.
 
     Each frame is scaled by its own slope and intercept, a grid of doses by its scale. Where small values are bright
-    (MONOCHROME1) the stored values are turned around first, those of signed pixels about −½.
+    (MONOCHROME1) the stored values are turned around first, those of signed pixels about −½. Padding is NaN.
 
     Parameters
     ----------
@@ -25,6 +27,8 @@ def dicom_frames(file: ImageFile) -> NDArray[np.float32]:
 
     Raises
     ------
+    InputError
+        If a value that was measured is not finite.
     MissingExtraError
         If pydicom is not installed.
     """
@@ -36,8 +40,19 @@ def dicom_frames(file: ImageFile) -> NDArray[np.float32]:
     if tone not in GREY:
         return np.asarray(array.reshape(-1, *file.shape[-2:], 3), dtype=np.float32)
     array = array.reshape(-1, *file.shape[-2:])
+    padded = padding_of(array, found, file.path.name)
+    scaled = _in_units(array, found, pixels)
+    check_finite(scaled if padded is None else scaled[~padded], file)
+    if padded is not None:
+        scaled[padded] = np.nan
+    return scaled
+
+
+def _in_units(array: NDArray[Any], found: Any, pixels: Any) -> NDArray[np.float32]:
+    """Return stored values in their own units, small values dark."""
+    tone = str(found.get("PhotometricInterpretation", "MONOCHROME2"))
     if "ModalityLUTSequence" in found:
-        looked_up = np.asarray(pixels.apply_modality_lut(array, found), dtype=np.float32)
+        looked_up = np.array(pixels.apply_modality_lut(array, found), dtype=np.float32)
         most = 2 ** int(found.ModalityLUTSequence[0].LUTDescriptor[2]) - 1
         return looked_up if tone == "MONOCHROME2" else most - looked_up
     if tone == "MONOCHROME1":

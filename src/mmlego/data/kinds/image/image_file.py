@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, TypeAlias
+from typing import Any, Literal, Self, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
 
 from mmlego.data.kinds.image.stacks import Grid, Slice
 from mmlego.data.reading.fingerprints import file_fingerprint
@@ -110,6 +113,25 @@ def reading(path: Path) -> Iterator[None]:
         raise
     except Exception as error:  # parsers of images raise whatever they like
         raise InputError(f"cannot read {path.name!r} ({first_line(error)})", expected="a whole image") from error
+
+
+def check_finite(array: NDArray[Any], file: ImageFile) -> None:
+    """Refuse NaN and infinite values.
+
+    Parameters
+    ----------
+    array
+        Values of pixels.
+    file
+        Whose they are.
+
+    Raises
+    ------
+    InputError
+        If there are any.
+    """
+    if not np.isfinite(array).all():
+        raise InputError(f"{file.path.name!r} holds NaN or infinite values", expected="finite numbers")
 
 
 def refuse_large(path: Path, shape: tuple[int, ...], most: int) -> None:

@@ -112,6 +112,11 @@ class ImagePlan(BaseModel):
         return 2 if len(self.size) == 2 else 3
 
     @property
+    def noun(self) -> str:
+        """What each is called."""
+        return "image" if self.dims == 2 else "volume"
+
+    @property
     def channels(self) -> int:
         """How many colours there are."""
         return 3 if self.colour == "rgb" else 1

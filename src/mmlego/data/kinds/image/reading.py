@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from mmlego.data.kinds.image.dicom_pixels import dicom_frames
-from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, reading
+from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, check_finite, reading
+from mmlego.data.kinds.image.padding import without_padding
 from mmlego.data.kinds.image.pictures import FORMATS
 from mmlego.data.kinds.image.stacks import Grid, grid_of
-from mmlego.errors import InputError
 from mmlego.extras import import_extra
 
 Colour = Literal["grey", "rgb"]
@@ -23,7 +23,7 @@ def read_image(file: ImageFile, colour: Colour) -> torch.Tensor:
     """Return an image, float32 ``(ch, h, w)``, upright.
 
     Grey images become RGB by repetition, coloured ones grey by luminance. DICOM comes in its own units (slope and
-    intercept applied); where small values are bright, it is inverted.
+    intercept applied); where small values are bright, it is inverted. Padding is as dark as its darkest pixel.
 
     Parameters
     ----------
@@ -38,10 +38,10 @@ def read_image(file: ImageFile, colour: Colour) -> torch.Tensor:
         If the file cannot be read.
     """
     with reading(file.path):
-        array = _picture(file, colour) if file.form == "picture" else dicom_frames(file)[0]
+        array = _picture(file, colour) if file.form == "picture" else _unpadded(file)
         pixels = torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         pixels = pixels[None] if pixels.ndim == 2 else pixels.movedim(-1, 0)  # (ch, h, w)
-        _check_finite(array, file)
+        check_finite(array, file)
     if colour == "grey" and len(pixels) > 1:
         weights = torch.tensor([0.299, 0.587, 0.114])  # of red, green and blue in luminance, ITU-R BT.601
         pixels = torch.einsum("chw,c->hw", pixels[:3], weights)[None]
@@ -88,8 +88,7 @@ def look_through(files: Sequence[ImageFile]) -> None:
             read_image(file, "rgb")
         else:
             with reading(file.path):
-                for frame in dicom_frames(file):
-                    _check_finite(frame, file)
+                dicom_frames(file)  # which refuses values that are not finite
 
 
 def place_of(files: Sequence[ImageFile]) -> Grid:
@@ -116,7 +115,7 @@ def _nifti(file: ImageFile) -> NDArray[np.float32]:
     nibabel = import_extra("nibabel", f"reading {file.path.name!r}", EXTRA)
     with reading(file.path):
         array = np.asarray(nibabel.load(file.path).dataobj).reshape(file.shape, order="A").astype(np.float32)
-    _check_finite(array, file)
+    check_finite(array, file)
     return array
 
 
@@ -128,13 +127,12 @@ def _stack(files: Sequence[ImageFile], grid: Grid) -> NDArray[np.float32]:
         with reading(file.path):
             for _, frame in zip(file.slices, dicom_frames(file), strict=True):
                 planes[next(ranks)] = frame
-                _check_finite(frame, file)
-    return planes.transpose(2, 1, 0)
+    name = files[0].path.name if len(files) == 1 else files[0].path.parent.name
+    return without_padding(planes, name).transpose(2, 1, 0)
 
 
-def _check_finite(array: NDArray[Any], file: ImageFile) -> None:
-    if not np.isfinite(array).all():
-        raise InputError(f"{file.path.name!r} holds NaN or infinite values", expected="finite numbers")
+def _unpadded(file: ImageFile) -> NDArray[np.float32]:
+    return without_padding(dicom_frames(file)[0], file.path.name)
 
 
 def _picture(file: ImageFile, colour: Colour) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from mmlego.data.kinds.image.drafting import draft_image, draft_volume
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.headers import header_doubts
 from mmlego.data.kinds.image.image_file import ImageFile
+from mmlego.data.kinds.image.meanings import OF_VALUES, meaning_notes
 from mmlego.data.kinds.image.nifti import NO_UNIT
 from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, TRANSPARENT
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
@@ -69,6 +70,7 @@ class PictureSource(FileSource):
         """Return the files of each patient; headers that name another patient, or two units, are doubted."""
         frame, notes = super().read(folder, modality, taken)
         files = {who: picture.files for who, picture in files_of(frame, COLUMN).items()}
+        notes += meaning_notes(files, modality, self.plan().noun)
         return frame, [*notes, *(Doubtful(modality, text, who) for text, who in header_doubts(files))]
 
     def look(self, part: tuple[ImageFile, ...]) -> None:
@@ -150,9 +152,7 @@ class ImageSource(PictureSource):
         coloured = sum(IN_COLOUR in picture.files[0].doubts for picture in pictures.values())
         if coloured and self.colour == "grey":
             notes.append(Noted(modality, f"{counted(coloured, 'image')} in colour read as grey: colour: rgb keeps it"))
-        through = tuple(
-            who for who, picture in files_of(frame, COLUMN).items() if TRANSPARENT in picture.files[0].doubts
-        )
+        through = tuple(who for who, picture in pictures.items() if TRANSPARENT in picture.files[0].doubts)
         if through:
             text = "with transparent pixels, whose colours count as if they could be seen"
             remedy = "save them without transparency, on the background that is meant"
@@ -252,6 +252,8 @@ class VolumeSource(PictureSource):
         for patient, picture in files_of(frame, COLUMN).items():
             alone = (ONE_SLICE,) if len(picture.files) == 1 and _is_slice(picture.files) else ()
             for doubt in (*picture.files[0].doubts, *alone):
+                if doubt in OF_VALUES:  # told already
+                    continue
                 doubtful.setdefault(doubt, []).append(patient)
         for doubt, patients in doubtful.items():
             if self.spacing is not None or doubt != NO_UNIT:

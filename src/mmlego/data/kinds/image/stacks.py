@@ -32,6 +32,7 @@ ONE_EACH = (
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
     "ConvolutionKernel",
+    "Units",
 )
 # What tells slices of one place apart, and may well differ from place to place.
 TELLING = (
