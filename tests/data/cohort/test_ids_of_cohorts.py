@@ -62,7 +62,7 @@ def test_a_section_has_a_form_of_its_own(tmp_path: Path) -> None:
 def test_barcodes_of_samples_become_patients_and_rows_of_one_follow_the_rule(tmp_path: Path) -> None:
     path = write(tmp_path, "TCGA-AA-{:04d}-01A", "TCGA-AA-{:04d}")
     with (tmp_path / "x.csv").open("a") as file:
-        file.write("TCGA-AA-0060-11A,999\n")
+        file.write("TCGA-AA-0060-02A,999\n")
     manifest = yaml.safe_load(path.read_text())
     manifest["modalities"]["x"]["id"] = {"length": 12}
     path.write_text(yaml.safe_dump(manifest))

@@ -206,7 +206,8 @@ def _read(
     files.patients = None if outcome is None else frozenset(outcome.index)
     tables = {}
     for modality, source in manifest.modalities.items():
-        read = report.attempt(partial(source.read, files.of(source.id), modality, columns), modality)
+        here = files.of_section(source.id, source.rows_where())
+        read = report.attempt(partial(source.read, here, modality, columns), modality)
         if read is not None and len(read[0]):
             tables[modality] = read[0]
             notes = [*notes, *read[1]]

@@ -160,8 +160,9 @@ class Cohort(CohortTable):
         tables = {}
         for modality, frame in frames.items():
             source = sources[modality]
-            tables[modality], found = source.choose(with_ids(frame, key, source.id, modality), key, modality, columns)
-            notes += found
+            frame, left = source.own_rows(frame, key, modality)
+            tables[modality], found = source.choose(frame, key, modality, columns)
+            notes += [*left, *found]
         patients, chosen, known, lost = assemble(tables, followed)
         return cls(name, patients, chosen, known, spec, sources, (*notes, *lost))
 

@@ -108,7 +108,7 @@ def read_files(
         _check_aliases(wanted, manifest)
     tables = {}
     for modality, source in manifest.modalities.items():
-        here = files.of(source.id)
+        here = files.of_section(source.id, source.rows_where())
         if wanted is not None and expected is not None:
             here = here.expecting(expected.only([*wanted.columns.get(modality, ()), *source.names()]))
         tables[modality], found = source.read(here, modality, columns)

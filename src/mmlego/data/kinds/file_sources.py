@@ -11,12 +11,13 @@ from pydantic import model_validator
 
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.source import Source
-from mmlego.data.reading.ids import Formed, with_ids
+from mmlego.data.reading.ids import Formed
 from mmlego.data.reading.joins import by_patient
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.near_files import beside, near_files, told
 from mmlego.data.reading.near_ids import near_miss
+from mmlego.data.reading.normal_tissue import refuse_normal_files, refuse_normals
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError, fault, noted
 from mmlego.wording import counted, label, listed, meant, quoted
@@ -246,7 +247,7 @@ class FileSource(Source):
                 fault(InputError(f"leakage: {modality} names its files by {column!r}, a column of the outcome"))
             if column not in available:
                 raise InputError(f"{modality}: no column {name!r} names files", remedy=meant(name, available))
-        keyed = with_ids(table.set_index(folder.key, drop=False), None, folder.form, modality)
+        keyed = folder.keyed(table.set_index(folder.key, drop=False), None, modality)
         frame, notes = by_patient(keyed, None, modality)
         cells = frame[list(columns.values())]
         rows = cells.astype(object).where(cells.notna(), None).to_numpy().tolist()
@@ -292,7 +293,9 @@ class FileSource(Source):
         patients = folder.patients if form is None or folder.patients is None else Formed(form, folder.patients)
         owners = pattern.owners(names, patients, modality, everybody=folder.everybody)
         if form is not None:
+            refuse_normals([key for key in owners.values() if key is not None], form, modality)
             owners = {name: None if key is None else form.of(key) for name, key in owners.items()}
+        refuse_normal_files(owners, pattern.pattern, modality)
         found: dict[str, list[Path]] = {}
         for name, patient in owners.items():
             if patient is not None:

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mmlego.data.kinds.expected import Expected, RenamedTable
+from mmlego.data.reading.chosen_rows import Where, chosen_rows
 from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
+from mmlego.data.reading.normal_tissue import check_tissues, refuse_normals, tissue_columns
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.tables import TableFile
 from mmlego.data.reading.units import two_units, unit_columns
 from mmlego.errors import InputError
+from mmlego.wording import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +51,9 @@ class Folder:
         self.places, self.key, self.home, self.patients, self.form = places, key, home, patients, form
         self.expected = Expected()
         self.everybody = False  # whether files of others than these patients count, too, where their names tell whose
+        self.features = False  # whether a modality is read: what is measured in normal tissue is none of a tumour
+        self.where: Where = {}  # which rows of its tables count
+        self._said: list[Dropped] = []
         self._tables: dict[tuple[Path, str | None], TableFile] = {}
 
     @property
@@ -82,7 +88,61 @@ class Folder:
                 f"the key {self.key!r} of {name!r} is what is read, and has another form as an id",
                 remedy="Leave id: out of this section, or name another column.",
             )
-        return with_ids(self.opened(name).frame(text, only), self.key, self.form, name)
+        frame = self.opened(name).frame(text, only)
+        if self.where:
+            frame = self._chosen_rows(name, frame)
+        if self.features:
+            self._look_at_tissue(name, frame)
+        return self.keyed(frame, self.key, name)
+
+    def keyed(self, frame: pd.DataFrame, key: str | None, where: str) -> pd.DataFrame:
+        """Return a table whose patient ids are in the form that is declared for them.
+
+        Parameters
+        ----------
+        frame
+            The table.
+        key
+            The column of patient ids; None if the index holds them.
+        where
+            The modality or file, for messages.
+
+        Raises
+        ------
+        InputError
+            If two ids become one that should not.
+        """
+        if self.features and self.form is not None and (key is None or key in frame.columns):
+            refuse_normals(list(frame.index if key is None else frame[key]), self.form, where)
+        return with_ids(frame, key, self.form, where)
+
+    def _chosen_rows(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return the rows that ``where`` of the section names."""
+        names = list(self.opened(name).names)
+        wanted = [column for column in self.where if column in names]
+        words = self.opened(name).frame(wanted, wanted) if wanted else frame
+        kept, told = chosen_rows(self.where, {column: words[column] for column in wanted}, names, repr(name))
+        if not kept.all():
+            self._tell(Dropped(name, told))
+        return frame if kept.all() else frame[kept].reset_index(drop=True)
+
+    def _look_at_tissue(self, name: str, frame: pd.DataFrame) -> None:
+        """Refuse patients with rows of tumours and of normal tissue; who has the latter alone is doubted."""
+        opened = self.opened(name)
+        known = tissue_columns([column for column in opened.names if column != self.key])
+        if not known or self.key not in frame:
+            return
+        cells = opened.frame(known, known)
+        if self.where:
+            cells = self._chosen_rows(name, cells)
+        ids = [None if cell is None or cell != cell else label(cell) for cell in frame[self.key]]
+        patients = [self.form.of(one) if one is not None and self.form is not None else one for one in ids]
+        for doubt in check_tissues(patients, {column: cells[column].tolist() for column in known}, name):
+            self._tell(Doubtful(name, doubt))
+
+    def _tell(self, note: Dropped) -> None:
+        if note not in self._said:
+            self._said.append(note)
 
     def unit_doubts(self, name: str, frame: pd.DataFrame, columns: Collection[str]) -> list[str]:
         """Return which columns of numbers are in two units, which a column beside them says, in a clause each.
@@ -116,7 +176,7 @@ class Folder:
         """What was unusual about the tables that were read, each with the name of its file."""
         tables = [(place.name, table) for (place, _), table in self._tables.items()]
         doubts = [Doubtful(name, doubt) for name, table in tables for doubt in table.doubts]
-        return [*(Noted(name, note) for name, table in tables for note in table.notes), *doubts]
+        return [*(Noted(name, note) for name, table in tables for note in table.notes), *doubts, *self._said]
 
     def opened(self, name: str) -> TableFile | RenamedTable:
         """Return a table whose columns are known, and none of which need have been read.
@@ -148,6 +208,26 @@ class Folder:
             return self
         other = copy.copy(self)
         other.form = form
+        return other
+
+    def of_section(self, form: IdForm | None, where: Where) -> Folder:
+        """Return this folder as the section of a modality sees it.
+
+        Parameters
+        ----------
+        form
+            As :meth:`of` takes it.
+        where
+            By column of its tables the words that its rows have to have.
+        """
+        other = copy.copy(self.of(form))
+        other.features, other.where = True, where
+        return other
+
+    def beside(self) -> Folder:
+        """Return this folder as a list of ids is read that a section names beside its own: as written, all of it."""
+        other = self.as_written()
+        other.features, other.where = False, {}
         return other
 
     def expecting(self, expected: Expected) -> Folder:
@@ -183,6 +263,8 @@ class Folder:
         InputError
             If two become one that should not.
         """
+        if self.features:
+            refuse_normals(ids, self.form, where)
         return formed(ids, self.form, where)
 
     def ids_of_rows(self, ids: Sequence[object], where: str) -> list[str | None]:
@@ -193,4 +275,6 @@ class Folder:
         ids, where
             As :meth:`ids` takes them; ids may be missing.
         """
+        if self.features:
+            refuse_normals(ids, self.form, where)
         return formed_rows(ids, self.form, where)

@@ -11,10 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mmlego.anonymity import MIN_PATIENTS
 from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.tabular.keys import Words
+from mmlego.data.reading.chosen_rows import chosen_rows
 from mmlego.data.reading.fingerprints import row_fingerprints
-from mmlego.data.reading.ids import IdForm
-from mmlego.data.reading.remarks import Dropped
+from mmlego.data.reading.ids import IdForm, with_ids
+from mmlego.data.reading.normal_tissue import check_tissues, refuse_normals, tissue_columns
+from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError
+from mmlego.wording import label
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,6 +40,9 @@ class Source(BaseModel, ABC):
     min_patients
         What preprocessing learns stands for so many training patients at least: of fewer no category, character,
         quantile or column is kept. Where there are fewer altogether, ``mmlego.train`` refuses to train on them.
+    where
+        By column of its table the words, or globs, of the rows that count, where not all do, as
+        ``{Sample Type: Primary Tumor}``.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -47,6 +54,7 @@ class Source(BaseModel, ABC):
     kind: str
     id: IdForm | None = None
     min_patients: int = Field(default=MIN_PATIENTS, ge=1)
+    where: dict[str, Words] = Field(default_factory=dict)
 
     @classmethod
     def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
@@ -59,6 +67,48 @@ class Source(BaseModel, ABC):
         """
         return list(cls.drafted)
 
+    def rows_where(self) -> dict[str, tuple[str, ...]]:
+        """Return by column the words of the rows that count; empty: all do."""
+        return {column: tuple(label(word) for word in words) for column, words in self.where.items()}
+
+    def of_rows(self) -> bool:
+        """Return whether the section is read from a table of which some rows may count."""
+        return getattr(self, "pattern", None) is None or getattr(self, "file", None) is not None
+
+    def own_rows(self, frame: pd.DataFrame, key: str | None, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the rows of a table in memory that count, their ids in the form that is declared.
+
+        Parameters
+        ----------
+        frame
+            The table.
+        key
+            The column of patient ids; None if the index holds them.
+        modality
+            Its name, for messages.
+
+        Raises
+        ------
+        InputError
+            If no row counts, or two ids become one that should not.
+        """
+        notes: list[Dropped] = []
+        if self.where:
+            names = [str(name) for name in frame.columns]
+            wanted = {name: frame[name] for name in self.where if name in frame.columns}
+            kept, told = chosen_rows(self.rows_where(), wanted, names, modality)
+            frame, notes = frame[kept], [] if kept.all() else [Dropped(modality, told)]
+        if key is not None and key not in frame.columns:
+            return frame, notes
+        refuse_normals(list(frame.index if key is None else frame[key]), self.id, modality)
+        frame = with_ids(frame, key, self.id, modality)
+        columns: dict[str, list[object]] = {
+            name: [*frame[name]] for name in tissue_columns([str(name) for name in frame if name != key])
+        }
+        ids = frame.index if key is None else frame[key]
+        owners = [label(one) if there else None for one, there in zip(ids, ids.notna(), strict=True)]
+        return frame, [*notes, *(Doubtful(modality, doubt) for doubt in check_tissues(owners, columns, modality))]
+
     def unplaced(self) -> str | None:
         """Return what a manifest has to say of where the files are, beside what the kind needs; or None."""
         return None
@@ -70,6 +120,8 @@ class Source(BaseModel, ABC):
     @model_validator(mode="after")
     def _check_heeded(self) -> Self:
         self.refuse_unheeded(*self.unheeded())
+        if not self.of_rows():
+            self.refuse_unheeded("what is read from no table with a row a patient or sample", ("where",))
         return self
 
     def unheeded(self) -> tuple[str, Sequence[str]]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mmlego.data.reading.annotated import InMemory, Part, part_of, part_of_whole, patients_of_whole
+from mmlego.data.reading.annotated_rows import rows_that_count
 from mmlego.data.reading.pieces import dense, rows_of_patients
 from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import SameName, Settled, plain
@@ -18,7 +19,7 @@ from mmlego.wording import counted, label, listed, meant
 if TYPE_CHECKING:
     import pandas as pd
 
-FROM_CONTAINERS = ("layer", "gene_column")  # keys of a section that choose what is taken out of a container
+FROM_CONTAINERS = ("layer", "gene_column", "where")  # keys of a section that choose what is taken out of a container
 
 
 def arrays_to_frames(
@@ -74,9 +75,9 @@ def read_container(
         The column of ``obs``, of the whole or of the modalities, that holds patient ids; None: the names of the
         observations.
     sections
-        By modality, what is said of it: ``layer``, ``gene_column``, ``missing`` and ``same_name`` are heeded here, and
-        under ``rows: mean`` a patient's rows are averaged here, so that a large sparse matrix is never made dense;
-        other tables keep all rows.
+        By modality, what is said of it: ``layer``, ``gene_column``, ``where`` (of ``obs``), ``missing`` and
+        ``same_name`` are heeded here, and under ``rows: mean`` a patient's rows are averaged here, so that a large
+        sparse matrix is never made dense; other tables keep all rows.
 
     Returns
     -------
@@ -99,9 +100,14 @@ def read_container(
     frames, notes = {}, []
     for name in names:
         said = (sections or {}).get(name, {})
-        layer, genes = (None if (word := said.get(k)) is None else str(word) for k in FROM_CONTAINERS)
+        layer, genes = (None if (word := said.get(k)) is None else str(word) for k in FROM_CONTAINERS[:2])
+        chosen = said.get("where")
+        chosen = chosen if isinstance(chosen, Mapping) else {}
+        where = {str(column): [*map(label, _several(words))] for column, words in chosen.items()}
         options: dict[str, str | None] = {"layer": layer, "key": key, "gene_column": genes}
         part = part_of_whole(whole, name, **options) if hasattr(data, "mod") else part_of(whole, **options)
+        part, left = rows_that_count(part, whole.part(name) if hasattr(data, "mod") else whole, whole, where, key, name)
+        notes += left
         part = settled(part, name, said.get("missing", ()), said.get("same_name", "error"))
         if said.get("rows") == "mean" and "id" not in said:  # whose rows they are is not known before ids have a form
             frames[name], found = rows_of_patients(part, None, "mean", name)
@@ -137,7 +143,7 @@ def settled(part: Part, where: str, missing: object = (), same_name: object = "e
     """
     rule: SameName = next((rule for rule in get_args(SameName) if rule == same_name), "error")
     names = name_columns(part.genes, where, once=rule == "error")
-    codes = numbers_among([label(word) for word in (missing if isinstance(missing, list | tuple) else [missing])])
+    codes = numbers_among([label(word) for word in _several(missing)])
     if not codes and len(set(names)) == len(names):
         return part
     matrix = Settled(part.matrix, names, codes, rule)
@@ -180,6 +186,10 @@ def name_columns(names: Sequence[str | None], where: str, *, once: bool = True) 
         )
         raise InputError(f"{where}: variables of the same name ({listed(again)})", remedy=remedy)
     return known
+
+
+def _several(words: object) -> list[object]:
+    return list(words) if isinstance(words, list | tuple) else [words]
 
 
 def _column(data: InMemory, key: str) -> list[object]:

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Literal
 
 from mmlego.data.reading.ids import IdForm
+from mmlego.data.reading.normal_tissue import BARCODE, tissue_of, tumours_only
 from mmlego.errors import InputError
 from mmlego.wording import counted
 
@@ -138,6 +139,9 @@ def _cuts(mine: Sequence[str], theirs: Sequence[str]) -> Iterator[IdForm]:
     sizes = {len(text) for text in theirs}
     size = min(sizes)
     if len(sizes) == 1 and size >= _SHORTEST and any(len(text) > size for text in mine):
+        tumours = [text for text in mine if BARCODE.match(text) and tissue_of(text) == "tumour"]
+        if tumours and any(BARCODE.match(text) and tissue_of(text) == "normal" for text in mine):
+            yield from filter(None, [tumours_only(IdForm(length=size), tumours)])
         yield IdForm(length=size)
     for sign in sorted(_signs(mine)):
         yield IdForm(pattern=f"^([^{re.escape(sign)}]+){re.escape(sign)}")

@@ -265,4 +265,4 @@ def _ids(folder: Folder, name: str) -> list[str]:
 
 
 def _of_table(folder: Folder, name: str) -> list[str]:
-    return [str(patient) for patient in folder.as_written().table(name, only=())[folder.key].dropna()]
+    return [str(patient) for patient in folder.beside().table(name, only=())[folder.key].dropna()]

@@ -29,6 +29,7 @@ from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
+from mmlego.data.reading.annotated_rows import rows_that_count
 from mmlego.data.reading.containers import settled
 from mmlego.data.reading.joins import RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
@@ -162,6 +163,10 @@ class OmicsSource(Source):
             NamePattern(self.pattern, alone=self.file is None)
         return self
 
+    def of_rows(self) -> bool:
+        """Return whether rows, observations or lines of a MAF are samples, of which some may count."""
+        return self.genes == "columns" and super().of_rows()
+
     def unheeded(self) -> tuple[str, Sequence[str]]:
         """Return that without gene sets none is too small."""
         return "a matrix without gene_sets:", () if self.gene_sets else ("smallest",)
@@ -205,8 +210,9 @@ class OmicsSource(Source):
         path = folder.file(self.file or "", folders=True)
         with open_annotated(path) as data:
             try:
-                part = self._part(data, modality, folder.key)
+                part, own = self._part(data, modality, folder.key)
                 part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
+                part, left = rows_that_count(part, own, data, folder.where, folder.key, modality)
                 refuse_patients_in_columns(part.patients, part.genes, folder.patients, modality)
                 part = settled(part, modality, self._words(), self.same_name)
                 names = folder.expected.named([str(gene) for gene in part.genes], modality)
@@ -216,6 +222,7 @@ class OmicsSource(Source):
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
                 part = replace(part, genes=[*names])
                 frame, notes = rows_of_patients(part, columns, self.rows, modality)
+                notes = [*left, *notes]
             except LegoError as error:
                 raise type(error)(f"{path.name!r}: {error}") from error
         if absent:
@@ -226,12 +233,15 @@ class OmicsSource(Source):
         genes = list(map(str, frame.columns))
         return frame, [*notes, *dated_genes(genes, modality), *numbered_genes(genes, modality), *more]
 
-    def _part(self, data: Annotated, modality: str, key: str) -> Part:
+    def _part(self, data: Annotated, modality: str, key: str) -> tuple[Part, Annotated]:
+        """Return the matrix, and the AnnData that it is of."""
         parts = data.parts()
         if not parts and self.modality is None and not (self.file or "").lower().endswith(".h5mu"):
-            return part_of(data, layer=self.layer, key=key, gene_column=self.gene_column)
+            return part_of(data, layer=self.layer, key=key, gene_column=self.gene_column), data
         only = parts[0] if len(parts) == 1 and modality not in parts else modality
-        return part_of_whole(data, self.modality or only, layer=self.layer, key=key, gene_column=self.gene_column)
+        name = self.modality or only
+        part = part_of_whole(data, name, layer=self.layer, key=key, gene_column=self.gene_column)
+        return part, data.part(name)
 
     def _gene_rows(self) -> GeneRows:
         return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()), self.decimal)

@@ -65,13 +65,20 @@ class SequenceSource(TextColumnSource):
         import pandas as pd
 
         name = self.file or ""
-        if not name.lower().removesuffix(".gz").removesuffix(".zip").endswith(FASTA):
+        if not self._is_fasta():
             return super().read(folder, modality, taken)
         if "column" in self.model_fields_set:
             raise InputError(f"{modality}: a FASTA file has no columns", remedy="Leave column: out.")
         records = read_fasta(folder.file(name))
         index = pd.Index(folder.ids([patient for patient, _ in records], modality), dtype=object)
         return self.choose(pd.DataFrame({self.column: [text for _, text in records]}, index), None, modality, ())
+
+    def of_rows(self) -> bool:
+        """Return whether it is read from a table."""
+        return not self._is_fasta()
+
+    def _is_fasta(self) -> bool:
+        return (self.file or "").lower().removesuffix(".gz").removesuffix(".zip").endswith(FASTA)
 
     def complaint(self, text: str) -> str | None:
         """Return which characters are not of the alphabet, or that it is no molecule, or None."""

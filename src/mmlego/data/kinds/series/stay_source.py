@@ -121,6 +121,10 @@ class StaySource(Source):
     window: Window | None = None
     cache: bool | str = True
 
+    def of_rows(self) -> bool:
+        """Return that no rows are chosen: a row is a measurement."""
+        return False
+
     @model_validator(mode="after")
     def _check_window(self) -> Self:
         check_window(self.window)

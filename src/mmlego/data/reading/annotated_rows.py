@@ -1,0 +1,59 @@
+"""Which observations of an AnnData or MuData count: as ``where`` of the section says, and never two tissues as one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from mmlego.data.reading.annotated import Annotated, Part
+from mmlego.data.reading.chosen_rows import Where, chosen_rows
+from mmlego.data.reading.normal_tissue import check_tissues, tissue_columns
+from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.wording import label
+
+
+def rows_that_count(
+    part: Part, data: Annotated, whole: Annotated, where: Where, key: str | None, place: str
+) -> tuple[Part, list[Dropped]]:
+    """Return a matrix with the rows that a section names, and what was left out or is doubtful.
+
+    Parameters
+    ----------
+    part
+        The matrix, with whose rows are whose.
+    data
+        The AnnData that it is of.
+    whole
+        The MuData that this is of, whose ``obs`` is looked at as well; or the same AnnData.
+    where
+        By column of ``obs`` the words of the rows that count; empty: all do.
+    key
+        The column of patient ids, which says nothing of tissue.
+    place
+        The modality, for messages.
+
+    Raises
+    ------
+    InputError
+        If no row counts, or ``obs`` says that rows of a patient are of tumours and of normal tissue.
+    """
+    known = list(dict.fromkeys([*data.columns("obs"), *whole.columns("obs")]))
+    notes: list[Dropped] = []
+    if where:
+        wanted = {name: _cells(part, data, whole, name) for name in where if name in known}
+        kept, told = chosen_rows(where, wanted, known, place)
+        part = replace(part, rows=part.rows[kept], patients=[part.patients[row] for row in np.flatnonzero(kept)])
+        notes += [] if kept.all() else [Dropped(place, told)]
+    columns = {name: _cells(part, data, whole, name) for name in tissue_columns([n for n in known if n != key])}
+    ids = [None if patient is None else label(patient) for patient in part.patients]
+    return part, [*notes, *(Doubtful(place, doubt) for doubt in check_tissues(ids, columns, place))]
+
+
+def _cells(part: Part, data: Annotated, whole: Annotated, name: str) -> list[object]:
+    if name in data.columns("obs"):
+        column = data.column("obs", name)
+        return [column[row] for row in part.rows.tolist()]
+    of_whole = dict(zip(whole.names("obs"), whole.column("obs", name), strict=True))
+    names = data.names("obs")
+    return [of_whole.get(names[row]) for row in part.rows.tolist()]
