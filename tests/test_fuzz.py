@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
@@ -22,6 +23,7 @@ from tests.fuzz.__main__ import fill
 from tests.fuzz.cases import ACCEPTED, FAULT, REFUSED, Kind
 from tests.fuzz.guard import Guard
 from tests.fuzz.mutators import GONE, Link, change, of_tree
+from tests.fuzz.pictures import drawn_once
 from tests.fuzz.subjects import SUBJECTS, Subject
 
 QUICK = ("settings", "splits", "manifest with its tables", "file csv", "file npy", "file fasta")
@@ -188,3 +190,28 @@ def test_the_table_of_the_page_is_that_of_the_counts(tmp_path: Path) -> None:
     fill(copy, found)
     assert copy.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
     assert set(found["kinds"]) <= set(SUBJECTS)
+
+
+def test_a_figure_is_drawn_once_and_anew_when_it_shows_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.figure import Figure
+
+    def save(height: float, colour: str = "C0", title: str = "") -> bytes:
+        figure = Figure(figsize=(2, 2))
+        axes = figure.subplots()
+        axes.plot([1, 2], [0, 1])
+        axes.bar([1, 2], [height, 1], color=colour)
+        axes.set_title(title)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="svg")
+        return buffer.getvalue()
+
+    drawn: list[object] = []
+    ordinary = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda *given, **named: (drawn.append(0), ordinary(*given, **named))[1])
+    known: dict[str, bytes] = {}
+    with drawn_once(known):
+        first, again = save(1.0), save(1.0)
+        others = [save(1.001), save(1.0, "C1"), save(1.0, title="b")]
+    assert first == again
+    assert len({first, *others}) == 4
+    assert len(drawn) == len(known) == 4

@@ -33,9 +33,10 @@ def read_yaml(text: str, loader: type[yaml.SafeLoader]) -> Any:
     ...
     yaml.error.YAMLError: it holds what is no value: day is out of range for month
     """
-    refuse_knots(text)
+    reading = _begun(text, loader)
+    tree = _tree(reading)
     try:
-        return yaml.load(text, Loader=loader)  # a SafeLoader
+        return None if tree is None else reading.construct_document(tree)
     except (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError) as error:
         # what PyYAML's constructors let through
         raise yaml.YAMLError(f"it holds what is no value: {error}") from error
@@ -64,8 +65,19 @@ def refuse_knots(text: str) -> yaml.Node | None:
         a: &x {b: *x}
                ^
     """
+    return _tree(_begun(text, yaml.SafeLoader))
+
+
+def _begun(text: str, loader: type[yaml.SafeLoader]) -> yaml.SafeLoader:
     try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        return loader(text)
+    except (ValueError, OverflowError) as error:
+        raise yaml.YAMLError(f"it cannot be read: {error}") from error
+
+
+def _tree(reading: yaml.SafeLoader) -> yaml.Node | None:
+    try:
+        tree: yaml.Node | None = reading.get_single_node()
     except RecursionError:
         raise yaml.YAMLError(f"sections are more than {DEEPEST} deep") from None
     except (ValueError, OverflowError, KeyError, AttributeError) as error:  # of escapes that name no letter

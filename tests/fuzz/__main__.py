@@ -24,7 +24,7 @@ from tests.fuzz.guard import MOST_MEMORY, MOST_SECONDS, Guard, bound_memory
 from tests.fuzz.subjects import SUBJECTS
 
 BEGIN, END = "<!-- make fuzz -->", "<!-- end -->"  # what stands between them in a page a command has put there
-SHARE = 1000  # cases of a process
+SHARE = 5000  # cases of a process: to begin one takes as long as hundreds of cases
 
 
 def work(kind: str, seed: int, first: int, last: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
 _HERE = "mmlego.reporting"
 
 
-def render(page: Page) -> str:
+def render(page: Page, svgs: Mapping[str, bytes] | None = None) -> str:
     """Return a page as HTML.
 
     Parameters
     ----------
     page
         What stands on it.
+    svgs
+        Its pictures by name, where they are drawn already, as :func:`svg_of` draws them.
 
     Raises
     ------
@@ -36,21 +39,24 @@ def render(page: Page) -> str:
     folder = files(_HERE) / "templates"
     template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
     markup = import_extra("markupsafe", "a report", "jinja2").Markup
-    drawn = {picture.name: markup(inline_svg(picture)) for picture in page.pictures}
+    known = svgs or {}
+    drawn = {picture.name: markup(inline_svg(picture, known.get(picture.name))) for picture in page.pictures}
     css = (folder / "page.css").read_text(encoding="utf-8")
     text: str = template.render(page=page, drawn=drawn, css=markup(css))
     return text
 
 
-def inline_svg(picture: Picture) -> str:
+def inline_svg(picture: Picture, svg: bytes | None = None) -> str:
     """Return a figure as SVG that may stand in a page beside others: no prologue, no metadata, ids of its own.
 
     Parameters
     ----------
     picture
         The figure.
+    svg
+        As :func:`svg_of` draws it; None: it is drawn.
     """
-    text = svg_of(picture.figure).decode()
+    text = (svg_of(picture.figure) if svg is None else svg).decode()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)

@@ -83,21 +83,21 @@ def write_page(page: Page, out: Path, *, overwrite: bool = False, figures: bool 
         As :func:`check_place`.
     """
     check_place(out, overwrite=overwrite)
-    text = render(page)
+    svgs = {picture.name: svg_of(picture.figure) for picture in page.pictures}  # for the page, and as files
+    text = render(page, svgs)
     made = [out]
     if figures and page.pictures:
         with folder_atomically(figures_beside(out), overwrite=overwrite, ours=_ours, what="pictures") as folder:
             for picture in page.pictures:
                 for ending in _FORMATS:
-                    (folder / f"{picture.name}{ending}").write_bytes(_drawn(picture.figure, ending))
+                    drawn = svgs[picture.name] if ending == ".svg" else _drawn(picture.figure, ending)
+                    (folder / f"{picture.name}{ending}").write_bytes(drawn)
         made.append(figures_beside(out))
     write_atomically(out, text)
     return made
 
 
 def _drawn(figure: object, ending: str) -> bytes:
-    if ending == ".svg":
-        return svg_of(figure)  # type: ignore[arg-type]
     buffer = io.BytesIO()
     with styled():
         told = {"CreationDate": None} if ending == ".pdf" else None

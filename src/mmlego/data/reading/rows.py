@@ -87,16 +87,16 @@ def row_pieces(content: BinaryIO, dialect: Dialect, lines: int) -> Iterator[Piec
         If a quotation mark is never closed.
     """
     size = piece_bytes(content, dialect, lines)
-    content.seek(dialect.start)
+    rest = content.seek(0, 2) - content.seek(dialect.start)
     left, quotes = b"", False
-    while True:
-        piece = bytearray(len(left) + size)
+    while rest > 0:
+        piece = bytearray(len(left) + min(size, rest))  # of a short table: its zeros took longer than to read it
         piece[: len(left)] = left
         with memoryview(piece) as whole:
             found: int = content.readinto(whole[len(left) :])  # type: ignore[attr-defined]
         if not found:
             break
-        stop = len(left) + found
+        stop, rest = len(left) + found, rest - found
         quotes = quotes or piece.find(b'"', 0, stop) >= 0  # a line feed before the first of them ends a row
         end = _last_end(piece, quotes, stop)
         left = bytes(memoryview(piece)[end:stop])

@@ -1,0 +1,91 @@
+"""Figures of reports, each drawn once: a report draws all of them at every call, most of them as they were before."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 200  # figures kept
+DPI = 40
+#: What is told of an artist, where it has it.
+_TOLD = ("get_text", "get_xydata", "get_offsets", "get_array", "get_paths", "get_path", "get_position", "get_visible")
+_TOLD += ("get_color", "get_facecolor", "get_edgecolor", "get_linestyle", "get_alpha", "get_label")
+
+
+@contextlib.contextmanager
+def drawn_once(known: dict[str, bytes]) -> Iterator[None]:
+    """Draw a figure only if none was drawn yet that looks the same, coarser than for print.
+
+    Parameters
+    ----------
+    known
+        What was drawn, by what it shows; filled.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    ordinary = Figure.savefig
+
+    def savefig(figure: Figure, out: Any, **given: Any) -> None:
+        if not hasattr(figure, "_told"):
+            figure._told = told(figure)  # type: ignore[attr-defined]  # as it is before it is drawn
+        key = f"{given.get('format')} {figure._told}"  # type: ignore[attr-defined]
+        if key not in known:
+            buffer = io.BytesIO()
+            with rc_context({"pdf.fonttype": 3}):  # to embed whole fonts takes longer than to draw
+                ordinary(figure, buffer, **given | ({"dpi": DPI} if "dpi" in given else {}))
+            if len(known) >= MOST:
+                known.pop(next(reversed(known)))
+            known[key] = buffer.getvalue()
+        if isinstance(out, io.BytesIO):
+            out.write(known[key])
+        else:
+            with open(out, "wb") as file:
+                file.write(known[key])
+
+    with mock.patch.object(Figure, "savefig", savefig):
+        yield
+
+
+def told(figure: Figure) -> str:
+    """Return a hash of what a figure shows; of ticks, which take long to make, what they are made of."""
+    hashed = hashlib.sha256(_bytes(figure.get_size_inches()))
+    for artist in [*figure.texts, *figure.legends]:
+        _tell(hashed, artist)
+    for axes in figure.axes:
+        hashed.update(_bytes([axes.get_xlim(), axes.get_ylim(), axes.get_xscale(), axes.get_yscale(), axes.axison]))
+        for axis in (axes.xaxis, axes.yaxis):
+            ticks = (vars(axis.get_major_locator()).get("locs"), vars(axis.get_major_formatter()).get("seq"))
+            hashed.update(_bytes([*ticks, axis.label.get_text(), axis.get_visible(), axis.get_inverted()]))
+        legend = axes.get_legend()
+        others = [] if legend is None else legend.get_texts()
+        for artist in [*axes.lines, *axes.collections, *axes.patches, *axes.texts, *axes.images, axes.title, *others]:
+            _tell(hashed, artist)
+    return hashed.hexdigest()
+
+
+def _tell(hashed: Any, artist: Any) -> None:
+    hashed.update(type(artist).__name__.encode())
+    for name in _TOLD:
+        get = getattr(artist, name, None)
+        if get is not None:
+            hashed.update(_bytes(get()))
+
+
+def _bytes(value: Any) -> bytes:
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return f"{value.shape}{value.dtype}".encode() + value.tobytes()
+    if hasattr(value, "vertices"):
+        return _bytes(np.asarray(value.vertices)) + (b"" if value.codes is None else _bytes(np.asarray(value.codes)))
+    if isinstance(value, list | tuple):
+        return b"(" + b",".join(map(_bytes, value)) + b")"
+    return repr(value).encode("utf-8", "backslashreplace")
