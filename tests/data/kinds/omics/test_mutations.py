@@ -164,3 +164,51 @@ def test_mutations_in_memory_are_refused() -> None:
         Cohort.from_frames(
             {"m": pd.DataFrame({"a": [1]}, index=["P1"])}, kinds={"m": {"kind": "omics", "format": "maf"}}
         )
+
+
+STATUS = ["Somatic", "GERMLINE", "", "LOH", "Somatic", "UNKNOWN"]
+FILTERS = ["PASS", "PASS", ".", "PASS", "common_variant;panel_of_normals", ""]
+
+
+def filtered(folder: Path, section: str) -> Cohort:
+    """Read a MAF of six mutations of TP53 in one patient, of which some are filtered or not somatic."""
+    rows = [line("TP53", "Missense_Mutation", "P1-01A", place) for place in range(6)]
+    rows = [f"{row}\t{status}\t{passed}" for row, status, passed in zip(rows, STATUS, FILTERS, strict=True)]
+    rows[5] = rows[5].rstrip("\t")  # a program left out the empty cell at the end
+    maf = "\n".join([f"{HEAD}\tMutation_Status\tFILTER", *rows, line("KRAS", "Missense_Mutation", "P2-01A"), ""])
+    return read(folder, f", sequenced: listed, values: count{section}", maf)
+
+
+@pytest.mark.parametrize(
+    ("section", "right"),
+    [
+        ("", 3),  # somatic and PASS, nothing said and a point, unknown and nothing
+        (", where: {FILTER: '*'}", 4),
+        (", where: {Mutation_Status: [GERMLINE]}", 1),
+        (", where: {FILTER: [PASS], Mutation_Status: '*'}", 3),
+        (", where: {FILTER: '*', Mutation_Status: '*'}", 6),
+    ],
+)
+def test_filtered_and_germline_lines_are_no_mutations(section: str, right: int, tmp_path: Path) -> None:
+    cohort = filtered(tmp_path, section)
+    frame = cohort.frames["maf"]
+    assert frame.loc["P1", "TP53"] == right
+    assert "P2" in frame.index  # who has a line of any kind was sequenced
+    left = [str(note) for note in cohort.dropped if "left out:" in str(note)]
+    if not section:
+        assert left == [
+            "maf: 3 mutations left out: Mutation_Status 'GERMLINE' 1×, Mutation_Status 'LOH' 1×, "
+            "FILTER 'common_variant;panel_of_normals' 1×"
+        ]
+    assert bool(left) == (right < 6)
+
+
+def test_a_maf_of_which_no_line_passes_says_how_they_would(tmp_path: Path) -> None:
+    row = line("TP53", "Missense_Mutation", "P1-01A")
+    maf = f"{HEAD}\tFILTER\n{row}\twga\n{line('TP53', 'Missense_Mutation', 'P2-01A')}\twga\n"
+    with pytest.raises(InputError, match=r"no mutation of 'm.maf' counts; left out: FILTER 'wga' 2×") as error:
+        read(tmp_path, ", sequenced: listed", maf)
+    way = str(error.value).partition("declare ")[2].partition(" in the section")[0]
+    assert read(tmp_path, f", sequenced: listed, {way}", maf).frames["maf"]["TP53"].tolist() == [1, 1]
+    with pytest.raises(InputError, match=r"no column 'Filter': expected a MAF. Did you mean 'FILTER'"):
+        read(tmp_path, ", sequenced: listed, where: {Filter: wga}", maf)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -14,6 +14,7 @@ import numpy as np
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
+from mmlego.data.reading.chosen_rows import Where, fits_word
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
 
 BARCODE, GENE, CLASS = "Tumor_Sample_Barcode", "Hugo_Symbol", "Variant_Classification"
 PLACE = ("Chromosome", "Start_Position", "Reference_Allele", "Tumor_Seq_Allele2")
+# What says that a line is no mutation of the tumour, where where: does not say otherwise. Callers write PASS, or a
+# point or nothing where they filter nothing; all else names a filter that the line did not pass.
+FILTER, STATUS = "FILTER", "Mutation_Status"
+PASSED = ("PASS", ".", "")
+NOT_SOMATIC = ("germline", "loh", "wildtype", "post-transcriptional modification")
 NO_GENE = ("", "Unknown")  # what lies between genes
 LISTED = "listed"
 Mutation: TypeAlias = tuple[str, ...]  # where it is, and what of
@@ -58,6 +64,9 @@ class Mutations:
         The column that names genes.
     panels
         Who was sequenced by which panel, or ``same``: all alike; None: a table of panels beside the file is refused.
+    where
+        By column of the MAF the words, or globs, of the lines that count. Where it does not name ``FILTER``, lines that
+        did not pass are left out; where it does not name ``Mutation_Status``, such of the germline.
     """
 
     variants: str | Sequence[str] = CHANGING
@@ -65,6 +74,7 @@ class Mutations:
     sequenced: str | None = None
     gene_column: str | None = None
     panels: PanelKeys | Literal["same"] | None = None
+    where: Where = field(default_factory=dict)
 
     def read(
         self, name: str, folder: Folder, columns: str | Sequence[str], where: str
@@ -133,12 +143,16 @@ class Mutations:
         found: dict[str, dict[str, set[Mutation]]] = {}
         classes: Counter[str] = Counter()
         between: Counter[str] = Counter()
+        unfit: Counter[str] = Counter()
         bare = nowhere = 0
-        for number, row in enumerate(_rows(path, key, self.gene_column or GENE)):
+        for number, row in enumerate(_rows(path, key, self.gene_column or GENE, self.where)):
             if not row[BARCODE]:
                 bare += 1
                 continue
             own = found.setdefault(row[BARCODE], {})
+            if why := self._unfit(row):
+                unfit[why] += 1
+                continue
             classes[row[CLASS]] += 1
             if row[GENE] in NO_GENE:
                 between[row[GENE]] += self._counts(row[CLASS])
@@ -148,10 +162,16 @@ class Mutations:
                 own.setdefault(row[GENE], set()).add(place if any(place) else (str(number),))
         if not any(map(self._counts, classes)):
             wanted = [self.variants] if isinstance(self.variants, str) else list(self.variants)
+            left = f"; left out: {_told(unfit)}" if unfit else ""
             raise InputError(
-                f"{where}: no mutation of {path.name!r} counts", expected=listed(wanted, 9), got=listed(classes, 9)
+                f"{where}: no mutation of {path.name!r} counts{left}",
+                expected=listed(wanted, 9),
+                got=listed(classes, 9) or "none",
+                remedy=_override(unfit) if unfit else None,
             )
         notes: list[Dropped] = [Dropped(where, f"{counted(bare, 'mutation')} without a patient id")] if bare else []
+        if unfit:
+            notes.append(Dropped(where, f"{counted(unfit.total(), 'mutation')} left out: {_told(unfit)}"))
         if nowhere and self.values == "count":
             text = f"{counted(nowhere, 'mutation')} without a position: one that is listed twice, or of two samples,"
             notes.append(Doubtful(where, f"{text} counts twice"))
@@ -164,6 +184,17 @@ class Mutations:
         if others:
             notes.append(Dropped(where, f"mutations of other classes left out: {listed(others)}"))
         return found, notes
+
+    def _unfit(self, row: Mapping[str, str]) -> str | None:
+        """Return what of a line says that it does not count; None if nothing does."""
+        for column, wanted in self.where.items():
+            if not any(fits_word(row[column], word) for word in wanted):
+                return f"{column} {row[column]!r}"
+        if FILTER not in self.where and row.get(FILTER, "") not in PASSED:
+            return f"{FILTER} {row[FILTER]!r}"
+        if STATUS not in self.where and row.get(STATUS, "").casefold() in NOT_SOMATIC:
+            return f"{STATUS} {row[STATUS]!r}"
+        return None
 
     def _counts(self, kind: str) -> bool:
         wanted = [self.variants] if isinstance(self.variants, str) else self.variants
@@ -208,26 +239,39 @@ class Mutations:
         return [*listed_there, *more]
 
 
-def _rows(path: Path, key: str, gene: str) -> Iterator[Mapping[str, str]]:
+def _told(unfit: Counter[str]) -> str:
+    return listed((f"{why} {count}×" for why, count in unfit.most_common()), 6)
+
+
+def _override(unfit: Counter[str]) -> str:
+    """Return how lines that were left out would count."""
+    column, _, word = unfit.most_common(1)[0][0].partition(" ")
+    return f"If such lines are to count, declare where: {{{column}: [{word}]}} in the section."
+
+
+def _rows(path: Path, key: str, gene: str, wanted: Collection[str]) -> Iterator[Mapping[str, str]]:
     """Yield the cells of a MAF that matter."""
     with open_text(path) as content:
         lines = lines_of(content, path.name)
         header = next((line for line in lines if line.strip() and not line.startswith("#")), "").split("\t")
+        header = [name.strip() for name in header]
         whose = key if key in header else BARCODE
         names = {BARCODE: whose, GENE: gene, CLASS: CLASS}
-        for name in names.values():
+        for name in [*names.values(), *wanted]:
             if name not in header:
                 raise InputError(f"{path.name!r} has no column {name!r}", expected="a MAF", remedy=meant(name, header))
         place = {name: header.index(column) for name, column in names.items()}
-        place |= {name: header.index(name) for name in PLACE if name in header}
         need = max(place.values()) + 1
+        place |= {name: header.index(name) for name in (*PLACE, FILTER, STATUS, *wanted) if name in header}
+        most = max(place.values()) + 1
         for line in lines:
-            cells = line.split("\t", need)
+            cells = line.split("\t", most)
             if len(cells) < need:
                 if not line.strip():
                     continue
                 got = f"{len(cells)} in {line[:40]!r}"
                 raise InputError(f"{path.name!r} has a line that is too short", expected=f"{need} cells", got=got)
+            cells += [""] * (most - len(cells))  # programs leave out empty cells at the end
             row = dict.fromkeys(PLACE, "")
             yield row | {name: cells[number].strip() for name, number in place.items()}
 

@@ -247,7 +247,7 @@ class OmicsSource(Source):
         return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()), self.decimal)
 
     def _mutations(self) -> Mutations:
-        return Mutations(self.variants, self.values, self.sequenced, self.gene_column, self.panels)
+        return Mutations(self.variants, self.values, self.sequenced, self.gene_column, self.panels, self.rows_where())
 
     def choose(
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
