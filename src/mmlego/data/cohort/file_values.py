@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.file_sources import Blank, FileSource, added
 from mmlego.data.reading.progress import shown
 from mmlego.errors import LegoError
 from mmlego.wording import counted
@@ -32,7 +32,7 @@ def unfit_files(cohort: CohortTable, most: int = MOST_BYTES) -> tuple[dict[str, 
     Returns
     -------
     tuple
-        By modality and patient what is wrong with a file; and notes of what was not looked at.
+        By modality and patient what is wrong with a file; and notes of what is blank, and of what was not looked at.
 
     Examples
     --------
@@ -53,12 +53,15 @@ def unfit_files(cohort: CohortTable, most: int = MOST_BYTES) -> tuple[dict[str, 
         if len(some) < len(parts):
             patients = counted(len(parts) - len(some), "patient")
             notes.append(f"{name}: files of {patients} not read to their end: they have more than {most} bytes")
+        blank: dict[str, Blank] = {}
         for patient in shown(some, f"reading {name}"):
             for part in parts[patient]:
                 try:
-                    source.look(part)
+                    blank[patient] = added(blank.get(patient), source.look(part))
                 except LegoError as error:
                     found.setdefault(name, {}).setdefault(patient, str(error))
+        if told := source.told_blank(blank):
+            notes.append(f"{name}: {told}")
     return found, notes
 
 

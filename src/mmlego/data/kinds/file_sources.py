@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OnError: TypeAlias = Literal["raise", "skip"]
+Blank: TypeAlias = tuple[int, int]
 
 
 class FileSource(Source):
@@ -47,6 +49,8 @@ class FileSource(Source):
         ``raise``, or ``skip`` to leave out files that cannot be read, and name them.
     """
 
+    holds: ClassVar[str] = ""  # what may be blank in a file
+    when_blank: ClassVar[str] = ""  # what may be done about it
     needs: ClassVar[tuple[str, ...]] = ()
     cells: ClassVar[str]  # the one column of the frame
     folders: ClassVar[bool] = False  # whether a table may name folders
@@ -85,7 +89,7 @@ class FileSource(Source):
     def together(self, parts: Sequence[Any]) -> Any:
         """Return the cell of a patient who has these files."""
 
-    def look(self, part: Any) -> None:
+    def look(self, part: Any) -> Blank:
         """Read all that :meth:`open` left in a file, and raise an InputError that names it if it cannot be used.
 
         Kinds whose files are read whole when they are opened have nothing to look at.
@@ -94,8 +98,13 @@ class FileSource(Source):
         ----------
         part
             What :meth:`open` returned.
+
+        Returns
+        -------
+        tuple of int
+            How many of its slices or patches are blank, and how many there are.
         """
-        return
+        return 0, 0
 
     def parts(self, cell: Any) -> Sequence[Any]:
         """Return what of a patient's cell :meth:`look` takes, file by file.
@@ -137,9 +146,11 @@ class FileSource(Source):
         found, notes = self._find(folder, modality, taken)
         cells: dict[str, Any] = {}
         skipped: list[str] = []
+        blank: dict[str, Blank] = {}
         before = noted()
         for patient, paths in found.items():
-            opened = [self._try(self._looked_at, path, modality, patient, skipped) for path in paths]
+            look = partial(self._looked_at, patient=patient, blank=blank)
+            opened = [self._try(look, path, modality, patient, skipped) for path in paths]
             parts = [part for part in opened if part is not None]
             if parts and (len(parts) == len(paths) or not self.needs_all()):
                 cells[patient] = parts
@@ -148,15 +159,31 @@ class FileSource(Source):
         made = {patient: cell for patient, cell in made.items() if cell is not None}
         if skipped:
             notes.insert(0, Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
+        if told_blank := self.told_blank(blank):
+            notes.append(Doubtful(modality, told_blank))
         if not made and noted() == before:
             raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
         index = pd.Index(list(made), name="patient", dtype=object)
         return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
 
-    def _looked_at(self, path: Path) -> Any:
+    def told_blank(self, blank: Mapping[str, Blank]) -> str:
+        """Return in whose files something is blank, and what may be done; nothing if there is nobody.
+
+        Parameters
+        ----------
+        blank
+            By patient how much is, of how much.
+        """
+        found = [f"{who}: {some} of {most}" for who, (some, most) in blank.items() if some]
+        if not found:
+            return ""
+        what = f"{counted(len(found), 'patient')} with blank {self.holds}, of one value throughout"
+        return f"{what} ({listed(found, 3)}){self.when_blank}"
+
+    def _looked_at(self, path: Path, patient: str, blank: dict[str, Blank]) -> Any:
         part = self.open(path)
         if self.on_error == "skip":
-            self.look(part)
+            blank[patient] = added(blank.get(patient), self.look(part))
         return part
 
     def _try(self, make: Callable[[Any], Any], given: Any, modality: str, patient: str, skipped: list[str]) -> Any:
@@ -324,6 +351,24 @@ class FileSource(Source):
         pattern, mine = self.pattern or "", set(owned)
         others = [name for name in folder.places.glob(beside(pattern)) if name not in mine] if lacking else []
         return near_files(pattern, others, sorted(lacking))
+
+
+def added(one: Blank | None, other: Blank) -> Blank:
+    """Return how much of two files is blank, and of how much.
+
+    Parameters
+    ----------
+    one
+        What :meth:`FileSource.look` returned of the first; None: there is none.
+    other
+        Of the second.
+
+    Examples
+    --------
+    >>> added((1, 3), (0, 2)), added(None, (0, 2))
+    ((1, 5), (0, 2))
+    """
+    return other if one is None else (one[0] + other[0], one[1] + other[1])
 
 
 def _is_there(folder: Folder, name: str) -> bool:

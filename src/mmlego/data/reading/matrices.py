@@ -137,7 +137,7 @@ class _Datasets(Mapping[str, Matrix]):
         dataset, path = self._file[name], self._path
         if dataset.external or dataset.is_virtual:
             raise InputError(f"{name!r} in {path.name!r} lies in another file", remedy="Put the features in one file.")
-        if dataset.shape is None or dataset.dtype.kind not in "fiu":
+        if dataset.shape is None or dataset.dtype.kind not in "fiub":
             expected, got = "an array of numbers", str(dataset.dtype)
             raise InputError(f"{name!r} in {path.name!r} is no matrix", expected=expected, got=got)
         size, offset = path.stat().st_size, dataset.id.get_offset()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.bag.files import Floats, Numbers
+from mmlego.data.kinds.bag.files import Floats, Numbers, blank_rows
 from mmlego.data.reading.joins import by_patient, refuse_taken
 from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
@@ -67,6 +67,24 @@ class BagArray:
             raise InputError(f"{where}: the bag holds NaN or infinite features", expected="finite numbers")
         single.flags.writeable = False
         return cls(single)
+
+    def without_blank(self, where: str) -> BagArray:
+        """Return it without the patches whose features are of one value throughout.
+
+        Parameters
+        ----------
+        where
+            Whose it is, for messages.
+
+        Raises
+        ------
+        InputError
+            If no patch is left.
+        """
+        kept = self.values[~blank_rows(self.values)]
+        if not len(kept):
+            raise InputError(f"{where}: an empty bag", expected="a patch that counts", got="all blank")
+        return BagArray(kept)
 
     @property
     def tokens(self) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,9 +12,7 @@ from torch import Tensor
 
 from mmlego.data.kinds.bag.arrays import BagArray
 from mmlego.data.kinds.bag.files import BagFile, Numbers
-
-if TYPE_CHECKING:
-    pass
+from mmlego.data.kinds.bag.kept import KeptPatches
 
 COLUMN = "bag"  # the one column of a frame of bags
 SAMPLE = 4096
@@ -42,7 +39,7 @@ class Bag:
     (10, torch.Size([2, 3]), [0, 0, 0, 0, 0, 1, 1, 1, 1, 1])
     """
 
-    files: tuple[BagFile | BagArray, ...]
+    files: tuple[BagFile | BagArray | KeptPatches, ...]
 
     @property
     def tokens(self) -> int:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -116,20 +116,51 @@ class BagFile:
             _fill(out, parts[self.dataset], rows)
         self._refuse_odd(out)
 
-    def look_through(self) -> None:
-        """Read all features, a few thousand patches at a time.
+    def look_through(self) -> int:
+        """Read all features, a few thousand patches at a time; return how many patches are blank.
 
         Raises
         ------
         InputError
             If the file cannot be read to its end, or holds NaN or infinite values.
         """
+        blank = 0
+        for block in self.blocks():
+            self._refuse_odd(block)
+            blank += int(blank_rows(block).sum())
+        return blank
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield all features as they are, a few thousand patches ``(n, f)`` at a time, each time in the same memory."""
         block = np.empty((min(ROWS, self.tokens), self.width), dtype=np.float32)
         with self._parts() as parts:
             for start in range(0, self.tokens, ROWS):
                 rows = np.arange(start, min(start + ROWS, self.tokens))
                 _fill(block[: len(rows)], parts[self.dataset], rows)
-                self._refuse_odd(block[: len(rows)])
+                yield block[: len(rows)]
+
+    def ends_blank(self) -> bool:
+        """Return whether the last of several patches is blank, as where a bag was filled up to a length."""
+        if self.tokens == 1:
+            return False
+        last = np.empty((1, self.width), dtype=np.float32)
+        with self._parts() as parts:
+            _fill(last, parts[self.dataset], np.array([self.tokens - 1]))
+        return bool(blank_rows(last)[0])
+
+    def beside(self, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+        """Return what stands beside the features under some names, each as one row of numbers.
+
+        Parameters
+        ----------
+        names
+            As they are called in the group of the features.
+        """
+        group = "".join(self.dataset.rpartition("/")[:2])
+        with self._parts() as parts:
+            there = {name.removeprefix(group): f"{group}{name.removeprefix(group)}" for name in names}
+            found = {name: parts[place] for name, place in there.items() if place in parts}
+            return {name: np.asarray(part[:]).ravel() for name, part in found.items() if len(part.shape) < 4}
 
     def _refuse_odd(self, values: Floats) -> None:
         # One read of the data; the sum is finite unless a value is not, or it overflows: then look closer.
@@ -182,6 +213,25 @@ class BagFile:
             if self.dataset not in parts or _shape(parts[self.dataset], self.path, "") != (self.tokens, self.width):
                 raise InputError(f"file {self.path.name!r} has changed since the cohort was read")
             yield parts
+
+
+def blank_rows(features: Floats) -> NDArray[np.bool_]:
+    """Return which patches are of one value throughout, as zeros, or NaN throughout, ``(n,)``; of one feature none.
+
+    Parameters
+    ----------
+    features
+        ``(n, f)``.
+
+    Examples
+    --------
+    >>> blank_rows(np.array([[0, 0], [1, 2], [3, 3], [np.nan, np.nan]], dtype=np.float32)).tolist()
+    [True, False, True, True]
+    """
+    if features.shape[1] == 1:
+        return np.zeros(len(features), dtype=bool)
+    blank: NDArray[np.bool_] = (features == features[:, :1]).all(axis=1) | np.isnan(features).all(axis=1)
+    return blank
 
 
 def _tensor_fingerprint(matrix: Matrix, tokens: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
@@ -20,7 +21,8 @@ from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.data.memory.lazy import LazyColumn
-from mmlego.errors import InputError, within
+from mmlego.errors import InputError, LegoWarning, within
+from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,17 +159,24 @@ class ImagePreprocessor(Preprocessing):
         ------
         InputError
             If an image cannot be read, all are of one and the same value, or their values are of different bits.
+
+        Warns
+        -----
+        LegoWarning
+            If some are of one value throughout.
         """
         bits = one_depth(_depths(frame), plan)
         pictures = list(_pictures(frame).items())
         chosen = np.unique(np.linspace(0, len(pictures) - 1, min(len(pictures), FITTED_ON)).round().astype(int))
         moments = torch.zeros(2, plan.channels, dtype=torch.float64)
+        blank = []
         for place in chosen:
             patient, picture = pictures[place]
             with within(f"patient {patient}"):
                 pixels = plan.load(picture.files).flatten(1).double()  # (ch, pixels)
+            blank += [patient] if bool((pixels.amin(1) == pixels.amax(1)).all()) else []
             moments += torch.stack([pixels.mean(1), pixels.square().mean(1)]) / len(chosen)
-        counted = in_steps(len(chosen), MIN_PATIENTS) or len(chosen)
+        among = in_steps(len(chosen), MIN_PATIENTS) or len(chosen)
         mean, square = moments
         variance = square - mean.square()
         if bool((variance <= 1e-12 * square.clamp_min(1e-30)).any()):
@@ -177,7 +186,10 @@ class ImagePreprocessor(Preprocessing):
                 got=", ".join(f"{value:g}" for value in mean.tolist()),
                 remedy="Look at window: if it is given, all values may lie outside.",
             )
-        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits, counted)
+        if blank:
+            text = f"{counted(len(blank), plan.noun)} of one value throughout, for training to learn nothing from"
+            warnings.warn(f"{text}: {listed(blank)}.", LegoWarning, stacklevel=2)
+        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits, among)
 
     def transform(self, frame: pd.DataFrame) -> LazyColumn:
         """Return the images, which are read when a batch needs them.

@@ -68,7 +68,7 @@ def read_volume(files: Sequence[ImageFile]) -> Any:
     return data.MetaTensor(torch.from_numpy(array)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
 
 
-def look_through(files: Sequence[ImageFile]) -> None:
+def look_through(files: Sequence[ImageFile]) -> tuple[int, int]:
     """Read all pixels of an image or a volume, slice by slice.
 
     Parameters
@@ -76,19 +76,38 @@ def look_through(files: Sequence[ImageFile]) -> None:
     files
         Those of one patient, or some of its slices.
 
+    Returns
+    -------
+    tuple of int
+        How many slices are of one value throughout, but those at either end of NIfTI, where nothing was scanned; and
+        how many there are.
+
     Raises
     ------
     InputError
         If a file cannot be read to its end, or holds NaN or infinite values.
     """
+    blank: list[bool] = []
     for file in files:
         if file.form == "nifti":
-            _nifti(file)
+            array = _nifti(file)
+            blank += (array.min(axis=(0, 1)) == array.max(axis=(0, 1))).tolist()
         elif file.form == "picture":
-            read_image(file, "rgb")
+            blank.append(_is_flat(read_image(file, "rgb").flatten(1).numpy()))
         else:
             with reading(file.path):
-                dicom_frames(file)  # which refuses values that are not finite
+                frames = dicom_frames(file)
+                blank += [_is_flat(frame.reshape(-1, frame[0, 0].size).T) for frame in frames]
+    within = blank
+    if not all(blank) and files[0].form == "nifti":
+        within = blank[blank.index(False) : len(blank) - blank[::-1].index(False)]
+    return sum(within), len(blank)
+
+
+def _is_flat(channels: NDArray[Any]) -> bool:
+    """Return whether all that was measured of each channel ``(ch, n)`` is of one value."""
+    known = (channel[~np.isnan(channel)] for channel in channels)
+    return all(not len(values) or values.min() == values.max() for values in known)
 
 
 def place_of(files: Sequence[ImageFile]) -> Grid:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mmlego.data.kinds.file_sources import FileSource, files_of
+from mmlego.data.kinds.file_sources import Blank, FileSource, files_of
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.drafting import draft_image, draft_volume
@@ -51,6 +51,7 @@ class PictureSource(FileSource):
     """
 
     cells: ClassVar[str] = COLUMN
+    holds: ClassVar[str] = "images"
 
     window: tuple[float, float] | None = None
     percentiles: tuple[float, float] | None = None
@@ -73,9 +74,9 @@ class PictureSource(FileSource):
         notes += meaning_notes(files, modality, self.plan().noun)
         return frame, [*notes, *(Doubtful(modality, text, who) for text, who in header_doubts(files))]
 
-    def look(self, part: tuple[ImageFile, ...]) -> None:
-        """Read all pixels of a file, or of the slices of one volume."""
-        look_through(part)
+    def look(self, part: tuple[ImageFile, ...]) -> Blank:
+        """Read all pixels of a file, or of the slices of one volume; return how many of them are of one value."""
+        return look_through(part)
 
     def parts(self, cell: Picture) -> Sequence[tuple[ImageFile, ...]]:
         """Return the files of a patient's image, which are one."""
@@ -184,6 +185,7 @@ class VolumeSource(PictureSource):
 
     endings: ClassVar[tuple[str, ...]] = (".nii", ".nii.gz")
     folders: ClassVar[bool] = True
+    holds: ClassVar[str] = "slices"
     ways: ClassVar[Mapping[str, str]] = {"series": "the slices of one DICOM series", **FileSource.ways}
 
     kind: Literal["volume"] = "volume"
