@@ -12,6 +12,7 @@ from mmlego.data.reading.joins import by_patient, one_row_each
 from mmlego.data.reading.near_ids import NearMiss, near_miss
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.data.reading.spellings import doubts_of_names
+from mmlego.data.reading.stray_rows import sums_among
 from mmlego.errors import InputError, LegoError, UnknownNameError, fault, noted
 from mmlego.wording import counted, listed
 
@@ -84,6 +85,8 @@ def assemble(
     >>> patients, [str(note) for note in notes]
     (('b',), ['rna: 1 patient without outcome (c)', 'outcome: 1 patient without any modality (a)'])
     """
+    summed = {name: sums_among(frame.index) for name, frame in tables.items()}
+    tables = {name: frame.drop(index=summed[name]) if summed[name] else frame for name, frame in tables.items()}
     missed = _missed(tables, outcome)
     if everybody and outcome is not None:
         anyone = dict.fromkeys(patient for frame in tables.values() for patient in frame.index)
@@ -93,6 +96,9 @@ def assemble(
     else:
         patients = _who(tables, outcome, missed)
         notes = [] if outcome is None else _unmatched(tables, outcome, missed)
+    notes += [
+        Dropped(name, f"called as what sums up others, left out: {listed(ids)}") for name, ids in summed.items() if ids
+    ]
     if outcome is None:
         notes += _apart(tables)
     for name, frame in {"outcome": outcome, **tables}.items():

@@ -13,6 +13,7 @@ from mmlego.data.reading.dialect import is_unnamed
 from mmlego.data.reading.ids import plain_ids
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.spellings import doubts_of_names
+from mmlego.data.reading.stray_rows import stray_rows
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, listed, meant
 
@@ -79,7 +80,7 @@ def select_columns(
 
 
 def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
-    """Return a table indexed by patient id as text; rows without an id are dropped.
+    """Return a table indexed by patient id as text; rows without an id, of sums and of names of columns are dropped.
 
     Parameters
     ----------
@@ -119,7 +120,13 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
     named = np.asarray(index.notna())
     notes = [] if named.all() else [Dropped(where, f"{counted(int((~named).sum()), 'row')} without a patient id")]
     frame = (frame if named.all() else frame[named]).copy(deep=False)
-    frame.index = pd.Index(plain_ids(index[named], where), name="patient", dtype=object)
+    called = key if key is not None else None if index.name is None else str(index.name)
+    frame.index = index[named]
+    stray, why = stray_rows(frame, called)
+    if stray.any():
+        notes += [Dropped(where, f"{text} left out") for text in why]
+        frame = frame[~stray].copy(deep=False)
+    frame.index = pd.Index(plain_ids(frame.index, where), name="patient", dtype=object)
     return frame, notes
 
 

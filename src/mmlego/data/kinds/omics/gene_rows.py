@@ -18,6 +18,7 @@ from mmlego.data.kinds.omics.text_matrix import find_header, open_text, read_cel
 from mmlego.data.reading.joins import select_columns
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
+from mmlego.data.reading.stray_rows import not_genes, sums_among
 from mmlego.data.reading.tables import TableFile
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, meant
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 # Columns that describe a gene beside its name, in the files of cBioPortal, Xena, GEO, GDC, GTEx and GISTIC.
 ABOUT_GENES = frozenset(
-    """
+    word.strip()
+    for word in """
     hugo_symbol|entrez_gene_id|gene_symbol|gene symbol|gene|genes|symbol|gene_id|gene id|gene_name|gene name|genename
     gene_type|gene type|biotype|gene_biotype|description|name|id|id_ref|identifier|entrez|entrezid|entrez_id|locus id
     cytoband|chr|chrom|chromosome|chromstart|chromend|start|end|strand|length|gene_length|ensembl|ensembl_id|ensembl id
@@ -35,7 +37,8 @@ ABOUT_GENES = frozenset(
     probeid|probeset_id|transcript_id|transcript_id(s)|uniprot|cpg|genomic_coordinate|entity_stable_id|geneid
     gene_short_name|tracking_id|target_id|hgnc_symbol|hgnc_id|entrezgene|refseq|unigene|accession|geneset|locus
     """.replace("\n", "|").split("|")
-) - {""}
+    if word.strip()
+)
 # 1-Mar, 2-Sep, Mar-01, 2024-03-01: what Excel makes of MARCH1, SEPT2, MARC1.
 BARCODE = re.compile(r"(?P<who>TCGA[-.]\w{2}[-.]\w{4})[-.](?P<type>[01])\d")  # 01 to 09 are tumours, 10 to 19 are not
 DATED = re.compile(
@@ -169,6 +172,8 @@ class GeneRows:
         about = [
             number for number in others if known[number].strip().casefold() in ABOUT_GENES or not known[number].strip()
         ]
+        sums = set(sums_among([known[number] for number in others if number not in set(about)]))
+        about = [number for number in others if number in set(about) or known[number] in sums]
         samples = [number for number in others if number not in set(about)]
         if not samples:
             raise InputError(f"{where}: no column of a sample", got=listed(known, 6))
@@ -212,7 +217,11 @@ class GeneRows:
             notes = [*notes, Dropped(where, f"{counted(len(bare), 'row')} without the name of a gene left out")]
             kept = np.setdiff1d(np.arange(len(genes)), bare)
             genes, values = [genes[row] for row in kept.tolist()], values[kept]
-        notes += [*dated_genes(genes, where), *_normal(samples, where)]
+        counts, said = not_genes(genes, where)
+        if counts:
+            kept = np.setdiff1d(np.arange(len(genes)), counts)
+            genes, values = [genes[row] for row in kept.tolist()], values[kept]
+        notes += [*said, *dated_genes(genes, where), *_normal(samples, where)]
         again = [name for name, count in Counter(genes).items() if count > 1]
         if again and self.same_name == "error":
             raise InputError(

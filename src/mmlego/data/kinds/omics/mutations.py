@@ -266,6 +266,8 @@ def _rows(path: Path, key: str, gene: str, wanted: Collection[str]) -> Iterator[
         most = max(place.values()) + 1
         for line in lines:
             cells = line.split("\t", most)
+            if line.startswith("#") or [cell.strip() for cell in cells[:need]] == header[:need]:
+                continue  # of files that were put one after the other
             if len(cells) < need:
                 if not line.strip():
                     continue

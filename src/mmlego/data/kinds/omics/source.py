@@ -37,6 +37,7 @@ from mmlego.data.reading.pieces import rows_of_patients
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.data.reading.settled import SameName, one_of_several
 from mmlego.data.reading.signs import refuse_dotted
+from mmlego.data.reading.stray_rows import not_genes
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import counted, label, listed
 
@@ -230,8 +231,9 @@ class OmicsSource(Source):
                 Noted(modality, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")
             )
         frame, more = choose_rows(frame, None, "*", "error", modality, taken)
+        frame, said = self._genes_alone(frame, modality)
         genes = list(map(str, frame.columns))
-        return frame, [*notes, *dated_genes(genes, modality), *numbered_genes(genes, modality), *more]
+        return frame, [*notes, *said, *dated_genes(genes, modality), *numbered_genes(genes, modality), *more]
 
     def _part(self, data: Annotated, modality: str, key: str) -> tuple[Part, Annotated]:
         """Return the matrix, and the AnnData that it is of."""
@@ -289,9 +291,18 @@ class OmicsSource(Source):
         chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
         if self.genes == "columns" and self.pattern is None:  # elsewhere it was said where rows were read
             told.extend(dated_genes(list(chosen.columns), modality))
+            if self.format != "maf":
+                chosen, said = self._genes_alone(chosen, modality)
+                told.extend(said)
         if self.format != "maf":
             told.extend(numbered_genes(list(chosen.columns), modality))
         return chosen, [*notes, *told, *more]
+
+    def _genes_alone(self, frame: pd.DataFrame, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return a matrix without counts of reads that belong to no gene, but for those that are named."""
+        named = {self.columns} if isinstance(self.columns, str) else set(self.columns)
+        places, said = not_genes([str(gene) for gene in frame.columns], modality, named)
+        return (frame.drop(columns=[frame.columns[place] for place in places]) if places else frame), said
 
     def _one_each(self, frame: pd.DataFrame, modality: str) -> tuple[pd.DataFrame, list[Dropped]]:
         """Return a table in memory whose columns of one name are one, as the section says."""

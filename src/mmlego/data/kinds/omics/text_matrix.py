@@ -30,10 +30,6 @@ from mmlego.wording import UTF8, counted, listed, shortened
 
 PIECE_BYTES = 16 * 2**20
 MOST_ROWS, MOST_CELLS = 20, 2**22  # rows that are looked at first, and characters
-# What counting programs write below the genes: of reads that belong to none.
-NO_GENES = re.compile(
-    r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
-)
 TAIL = 4096  # bytes at the end, where the last line is
 
 
@@ -246,10 +242,6 @@ def read_cells(
     if missing:
         words = listed((f"{word!r} {count}×" for word, count in missing.most_common()), 4)
         notes.append(Noted(where, f"read as missing: {words}"))
-    counts = [row for row, name in enumerate(names) if NO_GENES.fullmatch(name)]
-    if counts:
-        kept = np.setdiff1d(np.arange(len(names)), counts)
-        names, values = [names[row] for row in kept.tolist()], values[kept]
     return Cells(names, values, notes)
 
 
@@ -272,6 +264,9 @@ def _refuse_words(odd: dict[int, Counter[str]], header: Header, where: str, *, s
     if not any(odd.values()):
         return
     wrongs = Counter({(header.names[i], word): count for i, found in odd.items() for word, count in found.items()})
+    if all(column == word.strip() for column, word in wrongs):
+        what, way = f"{where}: the line of names stands again among the genes", "Take it out of the file there."
+        raise InputError(what, expected="numbers", got=listed((word for _, word in wrongs), 3), remedy=way)
     shown = (f"{column}: {shortened(word)!r} {count}×" for (column, word), count in wrongs.most_common())
     ways = "Mend or empty them, or declare words as missing: [...]; a column that is no sample is left out by "
     ways += "samples:, as samples: 'TCGA-*'."
