@@ -11,7 +11,7 @@ import struct
 import tokenize
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,8 +24,9 @@ from mmlego.data.reading.files import FREE_BYTES, RATIO, too_large
 from mmlego.data.reading.zarrs import open_zarr
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
-from mmlego.wording import listed
+from mmlego.wording import label, listed
 
+LONGEST = 100  # letters of an attribute
 H5, PT, ZARR, NPY = (".h5", ".hdf5"), (".pt", ".pth"), ".zarr", ".npy"
 
 # What reading a damaged or hostile file may raise.
@@ -152,6 +153,34 @@ class _Datasets(Mapping[str, Matrix]):
             raise too_large(path, allowed)
         matrix: Matrix = dataset
         return matrix
+
+    def attributes(self, names: Sequence[str]) -> dict[str, str]:
+        """Return the attributes of the file and of some datasets, those that are one short word or number."""
+        found: dict[str, str] = {}
+        for part in (self._file, *(self._file[name] for name in reversed(names))):
+            for name in part.attrs:
+                try:
+                    value = part.attrs[name]
+                except DAMAGE:  # of a type that h5py does not know
+                    continue
+                value = value.item() if isinstance(value, np.ndarray | np.generic) and value.size == 1 else value
+                value = value.decode(errors="replace") if isinstance(value, bytes) else value
+                if isinstance(value, str | int | float) and len(str(value)) <= LONGEST:
+                    found[str(name)] = label(value)
+        return found
+
+
+def attributes_of(parts: Mapping[str, Matrix], names: Sequence[str]) -> dict[str, str]:
+    """Return what HDF5 says of a whole file and of some of its matrices, short words and numbers alone; else nothing.
+
+    Parameters
+    ----------
+    parts
+        As :func:`open_parts` yields them.
+    names
+        The matrices; what is said of the first counts before what is said of others, and of the file.
+    """
+    return parts.attributes(names) if isinstance(parts, _Datasets) else {}
 
 
 def _arrays(group: Any, path: Path) -> dict[str, Matrix]:

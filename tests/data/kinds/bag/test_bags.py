@@ -371,7 +371,7 @@ def test_what_is_saved(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="preprocessing of bags is damaged at width"):
         BagPreprocessor.from_config(config | {"width": 0})
     with pytest.raises(VersionError, match="preprocessing of bags of a newer format"):
-        BagPreprocessor.from_config(config | {"version": 2})
+        BagPreprocessor.from_config(config | {"version": 3})
 
 
 def test_widths_that_differ(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from mmlego.data import Cohort
+from mmlego.data import BagPreprocessor, Cohort, preprocessing_from_config
 from mmlego.data.cohort.checking import check_manifest
 from mmlego.data.kinds.bag.bag import Bag
 from mmlego.data.reading.remarks import Doubtful
@@ -117,3 +117,22 @@ def test_arrays_in_memory() -> None:
     read = Cohort.from_frames({"slides": frame}, kinds={"slides": {"kind": "bag", "blank": "drop"}})
     assert bag_of(read, "a").features().tolist() == padded()[[0, 1, 3]].tolist()
     assert doubts(read) == []
+
+
+def test_features_made_in_two_ways(tmp_path: Path) -> None:
+    """ResNet-50 and UNI are both 1024 wide: what STAMP and TRIDENT write beside the features tells them apart."""
+    for i in range(3):
+        path = write_h5(tmp_path / f"slides/p{i}.h5", patches(4, seed=i))
+        with h5py.File(path, "a") as file:
+            file.attrs["extractor"] = "uni" if i < 2 else "conch"
+            file["coords"].attrs["target_magnification"] = 20
+            file["coords"].attrs["name"] = f"slide{i}"
+    read = cohort(tmp_path, SLIDES)
+    ways = "extractor 'uni' of 2 patients, 'conch' of 1 patient"
+    assert doubts(read) == [f"slides: features made in several ways, which count as one: {ways}"]
+    fitted = BagPreprocessor.fit(read.frames["slides"].iloc[:2])
+    assert fitted.made == {"extractor": "uni", "target_magnification": "20"}
+    again = preprocessing_from_config(fitted.config())
+    assert again.odd(read.frames["slides"]) == ({"p2": ["extractor = conch, not uni"]}, {})
+    old = {"name": "bag", "version": 1, "width": 3, "sample": 5}
+    assert preprocessing_from_config(old).odd(read.frames["slides"]) == ({}, {})

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mmlego.data import Cohort
+from mmlego.data import Cohort, ImagePreprocessor, preprocessing_from_config
 from mmlego.data.cohort.checking import check_manifest
+from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.errors import LegoWarning
 from tests.data.kinds.image.scans import pixels, write_dicom, write_nifti, write_picture
 from tests.data.kinds.image.test_headers import doubts
@@ -66,3 +67,20 @@ def test_training_warns(tmp_path: Path) -> None:
         LegoWarning, match=r"^1 image of one value throughout, for training to learn nothing from: p1\.$"
     ):
         read.prepare(["p0", "p1"])
+
+
+def test_prediction_marks_blank_images_and_other_units(tmp_path: Path) -> None:
+    for i, unit in enumerate(["BQML", "BQML", "GML", ""]):
+        array = np.full((8, 8), 4, np.uint8) if i == 3 else pixels(8, 8, seed=i)
+        write_dicom(tmp_path / f"p{i}.dcm", array, Modality="PT", Units=unit)
+    doubts(tmp_path, kind="image", pattern="{key}.dcm", size=[8, 8])
+    frame = Cohort.from_manifest(tmp_path / "c.yaml").frames["m"]
+    fitted = ImagePreprocessor.fit(frame.iloc[:2], ImagePlan(size=(8, 8)))
+    assert fitted.unit == "BQML"
+    again = preprocessing_from_config(fitted.config())
+    assert again == fitted
+    marks = {"p2": ["unit = GML, not BQML"], "p3": ["image of one value throughout"]}
+    assert again.odd(frame) == (marks, {})
+    mixed = ImagePreprocessor.fit(frame.iloc[:3], ImagePlan(size=(8, 8)))
+    assert "unit" not in mixed.config()
+    assert mixed.odd(frame.iloc[:3]) == ({}, {})

@@ -262,7 +262,7 @@ def test_what_is_saved(tmp_path: Path) -> None:
     older = {name: value for name, value in config.items() if name not in ("bits", "patients")} | {"version": 1}
     assert ImagePreprocessor.from_config(older) == dataclasses.replace(fitted, bits=None, patients=None)
     with pytest.raises(VersionError, match="preprocessing of images of a newer format"):
-        ImagePreprocessor.from_config(config | {"version": 4})
+        ImagePreprocessor.from_config(config | {"version": 5})
     for wrong in ({"mean": [0.5]}, {"deviation": [0.0, 1, 1]}, {"plan": {"size": [8]}}):
         with pytest.raises(CheckpointError, match="the preprocessing of images is damaged"):
             ImagePreprocessor.from_config(config | wrong)

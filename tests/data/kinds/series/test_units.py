@@ -8,6 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from mmlego.data import Cohort
+from mmlego.data.kinds.series.binning import Rule
+from mmlego.data.kinds.series.long_tables import LongColumns
+from mmlego.data.kinds.series.preprocess import SeriesPreprocessor
 from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.reading.units import units_in_names
 from tests.data.kinds.series.test_layouts import IDS, cohort, measured
@@ -86,3 +90,29 @@ def test_variables_that_differ_in_their_unit_alone(tmp_path: Path) -> None:
     assert said in [str(note) for note in read.dropped]
     assert units_in_names(["LAB//1//mg/dL", "LAB//1//MG/DL", "ICD10//C50//C61", "Temp (1)", "Temp (2)"]) is None
     assert units_in_names(["Temp [°C]", "Temp [°F]"]) is not None
+
+
+def test_values_of_another_unit_are_marked_at_prediction(tmp_path: Path) -> None:
+    """They are clipped to the range of training, so that nobody would see it: by hand, of 20 patients."""
+    long = "id,time,variable,value\n" + "".join(
+        f"{i},{hour},{name},{value}\n"
+        for i in range(20)
+        for hour in (0, 1)
+        for name, value in (("Temp", 36 + i / 10), ("Glucose", 80 + 4 * i), ("Urine", 10 * i))
+    )
+    (tmp_path / "l.csv").write_text(long)
+    (tmp_path / "c.yaml").write_text("key: id\nmodalities: {x: {kind: series, file: l.csv, cache: false}}\n")
+    frame = Cohort.from_manifest(tmp_path / "c.yaml").frames["x"]
+    rules: dict[str, Rule | list[Rule]] = {"Temp": ["mean", "count"], "Urine": "sum", "*": "last"}
+    fitted = SeriesPreprocessor.fit(frame, rules=rules, quantiles=(0, 1))
+    assert fitted.odd(frame) == ({}, {})
+    assert fitted.odd(frame.iloc[:0]) == ({}, {})
+    new = {
+        "a": {"Temp": 98.6},
+        "b": {"Temp": 37, "Glucose": 6},
+        "c": {"Urine": 5000, "Temp": 39},
+        "d": {"Glucose": 330},
+    }
+    rows = [(who, 0.5, name, value) for who, said in new.items() for name, value in said.items()]
+    other = LongColumns().read(pd.DataFrame(rows, columns=["patient", "time", "variable", "value"]), "t").frame()
+    assert fitted.odd(other) == ({"a": ["Temp = 98.6"], "b": ["Glucose = 6"], "d": ["Glucose = 330"]}, {})

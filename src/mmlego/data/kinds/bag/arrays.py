@@ -87,6 +87,11 @@ class BagArray:
         return BagArray(kept)
 
     @property
+    def made(self) -> tuple[tuple[str, str], ...]:
+        """Nothing: an array does not say how it was made."""
+        return ()
+
+    @property
     def tokens(self) -> int:
         """How many patches there are."""
         return len(self.values)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +53,14 @@ class Bag:
         """How many features each patch has."""
         return self.files[0].width
 
+    def made(self) -> dict[str, tuple[str, ...]]:
+        """Return how the features of its slides were made, as their files say it: ``{"extractor": ("uni",)}``."""
+        said: dict[str, dict[str, None]] = {}
+        for file in self.files:
+            for name, value in file.made:
+                said.setdefault(name, {})[value] = None
+        return {name: tuple(values) for name, values in said.items()}
+
     def features(self, rows: Numbers | None = None) -> Tensor:
         """Return features ``(n, f)``, float32, of some patches (their numbers ascending) or of all."""
         out = np.empty((self.tokens if rows is None else len(rows), self.width), dtype=np.float32)
@@ -79,6 +89,21 @@ class Bag:
 
     def __str__(self) -> str:
         return f"Bag({self.tokens} patches of {self.width} features, {self.fingerprint().hex()[:16]})"
+
+
+def made_in(bags: Iterable[Bag]) -> dict[str, Counter[str]]:
+    """Return in which ways features of bags were made, each with how many of them say so.
+
+    Parameters
+    ----------
+    bags
+        Those of all patients.
+    """
+    found: dict[str, Counter[str]] = {}
+    for bag in bags:
+        for name, values in bag.made().items():
+            found.setdefault(name, Counter()).update(values)
+    return found
 
 
 @dataclass(frozen=True)

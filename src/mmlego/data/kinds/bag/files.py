@@ -21,7 +21,7 @@ from torch import Tensor
 
 from mmlego.data.kinds.bag.tiles import tile_places
 from mmlego.data.reading.fingerprints import file_fingerprint, folder_fingerprint
-from mmlego.data.reading.matrices import PT, ZARR, Matrix, open_parts
+from mmlego.data.reading.matrices import PT, ZARR, Matrix, attributes_of, open_parts
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -29,6 +29,11 @@ Numbers: TypeAlias = NDArray[np.int64]
 Floats: TypeAlias = NDArray[np.float32]
 
 FEATURES = ("features", "feats", "patch_embeddings")  # as CLAM and TRIDENT, as STAMP and as older tools call them
+# What tells features of one kind from those of another, as STAMP and TRIDENT write it beside them.
+MADE_WITH = (
+    "extractor", "encoder", "patch_encoder", "model", "model_name", "feat_type", "tile_size_um", "tile_size",
+    "tile_size_px", "patch_size", "target_magnification", "target_mpp",
+)  # fmt: skip
 COORDINATES = ("coords", "coordinates")
 ROWS = 8192  # read at once from a dataset in chunks
 TOLD = 64  # rows that tell one tensor from another
@@ -50,6 +55,8 @@ class BagFile:
         How many features each has.
     places
         How many places of patches stand beside them; None if none do.
+    made
+        How they were made, as the file says it: ``("extractor", "uni")``.
 
     Examples
     --------
@@ -66,6 +73,7 @@ class BagFile:
     tokens: int
     width: int
     places: int | None = None
+    made: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def open(cls, path: Path, dataset: str | None = None) -> BagFile:
@@ -91,7 +99,9 @@ class BagFile:
             shape = _shape(parts[name], path, name)
             beside = _beside(parts, name)
             places: list[int] = [] if beside is None else list(parts[beside].shape)
-        return cls(path, name, *shape, places[-2] if len(places) > 1 else None)
+            said = attributes_of(parts, [name, *([] if beside is None else [beside])])
+        made = tuple((one, said[one]) for one in MADE_WITH if one in said)
+        return cls(path, name, *shape, places[-2] if len(places) > 1 else None, made)
 
     def features(self, rows: Numbers | None = None) -> Floats:
         """Return features ``(n, f)``, float32, of some patches or of all.

@@ -19,7 +19,7 @@ from mmlego.wording import listed
 NOT = "not "  # before the name of a mask that is true of padding
 MASKS = (
     "mask", "masks", "valid", "is_valid", "valid_mask", "valid_patches", "patch_mask", "tissue_mask", "attention_mask",
-    "padding_mask", "pad_mask", "key_padding_mask", "is_padding", "padding",
+    "padding_mask", "pad_mask", "key_padding_mask", "is_padding", "padding", "augmented",
 )  # fmt: skip
 Mask = str | Literal[False] | None
 
@@ -52,6 +52,11 @@ class KeptPatches:
     def path(self) -> Path:
         """The file, or where there is none an empty path."""
         return self.file.path if isinstance(self.file, BagFile) else Path()
+
+    @property
+    def made(self) -> tuple[tuple[str, str], ...]:
+        """How its features were made, as the file says it."""
+        return self.file.made
 
     @property
     def tokens(self) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from mmlego.anonymity import Kept
-from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, SampledBag
+from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, SampledBag, made_in
 from mmlego.data.kinds.file_sources import files_of
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import Odd, Preprocessing
 from mmlego.data.memory.lazy import LazyColumn
 from mmlego.errors import ShapeError
 from mmlego.wording import counted, listed
@@ -33,9 +33,10 @@ class BagState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["bag"] = "bag"
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 1  # 2: with how features were made
     width: int = Field(ge=1)
     sample: int | None = Field(default=None, ge=1)
+    made: dict[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class BagPreprocessor(Preprocessing):
         How many features each patch has.
     sample
         How many patches of a bag training sees, anew each epoch; None for all. Evaluation and prediction see all.
+    made
+        How the features of all training patients were made, as their files say it: ``{"extractor": "uni"}``.
 
     Examples
     --------
@@ -62,6 +65,7 @@ class BagPreprocessor(Preprocessing):
 
     width: int
     sample: int | None = SAMPLE
+    made: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, *, sample: int | None = SAMPLE) -> Self:
@@ -80,7 +84,9 @@ class BagPreprocessor(Preprocessing):
             If bags differ in width.
         """
         bags = files_of(frame, COLUMN)
-        fitted = cls(next(iter(bags.values())).width, sample)
+        ways = made_in(bags.values())
+        made = {name: next(iter(values)) for name, values in ways.items() if len(values) == 1}
+        fitted = cls(next(iter(bags.values())).width, sample, made)
         fitted._check(bags)
         return fitted
 
@@ -97,6 +103,16 @@ class BagPreprocessor(Preprocessing):
         items = {str(patient): SampledBag(bag, self.sample) for patient, bag in bags.items()}
         return LazyColumn(items, torch.zeros(0, self.width), ragged=True)
 
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient how the features were made, where the files say it otherwise than those of training."""
+        found: Odd = {}
+        for patient, bag in files_of(frame, COLUMN).items():
+            for name, values in bag.made().items():
+                others = [value for value in values if value != self.made.get(name, value)]
+                if others:
+                    found.setdefault(str(patient), []).append(f"{name} = {listed(others)}, not {self.made[name]}")
+        return found, {}
+
     def blank(self) -> LazyColumn:
         """Return the bags of nobody."""
         return LazyColumn([], torch.zeros(0, self.width), ragged=True)
@@ -107,7 +123,8 @@ class BagPreprocessor(Preprocessing):
 
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
-        return BagState(width=self.width, sample=self.sample).model_dump()
+        state = BagState(version=2 if self.made else 1, width=self.width, sample=self.sample, made=dict(self.made))
+        return state.model_dump(exclude=None if self.made else {"made"})  # old versions need not know of it
 
     def kept(self) -> list[Kept]:
         """Return nothing: how wide features are is of the model that made them."""
@@ -115,7 +132,7 @@ class BagPreprocessor(Preprocessing):
 
     @classmethod
     def _restored(cls, state: BagState) -> Self:
-        return cls(state.width, state.sample)
+        return cls(state.width, state.sample, state.made)
 
     def _check(self, bags: Mapping[str, Bag]) -> None:
         odd = [f"{patient} {bag.width}" for patient, bag in bags.items() if bag.width != self.width]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
 from mmlego.data.kinds.bag.arrays import BagArray, choose_bags
-from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag
+from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, made_in
 from mmlego.data.kinds.bag.files import BagFile, blank_rows
 from mmlego.data.kinds.bag.kept import KeptPatches, Mask, counting, left_out
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
@@ -104,6 +104,7 @@ class BagSource(FileSource):
             if ends:
                 text = f"{counted(len(ends), 'patient')} whose last patch is blank, as padding is{self.when_blank}"
                 notes.append(Doubtful(modality, text, ends))
+        notes += [Doubtful(modality, text) for text in _ways(files_of(frame, COLUMN).values())]
         slides = {who: [_whole(part) for part in files] for who, files in parts.items()}
         odd = {who: file for who, files in slides.items() for file in files if file is not None and _is_unlike(file)}
         if odd:
@@ -142,6 +143,16 @@ class BagSource(FileSource):
     def fit(self, frame: pd.DataFrame) -> BagPreprocessor:
         """Return preprocessing fitted on the bags of training patients."""
         return BagPreprocessor.fit(frame, sample=self.sample)
+
+
+def _ways(bags: Iterable[Bag]) -> list[str]:
+    """Return in which ways the features were made, where there are several: models of one width are not one model."""
+    found = []
+    for name, ways in made_in(bags).items():
+        if len(ways) > 1:
+            said = listed(f"{way!r} of {counted(often, 'patient')}" for way, often in ways.most_common())
+            found.append(f"features made in several ways, which count as one: {name} {said}")
+    return found
 
 
 def _ends_blank(part: BagFile | BagArray | KeptPatches) -> bool:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mmlego.anonymity import MIN_PATIENTS, Kept, in_steps
 from mmlego.data.kinds.file_sources import files_of
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import Odd, Preprocessing
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.plan import ImagePlan
@@ -96,10 +96,11 @@ class ImageState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["image"] = "image"
-    version: Literal[1, 2, 3] = 3  # 1: without bits, 2: without patients
+    version: Literal[1, 2, 3, 4] = 3  # 1: without bits, 2: without patients, 4: with a unit
     plan: ImagePlan
     bits: int | None = Field(default=None, ge=0, le=64)
     patients: int | None = Field(default=None, ge=0)
+    unit: str = ""
     mean: list[FiniteFloat] = Field(min_length=1, max_length=3)
     deviation: list[PositiveFloat] = Field(min_length=1, max_length=3)
 
@@ -127,6 +128,8 @@ class ImagePreprocessor(Preprocessing):
         Of how many bits their values are; 0: they have units of their own; None: not known, or it does not matter.
     patients
         Of how many patients mean and deviation are: rounded down to a multiple of five; None: not counted.
+    unit
+        Of their values, as all of them say it; nothing where they do not, or differ.
 
     Examples
     --------
@@ -143,6 +146,7 @@ class ImagePreprocessor(Preprocessing):
     deviation: tuple[float, ...]
     bits: int | None = None
     patients: int | None = None
+    unit: str = ""
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, plan: ImagePlan) -> Self:
@@ -189,7 +193,9 @@ class ImagePreprocessor(Preprocessing):
         if blank:
             text = f"{counted(len(blank), plan.noun)} of one value throughout, for training to learn nothing from"
             warnings.warn(f"{text}: {listed(blank)}.", LegoWarning, stacklevel=2)
-        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits, among)
+        units = {picture.files[0].unit for _, picture in pictures}
+        unit = units.pop() if len(units) == 1 else ""
+        return cls(plan, tuple(mean.float().tolist()), tuple(variance.sqrt().float().tolist()), bits, among, unit)
 
     def transform(self, frame: pd.DataFrame) -> LazyColumn:
         """Return the images, which are read when a batch needs them.
@@ -208,6 +214,24 @@ class ImagePreprocessor(Preprocessing):
         items = {str(patient): PreparedPicture(picture, self) for patient, picture in _pictures(frame).items()}
         return LazyColumn(items, self._nobody(), ragged=False)
 
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient that the image is of one value throughout, or its values in another unit than in training.
+
+        Parameters
+        ----------
+        frame
+            Pictures by patient, which are read.
+        """
+        found: Odd = {}
+        for patient, picture in _pictures(frame).items():
+            unit = picture.files[0].unit
+            if self.unit and unit and unit != self.unit:
+                found.setdefault(str(patient), []).append(f"unit = {unit}, not {self.unit}")
+            pixels = self.plan.load(picture.files).flatten(1)
+            if bool((pixels.amin(1) == pixels.amax(1)).all()):
+                found.setdefault(str(patient), []).append(f"{self.plan.noun} of one value throughout")
+        return found, {}
+
     def blank(self) -> LazyColumn:
         """Return the images of nobody."""
         return LazyColumn([], self._nobody(), ragged=False)
@@ -222,9 +246,17 @@ class ImagePreprocessor(Preprocessing):
     def config(self) -> dict[str, object]:
         """Return all that was learnt, as values that JSON can hold."""
         state = ImageState(
-            plan=self.plan, mean=list(self.mean), deviation=list(self.deviation), bits=self.bits, patients=self.patients
+            version=4 if self.unit else 3,
+            plan=self.plan,
+            mean=list(self.mean),
+            deviation=list(self.deviation),
+            bits=self.bits,
+            patients=self.patients,
+            unit=self.unit,
         )
-        return state.model_dump(mode="json")
+        return state.model_dump(
+            mode="json", exclude=None if self.unit else {"unit"}
+        )  # old versions need not know of it
 
     def kept(self) -> list[Kept]:
         """Return mean and deviation of the pixels of each colour: of all training patients, 256 of them at most."""
@@ -235,7 +267,7 @@ class ImagePreprocessor(Preprocessing):
 
     @classmethod
     def _restored(cls, state: ImageState) -> Self:
-        return cls(state.plan, tuple(state.mean), tuple(state.deviation), state.bits, state.patients)
+        return cls(state.plan, tuple(state.mean), tuple(state.deviation), state.bits, state.patients, state.unit)
 
 
 def _pictures(frame: pd.DataFrame) -> Mapping[str, Picture]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from mmlego.anonymity import Kept, in_steps
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import FAR, Odd, Preprocessing
 from mmlego.data.kinds.series.binning import Cells, Floats, Integers, Rule, aggregate, count_bins, group_cells
 from mmlego.data.kinds.series.choices import check_patterns, declared, fits
 from mmlego.data.kinds.series.flat import Flat, flat_of
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 QUANTILES = (0.001, 0.999)
+_LIKE_VALUES: tuple[Rule, ...] = ("mean", "first", "last", "min", "max")  # of one value in a bin, that value
 FEW_BINS = 4  # to which a Transformer suits better than a recurrent network
 
 
@@ -262,6 +263,39 @@ class SeriesPreprocessor(Preprocessing):
         there = torch.zeros(len(frame), dtype=torch.bool)
         there[torch.from_numpy(self._flat(frame).patient)] = True
         return there
+
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient the variables whose median is far from training: measured in another unit, say.
+
+        It is far beyond six deviations of the mean, and, of values above zero, beyond twice the highest of training or
+        below half of the lowest, to which it would be clipped without a word.
+
+        Parameters
+        ----------
+        frame
+            Stays.
+        """
+        import pandas as pd
+
+        found: Odd = {}
+        flat = self._flat(frame) if len(frame) else None
+        if flat is None or not len(flat.value):
+            return found, {}
+        parts = {"patient": flat.patient, "variable": flat.variable, "value": flat.value}
+        median = pd.DataFrame(parts).groupby(["patient", "variable"])["value"].median()
+        patient, variable = (median.index.get_level_values(level).to_numpy() for level in (0, 1))
+        value = median.to_numpy()
+        for place, name in enumerate(self.variables):
+            mine, columns = variable == place, [column for column in self.columns if column.variable == name]
+            here, low, high = value[mine], columns[0].low, columns[0].high
+            far = (here < low / 2) | (here > high * 2) if low > 0 else np.zeros(len(here), dtype=bool)
+            for column in columns:
+                if column.rule in _LIKE_VALUES:
+                    moved = np.log1p(np.maximum(here, 0)) if column.log else here
+                    far |= np.abs(moved - column.centre) > FAR * column.scale
+            for who, one in zip(patient[mine][far].tolist(), here[far].tolist(), strict=True):
+                found.setdefault(str(frame.index[who]), []).append(f"{name} = {one:g}")
+        return found, {}
 
     def blank(self) -> Tensor | Column:
         """Return the steps of nobody, ``(0, 1 + f)``; where all have the same number, a column of nobody."""
