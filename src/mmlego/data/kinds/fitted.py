@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmlego.anonymity import Kept
 from mmlego.data.kinds.states import read_state
+from mmlego.data.reading.likely_codes import CODES
 from mmlego.wording import shortened
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 Odd: TypeAlias = dict[str, list[str]]
 FAR = 6.0  # standard deviations of the training patients from their mean, beyond which a value is marked
+FAR_CODE = 3.0  # and one that often says that nothing is known, as -9 and 999
 
 
 def far_values(
@@ -47,9 +49,15 @@ def far_values(
     --------
     >>> far_values(["a", "b"], ["age"], np.array([[350.0], [60.0]]), np.array([[29.0], [0.0]]))
     {'a': ['age = 350']}
+    >>> far_values(["a", "b"], ["age"], np.array([[-9.0], [17.0]]), np.array([[-5.5], [-3.5]]))  # the first a code
+    {'a': ['age = -9']}
     """
     found: Odd = {}
-    for row, column in zip(*np.nonzero(np.abs(scaled) > FAR), strict=True):
+    far = np.abs(scaled) > FAR
+    near = np.abs(scaled) > FAR_CODE
+    if near.any():
+        far |= near & np.isin(values, CODES)
+    for row, column in zip(*np.nonzero(far), strict=True):
         found.setdefault(str(patients[row]), []).append(f"{names[column]} = {float(values[row, column]):g}")
     return found
 

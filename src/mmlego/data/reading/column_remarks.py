@@ -25,6 +25,8 @@ class Remarks:
     ----------
     where
         The modality, for messages.
+    model
+        Whether a model is to say what the columns are, which knows its own categories; else the table does.
 
     Examples
     --------
@@ -34,8 +36,9 @@ class Remarks:
     (["clinical: read as missing: age 'NA' 2×"], {'age': ('NA',)})
     """
 
-    def __init__(self, where: str) -> None:
-        self.where = where
+    def __init__(self, where: str, *, model: bool = False) -> None:
+        self.where, self.model = where, model
+        self._category = "a category if the model knows it, else missing" if model else "a category"
         self.doubts: dict[str, str] = {}
         self.commas: list[str] = []
         self.months: list[str] = []  # dates that are months alone
@@ -92,22 +95,23 @@ class Remarks:
         others = sorted((word for word in left if word not in known), key=lambda word: -often[word])
         doubts = []
         if named := [f"{word!r} {often[word]}×" for word in left if is_missing(word)]:
-            doubts.append(f"has the word {listed(named)}, taken as a category")
+            doubts.append(f"has the word {listed(named)}, taken as {self._category}")
             self._said.append((f"{name} {doubts[-1]}", "if it says that nothing is known, declare it under missing:"))
         if len(known) >= SEVERAL:
             words = listed((f"{shortened(word)!r} {often[word]}×" for word in others), 4)
-            doubts.append(f"has {len(known)} numbers beside words ({words}), all taken as categories")
+            all_taken = f"each {self._category}" if self.model else "all taken as categories"
+            doubts.append(f"has {len(known)} numbers beside words ({words}), {all_taken}")
             declared = f"numeric: [{quoted(name, bare=True)}], and the words under missing:"
             self._said.append((f"{name} {doubts[-1]}", f"if they are measured, declare {declared}"))
         elif numbers * 4 > total:
             doubts.append(f"has numbers in {numbers} of {total} cells")
         if ranges := [word for word in left if is_range(word)]:
-            doubts.append(f"has ranges or shares of numbers ({listed(map(repr, ranges), 3)}), each taken as a category")
+            told = listed(map(repr, ranges), 3)
+            doubts.append(f"has ranges or shares of numbers ({told}), each taken as {self._category}")
             self._said.append((f"{name} {doubts[-1]}", "if they are measured, write them as numbers"))
         if len(left) > 1 and all(truth_of(word) is not None for word in left) and not known == left:
-            doubts.append(
-                f"has {listed(map(repr, left))}, of which it is not said what is yes and what no, each a category"
-            )
+            taken = "read as yes or no if the model has them so" if self.model else "each a category"
+            doubts.append(f"has {listed(map(repr, left))}, of which it is not said what is yes and what no, {taken}")
             self._said.append((f"{name} {doubts[-1]}", "write yes and no in one way"))
         if doubts:
             self.doubts[name] = "; ".join(doubts)
@@ -124,7 +128,7 @@ class Remarks:
             Its categories.
         """
         if told := told_alike(words):
-            doubt = f"has {told}, which differ in form alone, each a category"
+            doubt = f"has {told}, which differ in form alone, each {self._category}"
             self.doubts[name] = "; ".join([*filter(None, [self.doubts.get(name)]), doubt])
             self._said.append((f"{name} {doubt}", "mend the file if they are one"))
 

@@ -50,6 +50,7 @@ def read_types(
     decimal: str = ".",
     dotted: Collection[str] = (),
     truths: bool = True,
+    model: bool = False,
 ) -> Found:
     """Decide what the columns of a table are.
 
@@ -72,6 +73,8 @@ def read_types(
         Columns, read as text, in which 1.234 may be a thousand and more.
     truths
         Whether words that say yes or no become 1 and 0; else they stay categories, as a model may know them as such.
+    model
+        Whether it is read for a model, which says what becomes of a word.
 
     Raises
     ------
@@ -93,7 +96,7 @@ def read_types(
     ["clinical: read as missing: age '> 89' 1×, age 'not reported' 1×, sex 'NA' 1×"]
     """
     chosen = list(frame.columns) if columns is None else list(columns)
-    reader = _Types(rules, where, decimal, dotted, truths=truths)
+    reader = _Types(rules, where, decimal, dotted, truths=truths, model=model)
     reader.check(chosen, [rule.other for rule in rules.dates.values() if rule.other in frame.columns])
     made: dict[str, Any] = {}
     wrong: set[str] = set()
@@ -167,9 +170,11 @@ def _replaced(frame: pd.DataFrame, made: Mapping[str, Any]) -> pd.DataFrame:
 class _Types:
     """Reads columns one by one, and keeps what is to be said of them."""
 
-    def __init__(self, rules: ColumnRules, where: str, decimal: str, dotted: Collection[str], *, truths: bool) -> None:
+    def __init__(
+        self, rules: ColumnRules, where: str, decimal: str, dotted: Collection[str], *, truths: bool, model: bool
+    ) -> None:
         self.rules, self.where, self.decimal, self.dotted = rules, where, decimal, frozenset(dotted)
-        self.remarks = Remarks(where)
+        self.remarks = Remarks(where, model=model)
         self.taken: dict[str, str] = {}
         self.truths: list[str] = []
         self._numbers_of_truth = truths

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _ONE = -1.0  # a step down, too: it counts where no other is negative, and there are more than the steps 0, 1, 2
 _BELOW = (_ONE, *(-code for code in _NINES))
+CODES = (*_BELOW, *_NINES[1:])  # 9 is a count as well
 MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
 

@@ -212,3 +212,35 @@ def test_a_word_that_says_nothing_is_a_gap_that_is_marked(tmp_path: Path) -> Non
         frame = written(tmp_path / "new", words, outcome=False, wanted=True).frames["m"]
         assert fitted.gaps(frame)["smoker"].tolist() == [False, False, True, True]
         assert fitted.gaps(frame)["age"].tolist() == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("cells", "told", "known"),
+    [
+        # of one kind alone the file does not say that it is yes or no; the model does
+        (
+            ["yes", "TRUE", "1"],
+            "of which it is not said what is yes and what no, read as yes or no if the model",
+            [1] * 3,
+        ),
+        (
+            ["yes", "unknown", "yes"],
+            "has the word 'unknown' 1×, taken as a category if the model knows it",
+            [1, None, 1],
+        ),
+    ],
+)
+def test_what_is_said_of_words_when_a_model_reads_them(
+    cells: list[str], told: str, known: list[float | None], tmp_path: Path
+) -> None:
+    trained = TablePreprocessor.fit(pd.DataFrame({"smoker": [1.0, 0.0] * 10}), truths=("smoker",))
+    (tmp_path / "new.csv").write_text("id,smoker\n" + "".join(f"q{i},{cell}\n" for i, cell in enumerate(cells)))
+    (tmp_path / "new.yaml").write_text("key: id\nmodalities:\n  m: {kind: table, file: new.csv}\n")
+    cohort = Cohort.from_manifest(tmp_path / "new.yaml", wanted=Wanted({"m": ["smoker"]}))
+    notes = [str(note) for note in cohort.dropped]
+    assert any(told in note for note in notes), notes
+    read = [None if missing else 1.0 for missing in trained.gaps(cohort.frames["m"])["smoker"]]
+    assert read == known
+    told_alone = "each a category (" if known[1] else "taken as a category ("
+    strict = Cohort.from_manifest(tmp_path / "new.yaml")
+    assert any(told_alone in str(note) for note in strict.dropped)

@@ -203,7 +203,9 @@ class GraphSource(ColumnKeys, FileSource):
         for table, fixed, name in tables:
             own, file = table.iloc[:, fixed:], folder.opened(name or "")
             here = rules.within([str(column) for column in own])
-            found = read_types(own, here, modality, strict=strict, decimal=file.decimal, dotted=file.dotted)
+            found = read_types(
+                own, here, modality, strict=strict, decimal=file.decimal, dotted=file.dotted, model=not strict
+            )
             made.append(pd.concat([table.iloc[:, :fixed], found.frame], axis=1))
             notes += found.notes
         return made[0], None if nodes is None else made[1], notes

@@ -112,7 +112,15 @@ class TableSource(ColumnKeys, Source):
         def read(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
             here = rules.within(columns) if lenient else rules
             found = read_types(
-                rows, here, modality, columns, strict=strict, decimal=decimal, dotted=dotted, truths=numbers
+                rows,
+                here,
+                modality,
+                columns,
+                strict=strict,
+                decimal=decimal,
+                dotted=dotted,
+                truths=numbers,
+                model=lenient,
             )
             self._found[:] = [found.without_rows()]
             self._faults[:] = found.faults
