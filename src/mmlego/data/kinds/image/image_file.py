@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from typing import Any, Literal, Self, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.image.contents import nifti_fingerprint, picture_fingerprint
 from mmlego.data.kinds.image.stacks import Grid, Slice
 from mmlego.data.reading.fingerprints import file_fingerprint
 from mmlego.data.reading.matrices import first_line
@@ -73,7 +75,20 @@ class ImageFile:
     unit: str = ""
 
     def fingerprint(self) -> bytes:
-        """Return what tells the pixels of the file from another's."""
+        """Return what tells the pixels of the file from another's.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read.
+        """
+        try:
+            if self.form == "picture":
+                return picture_fingerprint(self.path)
+            if self.form == "nifti":
+                return nifti_fingerprint(self.path)
+        except (OSError, EOFError, zlib.error) as error:
+            raise InputError(f"cannot read {self.path.name!r} ({first_line(error)})") from error
         return file_fingerprint(self.path, self.start)
 
     def checked(self) -> Self:
