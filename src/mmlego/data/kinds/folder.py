@@ -13,6 +13,7 @@ from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.normal_tissue import check_tissues, refuse_normals, tissue_columns
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.scales import two_scales
 from mmlego.data.reading.tables import TableFile
 from mmlego.data.reading.units import two_units, unit_columns
 from mmlego.errors import InputError
@@ -145,7 +146,7 @@ class Folder:
             self._said.append(note)
 
     def unit_doubts(self, name: str, frame: pd.DataFrame, columns: Collection[str]) -> list[str]:
-        """Return which columns of numbers are in two units, which a column beside them says, in a clause each.
+        """Return which columns of numbers are in two units, as one beside them or their ranges say, in a clause each.
 
         Parameters
         ----------
@@ -159,10 +160,11 @@ class Folder:
         names = list(self.opened(name).names)
         beside = unit_columns(names, columns)
         words = {unit for unit in beside.values() if unit != self.key}
+        scales = [doubt for column in columns if (doubt := two_scales(column, frame[column])) is not None]
         if not words:
-            return []
+            return scales
         units = self.table(name, text=words, only=words)
-        found = []
+        found: list[str | None] = [*scales]
         for column, unit in beside.items():
             if unit in words:
                 known = frame[column].notna() & units[unit].notna()

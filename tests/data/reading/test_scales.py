@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmlego.data.reading.scales import has_scales, two_scales
+from tests.data.reading.test_units import doubts
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [
+        ("Temp", (35.1, 40.2), (95, 104)),
+        ("Body temperature (C)", (36, 38), (97, 101)),
+        ("temperature_max", (36, 38), (97, 101)),
+        ("FiO2", (0.21, 1.0), (21, 100)),
+        ("SpO2", (0.9, 1.0), (88, 100)),
+        ("Hematocrit", (0.3, 0.5), (30, 50)),
+        ("Height", (1.5, 1.9), (150, 190)),
+        ("Haemoglobin", (8, 17), (80, 170)),
+    ],
+)
+def test_two_units_by_their_ranges(name: str, low: tuple[float, float], high: tuple[float, float]) -> None:
+    one, other = np.linspace(*low, 50), np.linspace(*high, 20)
+    assert "50 values" in str(two_scales(name, [*one, *other, np.nan]))
+    assert two_scales(name, one) is None
+    assert two_scales(name, other) is None
+    assert two_scales(name, [*one, other[0]]) is None, "a slip of a finger"
+    assert two_scales(name, [*one, *other, *[-5.0] * 30]) is None, "it is something else"
+
+
+def test_names_of_other_things() -> None:
+    names = (
+        "Heightened risk",
+        "attempt",
+        "HbA1c",
+        "contemporary",
+        "TempoRate",
+        "height z score",
+        "GENE",
+        "SATB2",
+        "Hb",
+    )
+    assert [name for name in names if has_scales(name)] == []
+
+
+def test_it_is_told_of_tables_and_series(tmp_path: Path) -> None:
+    temperatures = [36.5, 37, 38.1, 36.9, 98.6, 99.1, 100.4, 97.9]
+    said = "Temp is in two ranges: 4 values from 36.5 to 38.1, as of °C, beside 4 from 97.9 to 100.4, as of °F"
+    rows = "".join(f"p{i},{value},{i}\n" for i, value in enumerate(temperatures))
+    assert doubts(tmp_path, {"kind": "table"}, f"id,Temp,age\n{rows}") == [f"m: {said}"]
+    assert doubts(tmp_path, {"kind": "table", "columns": ["age"]}, f"id,Temp,age\n{rows}") == []
+    series = "id,time,variable,value\n" + "".join(
+        f"p{i},1,Temp,{v}\np{i},1,HR,{v}\n" for i, v in enumerate(temperatures)
+    )
+    section = {"kind": "series", "cache": False}
+    assert doubts(tmp_path, section, series) == [f"m: {said}"]
+    assert doubts(tmp_path, {**section, "variables": "HR"}, series) == []
+    static = {"kind": "static", "cache": False, "variables": ["Temp"], "until": 2}
+    assert doubts(tmp_path, static, series) == [f"m: {said}"]
