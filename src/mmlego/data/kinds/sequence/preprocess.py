@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from mmlego.anonymity import Kept, in_steps
-from mmlego.data.kinds.fitted import Preprocessing
+from mmlego.data.kinds.fitted import Odd, Preprocessing
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName
 from mmlego.errors import InputError, LegoWarning
@@ -153,6 +153,26 @@ class SequencePreprocessor(Preprocessing):
         place = {character: number for number, character in enumerate(self.characters, start=1)}
         cut = (text[: self.length] for text in _cut(frame, self.alphabet, self.canonical))
         return [torch.tensor([place.get(character, UNKNOWN) for character in text]) for text in cut]
+
+    def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
+        """Return by patient that the sequence is cut, and which characters were unknown in training.
+
+        Parameters
+        ----------
+        frame
+            One column of sequences.
+        """
+        long: Odd = {}
+        unknown: Odd = {}
+        known = set(self.characters)
+        for patient, text in zip(map(str, frame.index), _cut(frame, self.alphabet, self.canonical), strict=True):
+            strange = [character for character in text[: self.length] if character not in known]
+            if strange:
+                some = listed(dict.fromkeys(strange))
+                unknown[patient] = [f"{len(strange)} of {counted(min(len(text), self.length), 'character')} ({some})"]
+            if len(text) > self.length:
+                long[patient] = [f"{len(text)} characters, of which {self.length} count"]
+        return long, unknown
 
     def blank(self) -> Tensor:
         """Return a sequence without characters."""

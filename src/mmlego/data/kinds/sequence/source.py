@@ -11,6 +11,7 @@ from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
 from mmlego.data.kinds.molecules import complaint_of
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName, read_fasta
+from mmlego.data.kinds.sequence.doubts import notes_of_sequences
 from mmlego.data.kinds.sequence.preprocess import FASTA, SequencePreprocessor
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
@@ -72,6 +73,14 @@ class SequenceSource(TextColumnSource):
         records = read_fasta(folder.file(name))
         index = pd.Index(folder.ids([patient for patient, _ in records], modality), dtype=object)
         return self.choose(pd.DataFrame({self.column: [text for _, text in records]}, index), None, modality, ())
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the sequences of a table in memory, a row a patient, each checked, and what is odd about them."""
+        texts, notes = super().choose(frame, key, modality, taken)
+        read = {str(patient): str(text) for patient, text in texts.iloc[:, 0].items()}
+        return texts, [*notes, *notes_of_sequences(read, self.alphabet, modality)]
 
     def of_rows(self) -> bool:
         """Return whether it is read from a table."""
