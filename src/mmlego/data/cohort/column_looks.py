@@ -10,7 +10,7 @@ from mmlego.data.reading.date_forms import is_date
 from mmlego.data.reading.dialect import GROUPED, POINT
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.signs import doubt_of_sign
-from mmlego.data.reading.telling import FEWEST, MOST_CATEGORIES
+from mmlego.data.reading.telling import FEWEST, IDENTIFIER, MOST_CATEGORIES
 from mmlego.data.reading.words import as_number, commas_are_decimal
 from mmlego.wording import counted, listed, shortened
 
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDE = 100  # columns of numbers
+SHORTEST = 8  # letters of a sequence, on average
 SAMPLE = 2000  # rows of a table that are looked at for what a column is
 
 _ENDPOINT = re.compile(r"OS|PFS|PFI|DSS|DFI|DFS|RFS|EFS|DMFS")
 _EVENT = re.compile(
-    r"event|verstorben|tod(?:$|_)|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress",
+    r"event|expire|verstorben|tod(?:$|_)|status|death|dead|died|deceased|vital|censor|relapse|recurrence|progress",
     re.IGNORECASE,
 )
 _TIME = re.compile(
@@ -68,6 +69,8 @@ def column_note(column: pd.Series, decimal: str = ".") -> str:
         low, high = (f"{value:g}" for value in (numbers.min(), numbers.max()))
         odd = cells[numbers.isna() & ~cells.map(is_missing)].value_counts()
         words = listed((f"{shortened(str(word), 20)!r} {count}×" for word, count in odd.items()), 3)
+        if IDENTIFIER.fullmatch(str(column.name)) and len(counts) >= FEWEST and cells.is_unique and odd.empty:
+            return f"doubtful: tells patients apart, as {cells.iloc[0]}"
         words = words or ("" if decimal == "." else doubt_of_sign(list(cells), ",", str(column.name)))
         return f"numbers from {low} to {high}{more}" + (f"; doubtful: {words}" if words else "")
     if len(counts) >= FEWEST and (len(counts) * 2 > len(cells) or len(counts) > MOST_CATEGORIES):
@@ -101,7 +104,9 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
     True
     """
     different = frame[name].dropna().nunique()
-    few = different <= 3
+    few = 1 <= different <= 3
+    if name.startswith("redcap_"):
+        return None  # which row of an export it is
     if different == 2 and frame.shape[1] < WIDE and any(is_smiles(frame[o]) for o in frame.columns if o != name):
         return "label"  # of molecules yes or no is what is to be predicted
     if (_EVENT.search(name) or _ENDPOINT.fullmatch(name)) and few:
@@ -191,3 +196,28 @@ def is_text(column: pd.Series) -> bool:
     """
     cells = column.dropna().head(SAMPLE)
     return len(cells) > 0 and bool((cells.str.count(r"\s+") >= 5).mean() > 0.5)
+
+
+def is_sequence(column: pd.Series) -> str | None:
+    """Return the alphabet of which a column of text seems to hold sequences: ``dna``, ``rna``, ``protein``; or None.
+
+    Parameters
+    ----------
+    column
+        Its cells.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> [is_sequence(pd.Series(words)) for words in (["ACGTTGCAACGT", "TTGACGTN"], ["CASSLGQAYEQYF", "CASSPGTEAFF"])]
+    ['dna', 'protein']
+    >>> is_sequence(pd.Series(["WHITE", "BLACK"])) is None
+    True
+    """
+    words = [cell.strip() for cell in column.dropna().head(SAMPLE)]
+    if len(words) < 2 or len(set(words)) * 2 <= len(words) or sum(map(len, words)) < SHORTEST * len(words):
+        return None
+    for alphabet, letters in (("dna", "ACGTN-"), ("rna", "ACGUN-"), ("protein", "ACDEFGHIKLMNPQRSTVWYX*-")):
+        if all(set(word.upper()) <= set(letters) and " " not in word for word in words):
+            return alphabet
+    return None

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
 from mmlego.data.cohort.column_looks import column_note, is_number, looks_like_outcome
-from mmlego.data.cohort.draft_tables import of_table, scalar
+from mmlego.data.cohort.draft_rows import Around, edge_ends, events_of_redcap, files_of_rows, several_rows
+from mmlego.data.cohort.draft_tables import of_table
+from mmlego.data.cohort.draft_text import scalar
 from mmlego.data.cohort.known_layouts import container, genes_in_rows, known_table, time_of
 from mmlego.data.cohort.looks import Look, look
 from mmlego.data.kinds.file_sources import FileSource
@@ -27,6 +29,7 @@ _HINT = re.compile(
     re.IGNORECASE,
 )
 _GENE = re.compile(r"gene|symbol|entrez|ensembl|probe", re.IGNORECASE)
+_SAMPLE = re.compile(r"slide|sample|image|scan|specimen|aliquot|file|block|section", re.IGNORECASE)
 _PATIENT = re.compile(r"patient|subject|case|participant|person|pid$|mrn", re.IGNORECASE)
 
 
@@ -148,12 +151,24 @@ def _key(looks: Sequence[Look], key: str | None) -> tuple[str, str]:
         raise InputError(
             f"several columns could be the patients' ids ({listed(first)})", remedy="Say which: --key NAME."
         )
-    name = first[0]
+    name = _patient_of(first[0], scores, tables)
     count = sum(name in one.frame.columns for one in tables)  # type: ignore[union-attr]
     unique = [one.place.name for one in tables if name in one.frame and one.frame[name].is_unique]  # type: ignore[operator, index]
     doubt = "" if _HINT.search(name) or _PATIENT.search(name) else "; doubtful: its name does not say so"
     tells = f"tells the rows of {listed(unique, 3)} apart" if unique else "some patients have several rows"
     return name, f"in {counted(count, 'table')} of {len(tables)}; {tells}{doubt}"
+
+
+def _patient_of(name: str, scores: Mapping[str, object], tables: Sequence[Look]) -> str:
+    """Return the column of patients that stands beside one of their slides or samples, or the column itself."""
+    beside = [one.frame for one in tables if one.frame is not None and name in one.frame]
+    owners = [
+        other
+        for other in scores
+        if _PATIENT.search(other) and not _SAMPLE.search(other) and all(other in frame for frame in beside)
+        if any(frame[other].duplicated().any() for frame in beside)
+    ]
+    return owners[0] if _SAMPLE.search(name) and not _PATIENT.search(name) and len(owners) == 1 else name
 
 
 def _score(name: str, tables: Sequence[Look], looks: Sequence[Look]) -> tuple[int, int, int, int] | None:
@@ -162,7 +177,10 @@ def _score(name: str, tables: Sequence[Look], looks: Sequence[Look]) -> tuple[in
     One that is called after patients may have several rows for some: the ids of slides are no patients.
     """
     having = [one.frame[name] for one in tables if one.frame is not None and name in one.frame]
-    named = 2 if _PATIENT.search(name) else 1 if _HINT.search(name) else 0
+    exported = any(
+        one.frame is not None and "redcap_event_name" in one.frame and name == one.frame.columns[0] for one in tables
+    )  # the first column of an export of REDCap names its records
+    named = 2 if exported or _PATIENT.search(name) else 1 if _HINT.search(name) else 0
     telling = [
         column
         for column in having
@@ -191,7 +209,7 @@ def _owner(stem: str, ids: Collection[str]) -> str | None:
 def _outcome(looks: Sequence[Look], key: str, base: Path) -> list[str]:
     """Return a suggestion of an outcome, as comments."""
     for one in looks:
-        if one.frame is None or one.layout or key not in one.frame:
+        if one.frame is None or one.layout or key not in one.frame or edge_ends(one.frame) is not None:
             continue
         roles: dict[str, list[str]] = {}
         for name in one.frame.columns:
@@ -240,10 +258,20 @@ def _sections(
         body = known_table(one.frame, scalar(_where(one, base)), key, ids)
         if one.refused and not body:
             return [(one.name, [f"# {one.refused}"])]
-        return [(one.name, body)] if body else of_table(one, one.frame, key, _where(one, base))
+        if body:
+            return [(one.name, body)]
+        around = Around(looks, key, lambda other: _where(other, base))
+        if parts := events_of_redcap(one, one.frame, around):
+            return parts
+        several = several_rows(one, one.frame, around)
+        if several is not None:
+            return [(one.name, several)] if several else []
+        return of_table(one, one.frame, around)
     where = _where(one, base)
     if one.stems:
-        return [(one.name, _of_files(one, where, ids))]
+        around = Around(looks, key, lambda other: _where(other, base))
+        named = None if _after_patients(one, ids) else files_of_rows(one, where, around)
+        return [(one.name, named or _of_files(one, where, ids))]
     if one.kind == "omics":
         return container(one.place, scalar(where), one.name, key, ids)
     body = [f"kind: {one.kind}", f"file: {scalar(where)}", *KINDS[one.kind].drafted]
@@ -297,6 +325,11 @@ def _of_files(one: Look, where: str, ids: Collection[str]) -> list[str]:
     if not known or any("# fill in" in line and not line.startswith("#") for line in drafted):
         body = [f"# {line.removeprefix('# ')}" for line in body]
     return body
+
+
+def _after_patients(one: Look, ids: Collection[str]) -> bool:
+    """Return whether files are named after patients."""
+    return not ids or any(_owner(stem, ids) is not None for stem in one.stems)
 
 
 def _paths(one: Look, stem: str) -> list[Path]:

@@ -7,17 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import yaml
-
 from mmlego.data.cohort.column_looks import (
     WIDE,
     column_note,
     decimal_of,
     is_number,
+    is_sequence,
     is_smiles,
     is_text,
     looks_like_outcome,
 )
+from mmlego.data.cohort.draft_rows import Around, named_files
+from mmlego.data.cohort.draft_text import scalar
 from mmlego.data.cohort.looks import Look
 from mmlego.data.kinds.registry import KINDS
 from mmlego.wording import counted, listed
@@ -28,26 +29,8 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 60  # that are listed one by one
 
 
-def scalar(text: str) -> str:
-    """Return a text as YAML writes it in one line.
-
-    Parameters
-    ----------
-    text
-        The text.
-
-    Examples
-    --------
-    >>> scalar("age"), scalar("yes")
-    ('age', "'yes'")
-    """
-    return (
-        yaml.safe_dump(text, default_flow_style=True, width=10**6, allow_unicode=True).removesuffix("\n...\n").strip()
-    )
-
-
-def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[str, list[str]]]:
-    """Return what a table gives: series, molecules, texts, wide parts, and the rest as a table.
+def of_table(one: Look, frame: pd.DataFrame, around: Around) -> list[tuple[str, list[str]]]:
+    """Return what a table gives: files that it names, molecules, sequences, texts, wide parts, the rest as a table.
 
     Parameters
     ----------
@@ -55,28 +38,19 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
         What was seen of the file.
     frame
         The table.
-    key
-        The column of patient ids.
-    file
-        The file, as the manifest names it.
+    around
+        What else is known.
 
     Returns
     -------
     list of tuple
         Names of modalities, each with the lines of its section.
     """
-    where = scalar(file)
+    key, where = around.key, scalar(around.where(one))
     if key not in frame:
         return [
             (one.name, [f"# {one.place.name} has no column {key!r}, only {listed(frame.columns, 6)}: name it so there"])
         ]
-    lower = {str(name).lower(): str(name) for name in frame.columns}
-    if (
-        not frame[key].is_unique
-        and {"time", "value"} <= lower.keys()
-        and lower.keys() & {"variable", "parameter", "test", "item"}
-    ):
-        return [(one.name, _of_series(lower, where))]
     rows = (
         []
         if frame[key].dropna().is_unique
@@ -90,26 +64,14 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
     if is_smiles(frame[key]):
         found.append((f"{one.name}_molecule", ["kind: fingerprint", f"file: {where}", f"column: {scalar(key)}"]))
     rest = [name for name in named if name not in suspects]
+    for name, column, body in named_files(one, frame, around):
+        found.append((name, body))
+        rest = [other for other in rest if other != column]
     for name in [name for name in rest if not is_number(frame[name])][:MOST_COLUMNS]:
-        if is_smiles(frame[name]):
+        body = _of_words(frame[name], where)
+        if body:
             rest.remove(name)
-            body = [
-                "kind: fingerprint  # or graph, or sequence with alphabet: smiles",
-                f"file: {where}",
-                f"column: {scalar(name)}",
-                *several,
-            ]
-            found.append((f"{one.name}_{name}", body))
-        elif is_text(frame[name]):
-            rest.remove(name)
-            body = [
-                "kind: text",
-                f"file: {where}",
-                f"column: {scalar(name)}",
-                *several,
-                *KINDS["text"].drafted,
-            ]
-            found.append((f"{one.name}_{name}", body))
+            found.append((f"{one.name}_{name}", [*body[:3], *several, *body[3:]]))
     groups, rest = _wide(frame, rest, [*names, key])
     found += [
         (one.name if not rest and len(groups) == 1 else f"{one.name}_{glob.strip('*_.')}" if glob != "*" else one.name,
@@ -128,6 +90,8 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
         each, decimal = frame.drop_duplicates(key), decimal_of(frame)
         for name in rest:
             note = column_note(each[name], decimal)
+            if rows and not is_number(frame[name]) and (frame.groupby(key, sort=False)[name].nunique() > 1).any():
+                note = "doubtful: differs between rows of a patient: make a column of each word of it that counts"
             off = note.startswith(("doubtful: ", "one value", "empty"))
             body.append(f"  {'# ' if off else ''}- {scalar(name)}  # {note}")
         if all(line.strip().startswith("#") for line in body[body.index("columns:") + 1 :]):
@@ -136,10 +100,14 @@ def of_table(one: Look, frame: pd.DataFrame, key: str, file: str) -> list[tuple[
     return found
 
 
-def _of_series(lower: dict[str, str], where: str) -> list[str]:
-    variable = next(lower[name] for name in ("variable", "parameter", "test", "item") if name in lower)
-    body = ["kind: series", f"file: {where}", f"time: {scalar(lower['time'])}", f"variable: {scalar(variable)}"]
-    return [*body, f"value: {scalar(lower['value'])}", "unit: hours  # doubtful: seconds | minutes | hours | days"]
+def _of_words(column: pd.Series, where: str) -> list[str]:
+    """Return the section of a column of molecules, sequences or texts; nothing of other words."""
+    body = [f"file: {where}", f"column: {scalar(str(column.name))}"]
+    if is_smiles(column):
+        return ["kind: fingerprint  # or graph, or sequence with alphabet: smiles", *body]
+    if (alphabet := is_sequence(column)) is not None:
+        return ["kind: sequence", *body, f"alphabet: {alphabet}  # dna | rna | protein | any"]
+    return ["kind: text", *body, *KINDS["text"].drafted] if is_text(column) else []
 
 
 def _wide(frame: pd.DataFrame, names: Sequence[str], every: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -12,6 +12,8 @@ from mmlego.data.kinds.omics.gene_rows import ABOUT_GENES
 from mmlego.data.kinds.omics.number_forms import is_number
 from mmlego.data.kinds.omics.text_matrix import find_header, open_text
 from mmlego.data.reading.annotated import Annotated
+from mmlego.data.reading.ids import IdForm
+from mmlego.data.reading.normal_tissue import BARCODE, tissue_of, tumours_only
 from mmlego.errors import InputError
 from mmlego.wording import listed
 
@@ -158,6 +160,12 @@ def forms(samples: Sequence[str], ids: Collection[str]) -> list[str]:
         return []
     longer, owner = next(iter(owners.items()))
     lengths = {len(one) for one in ids}
+    tumours = [name for name in owners if BARCODE.match(name) and tissue_of(name) == "tumour"]
+    if len(lengths) == 1 and len(tumours) < len(owners) and any(tissue_of(name) == "normal" for name in owners):
+        alone = tumours_only(IdForm(length=len(owner)), tumours) if tumours else None
+        if alone is not None:
+            told = f"{alone.written()}  # tumours alone: {tumours[0]} is a sample of {owners[tumours[0]]}"
+            return [told, "# rows: first  # if a patient has several"]
     way = f"length: {len(owner)}" if len(lengths) == 1 else f"pattern: '^(.+?){longer[len(owner)]}'"
     return [f"id: {{{way}}}  # {longer} is a sample of {owner}", "# rows: first  # if a patient has several"]
 
