@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmlego.data.reading.missing import is_missing
+from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.extras import import_extra
 from mmlego.wording import shortened
 
@@ -100,6 +101,27 @@ def canonical(smiles: str) -> str:
         return smiles
     text: str = import_extra("rdkit.Chem", "canonical SMILES", EXTRA).MolToSmiles(molecule)
     return text
+
+
+def parts_of(smiles: Iterable[str], where: str) -> list[Dropped]:
+    """Return the note that molecules are of several parts, as salts and mixtures, all of which count.
+
+    Parameters
+    ----------
+    smiles
+        Valid SMILES.
+    where
+        The modality.
+
+    Examples
+    --------
+    >>> [str(note) for note in parts_of(["CC(=O)[O-].[Na+]", "CCO"], "drugs")]
+    ['drugs: 1 of 2 molecules is of several parts, as salts are, which all count']
+    """
+    found = ["." in text.split()[0] for text in smiles]
+    verb = "is" if sum(found) == 1 else "are"
+    text = f"{sum(found)} of {len(found)} molecules {verb} of several parts, as salts are, which all count"
+    return [Noted(where, text)] if any(found) else []
 
 
 def scaffold_groups(smiles: Sequence[str]) -> list[str]:

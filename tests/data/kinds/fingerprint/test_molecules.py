@@ -285,3 +285,12 @@ def test_words_for_missing_that_are_no_molecules(kind: str, tmp_path: Path) -> N
     )
     assert cohort.patients == ("a", "d", "f")
     assert "drug: 3 patients without any text (b, c, e)" in map(str, cohort.dropped)
+
+
+@pytest.mark.parametrize(
+    "section", [{"kind": "fingerprint"}, {"kind": "graph"}, {"kind": "sequence", "alphabet": "smiles"}]
+)
+def test_salts_are_told(section: dict[str, object]) -> None:
+    frame = pd.DataFrame({"smiles": ["CC(=O)[O-].[Na+]", "CCO", "CCN.Cl"]}, index=["a", "b", "c"])
+    read = Cohort.from_frames({"m": frame}, kinds={"m": {**section, "column": "smiles"}})
+    assert "m: 2 of 3 molecules are of several parts, as salts are, which all count" in map(str, read.dropped)

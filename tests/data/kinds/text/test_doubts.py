@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from mmlego.data import Cohort
+from mmlego.data.kinds.text.doubts import doubts_of_texts
 from mmlego.data.reading.remarks import Doubtful
 from mmlego.errors import InputError
 
@@ -60,3 +61,13 @@ def test_what_is_spoilt_is_doubted(text: str, told: str, tmp_path: Path) -> None
 def test_words_of_other_languages_are_no_signs_of_another_encoding(tmp_path: Path) -> None:
     for text in ("São João, à côté, Âge 5 < 7 ans", "CRP > 5 mg/l, T < 36 °C", "ÂNGELO ÃO"):
         assert read(tmp_path, text.encode())[1] == []
+
+
+def test_marks_of_de_identification_are_noted() -> None:
+    texts = {
+        "a": "Seen by Dr. [**Last Name 7**].", "b": "___ year old", "c": "XXXX effusion", "d": "for <DATE>: (name)",
+        "e": "_____ no finding; grade XXX, <b>, (see below)",
+    }  # fmt: skip
+    said = "notes: 4 of 5 texts with marks of de-identification, as '[**': words as others"
+    assert said in [str(note) for note in doubts_of_texts(texts, "notes")]
+    assert not doubts_of_texts({"e": texts["e"].replace("<b>", "")}, "notes")

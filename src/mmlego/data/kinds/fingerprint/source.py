@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from mmlego.data.kinds.fingerprint.preprocess import FingerprintPreprocessor
-from mmlego.data.kinds.molecules import canonical, complaint_of, says_missing
+from mmlego.data.kinds.molecules import canonical, complaint_of, parts_of, says_missing
 from mmlego.data.kinds.text_columns import TextColumnSource
 from mmlego.data.reading.fingerprints import text_fingerprints
+from mmlego.data.reading.remarks import Dropped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,6 +39,13 @@ class FingerprintSource(TextColumnSource):
     bits: int = Field(default=2048, ge=8, le=2**20)
     counts: bool = False
     descriptors: bool = False
+
+    def choose(
+        self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
+    ) -> tuple[pd.DataFrame, list[Dropped]]:
+        """Return the SMILES of a table in memory, a row a patient, each checked; how many are salts is noted."""
+        texts, notes = super().choose(frame, key, modality, taken)
+        return texts, [*notes, *parts_of(map(str, texts.iloc[:, 0]), modality)]
 
     def complaint(self, text: str) -> str | None:
         """Return that a text is no molecule, or None."""

@@ -16,7 +16,7 @@ from mmlego.data.kinds.graph.graphml import read_graphml
 from mmlego.data.kinds.graph.molecule import molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import BothWaysError, RawGraph
-from mmlego.data.kinds.molecules import complaint_of, says_missing
+from mmlego.data.kinds.molecules import complaint_of, parts_of, says_missing
 from mmlego.data.kinds.tabular.keys import ColumnKeys
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.columns import read_types
@@ -144,6 +144,7 @@ class GraphSource(ColumnKeys, FileSource):
 
         rules = TextRules(self.column, self.rows, self.on_error, complaint, says_missing)
         texts, notes = choose_texts(frame, key, modality, taken, rules)
+        notes = [*notes, *parts_of(map(str, texts.iloc[:, 0]), modality)]
         graphs = {str(patient): made[text] for patient, text in texts.iloc[:, 0].items()}
         return _column_of(graphs), notes
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.molecules import canonical as canonical_smiles
-from mmlego.data.kinds.molecules import complaint_of
+from mmlego.data.kinds.molecules import complaint_of, parts_of
 from mmlego.data.kinds.sequence.alphabets import ALPHABETS, AlphabetName, read_fasta
 from mmlego.data.kinds.sequence.doubts import notes_of_sequences
 from mmlego.data.kinds.sequence.preprocess import FASTA, SequencePreprocessor
@@ -80,7 +80,8 @@ class SequenceSource(TextColumnSource):
         """Return the sequences of a table in memory, a row a patient, each checked, and what is odd about them."""
         texts, notes = super().choose(frame, key, modality, taken)
         read = {str(patient): str(text) for patient, text in texts.iloc[:, 0].items()}
-        return texts, [*notes, *notes_of_sequences(read, self.alphabet, modality)]
+        said = parts_of(read.values(), modality) if self.alphabet == "smiles" else []
+        return texts, [*notes, *said, *notes_of_sequences(read, self.alphabet, modality)]
 
     def of_rows(self) -> bool:
         """Return whether it is read from a table."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 
 from mmlego.data.reading.missing import is_missing
-from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.wording import counted, listed
 
 MOST_IN_A_CELL = 32767  # characters, in Excel
@@ -14,6 +14,11 @@ MOST_IN_A_CELL = 32767  # characters, in Excel
 _TWICE = re.compile(
     "\u00c3[\u00a0-\u00bf\u0178\u0152\u0153\u201e\u201c\u2013\u2014\u0161]"
     "|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d]|\u00c2[\u00a0-\u00bf]"
+)
+# What stands where names and dates were: MIMIC-III, MIMIC-IV, OpenI, and tools of hospitals.
+_HIDDEN = re.compile(
+    r"\[\*\*|(?<!_)_{3}(?!_)|\bX{4,}\b|[\[<(](?:REDACTED|PHI|NAME|DATE|PATIENT|DOCTOR|HOSPITAL|LOCATION|AGE|PHONE|ID)[\]>)]",
+    re.IGNORECASE,
 )
 _BEGINNINGS = {"%PDF-": "a PDF", "{\\rtf": "RTF", "PK\x03\x04": "a packed document"}
 
@@ -60,6 +65,11 @@ def doubts_of_texts(texts: Mapping[str, str], where: str) -> list[Dropped]:
             first = next(iter(signs.values()))
             told = f"{counted(len(signs), 'text')} {what}, as {first!r} ({listed(signs)}): {way}"
             found.append(Doubtful(where, told))
+    hidden = [patient for patient, text in texts.items() if _HIDDEN.search(text)]
+    if hidden:
+        first = next(match[0] for text in texts.values() if (match := _HIDDEN.search(text)))
+        told = f"{len(hidden)} of {counted(len(texts), 'text')} with marks of de-identification, as {first!r}"
+        found.append(Noted(where, f"{told}: words as others"))
     cut = [patient for patient, text in texts.items() if len(text) == MOST_IN_A_CELL]
     if cut:
         told = (
