@@ -12,7 +12,7 @@ from mmlego.baseplate import Baseplate, Head, Step
 from mmlego.brick import BlockOutput, Brick
 from mmlego.crossfit import brick_of
 from mmlego.encoder_checks import check_encoder, dry_run, values_of
-from mmlego.encoding import check_features, encode
+from mmlego.encoding import Encoded, check_features, encode
 from mmlego.errors import InputError, ShapeError
 from mmlego.fitted import FittedBlock
 from mmlego.learners.out_of_fold import FOLDS
@@ -265,12 +265,17 @@ class LegoBlock(Brick):
         linear.weight.mul_(scale)
         linear.bias.copy_(prior + scale * (linear.bias - prior))
 
+    def encoded(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Encoded:
+        """Run the encoder alone."""
+        held = self.ordered and self.plate.domain == "frequency" and not self.lift
+        return encode(self.encoder, x, mask, self.modality, hold_last=held)
+
     def tokens(self, x: Tensor | Ragged, mask: Tensor | None = None) -> Tokens:
         """Encode a batch, once, and make its tokens ready for all steps."""
         if not torch.compiler.is_compiling():
             check_features(x, mask, self.modality, self.encoder)
         transform = self.ordered and self.plate.domain == "frequency"
-        tokens, mask, last = encode(self.encoder, x, mask, self.modality, hold_last=transform and not self.lift)
+        tokens, mask, last = self.encoded(x, mask)
         dtype = at_least_float32(values_of(tokens)).dtype
         if dtype != self.latent.dtype and not torch.is_autocast_enabled(self.latent.device.type):
             raise InputError(

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from mmlego.errors import InputError, LegoError, ShapeError
+from mmlego.nn.features import Features
 from mmlego.nn.ragged import Ragged
 
 # How known kinds of modules call a mask of tokens, and whether True (or 1) marks padding there.
@@ -86,6 +87,8 @@ def check_features(x: Tensor | Ragged, mask: Tensor | None, modality: str, encod
         soon be; or a bag is empty.
     """
     check_kind(x, mask, modality)
+    if isinstance(x, Features):
+        return  # checked before they were made
     values = x.values if isinstance(x, Ragged) else x
     what = f"modality {modality!r}"
     if samples(x) == 0:
@@ -177,7 +180,7 @@ def encode(
     encoder
         Any module.
     x
-        ``(b, …)`` or a Ragged.
+        ``(b, …)`` or a Ragged; or Features, what came out of this before, which are taken as they are.
     mask
         True where a token is real, ``(b, n)``.
     modality
@@ -194,8 +197,10 @@ def encode(
         x = torch.where(mask.reshape(*mask.shape, *[1] * (x.ndim - 2)), x, 0)
         if not torch.compiler.is_compiling() and bool(mask.all()):
             mask = None
-    name = mask_argument(encoder)
     last = _final_linear(encoder) if hold_last else None
+    if isinstance(x, Features):
+        return Encoded(x.tokens(), None, last)
+    name = mask_argument(encoder)
     if getattr(encoder, "tokenwise", False):
         return _encode_tokenwise(encoder, x, mask, modality, last)
     if isinstance(x, Ragged):

@@ -23,6 +23,7 @@ from mmlego.sites import is_folder_name
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
+FEATURES = "features"  # in the folder of a fit until it is finished: what frozen encoders made of patients
 _ANEW = "anew"  # in the folder of a fit while a block that is there already is trained anew
 
 

@@ -18,9 +18,11 @@ from mmlego.data import PatientData
 from mmlego.errors import MissingExtraError
 from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
+from mmlego.run_folder import FEATURES
 from mmlego.training.alone import TrainerAlone, TrainingAlone, suits
 from mmlego.training.callbacks import Callback, EpochBar, KeepBest
 from mmlego.training.evaluate import Model, scored
+from mmlego.training.frozen import with_features
 from mmlego.training.module import Optimisation, seed_all
 from mmlego.training.private import Privacy, PrivateTrainer
 
@@ -73,6 +75,8 @@ def train(
     CheckpointError
         If the state of an interrupted run is damaged.
     """
+    if privacy is None:
+        data, valid = with_features(model, data, valid, out=folder / FEATURES if resumable else None, bar=progress)
     watched = f"validation_{settings['monitor']}"
     higher = settings["monitor"] not in LOWER
     patience = None if valid is None else settings["patience"]

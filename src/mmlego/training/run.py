@@ -26,7 +26,7 @@ from mmlego.files import make_folder, write_atomically
 from mmlego.fingerprint import hash_data, hash_tensors
 from mmlego.fuse import LegoFuse
 from mmlego.json_files import read_json
-from mmlego.run_folder import BEST, HISTORY, LAST, LOGS, RUN
+from mmlego.run_folder import BEST, FEATURES, HISTORY, LAST, LOGS, RUN
 from mmlego.run_lock import alone_in
 from mmlego.training.evaluate import Model
 from mmlego.wording import listed
@@ -139,6 +139,7 @@ def close_run(folder: Path, run: dict[str, Any]) -> None:
         hashes = {name: _file_hash(folder / name) for name in (BEST, HISTORY) if (folder / name).is_file()}
         write_atomically(folder / RUN, json.dumps(run | {"finished": True, "sha256": hashes}, indent=2))
         (folder / LAST).unlink(missing_ok=True)
+        shutil.rmtree(folder / FEATURES, ignore_errors=True)
 
 
 def read_result(model: Model, folder: Path) -> pd.DataFrame:

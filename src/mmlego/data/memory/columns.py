@@ -11,6 +11,7 @@ from torch import Tensor
 from mmlego.data.memory.batch import Input
 from mmlego.data.memory.chance import Chance
 from mmlego.errors import MismatchError, ShapeError, within
+from mmlego.nn.features import Features
 from mmlego.nn.ragged import Ragged
 
 
@@ -31,6 +32,7 @@ class Column(ABC):
 
     form: str  # what its input is, for messages
     present: Tensor
+    varies: bool = False  # whether chance decides, while training, what is seen of a row
 
     def __len__(self) -> int:
         return int(self.present.shape[0])
@@ -222,6 +224,20 @@ class BagColumn(Column):
                 got=tuple(other.bags[0].shape[1:]),
             )
         return BagColumn(self.bags + other.bags, torch.cat([self.present, other.present]))
+
+
+class FeatureColumn(BagColumn):
+    """What a frozen encoder made of each patient, ``(n_i, e)``; nothing of a patient who does not have the modality."""
+
+    form = "features of a frozen encoder"
+
+    def take(self, rows: Tensor) -> FeatureColumn:
+        """Return the given rows ``(b,)`` as a column of their own, without copying."""
+        return FeatureColumn([self.bags[row] for row in rows.tolist()], self.present[rows])
+
+    def input(self, chance: Chance | None = None) -> Input:
+        """Return the tokens end to end as Features; None where no row is present."""
+        return Features.from_list(self.bags) if bool(self.present.any()) else None
 
 
 def load_inputs(columns: Mapping[str, Column], chances: Mapping[str, Chance | None]) -> dict[str, Input]:

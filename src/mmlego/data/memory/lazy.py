@@ -18,7 +18,10 @@ from mmlego.nn.ragged import Ragged
 
 
 class Item(Protocol):
-    """What one patient has of a modality, in files."""
+    """What one patient has of a modality, in files.
+
+    An item that gives the same with random numbers as without says so: ``varies = False``.
+    """
 
     def load(self, rng: np.random.Generator | None = None) -> Tensor:
         """Return it as features.
@@ -67,6 +70,16 @@ class OwnedItem:
         """Return what tells its content from another."""
         return self.item.fingerprint()
 
+    @property
+    def varies(self) -> bool:
+        """Whether ``load`` gives with random numbers something else than without."""
+        return item_varies(self.item)
+
+
+def item_varies(item: Item) -> bool:
+    """Return whether an item gives with random numbers something else than without; one that does not say may."""
+    return bool(getattr(item, "varies", True))
+
 
 class LazyColumn(Column):
     """An item a patient, loaded when a batch needs it and kept by nobody.
@@ -92,6 +105,8 @@ class LazyColumn(Column):
     ...
     ...     def fingerprint(self):
     ...         return b"ones"
+    ...
+    ...     varies = True
     >>> column = LazyColumn([Ones(), None], torch.zeros(0, 3), ragged=True)
     >>> column.input(), column.input(np.random.default_rng)
     (Ragged(2 bags of 0…5 tokens), Ragged(2 bags of 0…2 tokens))
@@ -104,6 +119,7 @@ class LazyColumn(Column):
         self.ragged = ragged
         self.present = torch.tensor([item is not None for item in self.items], dtype=torch.bool)
         self.form = "bags in files" if ragged else "tensors in files"
+        self.varies = any(item is not None and item_varies(item) for item in self.items)
 
     def take(self, rows: Tensor) -> LazyColumn:
         """Return the given rows ``(b,)`` as a column of their own; nothing is loaded."""

@@ -160,6 +160,54 @@ class PatientData(PatientTable):
         """
         return self.subset(torch.stack(list(self.present.values())).any(0))
 
+    def column(self, modality: str) -> Column:
+        """Return how a modality is held.
+
+        Parameters
+        ----------
+        modality
+            Its name.
+
+        Raises
+        ------
+        UnknownNameError
+            If it is not known.
+
+        Examples
+        --------
+        >>> PatientData({"rna": torch.ones(2, 2)}).column("rna").form
+        'a tensor'
+        """
+        check_names([modality], self.modalities)
+        return self._columns[modality]
+
+    def with_column(self, modality: str, column: Column) -> PatientData:
+        """Return the same data with another column in the place of one.
+
+        Parameters
+        ----------
+        modality
+            The name of the one that is replaced.
+        column
+            The other one, ``n`` rows.
+
+        Raises
+        ------
+        UnknownNameError
+            If the modality is not known.
+        ShapeError
+            If the column has another number of rows.
+
+        Examples
+        --------
+        >>> data = PatientData({"rna": torch.ones(2, 2)})
+        >>> data.with_column("rna", data.column("rna")).present["rna"].tolist()
+        [True, True]
+        """
+        check_names([modality], self.modalities)
+        columns = {**self._columns, modality: column}
+        return self._remade(columns, self.target, self.patients, self.weights, self.repeats)
+
     def with_weights(self, weights: Array | Literal["balanced"] | None) -> PatientData:
         """Return the same data with other weights in the loss.
 

@@ -146,3 +146,8 @@ class SampledBag:
     def fingerprint(self) -> bytes:
         """Return what tells the bag from another."""
         return self.bag.fingerprint()
+
+    @property
+    def varies(self) -> bool:
+        """Whether training sees a sample."""
+        return self.sample is not None and self.sample < self.bag.tokens

@@ -83,6 +83,11 @@ class PreparedPicture:
         seen = json.dumps(self.fitted.config(), sort_keys=True).encode()
         return hashlib.sha256(self.picture.fingerprint() + seen).digest()
 
+    @property
+    def varies(self) -> bool:
+        """Whether it is augmented while training."""
+        return self.fitted.plan.augment is not None
+
 
 class ImageState(BaseModel):
     """What :class:`ImagePreprocessor` saves; refuses anything that does not fit.
