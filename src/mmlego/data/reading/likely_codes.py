@@ -1,4 +1,4 @@
-"""Numbers that rather say that nothing is known: -9, -999 and 9999 far from all other values of a column."""
+"""Numbers that rather say that nothing is known: -9, -3, -999 and 9999 far from all other values of a column."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _ONE = -1.0  # a step down, too: it counts where no other is negative, and there are more than the steps 0, 1, 2
-_BELOW = (_ONE, *(-code for code in _NINES))
+_REFUSED = (-3.0, -7.0, -8.0, -77.0, -88.0, -818.0)  # of UK Biobank, NHANES and panels: not asked, not answered
+_BELOW = (_ONE, *(-code for code in _NINES), *_REFUSED)
 CODES = (*_BELOW, *_NINES[1:])  # 9 is a count as well
 MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
@@ -25,8 +26,8 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     """Return the numbers of a column that rather say that nothing is known, with how often each is there.
 
     A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others;
-    -1 where all others are at least 0 and some above 2, for -1 to 2 are steps, as of copies of a gene; 9 among whole
-    numbers alone.
+    -1 where all others are at least 0 and some above 2, for -1 to 2 are steps, as of copies of a gene, or beside -3; 9
+    among whole numbers alone.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     ({-9.0: 2, 999.0: 1}, {})
     >>> likely_codes(np.array([-1.0, 47, 52])), likely_codes(np.array([-1.0, 0, 1, 2]))
     ({-1.0: 1}, {})
+    >>> likely_codes(np.array([-3.0, -1, 0, 1, 2, 2])), likely_codes(np.array([-3.0, -2, -1, 0, 1, 2, 3]))
+    ({-1.0: 1, -3.0: 1}, {})
     """
     known = values[np.isfinite(values)]
     if not len(known) or (known.min() > _BELOW[0] and known.max() < _NINES[0]):
@@ -49,7 +52,7 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
         return {}
     far = FAR * max(abs(float(others.min())), abs(float(others.max())))
     found = [code for code in candidates if abs(code) > far or (code < 0 and others.min() >= 0)]
-    if _ONE in found and (others.min() < 0 or others.max() <= 2):
+    if _ONE in found and (others.min() < 0 or (others.max() <= 2 and not set(found) & set(_REFUSED))):
         found.remove(_ONE)
     if _NINES[0] in found and (others % 1 != 0).any():
         found.remove(_NINES[0])  # 9 is unknown among grades from 0 to 2, and a value among others

@@ -16,8 +16,10 @@ from mmlego.data.kinds.graph.graphml import read_graphml
 from mmlego.data.kinds.graph.molecule import molecule_graph
 from mmlego.data.kinds.graph.preprocess import COLUMN, GraphPreprocessor
 from mmlego.data.kinds.graph.raw import BothWaysError, RawGraph
+from mmlego.data.kinds.graph.taken import attributes_taken
 from mmlego.data.kinds.molecules import complaint_of, parts_of, says_missing
 from mmlego.data.kinds.tabular.keys import ColumnKeys
+from mmlego.data.kinds.tabular.taken import Taken
 from mmlego.data.kinds.text_columns import TextRules, choose_texts
 from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.names import NamePattern
@@ -217,6 +219,10 @@ class GraphSource(ColumnKeys, FileSource):
         graphs, of_nodes = set_apart(graphs, "nodes", self.node_columns, modality)
         graphs, of_links = set_apart(graphs, "links", self.edge_columns, modality)
         return _column_of(graphs), [*notes, *of_nodes, *of_links]
+
+    def columns_taken(self, frame: pd.DataFrame) -> list[Taken]:
+        """Return what each attribute of nodes and edges was taken for."""
+        return attributes_taken(list(frame[COLUMN]), declare=self.edges is not None)
 
     def fingerprints(self, frame: pd.DataFrame) -> list[bytes | None]:
         """Return a hash of each graph: of a molecule however it was written; None of a tiny one, alike by chance."""
