@@ -175,10 +175,65 @@ def test_nothing_is_sent_without_a_licence_or_a_name(hub: Hub, tmp_path: Path) -
     assert hub.asked == []
 
 
-def test_nothing_is_fetched_unless_it_is_said(hub: Hub) -> None:
-    with pytest.raises(CheckpointError):
-        mmlego.load("a/rna")
+@pytest.mark.parametrize(("name", "said"), [("x/rna", "COMMIT"), ("x/rna@main", "main")])
+def test_nothing_is_fetched_unless_it_is_said(hub: Hub, name: str, said: str) -> None:
+    told = rf"got none\. If it is on the Hub: mmlego.load\('x/rna', revision='{said}'\) in Python; for a verb, "
+    with pytest.raises(CheckpointError, match=rf"{told}hf download x/rna --revision {said} --local-dir FOLDER, and na"):
+        mmlego.load(name)
     assert hub.asked == []
+
+
+def test_a_name_that_is_rather_a_path_has_no_hint(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a" / "there").mkdir(parents=True)
+    for name in ("a/rna", "a/there", "rna", "../b/rna", "b/blocks/rna"):
+        with pytest.raises(CheckpointError) as caught:
+            mmlego.load(name)
+        assert str(caught.value) == f"{name} is no checkpoint: expected a folder with config.json, got none"
+    with pytest.raises(InputError, match=r"expected owner/name, got './a'. Leave revision= out to load a folder"):
+        mmlego.load("./a", revision="main")
+    assert hub.asked == []
+
+
+def test_a_revision_says_that_the_hub_is_meant_beside_a_folder_of_the_name(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved(tmp_path)
+    commit = sent(tmp_path)
+    mmlego.save(table_block(plate(), "labs"), tmp_path / "a" / "rna")
+    monkeypatch.chdir(tmp_path)
+    assert mmlego.load("a/rna").modality == "labs"
+    assert mmlego.load("a/rna", revision=commit).modality == "rna"
+
+
+def test_another_model_of_ours_is_replaced_only_if_it_is_said(hub: Hub, tmp_path: Path) -> None:
+    at = plate()
+    mmlego.save(table_block(at), tmp_path / "rna")
+    sent(tmp_path)
+    mmlego.save(table_block(at, seed=2), tmp_path / "rna", overwrite=True)
+    commit = sent(tmp_path)  # a version of the same
+    others = {
+        "labs": table_block(at, "labs"),
+        "elsewhere": table_block(plate(seed=5)),
+        "merge": LegoMerge([table_block(at), table_block(at, "labs")]),
+        "plate": at,
+    }
+    got = {
+        "labs": "a block of 'labs' at the baseplate ",
+        "elsewhere": "a block of 'rna' at the baseplate ",
+        "merge": "a merge of 'labs', 'rna' at the baseplate ",
+        "plate": "a baseplate ",
+    }
+    for name, model in others.items():
+        mmlego.save(model, tmp_path / name)
+        told = refused("push", tmp_path / name, "a/rna", "--licence", "mit")
+        assert told.startswith(f"a/rna holds another model of mmlego: expected a version of what is sent, {got[name]}")
+        assert f"got a block of 'rna' at the baseplate {at.fingerprint[:12]}. Choose another" in told
+        assert hub.branches["a/rna", "main"] == commit
+    done("push", tmp_path / "merge", "a/rna", "--licence", "mit", "--overwrite")
+    assert isinstance(mmlego.load("a/rna", revision="main"), LegoMerge)
+    push(tmp_path / "labs", "a/rna", licence="mit", overwrite=True)
+    assert mmlego.load("a/rna", revision="main").modality == "labs"
 
 
 def test_a_repository_that_is_public_is_not_taken_for_a_private_one(hub: Hub, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from mmlego.wording import brief
 # 1 where all bricks are LegoBlocks, as before there were others; 3 where blocks of several sites read one modality
 FORMAT = 3
 CONFIG = "config.json"
+_REPO = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -31,7 +33,9 @@ def read_config(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     file = path / CONFIG
     if not file.is_file():
-        raise CheckpointError(f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none")
+        raise CheckpointError(
+            f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none", remedy=_of_the_hub(path)
+        )
     try:
         config = read_json(file)
     except ValueError as error:
@@ -66,3 +70,30 @@ def broken(place: Path, expected: str, got: str) -> CheckpointError:
     return CheckpointError(
         f"{place} is damaged", expected=expected, got=got, remedy="Copy it again from where it was made."
     )
+
+
+def perhaps_on_hub(path: Path) -> bool:
+    """Return whether a name that is not here may be one of the Hub: ``owner/name``, and no folder ``owner`` here.
+
+    Parameters
+    ----------
+    path
+        As it was written, with or without ``@revision``.
+
+    Examples
+    --------
+    >>> [perhaps_on_hub(Path(name)) for name in ("hospital-a/rna", "hospital-a/rna@main", "rna", "../rna", "a/b/c")]
+    [True, True, False, False, False]
+    """
+    repo = path.as_posix().partition("@")[0]
+    return _REPO.fullmatch(repo) is not None and not path.exists() and not path.parent.is_dir()
+
+
+def _of_the_hub(path: Path) -> str | None:
+    """Return what to do where a name may be one of the Hub, which nothing asks unless it is said."""
+    if not perhaps_on_hub(path):
+        return None
+    repo, _, revision = path.as_posix().partition("@")
+    commit = revision or "COMMIT"
+    there = f"If it is on the Hub: mmlego.load({repo!r}, revision={commit!r}) in Python"
+    return f"{there}; for a verb, hf download {repo} --revision {commit} --local-dir FOLDER, and name FOLDER."

@@ -39,6 +39,7 @@ def push(
     licence: str | None = None,
     private: bool = False,
     revision: str | None = None,
+    overwrite: bool = False,
 ) -> str:
     """Send a checkpoint to the Hub; return the commit.
 
@@ -59,6 +60,9 @@ def push(
         Whether the repository is for its owner alone; one that is there and public is refused.
     revision
         A branch that is there; None: the main one.
+    overwrite
+        Whether a model of mmlego in the repository may be replaced by one of another kind, of other blocks or of
+        another baseplate; a new version of the same needs no word.
 
     Raises
     ------
@@ -107,7 +111,7 @@ def push(
     with TemporaryDirectory() as folder:  # what is sent is what lies here: the card has the licence that was said
         try:
             _write(Path(folder), place, _licensed(config, chosen), hub, repo, revision or _MAIN)
-            _prepare(api, hub, repo, private=private, revision=revision)
+            _prepare(api, hub, repo, config, private=private, revision=revision, overwrite=overwrite)
             with _bars():
                 made = api.upload_folder(
                     repo_id=repo,
@@ -205,8 +209,9 @@ def parent_line(repo: str, commit: str) -> str:
 
 
 def _check_repo(repo: str) -> None:
-    if not isinstance(repo, str) or not _REPO.fullmatch(repo) or ".." in repo:
-        raise InputError("the name of a repository", expected="owner/name", got=repr(repo))
+    if not isinstance(repo, str) or not _REPO.fullmatch(repo) or ".." in repo or repo.startswith((".", "-")):
+        remedy = "Leave revision= out to load a folder." if isinstance(repo, str) and Path(repo).is_dir() else None
+        raise InputError("the name of a repository", expected="owner/name", got=repr(repo), remedy=remedy)
 
 
 def _check_revision(revision: str) -> None:
@@ -241,8 +246,17 @@ def _tell_of_licence(chosen: str, config: Mapping[str, Any]) -> None:
         warnings.warn(f"{told} that the ones allow the other.", LegoWarning, stacklevel=3)
 
 
-def _prepare(api: Any, hub: Any, repo: str, *, private: bool, revision: str | None) -> None:
-    """Make the repository if it is not there; else refuse one that is public against the wish, or another's model."""
+def _prepare(
+    api: Any,
+    hub: Any,
+    repo: str,
+    config: Mapping[str, Any],
+    *,
+    private: bool,
+    revision: str | None,
+    overwrite: bool,
+) -> None:
+    """Make the repository if it is not there; refuse one that is public against the wish, or holds another model."""
     try:
         there = api.model_info(repo, revision=revision)
     except hub.errors.RevisionNotFoundError:
@@ -262,23 +276,52 @@ def _prepare(api: Any, hub: Any, repo: str, *, private: bool, revision: str | No
             remedy="Make it private in its settings on the Hub, choose another, or leave --private out.",
         )
     names = {file.rfilename for file in there.siblings or []}
-    if names & {CONFIG, WEIGHTS} and not _is_ours(hub, repo, str(there.sha), names):
+    if not names & {CONFIG, WEIGHTS}:
+        return
+    told = _told(hub, repo, str(there.sha), names)
+    if told is None:
         raise InputError(
             f"{repo} holds another model",
             expected="an empty repository, or one with a checkpoint of mmlego",
             got=listed(sorted(names)),
             remedy="Choose another repository: nothing was sent.",
         )
+    mine, theirs = _identity(config), _identity(told)
+    if mine != theirs and not overwrite:
+        raise InputError(
+            f"{repo} holds another model of mmlego",
+            expected=f"a version of what is sent, {_in_words(mine)}",
+            got=_in_words(theirs),
+            remedy="Choose another repository, or pass overwrite=True to replace it: nothing was sent.",
+        )
 
 
-def _is_ours(hub: Any, repo: str, commit: str, names: set[str]) -> bool:
+def _told(hub: Any, repo: str, commit: str, names: set[str]) -> Mapping[str, Any] | None:
+    """Return the configuration of the checkpoint that a repository holds; None if it is none of ours."""
     if CONFIG not in names:
-        return False
+        return None
     try:
         told = json.loads(Path(hub.hf_hub_download(repo, CONFIG, revision=commit)).read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return isinstance(told, dict) and {"format", "mmlego", "kind"} <= told.keys()
+    except (ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) and {"format", "mmlego", "kind"} <= told.keys() else None
+
+
+def _identity(config: Mapping[str, Any]) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return what makes a checkpoint a version of another: its kind, the names of its blocks, its baseplates."""
+
+    def each(section: str, key: str) -> tuple[str, ...]:
+        given = config.get(section)
+        parts = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
+        return tuple(sorted(str(one.get(key)) for one in parts))
+
+    return str(config.get("kind")), each("blocks", "modality"), each("plates", "fingerprint")
+
+
+def _in_words(identity: tuple[str, tuple[str, ...], tuple[str, ...]]) -> str:
+    kind, blocks, plates = identity
+    of = f" of {listed(map(repr, blocks))} at the baseplate" if blocks else ""
+    return f"a {kind}{of} {listed([plate[:12] for plate in plates])}"
 
 
 def _licensed(config: dict[str, Any], licence: str) -> dict[str, Any]:

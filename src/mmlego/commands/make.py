@@ -272,12 +272,13 @@ def _saved_settings(sources: list[Path]) -> Path | None:
 
 def _place(sources: list[Path], out: Path | None, name: str, *, overwrite: bool) -> Path:
     """Return where to save, refused at once if it is taken."""
+    from mmlego.checkpoint_config import perhaps_on_hub
     from mmlego.hub import named_on_hub
 
     absent = [str(source) for source in sources if not source.exists() and named_on_hub(source) is None]
     if absent:
         expected = "run folders, or checkpoints of blocks"
-        if any("@" in text for text in absent):
+        if any("@" in text or perhaps_on_hub(Path(text)) for text in absent):
             expected = "run folders, checkpoints of blocks, or owner/name@revision where there is no folder owner"
         raise InputError(f"{', '.join(absent)} not found", expected=expected)
     bare = [

@@ -27,6 +27,10 @@ def push(
     revision: Annotated[
         str | None, typer.Option(metavar="NAME", help="A branch that is there; else the main one.")
     ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", metavar="", help="Replace a model of other blocks, or of another baseplate, too."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send a checkpoint to the Hugging Face Hub: its configuration, card and weights, and nothing else.
@@ -43,6 +47,6 @@ def push(
             what = listed(dict.fromkeys(kept.what for kept in few))
             told = f"It holds {counted(len(few), 'value')} of fewer than {MIN_PATIENTS} patients: {what}. "
             warnings.warn(f"{told}mmlego inspect --privacy {path} lists them.", LegoWarning, stacklevel=1)
-        commit = pushed(path, repo, licence=licence, private=private, revision=revision)
+        commit = pushed(path, repo, licence=licence, private=private, revision=revision, overwrite=overwrite)
     say(f"Sent. mmlego.load({repo!r}, revision={commit!r}) loads it.")
     answer({"repo": repo, "revision": commit}, wanted=as_json)
