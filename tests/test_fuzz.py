@@ -22,7 +22,7 @@ from mmlego import InputError
 from tests.fuzz.__main__ import fill
 from tests.fuzz.cases import ACCEPTED, FAULT, REFUSED, Kind
 from tests.fuzz.guard import Guard
-from tests.fuzz.mutators import GONE, Link, change, of_tree
+from tests.fuzz.mutators import GONE, Link, change, of_tree, of_yaml
 from tests.fuzz.pictures import drawn_once
 from tests.fuzz.subjects import SUBJECTS, Subject
 
@@ -158,6 +158,7 @@ def test_mutations_are_of_many_sorts() -> None:
     assert any(len(one) > 10_000 for one in texts)  # deeper than parsers go
     assert sum(_is_json(one) for one in texts) > 200
     assert of_tree({}, Random(0)) != {}
+    assert all(of_yaml(b"a: &a [*a, {b: 1}]", Random(i)) for i in range(20))
 
 
 def _is_json(content: bytes) -> bool:

@@ -32,6 +32,8 @@ NO_DATA = {
     "impossible date": "key: 2020-02-30",
     "no month": "key: 2020-13-01",
     "many digits": f"key: {'9' * 6000}",
+    "many digits of another base": f"fit: {{epochs: 0x{'f' * 6000}}}",
+    "many sixties": f"fit: {{epochs: [1{':59' * 3000}]}}",
     "list as a key": "? [a, b]\n: c",
     "mapping as a key": "{{a: 1}: b}",
     "no number": "key: !!int x",

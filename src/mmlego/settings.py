@@ -27,7 +27,7 @@ from mmlego.merge.rules import get_rule
 from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, PrivacySettings, Section, TuningSettings
-from mmlego.wording import UTF8
+from mmlego.wording import UTF8, shortened
 from mmlego.yaml_knots import read_yaml
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
@@ -365,7 +365,9 @@ def _override(content: dict[str, Any], override: str) -> None:
     try:
         place[keys[-1]] = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise InputError(f"the override {override!r}", expected="a YAML value", got=text) from error
+        raise InputError(
+            f"the override {shortened(override, 80)!r}", expected="a YAML value", got=shortened(text)
+        ) from error
 
 
 def _keys(place: Sequence[Any]) -> tuple[str, list[str]]:

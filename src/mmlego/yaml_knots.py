@@ -8,6 +8,7 @@ import yaml
 
 MOST = 200_000  # values of a file, its aliases unfolded
 DEEPEST = 60
+LONGEST = 400  # digits of a number: one of thousands cannot even be told in a message
 
 
 def read_yaml(text: str, loader: type[yaml.SafeLoader]) -> Any:
@@ -93,6 +94,8 @@ def _size(node: yaml.Node, sizes: dict[int, int], depth: int) -> int:
     if depth > DEEPEST:
         told = f"an alias holds itself, or sections are {DEEPEST} deep"
         raise yaml.constructor.ConstructorError(None, None, told, node.start_mark)
+    if isinstance(node, yaml.ScalarNode) and node.tag.endswith(":int") and len(node.value) > LONGEST:
+        raise yaml.constructor.ConstructorError(None, None, f"a number of over {LONGEST} digits", node.start_mark)
     if id(node) not in sizes:
         inner: list[yaml.Node] = []
         if isinstance(node, yaml.MappingNode):

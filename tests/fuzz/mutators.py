@@ -253,9 +253,12 @@ def of_tree(tree: Any, rng: Random) -> Any:
     """Return nested values with one change somewhere."""
     tree = copy.deepcopy(tree)
     places: list[tuple[Any, Any]] = []
-    stack = [tree]
+    stack, seen = [tree], set()
     while stack:
         node = stack.pop()
+        if id(node) in seen:  # of YAML whose alias holds itself
+            continue
+        seen.add(id(node))
         keys = list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ()
         for key in keys:
             places.append((node, key))
