@@ -92,7 +92,7 @@ class _Watch:
 
     def _watch(self) -> None:
         while not self._over.wait(1.0):
-            if time.monotonic() - self._last > 3 * MOST_SECONDS:
+            if time.monotonic() - self._last > 4 * MOST_SECONDS:
                 self.killed = True
                 self.process.kill()
                 return

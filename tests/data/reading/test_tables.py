@@ -77,6 +77,15 @@ def test_parquet_that_cannot_be_read(tmp_path: Path) -> None:
         read_table(put(tmp_path / "a.parquet"), key="id")
 
 
+def test_parquet_of_a_type_that_pyarrow_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:  # as of a damaged schema
+        raise pa.ArrowNotImplementedError("Integers with more than 64 bits not implemented")
+
+    monkeypatch.setattr("pyarrow.parquet.ParquetFile", unknown)
+    with pytest.raises(InputError, match=r"'a\.parquet': Integers with more than 64 bits .*: expected a whole Parquet"):
+        read_table(put(tmp_path / "a.parquet"), key="id")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+# what pyarrow says of damaged files, and of types that they claim to hold
+_UNREADABLE = (OSError, ValueError, NotImplementedError, LookupError)
+
+
 class ParquetTable:
     """A Parquet file, opened; the row names of pandas that have no name of their own are an unnamed column.
 
@@ -43,7 +47,7 @@ class ParquetTable:
         try:
             with parquet.ParquetFile(path) as file:
                 stored = file.schema_arrow.names
-        except (OSError, ValueError) as error:
+        except _UNREADABLE as error:
             raise InputError(str(error).removesuffix("."), expected="a whole Parquet file") from error
         if len(set(stored)) < len(stored):
             raise InputError("columns of the same name", remedy="Rename or drop them.")
@@ -65,7 +69,7 @@ class ParquetTable:
         try:
             with parquet.ParquetFile(self.path) as file:
                 table = file.read([self._stored[name] for name in wanted])
-        except (OSError, ValueError) as error:
+        except _UNREADABLE as error:
             raise InputError(str(error).removesuffix("."), expected="a whole Parquet file") from error
         kinds = {name: table.column(self._stored[name]).type for name in wanted}
         numbers = [name for name, kind in kinds.items() if name not in text and _is_number(kind)]
