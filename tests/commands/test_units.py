@@ -212,7 +212,7 @@ def test_days_that_are_called_months_are_refused_and_mended_taken(
     data = _copied(site("b", "clinical", 100, times_in="days", unit="months"), tmp_path)
     message = refused(*VERBS[verb](first, merged, data, tmp_path))
     assert "the times of the cohort are of another scale than those of the model, far longer" in message
-    assert "Mend unit: of the outcome section, or the times." in message
+    assert "Say unit: days there; if they are in months indeed, add unit_checked: true." in message
     _say(data, unit="days")
     done(*VERBS[verb](first, merged, data, tmp_path))
 

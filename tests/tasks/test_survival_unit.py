@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,7 +13,7 @@ from mmlego import Baseplate, load, save
 from mmlego.data.cohort.manifest import parse_outcome
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.tasks import Survival, task_from_config
-from mmlego.tasks.survival_unit import times_for
+from mmlego.tasks.survival_unit import DAYS, times_for
 
 MONTHS = np.arange(1.0, 61.0)  # a median of 30.5, which is kept with two digits
 TASK = Survival.from_data(np.ones(60), MONTHS, unit="months")
@@ -64,11 +66,43 @@ def test_years_for_months() -> None:
         times_for(Survival.from_data(np.ones(60), MONTHS), MONTHS / 12, None)
 
 
-def test_declared_times_that_are_far_off_are_told_and_impossible_ones_refused() -> None:
-    with pytest.warns(LegoWarning, match=r"far shorter than those of the model, which has a median of 30 months in"):
-        times_for(TASK, MONTHS / 12, "months")
+@pytest.mark.parametrize("task", [TASK, Survival([12, 24, 60], unit="months")])
+@pytest.mark.parametrize("meant", ["days", "weeks", "months", "years"])
+@pytest.mark.parametrize("said", ["days", "weeks", "months", "years"])
+def test_declared_times_that_would_be_right_in_another_unit_are_refused_with_the_unit(
+    task: Survival, meant: str, said: str
+) -> None:
+    times = MONTHS * DAYS["months"] / DAYS[meant]
+    if meant == said or {meant, said} == {"weeks", "months"}:  # four times is no more than cohorts differ
+        assert times_for(task, times, said).shape == times.shape
+        return
+    with pytest.raises(
+        MismatchError, match=rf"in {said}, as unit: .*, as if they were in {meant}\. Say unit: {meant} "
+    ):
+        times_for(task, times, said)
+    np.testing.assert_allclose(times_for(task, times, meant), MONTHS)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LegoWarning)
+        assert np.median(times_for(task, times, said, sure=True)) != pytest.approx(30.5)
+
+
+def test_declared_times_that_are_far_off_in_all_units_are_told_and_impossible_ones_refused() -> None:
+    with pytest.warns(LegoWarning, match=r"far longer than those of the model, which has a median of 1000 days in"):
+        times_for(Survival.from_data(np.ones(60), MONTHS / MONTHS.mean() * 1000, unit="days"), MONTHS * 400, "days")
     with pytest.raises(MismatchError, match=r"far longer: .*Mend unit: of the outcome section, or the times"):
-        times_for(TASK, MONTHS * 365.25 / 12, "months")
+        times_for(TASK, MONTHS * 1000, "months")
+
+
+def test_who_has_looked_says_so_and_times_between_dates_are_what_they_are() -> None:
+    frame = outcome(MONTHS / 12)
+    with pytest.raises(MismatchError, match="unit_checked: true"):
+        section(unit="months").target(frame, TASK)
+    dates = parse_outcome(
+        {"task": "survival", "start": "a", "end": "b", "unit": "months", "event": "e", "event_when": 1}
+    )
+    for spec in (section(unit="months", unit_checked=True), dates):
+        with pytest.warns(LegoWarning, match="far shorter"):
+            assert spec.target(frame, TASK)[:, 1].tolist() == pytest.approx((MONTHS / 12).tolist())
 
 
 def test_the_unit_is_part_of_the_task() -> None:

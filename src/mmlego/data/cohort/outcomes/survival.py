@@ -45,6 +45,9 @@ class SurvivalOutcome(Outcome):
     unit
         Of the times: ``days``, ``weeks``, ``months`` or ``years``. It becomes that of the models, and times in another
         one are converted to theirs. Between two dates it has to be said.
+    unit_checked
+        Whether you have looked that the times are in this unit, though they are far longer or shorter than those of the
+        model: as if they were in another one, they are refused otherwise.
     day_first
         Whether ``03/04/2020`` is in April; asked for where no date of these columns says it.
     format
@@ -81,6 +84,7 @@ class SurvivalOutcome(Outcome):
     start: str | None = None
     end: str | list[str] | None = None
     unit: Literal["days", "weeks", "months", "years"] | None = None
+    unit_checked: bool = False
     day_first: bool | None = None
     format: str | None = None
     event: str
@@ -310,7 +314,7 @@ class SurvivalOutcome(Outcome):
             If the task has a unit and the section none, or if the times are of another scale than the task's.
         """
         if self.causes is None:
-            times = times_for(of_kind(task, Survival), outcome["time"].to_numpy(), self.unit)
+            times = self._in_unit_of(of_kind(task, Survival), outcome)
             return Survival.target(outcome["event"].to_numpy(), times)
         known = of_kind(task, CompetingRisks)
         if known.causes != tuple(self.causes):
@@ -320,8 +324,13 @@ class SurvivalOutcome(Outcome):
                 got=listed(self.causes),
                 remedy="Name them in causes: alike, and in this order.",
             )
-        times = times_for(known, outcome["time"].to_numpy(), self.unit)
+        times = self._in_unit_of(known, outcome)
         return known.check_target(np.stack([outcome["event"].to_numpy(dtype=np.float64), times], axis=1))
+
+    def _in_unit_of(self, task: Survival | CompetingRisks, outcome: pd.DataFrame) -> np.ndarray:
+        """Return the times in the unit of a task; those between dates are in the unit that is said, for sure."""
+        sure = self.unit_checked or self.time is None
+        return times_for(task, outcome["time"].to_numpy(), self.unit, sure=sure)
 
     def strata(self, outcome: pd.DataFrame) -> Tensor:
         """Return 1 where the event came, of competing ones its number, else 0, ``(n,)``; needs no bins."""
