@@ -13,6 +13,7 @@ from mmlego.card import Card
 from mmlego.errors import InputError
 from mmlego.nn.modes import modes_kept
 from mmlego.nn.ragged import Ragged
+from mmlego.scalars import as_number
 from mmlego.sites import is_name, modality_of
 from mmlego.tasks import Task
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mmlego.learners.out_of_fold import OutOfFold
 
 
+Z = 1.96  # standard errors on either side of an interval of 95 %
 CALIBRATED = ("out of fold", "held out")  # what recipes of cards say of scores, up to a semicolon
 
 
@@ -177,6 +179,17 @@ class Brick(nn.Module):
     def calibrated(self) -> bool:
         """Whether the size of its evidence was measured on patients whom it had not seen, as its card tells."""
         return str(self.card.recipe.get("scores")).partition(";")[0] in CALIBRATED
+
+    def below_chance(self) -> str | None:
+        """Return what its card tells of a score that is worse than chance by more than its error; None else.
+
+        The interval of 95 % ends at ``x + 1.96 s`` for a score ``x`` with standard error ``s``. Of scores that chance
+        gives one half, as a c-index or AUROC: below it, what the block says means the opposite.
+        """
+        metric, chance = self.task.primary_metric, self.task.chance
+        score, error = (as_number(told.get(metric)) for told in (self.card.validation, self.card.errors))
+        most = score + Z * error
+        return f"{metric} {score:.3f}, at most {most:.3f}" if chance > 0 and most < chance else None  # NaN: not known
 
     def told_prior(self) -> Tensor | None:
         """Return the prior that the card tells; None if it tells none of this task."""

@@ -294,4 +294,5 @@ def _parent_line(block: Brick) -> str:
     scores = ", ".join(f"{name} {value:.3f}" for name, value in block.card.config()["validation"].items())
     before = f" (was called {block.card.recipe[WAS_CALLED]})" if WAS_CALLED in block.card.recipe else ""
     told = [block.card.data, *block.card.parents]  # a block that was fetched has its repository for a parent
-    return "; ".join([f"{block.modality}{before}: {scores or 'no validation score'}", *filter(None, told)])
+    worse = "worse than chance" if block.below_chance() else ""
+    return "; ".join([f"{block.modality}{before}: {scores or 'no validation score'}", *filter(None, [worse, *told])])

@@ -12,6 +12,7 @@ from torch import Tensor
 from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.errors import InputError, LegoWarning, MismatchError
+from mmlego.merge.contradiction import doubt_blocks
 from mmlego.merge.heads import HeadTensors, check_head_rule, merge_heads
 from mmlego.merge.rules import Phase, combine, get_rule
 from mmlego.merge.sharing import pooled, shares_of, sites_of, summed_by
@@ -64,6 +65,7 @@ class Merging(Multimodal):
         self.rule, self.phase, self.heads, self.strength = rule, phase, heads, strength
         self.sites = sites_of(self.modalities)  # of each modality the places of its blocks
         chosen = resolve_weights(weights, {name: self.block(name) for name in self.modalities})
+        doubt_blocks([self.block(name) for name, w in zip(self.modalities, chosen, strict=True) if w > 0])
         self.spreads = self._spreads(chosen)
         if rule == "residual" and not self.in_common:
             self._check_one_start()
