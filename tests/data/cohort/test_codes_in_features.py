@@ -12,6 +12,7 @@ import yaml
 
 from mmlego.data import Cohort
 from mmlego.data.cohort.checking import check_manifest
+from mmlego.data.reading.likely_codes import likely_codes
 
 IDS = [f"p{i:02d}" for i in range(20)]
 
@@ -57,7 +58,14 @@ def test_codes_are_doubted_and_may_be_declared(kind: str, told: str, tmp_path: P
 @pytest.mark.parametrize("kind", ["table", "static", "series"])
 @pytest.mark.parametrize(
     ("code", "others", "told"),
-    [(-1, (40, 59), True), (-1, (0, 2), False), (9, (0, 2), True), (9, (0, 4), False), (999, (40, 59), True)],
+    [
+        (-1, (40, 59), True),
+        (-1, (0, 2), False),
+        (9, (0, 2), True),
+        (9, (1, 4), True),
+        (9, (0, 5), False),
+        (999, (40, 59), True),
+    ],
 )
 def test_codes_of_few_digits(kind: str, code: int, others: tuple[int, int], told: bool, tmp_path: Path) -> None:
     path = manifest(tmp_path, kind)
@@ -72,3 +80,21 @@ def test_codes_of_few_digits(kind: str, code: int, others: tuple[int, int], told
     (tmp_path / "x.csv").write_text("\n".join(lines))
     found = [text for text in check_manifest(path).doubtful if f"x holds {code} 2×, far from all others" in text]
     assert len(found) == told
+
+
+@pytest.mark.parametrize(
+    ("values", "codes"),
+    [
+        ([1, 2, 3, 4, 9], {9: 1}),  # grade of SEER
+        ([0, 1, 8, 9, 9], {9: 2, 8: 1}),  # receptors of NAACCR
+        ([10, 35, 300, 988, 999, 999], {999: 2, 988: 1}),  # size of SEER, in millimetres
+        ([1, 2, 77, 99], {99: 1, 77: 1}),  # NHANES
+        ([20, 45, 77, 99], {}),  # ages
+        ([0, 1, 2, -3, -1], {-1: 1, -3: 1}),  # UK Biobank
+        ([-3, -2, -1, 0, 1, 2], {}),
+        ([0, 3, 6, 8, 9], {}),  # counts
+        ([0.5, 2, 9], {}),
+    ],
+)
+def test_codes_of_registers_and_surveys(values: list[float], codes: dict[float, int]) -> None:
+    assert likely_codes(np.array(values, dtype=float)) == codes

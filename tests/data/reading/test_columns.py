@@ -315,3 +315,17 @@ def test_a_truth_value_may_be_declared_missing_in_any_case(cells: list[object], 
     frame = pd.DataFrame({"x": cells})
     found = read_types(frame, ColumnRules(missing={column: (word,)}), "m").frame["x"]
     assert found.isna().tolist() == [False, True, False]
+
+
+def test_numbers_with_zeros_in_front_are_doubted_and_may_be_declared() -> None:
+    table = pd.DataFrame({"months": ["0012", "0103", "0007", "0045", "0060", "0103"], "zip": ["01", "02"] * 3})
+    found = read_types(table, ColumnRules(), "m")
+    assert found.frame["months"].cat.categories.tolist() == ["0007", "0012", "0045", "0060", "0103"]
+    (note,) = [str(note) for note in found.notes]
+    assert (
+        "months has numbers with zeros in front ('0012', '0103', '0007' and 2 more), each taken as a category" in note
+    )
+    assert note.endswith("(if they are measured, declare numeric: [months])")
+    declared = read_types(table, ColumnRules(numeric=("months",)), "m")
+    assert declared.frame["months"].tolist() == [12, 103, 7, 45, 60, 103]
+    assert not declared.notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 
 from mmlego.data.reading.column_remedies import Advice, remedy
@@ -15,6 +16,7 @@ from mmlego.data.reading.word_forms import is_range
 from mmlego.errors import InputError, named
 from mmlego.wording import listed, quoted, shortened
 
+_ZEROS = re.compile(r"[0-9]{2,}")
 SEVERAL = 5  # so many different numbers among words are hardly names of categories
 
 
@@ -103,6 +105,13 @@ class Remarks:
             doubts.append(f"has {len(known)} numbers beside words ({words}), {all_taken}")
             declared = f"numeric: [{quoted(name, bare=True)}], and the words under missing:"
             self._said.append((f"{name} {doubts[-1]}", f"if they are measured, declare {declared}"))
+        elif len(left) >= SEVERAL and all(_ZEROS.fullmatch(word) for word in left) and len(set(map(len, left))) == 1:
+            doubts.append(
+                f"has numbers with zeros in front ({listed(map(repr, left), 3)}), each taken as {self._category}"
+            )
+            self._said.append(
+                (f"{name} {doubts[-1]}", f"if they are measured, declare numeric: [{quoted(name, bare=True)}]")
+            )
         elif numbers * 4 > total:
             doubts.append(f"has numbers in {numbers} of {total} cells")
         if ranges := [word for word in left if is_range(word)]:

@@ -18,6 +18,14 @@ _ONE = -1.0  # a step down, too: it counts where no other is negative, and there
 _REFUSED = (-3.0, -7.0, -8.0, -77.0, -88.0, -818.0)  # of UK Biobank, NHANES and panels: not asked, not answered
 _BELOW = (_ONE, *(-code for code in _NINES), *_REFUSED)
 CODES = (*_BELOW, *_NINES[1:])  # 9 is a count as well
+# Beside 9, 99 and 999, which mean that nothing is known, what registers and surveys write for refused or not asked.
+_BESIDE = {
+    9.0: (8.0, 7.0),
+    99.0: (98.0, 97.0, 96.0, 95.0, 88.0, 77.0),
+    999.0: (*(float(code) for code in range(998, 987, -1)), 888.0, 777.0),
+    9999.0: (9998.0, 9997.0, 8888.0, 7777.0),
+}
+MOST_GRADES = 4  # the largest of whole numbers beside which 9 is hardly one of them
 MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
 
@@ -27,7 +35,7 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
 
     A negative one where all others are at least 0, or any that is more than three times as far from 0 as all others;
     -1 where all others are at least 0 and some above 2, for -1 to 2 are steps, as of copies of a gene, or beside -3; 9
-    among whole numbers alone.
+    beside whole numbers from 0 to 4 alone. Beside these such as 8, 98 and 988 are codes as well.
 
     Parameters
     ----------
@@ -42,20 +50,30 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     ({-1.0: 1}, {})
     >>> likely_codes(np.array([-3.0, -1, 0, 1, 2, 2])), likely_codes(np.array([-3.0, -2, -1, 0, 1, 2, 3]))
     ({-1.0: 1, -3.0: 1}, {})
+    >>> likely_codes(np.array([1.0, 2, 3, 4, 9, 8])), likely_codes(np.array([1.0, 5, 9]))
+    ({9.0: 1, 8.0: 1}, {})
     """
     known = values[np.isfinite(values)]
     if not len(known) or (known.min() > _BELOW[0] and known.max() < _NINES[0]):
         return {}
     candidates = [code for code in (*_BELOW, *_NINES) if known.min() <= code <= known.max() and (known == code).any()]
-    others = known[~np.isin(known, candidates)] if candidates else known
+    beside = {
+        code: nine for nine, band in _BESIDE.items() if nine in candidates for code in band if (known == code).any()
+    }
+    others = known[~np.isin(known, [*candidates, *beside])] if candidates else known
     if not candidates or not len(others) or others.min() == others.max():
         return {}
-    far = FAR * max(abs(float(others.min())), abs(float(others.max())))
+    largest = max(abs(float(others.min())), abs(float(others.max())))
+    whole = not (others % 1 != 0).any()
+    far = FAR * largest
     found = [code for code in candidates if abs(code) > far or (code < 0 and others.min() >= 0)]
     if _ONE in found and (others.min() < 0 or (others.max() <= 2 and not set(found) & set(_REFUSED))):
         found.remove(_ONE)
-    if _NINES[0] in found and (others % 1 != 0).any():
-        found.remove(_NINES[0])  # 9 is unknown among grades from 0 to 2, and a value among others
+    if _NINES[0] in candidates and whole and others.min() >= 0 and largest <= MOST_GRADES:
+        found = list(dict.fromkeys([*found, _NINES[0]]))  # as of grades from 1 to 4
+    elif _NINES[0] in found:
+        found.remove(_NINES[0])  # a value among others
+    found += [code for code, nine in beside.items() if nine in found and code not in found and code > largest]
     return {code: int((known == code).sum()) for code in found}
 
 
