@@ -19,7 +19,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # From the bottom up. A unit (a file or package in mmlego) imports from layers below its own, and from itself.
 LAYERS = (
     ("printable",),
-    ("errors", "lazy", "version"),
+    ("errors", "lazy", "version", "wording"),
     (
         "anonymity",
         "closing",
@@ -31,7 +31,6 @@ LAYERS = (
         "sites",
         "steady",
         "turns",
-        "wording",
         "yaml_knots",
     ),
     ("nn", "admitted", "bounds", "budget", "card", "run_folder", "run_lock", "sections"),

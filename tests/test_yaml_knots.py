@@ -53,7 +53,7 @@ NO_DATA = {
 def test_what_is_no_data_of_ours_is_an_error_of_ours(tmp_path: Path, read: object, text: str) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
-    with pytest.raises(InputError, match=r"a\.yaml.*(not YAML|cannot be read)"):
+    with pytest.raises(InputError, match=r"a\.yaml.*not YAML"):
         read(path)  # type: ignore[operator]
 
 

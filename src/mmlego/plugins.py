@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from typing import NamedTuple, TypeVar
 
-from mmlego.errors import InputError, LegoWarning, MissingExtraError
+from mmlego.errors import InputError, LegoWarning, MissingExtraError, UnknownNameError
+from mmlego.wording import nearest
 
 T = TypeVar("T", bound=Callable[..., object])
 
@@ -128,6 +129,43 @@ class Registry(Mapping[str, T]):
         if name not in self._known and name in offers:
             self._load(name, offers[name])
         return self._known[name]
+
+    def find(self, name: str, known: Sequence[str] | None = None) -> T:
+        """Return what has a name, or refuse the name with those that are known.
+
+        Parameters
+        ----------
+        name
+            What was asked for.
+        known
+            The names to tell; None: all.
+
+        Raises
+        ------
+        UnknownNameError
+            If nobody offers the name.
+        MissingExtraError, InputError
+            As for ``registry[name]``.
+
+        Examples
+        --------
+        >>> shapes = Registry("shape")
+        >>> shapes.add("whole", int)
+        >>> shapes.find("whale")
+        Traceback (most recent call last):
+        ...
+        mmlego.errors.UnknownNameError: unknown shape: expected one of whole, got 'whale'. Did you mean 'whole'?
+        """
+        if isinstance(name, str) and name in self:
+            return self[name]
+        names = sorted(self) if known is None else known
+        near = nearest(name, names) if isinstance(name, str) else None
+        raise UnknownNameError(
+            f"unknown {self.what}",
+            expected=f"one of {', '.join(names)}",
+            got=repr(name),
+            remedy=None if near is None else f"Did you mean {near!r}?",
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys([*self._known, *self._offered()]))

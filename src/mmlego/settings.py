@@ -27,8 +27,8 @@ from mmlego.merge.rules import get_rule
 from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
 from mmlego.sections import PlateSettings, PrivacySettings, Section, TuningSettings
-from mmlego.wording import UTF8, shortened
-from mmlego.yaml_knots import read_yaml
+from mmlego.wording import shortened
+from mmlego.yaml_knots import read_yaml, text_of
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
 NEURAL = "neural"  # the neural encoder that suits the kind
@@ -264,11 +264,11 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     """
     content: Any = {}
     if file is not None:
+        text = text_of(file, "settings")
         try:
-            content = parse_yaml(file.read_text(encoding="utf-8")) or {}
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            remedy = UTF8 if isinstance(error, UnicodeDecodeError) else None
-            raise InputError(f"the settings {file} cannot be read", got=error, remedy=remedy) from error
+            content = parse_yaml(text) or {}
+        except yaml.YAMLError as error:
+            raise InputError(f"the settings {file.name} are not YAML ({error})") from error
         if not isinstance(content, dict):
             raise InputError(f"the settings {file}", expected="sections with keys", got=type(content).__name__)
     for override in overrides:

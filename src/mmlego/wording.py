@@ -89,13 +89,25 @@ def meant(name: str, known: Sequence[str]) -> str:
     >>> meant("Age", ["Stage", "Date of diagnosis", "AGE"]), meant("age", ["stage", "age_at_diagnosis"])
     ("Did you mean 'AGE'?", "Did you mean 'age_at_diagnosis'?")
     """
-    near = _nearest(name, known)
+    near = nearest(name, known)
     if near is not None:
         return f"Did you mean {near!r}?"
     return f"Known: {listed(known, 12)}." if known else "None is known here."
 
 
-def _nearest(name: str, known: Sequence[str]) -> str | None:
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """Return the known name that a misspelled one stands for, as :func:`meant` finds it; None: none is near.
+
+    Parameters
+    ----------
+    name, known
+        As :func:`meant` takes them.
+
+    Examples
+    --------
+    >>> nearest("colums", ["columns", "file"]), nearest("zzz", ["columns", "file"])
+    ('columns', None)
+    """
     wanted = _SIGNS.sub("", name.casefold())
     for other in known:
         if wanted and other != name and _SIGNS.sub("", other.casefold()) == wanted:

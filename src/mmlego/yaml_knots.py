@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mmlego.errors import InputError
+from mmlego.wording import UTF8
+
 MOST = 200_000  # values of a file, its aliases unfolded
 DEEPEST = 60
 LONGEST = 400  # digits of a number: one of thousands cannot even be told in a message
+
+
+def text_of(path: Path, what: str) -> str:
+    """Return the text of a file that shall be YAML.
+
+    Parameters
+    ----------
+    path
+        The file.
+    what
+        What it is to the user, for messages.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, or is not in UTF-8.
+
+    Examples
+    --------
+    >>> text_of(Path("none.yaml"), "recipe")
+    Traceback (most recent call last):
+    ...
+    mmlego.errors.InputError: cannot read the recipe none.yaml (No such file or directory)
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read the {what} {path} ({error.strerror})") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the {what} {path.name} is no text ({error})", remedy=UTF8) from error
 
 
 def read_yaml(text: str, loader: type[yaml.SafeLoader]) -> Any:

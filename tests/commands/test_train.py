@@ -247,7 +247,7 @@ def broken(tmp_path: Path) -> Iterator[Path]:
         (["-s", "fit.epoch=3"], "unknown setting 'fit.epoch': expected one of epochs, batch_size"),
         (["-s", "encoder.name=mlp"], "unknown encoder: expected one of"),
         (["-s", "encoder.options.depth=3"], "wrong arguments for encoder 'snn'"),
-        (["-c", "nowhere.yaml"], "the settings nowhere.yaml cannot be read"),
+        (["-c", "nowhere.yaml"], "cannot read the settings nowhere.yaml"),
         (["--plate", "nowhere"], "nowhere is no checkpoint: expected a folder with config.json, got none"),
     ],
 )

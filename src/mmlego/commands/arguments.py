@@ -44,6 +44,9 @@ SameFeatures = Annotated[
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", metavar="", help="Show no progress bar.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier model there.")]
+AllowMissing = Annotated[
+    bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
+]
 AsJson = Annotated[
     bool,
     typer.Option(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mmlego.commands.arguments import (
+    AllowMissing,
     AsJson,
     Config,
     Data,
@@ -75,9 +76,7 @@ def merge(
     ] = None,
     data_dir: DataDir = None,
     links: Links = False,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
-    ] = False,
+    allow_missing: AllowMissing = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:
@@ -183,9 +182,7 @@ def fuse(
     config: Config = None,
     overrides: Overrides = None,
     no_progress: NoProgress = False,
-    allow_missing: Annotated[
-        bool, typer.Option("--allow-missing", metavar="", help="Do without modalities whose training has failed.")
-    ] = False,
+    allow_missing: AllowMissing = False,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
 ) -> None:

@@ -12,7 +12,7 @@ from torch import nn
 
 from mmlego.admitted import check_arguments
 from mmlego.budget import bounded
-from mmlego.errors import InputError, LegoError, UnknownNameError
+from mmlego.errors import InputError, LegoError
 from mmlego.plugins import Origin, Registry
 
 _ENCODERS: Registry[type[nn.Module]] = Registry("encoder", "mmlego.encoders")
@@ -111,9 +111,7 @@ def encoder_class(name: str) -> type[nn.Module]:
     >>> encoder_class("snn").__name__
     'SNN'
     """
-    if not isinstance(name, str) or name not in _ENCODERS:
-        raise UnknownNameError("unknown encoder", expected=f"one of {', '.join(encoder_names())}", got=repr(name))
-    return _ENCODERS[name]
+    return _ENCODERS.find(name)
 
 
 def arguments_of(name: str, given: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:

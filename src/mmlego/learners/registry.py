@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from mmlego.admitted import check_arguments
 from mmlego.budget import bounded
-from mmlego.errors import InputError, LegoError, UnknownNameError
+from mmlego.errors import InputError, LegoError
 from mmlego.plugins import Origin, Registry
 from mmlego.tasks import CompetingRisks, Task
-from mmlego.wording import meant
 
 if TYPE_CHECKING:
     from mmlego.learners.base import Learner
@@ -82,15 +81,7 @@ def learner_class(name: str) -> type[Learner]:
     >>> learner_class("ridge").tasks
     ('regression',)
     """
-    if not isinstance(name, str) or name not in _LEARNERS:
-        names = learner_names()
-        raise UnknownNameError(
-            "unknown learner",
-            expected=f"one of {', '.join(names)}",
-            got=repr(name),
-            remedy=meant(name, names) if isinstance(name, str) else None,
-        )
-    return _LEARNERS[name]
+    return _LEARNERS.find(name, learner_names())
 
 
 def origin_of_learner(name: str) -> Origin:

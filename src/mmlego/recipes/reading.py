@@ -12,8 +12,8 @@ from pydantic import ValidationError
 from mmlego.errors import InputError
 from mmlego.recipes.recipe import NEEDED, Recipe, needs_patients
 from mmlego.settings import parse_yaml
-from mmlego.wording import UTF8, counted, meant, shortened
-from mmlego.yaml_knots import refuse_knots
+from mmlego.wording import counted, meant, shortened
+from mmlego.yaml_knots import refuse_knots, text_of
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -42,12 +42,7 @@ def read_recipe(path: Path) -> Recipe:
       line 2: unknown key 'rul'. Did you mean 'rule'?
       line 3: 'calibrate' is wrong (Input should be a valid boolean, unable to interpret input), got 'maybe'
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the recipe {path} ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"the recipe {path.name} is no text ({error})", remedy=UTF8) from error
+    text = text_of(path, "recipe")
     try:
         content, tree = parse_yaml(text), refuse_knots(text)
     except yaml.YAMLError as error:

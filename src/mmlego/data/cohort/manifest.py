@@ -22,8 +22,8 @@ from mmlego.data.reading.places import asked
 from mmlego.data.splits.rules import SplitRule
 from mmlego.errors import InputError
 from mmlego.sites import AT, MOST_LETTERS, is_folder_name
-from mmlego.wording import UTF8, listed, meant, shortened
-from mmlego.yaml_knots import read_yaml
+from mmlego.wording import listed, meant, shortened
+from mmlego.yaml_knots import read_yaml, text_of
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -119,20 +119,11 @@ def load_manifest(path: str | os.PathLike[str]) -> object:
         If the file cannot be read, or is not YAML.
     """
     source = Path(path)
-    text = asked(lambda: _text_of(source), str(source))
+    text = asked(lambda: text_of(source, "manifest"), str(source))
     try:
         return read_yaml(text, ManifestLoader)
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
-
-
-def _text_of(source: Path) -> str:
-    try:
-        return source.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read the manifest {source} ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"the manifest {source.name} is not YAML ({error})", remedy=UTF8) from error
 
 
 def parse_manifest(content: object, where: str = "manifest") -> Manifest:
