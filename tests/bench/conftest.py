@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -13,7 +17,18 @@ from mmlego.data import Cohort
 from mmlego.settings import Settings
 from tests.trials import bricks, cohort, quick, split
 
-__all__ = ["bricks", "cohort", "experiment", "place", "quick", "results", "split"]
+__all__ = ["bricks", "cohort", "experiment", "place", "quick", "results", "script", "split"]
+
+SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "merging"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Import a script of the merging benchmark by name, and forget all of them afterwards."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    yield importlib.import_module
+    for file in SCRIPTS.glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 @pytest.fixture(scope="session")

@@ -6,26 +6,40 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+from mmlego.settings import read_settings
+
 ROOT = Path(__file__).parents[2]
 SCRIPTS = ROOT / "benchmarks" / "merging"
+Script = Callable[[str], ModuleType]
 
 
-def run(script: str, *arguments: object) -> str:
-    command = [sys.executable, str(SCRIPTS / script), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture
+def run(script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run the main of a script with arguments; return what it prints."""
+
+    def running(name: str, *arguments: object) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        script(name).main()
+        return capsys.readouterr().out
+
+    return running
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_one_split_from_files_to_tables_and_pictures(
+    run: Callable[..., str], script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    small = {"folder": str(tmp_path / "synthetic"), "patients": 120}
+    monkeypatch.setitem(script("cohorts").NAMED, "synthetic", small)
     options = ("--smoke", "--workers", 1, "--cohorts", "gse7390", "synthetic", "--out", tmp_path / "runs")
-    assert "4 splits in" in run("run.py", *options)
+    assert "4 splits in" in run("run", *options)
     runs = tmp_path / "runs" / "smoke"  # never among results
     files = sorted(runs.glob("defaults/*/*.json"))
     assert len(files) == 2
@@ -51,8 +65,8 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
     assert found["disjoint"].keys() == {"apart", "shared", "patients", "validation patients"}
     assert found["on patients of"].keys() == found["blocks"].keys()
     # A second run finds everything done.
-    assert "splits: 4 of 4 done after" in run("run.py", *options)
-    tables = run("report.py", "--results", runs, "--pictures", tmp_path)
+    assert "splits: 4 of 4 done after" in run("run", *options)
+    tables = run("report", "--results", runs, "--pictures", tmp_path)
     assert "| synthetic | error |" in tables  # classes are calibrated, too
     for title in (
         "Goals",
@@ -79,23 +93,15 @@ def test_one_split_from_files_to_tables_and_pictures(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_variant_of_a_block(tmp_path: Path) -> None:
-    code = (
-        f"import sys; sys.path.insert(0, {str(SCRIPTS)!r})\n"
-        "from pathlib import Path\n"
-        "import ablation\n"
-        "from mmlego.settings import read_settings\n"
-        'ablation.settings_of = lambda _: read_settings(None, ["encoder.name=neural", "fit.epochs=1"])\n'
-        f"out = Path({str(tmp_path)!r})\n"
-        'variants = ("spatial", "no baseplate", "latent and head")\n'
-        'cohort = ablation.cohort_of("gse7390", Path())\n'
-        "for variant in variants:\n"
-        '    cell = ablation.cell_of(cohort, "gse7390", 0, variant, Path())\n'
-        "    ablation.write(ablation.run_cell(cell), cell, out)\n"
-        'print(ablation.table(out, ["gse7390"], variants))\n'
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| 0.") == 3
+@pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
+def test_a_variant_of_a_block(script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    ablation, variants = script("ablation"), ("spatial", "no baseplate", "latent and head")
+    settings = read_settings(None, ["encoder.name=neural", "fit.epochs=1"])
+    monkeypatch.setattr(ablation, "settings_of", lambda _: settings)
+    cohort = ablation.cohort_of("gse7390", Path())
+    for variant in variants:
+        cell = ablation.cell_of(cohort, "gse7390", 0, variant, Path())
+        ablation.write(ablation.run_cell(cell), cell, tmp_path)
+    assert ablation.table(tmp_path, ["gse7390"], variants).count("| 0.") == 3
     found = [json.loads(file.read_text()) for file in sorted(tmp_path.glob("*/*.json"))]
     assert len({json.dumps(one) for one in found}) == 3  # each is a variant of its own

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,16 +12,6 @@ import numpy as np
 import pytest
 
 FUSED = {"LegoFuse": 0.72, "concatenation": 0.65, "sequential": 0.61}
-SCRIPTS = Path(__file__).parents[2] / "benchmarks" / "merging"
-
-
-@pytest.fixture
-def script(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """Import a script of the benchmark by name, and forget it afterwards."""
-    monkeypatch.syspath_prepend(str(SCRIPTS))
-    yield importlib.import_module
-    for name in ("methods", "dull", "cohorts", "tables", "goals", "against"):
-        sys.modules.pop(name, None)
 
 
 def test_patients_apart_and_shared(script: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch) -> None:

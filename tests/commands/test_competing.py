@@ -139,20 +139,8 @@ def test_more_causes_than_the_latent_has_room_for_are_told(data: Path, tmp_path:
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 def test_bench_tells_of_each_cause(data: Path, tmp_path: Path) -> None:
     out = tmp_path / "bench"
-    said = done(
-        "bench",
-        "-d",
-        data,
-        "-o",
-        out,
-        "--folds",
-        "2",
-        "--repeats",
-        "1",
-        "--shared-patients",
-        "-s",
-        "encoder.name=coxnet",
-    )
+    how = ("--folds", 2, "--repeats", 1, "--shared-patients", "-c", data.parent / "quick.yaml")
+    said = done("bench", "-d", data, "-o", out, *how)
     found = mmlego.bench.read_results(out)
     assert found.methods == ["block rna", "block clinical", "logit ensemble", "LegoMerge", "LegoFuse"]
     both = np.stack([found.scores("LegoMerge", f"c_index/{cause}") for cause in ("relapse", "death")])

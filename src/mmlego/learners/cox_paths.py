@@ -139,6 +139,7 @@ def _newton(
     likelihood: PartialLikelihood, x: np.ndarray, start: np.ndarray, l1_ratio: float, penalty: float, tolerance: float
 ) -> np.ndarray | None:
     """Return weights that minimise the penalised loss of a few columns; None if the patients are told apart."""
+    from sklearn import config_context
     from sklearn.linear_model import enet_path
 
     n = len(x)
@@ -153,7 +154,8 @@ def _newton(
     now, scale = loss(weights, value), max(-likelihood.value(np.zeros(n)) / n, 1e-12)
     for _ in range(_STEPS):
         root = np.sqrt(np.maximum(diagonal, 1e-9))
-        with warnings.catch_warnings():
+        # To check what a step is given takes scikit-learn longer than the step itself.
+        with warnings.catch_warnings(), config_context(skip_parameter_validation=True):
             warnings.simplefilter("ignore")  # steps need not be exact: the next one goes on
             _, found, _ = enet_path(
                 np.asfortranarray(x * root[:, None]),
@@ -163,6 +165,7 @@ def _newton(
                 coef_init=weights.copy(),  # which it works on
                 tol=0.3 * np.sqrt(tolerance),
                 max_iter=1000,
+                check_input=False,
             )
         step = found[:, 0] - weights
         ahead = x @ step
@@ -174,7 +177,7 @@ def _newton(
         gained, now = now - new, new
         weights, eta = weights + share * step, eta + share * ahead
         _, gradient, diagonal = likelihood(eta)
-        if np.ptp(eta) > _WIDEST:
+        if not np.ptp(eta) <= _WIDEST:  # nor if it is not finite
             return None
         if share <= 1 and gained < tolerance * scale:  # a longer step leaves none at 0
             break
