@@ -9,6 +9,9 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from mmlego.job.pooling import OPTIONS
+from tests.few_trees import USUAL
+
 # The tensors here are small: a second thread costs more than it gives.
 torch.set_num_threads(1)
 
@@ -25,6 +28,15 @@ settings.load_profile("mmlego")
 @pytest.fixture(autouse=True)
 def _same_numbers_every_time() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def all_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many trees as users get, where numbers are those of a page."""
+    for name in list(OPTIONS):
+        monkeypatch.delitem(OPTIONS, name)
+    for name, options in USUAL.items():
+        monkeypatch.setitem(OPTIONS, name, options)
 
 
 @pytest.fixture(scope="session")

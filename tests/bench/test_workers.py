@@ -10,6 +10,7 @@ import pytest
 from mmlego.bench import Experiment, Results, run_experiment
 from mmlego.cells import Workers, in_manifest
 from mmlego.data import Cohort
+from mmlego.plugins import import_own
 from tests.bench.test_experiment import untimed
 from tests.cells.conftest import ray
 from tests.cells.jobs import Told
@@ -23,6 +24,7 @@ def test_results_are_equal_to_the_last_digit(
     ray: Any, experiment: Experiment, results: Results, tmp_path: Path
 ) -> None:
     manifest = write_cohort(tmp_path / "cohort", ("rna", "clinical", "labs"))
+    import_own("tests.few_trees")  # in the workers, too
     told = Told()
     found = run_experiment(
         Cohort.from_manifest(manifest),
