@@ -21,6 +21,16 @@ def flags(blocks: Sequence[LegoBlock], present: Tensor) -> dict[str, Tensor]:
     return {block.modality: row for block, row in zip(blocks, present, strict=True)}
 
 
+def test_what_is_answered_to_who_knows_nothing_is_in_the_fuse_too() -> None:
+    blocks = family(2)
+    for block, prior in zip(blocks, ([0.5, 0.0, -0.5], [1.5, 0.0, 0.5]), strict=True):
+        block.card.prior = prior
+    inputs, here = batch(blocks, 3), {"slide": torch.tensor([True, False, True])}
+    fuse, merge = LegoFuse(blocks, weights=[1.0, 3.0]).eval(), LegoMerge(blocks, weights=[1.0, 3.0]).eval()
+    assert torch.equal(fuse.prior_of(torch.tensor([[0.25], [0.75]])), torch.tensor([[1.25, 0.0, 0.25]]))
+    torch.testing.assert_close(fuse(inputs, here), merge(inputs, here))
+
+
 @pytest.mark.parametrize("rule", sorted(merge_rules()))
 @pytest.mark.parametrize("heads", ["linear", "slerp", "ot"])
 def test_parallel_starts_as_the_merge(rule: str, heads: str) -> None:

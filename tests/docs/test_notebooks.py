@@ -15,6 +15,7 @@ from tests.terminal import inside
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_trees")
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.stem)
 def test_a_notebook_gives_what_it_shows(notebook: Path, tmp_path: Path) -> None:

@@ -40,6 +40,7 @@ def follow(page: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_trees")
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 @pytest.mark.parametrize("page", FIRST, ids=lambda page: str(page.relative_to(DOCS)))
 def test_a_reader_gets_what_the_page_shows(page: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
+from mmlego.tasks import Classification, CompetingRisks, MultiLabel, Regression, Survival, Task
 from mmlego.tasks.error import standard_error
 
 
@@ -62,6 +62,9 @@ def test_of_few_targets_by_hand() -> None:
     """Olkin and Finn (1995): 4 R² (1 − R²)² (n − 2)² / ((n² − 1) (n + 3)), with one predictor."""
     assert standard_error(Regression(), 0.5, torch.arange(10.0)) == pytest.approx(math.sqrt(0.5 * 64 / (99 * 13)))
     assert standard_error(Regression(), 0.5, torch.arange(3.0)) == pytest.approx(math.sqrt(0.5 / (8 * 6)))
+    for beyond, bound in ((-2.0, 0.05), (0.0, 0.05), (1.0, 0.95)):  # where the formula knows no error
+        expected = math.sqrt(4 * bound * (1 - bound) ** 2 * 64 / (99 * 13))
+        assert standard_error(Regression(), beyond, torch.arange(10.0)) == pytest.approx(expected)
 
 
 def test_events_in_the_majority_compare_with_each_other() -> None:
@@ -69,6 +72,8 @@ def test_events_in_the_majority_compare_with_each_other() -> None:
     expected = math.sqrt((0.8 * 0.2 + 29 * (q1 - 0.64) + 29 * (q2 - 0.64)) / 900)
     target = Survival.target(event=[1] * 30 + [0] * 20, time=[1.0] * 50)
     assert standard_error(Survival([1.0, 2.0]), 0.8, target) == pytest.approx(expected)
+    causes = CompetingRisks([1.0, 2.0], ["relapse", "death"])  # nobody dies
+    assert standard_error(causes, 0.8, target) == pytest.approx(expected)
 
 
 def test_more_patients_mean_less_error_and_one_class_none_at_all() -> None:

@@ -294,6 +294,12 @@ def test_one_evaluation_time_gives_the_brier_score_there() -> None:
     assert scores["auc"] == 1.0
 
 
+def test_an_event_at_the_last_time_that_is_answered_is_evaluated_and_one_at_the_horizon_is_not() -> None:
+    event, time = torch.ones(4, dtype=torch.bool), torch.tensor([1.0, 2.0, 3.0, 4.0])
+    assert evaluation_times(event, time, horizon=9.0, known_until=2.0).tolist() == [1.0, 2.0]
+    assert evaluation_times(event, time, horizon=3.0).tolist() == [1.0, 2.0]
+
+
 def test_many_evaluation_times_are_thinned_evenly() -> None:
     time = torch.arange(1000, dtype=torch.float64)
     at = evaluation_times(torch.ones(1000, dtype=torch.bool), time, horizon=math.inf)

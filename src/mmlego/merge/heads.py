@@ -46,13 +46,11 @@ def slerp(vectors: Tensor, weights: Tensor) -> Tensor:
     >>> slerp(torch.tensor([[1.0, 0.0], [0.0, 1.0]]), torch.tensor([0.5, 0.5]))
     tensor([0.7071, 0.7071])
     """
-    flat = linear(vectors, weights)
-    if vectors.shape[-1] == 1:
-        return flat  # numbers have no directions between + and −
     counted = weights > 0
     vectors, w = vectors[counted], weights[counted].to(vectors.dtype)
-    if len(vectors) == 1:
-        return vectors[0]
+    flat = linear(vectors, w)
+    if vectors.shape[-1] == 1:
+        return flat  # numbers have no directions between + and −
     norms = vectors.norm(dim=-1, keepdim=True)  # (m, …, 1)
     zero = (norms == 0).any(0)
     units = vectors / torch.where(norms == 0, 1.0, norms)
@@ -95,9 +93,7 @@ def _karcher(units: Tensor, column: Tensor) -> Tensor:
         size = move.norm(dim=-1, keepdim=True)
         if bool((size < _NEARLY).all()):
             break
-        tiny = size < _NEARLY
-        turned = torch.cos(size) * mean + torch.sin(size) * move / torch.where(tiny, 1.0, size)
-        mean = torch.where(tiny, mean, turned)
+        mean = torch.cos(size) * mean + torch.sin(size) * move / torch.where(size < _NEARLY, 1.0, size)
     return mean
 
 
@@ -121,7 +117,7 @@ def ot(vectors: Tensor, weights: Tensor) -> Tensor:
         import ot as transport
 
     centre = linear(vectors, weights)
-    if vectors.ndim < 3 or vectors.shape[1] == 1:
+    if vectors.ndim < 3 or vectors.shape[1] == 1:  # a single row would be matched to itself
         return centre
     rows = vectors.shape[1]
     even = torch.full((rows,), 1.0 / rows, dtype=torch.float64).numpy()

@@ -122,6 +122,10 @@ def test_seeds_differ_and_so_do_repeats() -> None:
     assert first != second
     assert split_patients(patients, fractions=(0.5, 0.25, 0.25), seed=2)[0] != first
     assert first != "a split"
+    folds = split_patients(patients, folds=3, repeats=2, seed=1)
+    assert all(one != other for one in folds[:3] for other in folds[3:])
+    dealt, again = ({frozenset(split.test.tolist()) for split in some} for some in (folds[:3], folds[3:]))
+    assert not dealt & again
 
 
 def test_a_hold_out_by_hand() -> None:
