@@ -13,6 +13,8 @@ from mmlego.errors import InputError, LegoWarning, ShapeError
 from mmlego.estimators import LegoSurvival, SurvivalStratifiedKFold
 from tests.estimators.made import survival, two_levels
 
+RIDGE = {"encoder.name": "coxnet", "encoder.options": {"l1_ratios": [0.0], "penalties": 5, "folds": 2}}
+
 
 def outcome(event: list[bool], time: list[float]) -> np.ndarray:
     return np.array(list(zip(event, time, strict=True)), dtype=[("event", "?"), ("time", "<f8")])
@@ -85,9 +87,9 @@ def test_within_cross_validation_and_grid_search() -> None:
     ids = np.array([f"p{i:02d}" for i in range(len(x))])
     folds = SurvivalStratifiedKFold(3)
     assert folds.get_n_splits() == 3
-    scores = cross_val_score(LegoSurvival("coxnet", fuse=False), x, y, cv=folds, groups=ids)
+    scores = cross_val_score(LegoSurvival(settings=RIDGE, fuse=False), x, y, cv=folds, groups=ids)
     with sklearn.config_context(enable_metadata_routing=True):
-        model = LegoSurvival("coxnet", fuse=False).set_fit_request(patients=True).set_score_request(patients=True)
+        model = LegoSurvival(settings=RIDGE, fuse=False).set_fit_request(patients=True).set_score_request(patients=True)
         search = GridSearchCV(model, {"weights": ["auto", "uniform"]}, cv=folds, refit=False)
         search.fit(x, y, groups=ids, patients=ids)
     found = [search.cv_results_[f"split{fold}_test_score"][0] for fold in range(3)]
