@@ -81,8 +81,8 @@ def _angle(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _karcher(units: Tensor, column: Tensor) -> Tensor:
-    mean = (column * units).sum(0)
-    mean = mean / mean.norm(dim=-1, keepdim=True)
+    total = (column * units).sum(0)
+    mean: Tensor = total / total.norm(dim=-1, keepdim=True)
     for _ in range(_ROUNDS):
         cosine = (units * mean).sum(-1, keepdim=True)
         away = units - cosine * mean
