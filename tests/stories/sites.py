@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from tests.terminal import Said, done, inside
+
 CLEAN = {**os.environ, "COLUMNS": "100", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error::UserWarning"}
 TIMES = {"time": "months", "unit": "months", "event": "died", "event_when": "yes"}
 KINDS = {
@@ -30,22 +32,17 @@ class Command:
         self.process = subprocess.Popen(
             command, cwd=folder, env=CLEAN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        self.said, self.warned = "", ""
 
-    def done(self) -> Command:
+    def done(self) -> None:
         """Wait for it; it has to succeed."""
-        self.said, self.warned = self.process.communicate(timeout=300)
-        assert self.process.returncode == 0, self.warned
-        return self
-
-    @property
-    def text(self) -> str:
-        """What it said, its line breaks taken out."""
-        return " ".join(self.said.split())
+        _, told = self.process.communicate(timeout=300)
+        assert self.process.returncode == 0, told
 
 
-def run(folder: Path, *arguments: object) -> Command:
-    return Command(folder, *arguments).done()
+def run(folder: Path, *arguments: object) -> Said:
+    """Run a command in a folder, in this process: one that starts anew takes longer to start than to do its work."""
+    with inside(folder):
+        return done(*arguments, width=100)
 
 
 def send(what: Path, to: Path) -> None:

@@ -109,13 +109,13 @@ def test_any_subset_is_predicted_for(world: Path, merged: str) -> None:
     assert (table["note"] == "").all()
     assert set(table["trained_on"]) == {"unknown"}  # blocks that were sent name nobody
     assert table["survival_at_24_months"].astype(float).between(0, 1).all()
-    assert said.said.rstrip().endswith("70 patients in risks.csv.")
+    assert said.out.rstrip().endswith("70 patients in risks.csv.")
 
 
 def test_it_is_scored_on_patients_of_any_subset(world: Path, merged: str) -> None:
     ask = ("evaluate", "merged", *BLOCKS, "-d", "cohort.yaml", "--part", "all", "--json", "scores.json")
     said = run(world / "anyone", *ask)
-    assert "nobody knows whether trained on" in said.warned
+    assert "nobody knows whether trained on" in said.error
     told = json.loads((world / "anyone" / "scores.json").read_text())
     scores = {name: row["c_index"] for name, row in told["scores"].items()}
     whole = told["scores"]["merged"]

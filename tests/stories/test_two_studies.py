@@ -16,7 +16,8 @@ import yaml
 
 import mmlego
 from mmlego.tasks.kaplan_meier import kaplan_meier
-from tests.stories.sites import Command, run, send
+from tests.stories.sites import run, send
+from tests.terminal import inside, refused
 
 pytest.importorskip("sksurv")
 pytestmark = pytest.mark.slow
@@ -55,12 +56,8 @@ def studies(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for study in ("breast", "bladder"):
         send(folder / "coordinator" / "plate", folder / study / "plate")
     more = {"breast": ("--shared-patients",), "bladder": ()}
-    begun = [
-        Command(folder / study, "train", "-d", "cohort.yaml", "-o", "run", "--plate", "plate", *FAST, *options)
-        for study, options in more.items()
-    ]
-    for study in begun:
-        study.done()
+    for study, options in more.items():
+        run(folder / study, "train", "-d", "cohort.yaml", "-o", "run", "--plate", "plate", *FAST, *options)
     for study in more:
         send(folder / study / "run" / "blocks", folder / "asked" / study)
     return folder
@@ -93,7 +90,7 @@ def test_they_are_one_model_of_genes_and_clinical_data(studies: Path) -> None:
     told = json.loads((asked / "scores.json").read_text())
     assert {row["patients"] for row in told["scores"].values()} == {98}
     assert told["trained_on"]["both"] == {"unknown": 98}
-    assert "nobody knows whether trained on" in scored.warned
+    assert "nobody knows whether trained on" in scored.error
     assert told["scores"]["both"]["c_index"] > 0.55  # genes and clinical data of GSE7390 are known to tell something
     run(asked, "predict", "both", "-d", "cohort.yaml", "-o", "p.csv", "--times", "5")
     table = pd.read_csv(asked / "p.csv", index_col="patient")
@@ -107,8 +104,7 @@ def test_a_hospital_that_knows_the_age_alone_is_told_whose_columns_it_lacks(stud
     names = {"sent/breast": "breast", "run/blocks/clinical": "bladder"}
     options = [f"--name={block}=clinical@{site}" for block, site in names.items()]
     run(bladder, "merge", *names, "-o", "clinical", *options)
-    refused = Command(bladder, "predict", "clinical", "-d", "cohort.yaml", "-o", "p.csv")
-    _, error = refused.process.communicate(timeout=300)
-    assert refused.process.returncode == 1
+    with inside(bladder):
+        error = refused("predict", "clinical", "-d", "cohort.yaml", "-o", "p.csv")
     assert "clinical, as clinical@breast reads it:" in error
     assert "--missing-columns" in error
