@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlego.data.kinds.file_sources import Blank, FileSource, added
+from mmlego.data.kinds.file_sources import FileSource, Seen
 from mmlego.data.reading.progress import shown
 from mmlego.errors import LegoError
 from mmlego.wording import counted
@@ -53,15 +53,15 @@ def unfit_files(cohort: CohortTable, most: int = MOST_BYTES) -> tuple[dict[str, 
         if len(some) < len(parts):
             patients = counted(len(parts) - len(some), "patient")
             notes.append(f"{name}: files of {patients} not read to their end: they have more than {most} bytes")
-        blank: dict[str, Blank] = {}
+        seen: dict[str, Seen] = {}
         for patient in shown(some, f"reading {name}"):
             for part in parts[patient]:
                 try:
-                    blank[patient] = added(blank.get(patient), source.look(part))
+                    look = source.look(part)
+                    seen[patient] = seen[patient] + look if patient in seen else look
                 except LegoError as error:
                     found.setdefault(name, {}).setdefault(patient, str(error))
-        if told := source.told_blank(blank):
-            notes.append(f"{name}: {told}")
+        notes += [f"{name}: {told}" for told in source.told_seen(seen)]
     return found, notes
 
 

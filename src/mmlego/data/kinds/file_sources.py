@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
 
 from pydantic import model_validator
 
@@ -27,7 +28,39 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OnError: TypeAlias = Literal["raise", "skip"]
-Blank: TypeAlias = tuple[int, int]
+
+
+class Seen(NamedTuple):
+    """What was seen of files that were read to their end.
+
+    Parameters
+    ----------
+    blank
+        How many of their slices or patches are of one value throughout.
+    total
+        How many there are.
+    low, high
+        The lowest and highest value, where it is looked at.
+    labels
+        Whether all are a few small whole numbers, as of a mask.
+
+    Examples
+    --------
+    >>> Seen(1, 3, 0, 9) + Seen(0, 2, -5, 7)
+    Seen(blank=1, total=5, low=-5, high=9, labels=False)
+    """
+
+    blank: int = 0
+    total: int = 0
+    low: float = math.inf
+    high: float = -math.inf
+    labels: bool = False
+
+    def __add__(self, other: tuple[Any, ...]) -> Seen:
+        one = Seen(*other)
+        labels = self.labels and one.labels
+        low, high = min(self.low, one.low), max(self.high, one.high)
+        return Seen(self.blank + one.blank, self.total + one.total, low, high, labels)
 
 
 class FileSource(Source):
@@ -89,7 +122,7 @@ class FileSource(Source):
     def together(self, parts: Sequence[Any]) -> Any:
         """Return the cell of a patient who has these files."""
 
-    def look(self, part: Any) -> Blank:
+    def look(self, part: Any) -> Seen:
         """Read all that :meth:`open` left in a file, and raise an InputError that names it if it cannot be used.
 
         Kinds whose files are read whole when they are opened have nothing to look at.
@@ -101,10 +134,10 @@ class FileSource(Source):
 
         Returns
         -------
-        tuple of int
-            How many of its slices or patches are blank, and how many there are.
+        Seen
+            How many of its slices or patches are blank, and what else is looked at.
         """
-        return 0, 0
+        return Seen()
 
     def parts(self, cell: Any) -> Sequence[Any]:
         """Return what of a patient's cell :meth:`look` takes, file by file.
@@ -146,10 +179,10 @@ class FileSource(Source):
         found, notes = self._find(folder, modality, taken)
         cells: dict[str, Any] = {}
         skipped: list[str] = []
-        blank: dict[str, Blank] = {}
+        seen: dict[str, Seen] = {}
         before = noted()
         for patient, paths in found.items():
-            look = partial(self._looked_at, patient=patient, blank=blank)
+            look = partial(self._looked_at, patient=patient, seen=seen)
             opened = [self._try(look, path, modality, patient, skipped) for path in paths]
             parts = [part for part in opened if part is not None]
             if parts and (len(parts) == len(paths) or not self.needs_all()):
@@ -159,31 +192,29 @@ class FileSource(Source):
         made = {patient: cell for patient, cell in made.items() if cell is not None}
         if skipped:
             notes.insert(0, Dropped(modality, f"{counted(len(skipped), 'file')} left out: {listed(skipped)}"))
-        if told_blank := self.told_blank(blank):
-            notes.append(Doubtful(modality, told_blank))
+        notes += [Doubtful(modality, told) for told in self.told_seen(seen)]
         if not made and noted() == before:
             raise InputError(f"{modality}: no file can be read", expected="at least one", got=listed(skipped, 2))
         index = pd.Index(list(made), name="patient", dtype=object)
         return pd.Series(list(made.values()), index=index, dtype=object).to_frame(self.cells), notes
 
-    def told_blank(self, blank: Mapping[str, Blank]) -> str:
-        """Return in whose files something is blank, and what may be done; nothing if there is nobody.
+    def told_seen(self, seen: Mapping[str, Seen]) -> list[str]:
+        """Return what is doubtful of files that were read to their end: whose are blank in part, what may be done.
 
         Parameters
         ----------
-        blank
-            By patient how much is, of how much.
+        seen
+            By patient what :meth:`look` returned.
         """
-        found = [f"{who}: {some} of {most}" for who, (some, most) in blank.items() if some]
-        if not found:
-            return ""
+        found = [f"{who}: {one.blank} of {one.total}" for who, one in seen.items() if one.blank]
         what = f"{counted(len(found), 'patient')} with blank {self.holds}, of one value throughout"
-        return f"{what} ({listed(found, 3)}){self.when_blank}"
+        return [f"{what} ({listed(found, 3)}){self.when_blank}"] if found else []
 
-    def _looked_at(self, path: Path, patient: str, blank: dict[str, Blank]) -> Any:
+    def _looked_at(self, path: Path, patient: str, seen: dict[str, Seen]) -> Any:
         part = self.open(path)
         if self.on_error == "skip":
-            blank[patient] = added(blank.get(patient), self.look(part))
+            look = self.look(part)
+            seen[patient] = seen[patient] + look if patient in seen else look
         return part
 
     def _try(self, make: Callable[[Any], Any], given: Any, modality: str, patient: str, skipped: list[str]) -> Any:
@@ -351,24 +382,6 @@ class FileSource(Source):
         pattern, mine = self.pattern or "", set(owned)
         others = [name for name in folder.places.glob(beside(pattern)) if name not in mine] if lacking else []
         return near_files(pattern, others, sorted(lacking))
-
-
-def added(one: Blank | None, other: Blank) -> Blank:
-    """Return how much of two files is blank, and of how much.
-
-    Parameters
-    ----------
-    one
-        What :meth:`FileSource.look` returned of the first; None: there is none.
-    other
-        Of the second.
-
-    Examples
-    --------
-    >>> added((1, 3), (0, 2)), added(None, (0, 2))
-    ((1, 5), (0, 2))
-    """
-    return other if one is None else (one[0] + other[0], one[1] + other[1])
 
 
 def _is_there(folder: Folder, name: str) -> bool:

@@ -13,7 +13,7 @@ from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, made_in
 from mmlego.data.kinds.bag.files import BagFile, blank_rows
 from mmlego.data.kinds.bag.kept import KeptPatches, Mask, counting, left_out
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
-from mmlego.data.kinds.file_sources import Blank, FileSource, files_of
+from mmlego.data.kinds.file_sources import FileSource, Seen, files_of
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError
@@ -79,15 +79,15 @@ class BagSource(FileSource):
 
         found, notes = choose_bags(frame, key, modality, taken, self.rows)
         blank = {
-            who: (sum(int(blank_rows(bag.values).sum()) for bag in bags), sum(bag.tokens for bag in bags))
+            who: Seen(sum(int(blank_rows(bag.values).sum()) for bag in bags), sum(bag.tokens for bag in bags))
             for who, bags in found.items()
         }
-        told = self.told_blank(blank)
+        told = self.told_seen(blank)
         if told and self.blank == "drop":
             found = {who: [bag.without_blank(who) for bag in bags] for who, bags in found.items()}
-            notes.append(Dropped(modality, f"{sum(some for some, _ in blank.values())} patches, which are blank"))
+            notes.append(Dropped(modality, f"{sum(one.blank for one in blank.values())} patches, which are blank"))
         elif told:
-            notes.append(Doubtful(modality, told))
+            notes += [Doubtful(modality, text) for text in told]
         cells = [self.together(bags) for bags in found.values()]
         index = pd.Index(list(found), name="patient", dtype=object)
         return pd.Series(cells, index=index, dtype=object).to_frame(COLUMN), notes
@@ -119,9 +119,9 @@ class BagSource(FileSource):
         """Return a file, its header read and checked, and which of its patches count."""
         return counting(BagFile.open(path, self.features), self.mask, blank=self.blank == "keep")
 
-    def look(self, part: BagFile | KeptPatches) -> Blank:
+    def look(self, part: BagFile | KeptPatches) -> Seen:
         """Read all features of a file; return how many patches are blank."""
-        return part.look_through(), part.tokens
+        return Seen(part.look_through(), part.tokens)
 
     def parts(self, cell: Bag) -> Sequence[BagFile | BagArray | KeptPatches]:
         """Return the slides of a patient."""

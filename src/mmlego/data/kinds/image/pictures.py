@@ -30,10 +30,11 @@ STARTS = {
 FORMATS = tuple(dict.fromkeys(STARTS.values()))
 ENDINGS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp")
 NAMED = "PNG, JPEG, TIFF, BMP, GIF, WebP or DICOM"
-_BITS, _PHOTOMETRIC, _ORIENTATION, _FORMAT = 258, 262, 274, 339  # tags of TIFF
+_BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES, _FORMAT = 258, 262, 274, 277, 339  # tags of TIFF
 _UNSIGNED, _SIGNED, _FLOAT = 1, 2, 3
 IN_COLOUR = "in colour"
 TRANSPARENT = "transparent"
+MORE_CHANNELS = "with channels beside red, green and blue, which are not read"
 _COLOURED = ("RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
 
@@ -92,6 +93,8 @@ def open_picture(path: Path, most: int) -> ImageFile:
                     remedy="Save the page that counts, as PNG; a stack of slices as NIfTI, of kind: volume.",
                 )
             doubts = [IN_COLOUR] if image.mode in _COLOURED else []
+            if image.format == "TIFF" and int(image.tag_v2.get(_SAMPLES, 1)) > len(image.getbands()):
+                doubts.append(MORE_CHANNELS)
             decode = image.mode in ("P", "PA") or image.has_transparency_data
             bits = _bits_of_tiff(image, path) if image.format == "TIFF" else 16 if image.mode[0] in "IF" else 8
             if image.format == "PNG":
@@ -132,6 +135,9 @@ def _bits_of_tiff(image: Any, path: Path) -> int:
         odd.append(f"{depth} bits in which 0 is white")
     if tags.get(_ORIENTATION, 1) != 1:
         odd.append("a picture that was turned (tag Orientation)")
+    channels, known = int(tags.get(_SAMPLES, 1)), len(image.getbands())
+    if channels > known and known != 3:  # beside red, green and blue it is rather a mask of what is transparent
+        odd.append(f"{channels} channels, of which {known} would be read")
     if odd:
         raise InputError(
             f"{path.name!r} is a TIFF that is not read as it is written",

@@ -9,10 +9,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.file_sources import Seen
 from mmlego.data.kinds.image.dicom_pixels import dicom_frames
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, check_finite, reading
 from mmlego.data.kinds.image.padding import without_padding
 from mmlego.data.kinds.image.pictures import FORMATS
+from mmlego.data.kinds.image.pixels import seen_of
 from mmlego.data.kinds.image.stacks import Grid, grid_of
 from mmlego.extras import import_extra
 
@@ -68,7 +70,7 @@ def read_volume(files: Sequence[ImageFile]) -> Any:
     return data.MetaTensor(torch.from_numpy(array)[None], affine=torch.as_tensor(grid.affine, dtype=torch.float64))
 
 
-def look_through(files: Sequence[ImageFile]) -> tuple[int, int]:
+def look_through(files: Sequence[ImageFile]) -> Seen:
     """Read all pixels of an image or a volume, slice by slice.
 
     Parameters
@@ -78,9 +80,9 @@ def look_through(files: Sequence[ImageFile]) -> tuple[int, int]:
 
     Returns
     -------
-    tuple of int
+    Seen
         How many slices are of one value throughout, but those at either end of NIfTI, where nothing was scanned; and
-        how many there are.
+        what values there are.
 
     Raises
     ------
@@ -88,20 +90,26 @@ def look_through(files: Sequence[ImageFile]) -> tuple[int, int]:
         If a file cannot be read to its end, or holds NaN or infinite values.
     """
     blank: list[bool] = []
+    values: list[Seen] = []
     for file in files:
         if file.form == "nifti":
             array = _nifti(file)
             blank += (array.min(axis=(0, 1)) == array.max(axis=(0, 1))).tolist()
+            values.append(seen_of(array, file.bits))
         elif file.form == "picture":
-            blank.append(_is_flat(read_image(file, "rgb").flatten(1).numpy()))
+            pixels = read_image(file, "rgb")
+            blank.append(_is_flat(pixels.flatten(1).numpy()))
+            values.append(seen_of(pixels.numpy(), file.bits))
         else:
             with reading(file.path):
                 frames = dicom_frames(file)
                 blank += [_is_flat(frame.reshape(-1, frame[0, 0].size).T) for frame in frames]
+                values.append(seen_of(frames[~np.isnan(frames)], file.bits))
     within = blank
     if not all(blank) and files[0].form == "nifti":
         within = blank[blank.index(False) : len(blank) - blank[::-1].index(False)]
-    return sum(within), len(blank)
+    low, high = min(one.low for one in values), max(one.high for one in values)
+    return Seen(sum(within), len(blank), low, high, all(one.labels for one in values))
 
 
 def _is_flat(channels: NDArray[Any]) -> bool:

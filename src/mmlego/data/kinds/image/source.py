@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mmlego.data.kinds.file_sources import Blank, FileSource, files_of
+from mmlego.data.kinds.file_sources import FileSource, Seen, files_of
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.drafting import draft_image, draft_volume
@@ -19,7 +19,8 @@ from mmlego.data.kinds.image.headers import header_doubts
 from mmlego.data.kinds.image.image_file import ImageFile
 from mmlego.data.kinds.image.meanings import OF_VALUES, meaning_notes
 from mmlego.data.kinds.image.nifti import NO_UNIT
-from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, TRANSPARENT
+from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, MORE_CHANNELS, TRANSPARENT
+from mmlego.data.kinds.image.pixels import pixel_doubts
 from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
@@ -32,6 +33,7 @@ from mmlego.wording import counted, listed
 if TYPE_CHECKING:
     import pandas as pd
 
+STRETCHED = 1.5  # widths by heights that differ by more are told
 ONE_SLICE = "of one slice alone"
 BESIDE = {"DICOMDIR", "LICENSE"}  # what viewers and archives put beside slices
 TEXTS = {".txt", ".csv", ".json", ".xml", ".md", ".pdf"}
@@ -74,9 +76,13 @@ class PictureSource(FileSource):
         notes += meaning_notes(files, modality, self.plan().noun)
         return frame, [*notes, *(Doubtful(modality, text, who) for text, who in header_doubts(files))]
 
-    def look(self, part: tuple[ImageFile, ...]) -> Blank:
+    def look(self, part: tuple[ImageFile, ...]) -> Seen:
         """Read all pixels of a file, or of the slices of one volume; return how many of them are of one value."""
         return look_through(part)
+
+    def told_seen(self, seen: Mapping[str, Seen]) -> list[str]:
+        """Return what is doubtful of pixels: blank ones, masks, values that were shifted or saved with other bits."""
+        return [*super().told_seen(seen), *pixel_doubts(seen, self.plan())]
 
     def parts(self, cell: Picture) -> Sequence[tuple[ImageFile, ...]]:
         """Return the files of a patient's image, which are one."""
@@ -153,6 +159,15 @@ class ImageSource(PictureSource):
         coloured = sum(IN_COLOUR in picture.files[0].doubts for picture in pictures.values())
         if coloured and self.colour == "grey":
             notes.append(Noted(modality, f"{counted(coloured, 'image')} in colour read as grey: colour: rgb keeps it"))
+        more = tuple(who for who, picture in pictures.items() if MORE_CHANNELS in picture.files[0].doubts)
+        if more:
+            notes.append(Doubtful(modality, f"{counted(len(more), 'image')} {MORE_CHANNELS}", more))
+        shapes = {who: picture.files[0].shape for who, picture in pictures.items()}
+        ratio = {who: width / height for who, (height, width) in shapes.items()}
+        if max(ratio.values()) > STRETCHED * min(ratio.values()):
+            ends = [min(ratio, key=ratio.__getitem__), max(ratio, key=ratio.__getitem__)]
+            said = listed(f"{who}: {shapes[who][0]} × {shapes[who][1]}" for who in ends)
+            notes.append(Noted(modality, f"images of several shapes ({said}) are stretched to one size"))
         through = tuple(who for who, picture in pictures.items() if TRANSPARENT in picture.files[0].doubts)
         if through:
             text = "with transparent pixels, whose colours count as if they could be seen"
