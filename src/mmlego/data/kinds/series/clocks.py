@@ -29,6 +29,15 @@ Form: TypeAlias = Callable[[Sequence[str]], Sequence[str]]
 FORM = "format: '%d.%m.%Y %H:%M'"
 # Hours a unit, as a fraction: a multiplication and a division are exact where a factor of 1/60 is not.
 HOURS: dict[Unit, tuple[int, int]] = {"seconds": (1, 3600), "minutes": (1, 60), "hours": (1, 1), "days": (24, 1)}
+# How columns of times are called that count in a unit; offsets of eICU are minutes.
+_NAMED: dict[Unit, re.Pattern[str]] = {
+    "seconds": re.compile(r"(.*[_ (])?(sec|secs|seconds?)\)?", re.IGNORECASE),
+    "minutes": re.compile(
+        r"(.*[_ (])?(min|mins|minutes?)\)?|(lab|chart|drug|nursing|treatment)\w*offset", re.IGNORECASE
+    ),
+    "hours": re.compile(r"(.*[_ (])?(h|hrs?|hours?)\)?|ICULOS", re.IGNORECASE),
+    "days": re.compile(r"(.*[_ (])?(days?)\)?", re.IGNORECASE),
+}
 
 
 class IndexOf(dict[str, np.datetime64]):
@@ -103,6 +112,28 @@ class IndexDates(BaseModel):
             if found.setdefault(patient, date) != date:
                 raise InputError(f"{where}: patient {patient} has two index dates", expected="one a patient")
         return found
+
+
+def doubt_of_unit(column: str, unit: Unit) -> list[str]:
+    """Return the doubt that times count in another unit than declared, for their column is called so.
+
+    Parameters
+    ----------
+    column
+        Its name.
+    unit
+        As declared, or hours.
+
+    Examples
+    --------
+    >>> doubt_of_unit("labresultoffset", "hours")
+    ["times of 'labresultoffset' count as hours, though it is called as minutes are: declare unit: minutes"]
+    >>> doubt_of_unit("minutes", "minutes"), doubt_of_unit("time", "days"), doubt_of_unit("Hours", "hours")
+    ([], [], [])
+    """
+    named = next((one for one, form in _NAMED.items() if form.fullmatch(column)), unit)
+    told = f"times of {column!r} count as {unit}, though it is called as {named} are: declare unit: {named}"
+    return [] if named == unit else [told]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.series.clocks import Clock, Floats, Form, Unit, numbers_of
 from mmlego.data.kinds.series.stays import LARGEST, OnError, Stays
-from mmlego.data.kinds.series.values import DOUBTED, CellRules, Words
+from mmlego.data.kinds.series.values import DOUBTED, NOTED, CellRules, Words
 from mmlego.data.reading.units import two_units, unit_of_rows
 from mmlego.errors import InputError, fault
 from mmlego.wording import counted, label, listed, meant
@@ -111,7 +111,7 @@ class LongColumns:
             who = listed(patients[stay] for stay in gone)
             notes.append(f"{where}: {counted(len(gone), 'stay')} with unreadable rows ({who}), the first: {what}")
         notes += words.notes(where)
-        notes += self._units(table, where)
+        notes += self._units(table, where) + self._without(rows, value, odd, where)
         kept = ~np.isnan(value) & ~np.isin(number, gone) & rows[self.variable].notna().to_numpy() & ~np.isnan(time)
         code, names = pd.factorize(rows[self.variable].map(label, na_action="ignore").to_numpy()[kept], sort=True)
         stays = [stay for stay in range(len(patients)) if stay not in set(gone)]
@@ -153,6 +153,20 @@ class LongColumns:
         wanted = {label(name) for name in rows[self.variable].dropna().unique() if self.rules.cares(label(name))}
         doubt = two_units(rows[self.variable], rows[column], {str(name) for name in wanted})
         return [] if doubt is None else [f"{DOUBTED}{where}: {doubt}"]
+
+    def _without(self, rows: pd.DataFrame, value: Floats, odd: NDArray[np.bool_], where: str) -> list[str]:
+        """Return the note that rows have no value, and the doubt that a variable has none at all."""
+        names = rows[self.variable].map(label, na_action="ignore")
+        empty = np.isnan(value) & ~odd & names.notna().to_numpy()
+        often = {name: count for name, count in names[empty].value_counts().items() if self.rules.cares(str(name))}
+        if not often:
+            return []
+        some = listed((f"{name} {count}×" for name, count in often.items()), 3)
+        notes = [f"{NOTED}{where}: {counted(sum(often.values()), 'row')} without a value ({some})"]
+        bare = [str(name) for name in often if name not in set(names[~empty])]
+        if bare:
+            notes.append(f"{DOUBTED}{where}: {listed(bare)} without any value: do they stand in another column?")
+        return notes
 
     def _values(self, rows: pd.DataFrame) -> tuple[Floats, Words, NDArray[np.bool_]]:
         """Return the values, NaN where there is none; and where words stand that are none."""

@@ -15,7 +15,7 @@ from pydantic import Field, FiniteFloat, model_validator
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
 from mmlego.data.kinds.series.choices import check_patterns, choose, fits
-from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit
+from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit, doubt_of_unit
 from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
@@ -41,7 +41,7 @@ from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
-READING = 6  # counts up when other values are read of the same bytes: what was cached before does not count
+READING = 7  # counts up when other values are read of the same bytes: what was cached before does not count
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
@@ -156,7 +156,7 @@ class StaySource(Source):
         if idle:
             remedy = f"Leave out {', '.join(f'{name}:' for name in idle)}, or declare another layout:."
             raise InputError(f"{modality}: layout {layout!r} has no use for {listed(idle)}", remedy=remedy)
-        cache = self._cache(folder)
+        cache, doubts = self._cache(folder), list[str]()
         if layout == "physionet":
             found = self._physionet(path, folder, cache)
         elif layout == "meds":
@@ -164,6 +164,7 @@ class StaySource(Source):
         else:
             index = None if self.index is None else self.index.read(folder, modality)
             written = None if self.index is None else self.index.format
+            doubts = doubt_of_unit(self.time, self.unit) if index is None else []
             clock = Clock(self.time, self.unit, index, partial(folder.ids, where=modality), written)
             read = self._wide_files if layout == "wide" and _is_bundle(path) else self._table
             found = read(path, folder, cache, clock)
@@ -177,6 +178,7 @@ class StaySource(Source):
             else Noted(modality, text.removeprefix(NOTED))
             for text in told
         ]
+        notes += [Doubtful(modality, text) for text in doubts]
         if same := of_one_code(self.codes):
             notes.append(Doubtful(modality, f"codes: {listed(same)}: nothing tells these words apart"))
         if skipped := [text for text in found.skipped if text not in told]:
@@ -210,7 +212,10 @@ class StaySource(Source):
         """
         known = {*DESCRIPTORS, *VARIABLES} if layout == "physionet" else set()
         series = not self.timeless
-        hidden = [*(DESCRIPTORS if layout == "physionet" and series else ()), *(OUTCOMES if layout == "wide" else ())]
+        hidden = [
+            *(DESCRIPTORS if layout == "physionet" and series else ()),
+            *(OUTCOMES if layout in ("wide", "meds") else ()),
+        ]
         absent: list[str] | None = [] if lenient else None
         names = choose(self.variables, sorted({*found.names, *known}), hidden, modality, absent)
         gone = [self.exclude] if isinstance(self.exclude, str) else self.exclude
@@ -218,6 +223,7 @@ class StaySource(Source):
             check_patterns(f"{modality}: exclude", gone, names)
         passed = [name for name in OUTCOMES if name in found.names and name in hidden and name not in names]
         text = f"{listed(passed)} left out, the outcome of a public set; name it under variables: if it is wanted"
+        text = text.replace("of a public set", "of many a task") if layout == "meds" else text
         notes = [Dropped(modality, text)] if passed else []
         if absent:
             notes.append(Noted(modality, f"{counted(len(absent), 'variable')} not there ({listed(absent)})"))

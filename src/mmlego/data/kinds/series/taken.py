@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,6 +16,14 @@ from mmlego.wording import counted, listed
 
 FEW = 8  # so many different whole numbers may be codes: they are said one by one
 SPARSE = 0.05  # of the patients
+RARE = 0.01  # of the values are artefacts, whatever they are
+# Signs of life, as public sets call them.
+_VITAL = re.compile(
+    r"(?:.*[ _])?(hr|heart[ _]?rate|pulse|rr|resp(?:iratory)?[ _]?rate|temp(?:erature)?|sbp|dbp|map|mbp|"
+    r"(?:ni)?(?:sys|dias|m)?a?bp|(?:systolic|diastolic|mean)[ _]blood[ _]pressure|spo2|sao2|o2sat|"
+    r"oxygen[ _]saturation|weight|height|ph|na|k|sodium|potassium)",
+    re.IGNORECASE,
+)
 
 
 def variables_taken(stays: Sequence[Stay], *, declare: bool = True) -> list[Taken]:
@@ -65,9 +74,17 @@ def variables_taken(stays: Sequence[Stay], *, declare: bool = True) -> list[Take
         word, text = _taken(name, values)
         numbers = values.astype(np.float64)
         codes_of = likely_codes(numbers)
+        if _VITAL.fullmatch(name) and (zeros := _zeros(numbers)):
+            codes_of = {**codes_of, 0.0: zeros}
         doubt = told_codes(codes_of, numbers, declare=declare) if codes_of else ""
         columns.append(Taken(name, word, text, len(stays) - int(having[number]), doubt))
     return columns
+
+
+def _zeros(values: NDArray[np.float64]) -> int:
+    """Return how many values are 0, where the others are far from it: nobody alive has none of a vital sign."""
+    others = values[values != 0]
+    return int((values == 0).sum()) if len(others) and 2 * np.quantile(others, RARE) >= np.median(others) else 0
 
 
 def _taken(name: str, values: NDArray[np.float32]) -> tuple[str, str]:

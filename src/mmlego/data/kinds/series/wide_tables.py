@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 SEPARATORS = {".psv": "|", ".tsv": "\t", ".csv": ","}
 TIMES = ("ICULOS", "Hours", "Hour", "hours", "hour", "time", "Time", "charttime", "offset")  # as public sets call it
-OUTCOMES = ("SepsisLabel",)  # what a public set predicts, which stands among its variables
+# What public sets predict, which stands among their variables; and that a patient died, in MEDS.
+OUTCOMES = ("SepsisLabel", "MEDS_DEATH", "MEDS_DEATH (event)")
 _UNNAMED = re.compile(r"\s*(Unnamed: \d+(_level_\d+)?)?\s*")
 
 
