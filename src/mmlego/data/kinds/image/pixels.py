@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mmlego.data.kinds.file_sources import Seen
 from mmlego.wording import counted, listed
-
-if TYPE_CHECKING:
-    from mmlego.data.kinds.image.plan import ImagePlan
 
 MOST_LABELS, LARGEST_LABEL = 10, 255
 SAMPLE = 2**16
@@ -51,26 +48,35 @@ def _few(values: NDArray[Any]) -> bool:
     return bool((small == values).all()) and len(np.unique(small)) <= MOST_LABELS
 
 
-def pixel_doubts(seen: Mapping[str, Seen], plan: ImagePlan) -> list[str]:
+def pixel_doubts(seen: Mapping[str, Seen], noun: str, *, windowed: bool, own_scale: bool) -> list[str]:
     """Return what is doubtful of the values of a cohort.
 
     Parameters
     ----------
     seen
         By patient.
-    plan
-        What is done to them.
+    noun
+        What each has, ``image`` or ``volume``.
+    windowed
+        Whether a window cuts values off.
+    own_scale
+        Whether each is its own scale, by percentiles.
+
+    Examples
+    --------
+    >>> pixel_doubts({"a": Seen(low=-3024, high=900)}, "volume", windowed=False, own_scale=False)[0][:51]
+    '1 volume with a value of padding (a: -3024), which '
     """
-    noun, found = plan.noun, []
+    found = []
     labels = [who for who, one in seen.items() if one.labels]
     if labels:
         what = f"{counted(len(labels), noun)} of few whole numbers ({listed(labels, 3)})"
         found.append(f"{what}, as a mask or a segmentation: they count as brightness")
-    if plan.percentiles is not None:
+    if own_scale:
         return found
-    if plan.dims == 3:
+    if noun == "volume":
         padded = {who: one.low for who, one in seen.items() if one.low in PADDINGS}
-        if padded and plan.window is None:
+        if padded and not windowed:
             some = listed((f"{who}: {low:g}" for who, low in padded.items()), 3)
             what = f"{counted(len(padded), noun)} with a value of padding ({some})"
             found.append(f"{what}, which counts as tissue: declare window: to cut it off")

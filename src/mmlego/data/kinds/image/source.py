@@ -82,7 +82,9 @@ class PictureSource(FileSource):
 
     def told_seen(self, seen: Mapping[str, Seen]) -> list[str]:
         """Return what is doubtful of pixels: blank ones, masks, values that were shifted or saved with other bits."""
-        return [*super().told_seen(seen), *pixel_doubts(seen, self.plan())]
+        windowed, own_scale = self.window is not None, self.percentiles is not None
+        doubts = pixel_doubts(seen, self.plan().noun, windowed=windowed, own_scale=own_scale)
+        return [*super().told_seen(seen), *doubts]
 
     def parts(self, cell: Picture) -> Sequence[tuple[ImageFile, ...]]:
         """Return the files of a patient's image, which are one."""
