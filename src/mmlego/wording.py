@@ -67,6 +67,32 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def told_together(lines: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Say once what is said of several sections, where lines begin with the name of a section and go on alike.
+
+    Parameters
+    ----------
+    lines
+        What is said.
+    names
+        Of the sections.
+
+    Examples
+    --------
+    >>> told_together(["rna: one file", "cnv: one file", "rna: no id"], ["rna", "cnv"])
+    ['rna, cnv: one file', 'rna: no id']
+    """
+    known = set(names)
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        name, colon, rest = line.partition(": ")
+        if colon and name in known:
+            found.setdefault(rest, []).append(name)
+        else:
+            found[line] = []
+    return [f"{', '.join(of)}: {rest}" if of else rest for rest, of in found.items()]
+
+
 def meant(name: str, known: Sequence[str]) -> str:
     """Return the hint ``Did you mean …?`` for a misspelled name, or the list of the known ones.
 

@@ -338,3 +338,24 @@ def test_a_doubt_is_told_once(tmp_path: Path) -> None:
     assert said.count("which differ in form alone, each a category") == 1
     assert said.count("has the word 'unknown' 10×, taken as a category") == 1
     assert "doubtful: clinical: stage has 'Ia' and 'ia', which differ in form alone" in said
+
+
+def test_what_holds_of_several_sections_is_said_once(tmp_path: Path) -> None:
+    manifest = cohort(tmp_path)
+    manifest["modalities"] = {
+        name: {"kind": "table", "file": "rna.csv", "columns": "g*"} for name in ("first", "second")
+    }
+    outcome = pd.read_csv(tmp_path / "outcome.csv", dtype=str)
+    outcome["id"] = [*outcome["id"][:-1], "a"]
+    outcome.to_csv(tmp_path / "outcome.csv", index=False)
+    rna = pd.read_csv(tmp_path / "rna.csv", dtype={"id": str})
+    rna.loc[len(rna) - 1, "id"] = "A"
+    rna.to_csv(tmp_path / "rna.csv", index=False)
+    said = mmlego("check", write(tmp_path, manifest), width=400).out
+    assert len([line for line in said.splitlines() if "first, second: " in line]) >= 1
+    alike = [
+        line.partition(": ")[2].partition(": ")[2]
+        for line in said.splitlines()
+        if line.startswith(("doubtful", "wrong"))
+    ]
+    assert len(alike) == len(set(alike))

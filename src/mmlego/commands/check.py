@@ -10,6 +10,7 @@ import typer
 
 from mmlego.commands.arguments import DataDir, Links, SameFeatures
 from mmlego.commands.show import in_options, say
+from mmlego.wording import told_together
 
 if TYPE_CHECKING:
     from mmlego.data import Report
@@ -42,8 +43,10 @@ def check(
 
 
 def _show(report: Report) -> None:
+    sections = [] if report.cohort is None else ["outcome", *report.cohort.sources]
+    doubtful, wrong = (told_together(lines, sections) for lines in (report.doubtful, report.wrong))
     if report.cohort is not None:
-        doubts = {f"note: {text}" for text in report.doubtful}  # which are told below
+        doubts = {f"note: {text}" for text in doubtful}  # which are told below
         say(*(line for line in report.cohort.summary().split("\n") if line not in doubts))
         for modality, columns in report.taken.items():
             if list(columns) == ["*"]:
@@ -54,9 +57,9 @@ def _show(report: Report) -> None:
         say(f"split {name}: " + ", ".join(f"{part} {size}" for part, size in sizes.items()))
     if report.cohort is not None:
         say("")
-    lines = [*(f"doubtful: {text}" for text in report.doubtful), *(f"wrong: {text}" for text in report.wrong)]
+    lines = [*(f"doubtful: {text}" for text in doubtful), *(f"wrong: {text}" for text in wrong)]
     say(*map(in_options, lines))
-    count = len(report.wrong)
+    count = len(wrong)
     say("Nothing is wrong." if report.ok else f"{count} thing{'s are' if count > 1 else ' is'} wrong.")
 
 

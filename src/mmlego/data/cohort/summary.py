@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from mmlego.data.reading.remarks import Noted
+from mmlego.wording import told_together
 
 if TYPE_CHECKING:
     from mmlego.data.cohort.table import CohortTable
@@ -81,9 +82,11 @@ def summarise(cohort: CohortTable) -> str:
         lines.append(cohort.outcome_spec.describe(cohort.outcome))
     if cohort.groups is not None:
         lines.append(f"split {cohort.groups.describe(cohort.patients)}")
-    lost = [note for note in cohort.dropped if not isinstance(note, Noted)]
-    lines += [f"dropped: {note}" for note in lost] or ["nothing dropped"]
-    lines += [f"note: {note}" for note in cohort.dropped if isinstance(note, Noted)]
+    sections = ["outcome", *cohort.sources]
+    lost = told_together([str(note) for note in cohort.dropped if not isinstance(note, Noted)], sections)
+    notes = told_together([str(note) for note in cohort.dropped if isinstance(note, Noted)], sections)
+    lines += [f"dropped: {text}" for text in lost] or ["nothing dropped"]
+    lines += [f"note: {text}" for text in notes]
     return "\n".join(lines)
 
 
