@@ -38,7 +38,7 @@ def test_codes_among_numbers(task: str, column: list[float], code: float, told: 
     assert doubts({"y": column, "e": EVENTS}, said | {"missing": [code]}) == ([], 6 - column.count(code))
 
 
-@pytest.mark.parametrize("column", [[5.0, 7, 99, 40, 11, 13], [-9.0, -8, 3, 1, 0, 2], [-9.0] * 5 + [2]])
+@pytest.mark.parametrize("column", [[5.0, 7, 99, 40, 11, 13], [-9.0, -8.5, 3, 1, 0, 2], [-9.0] * 5 + [2]])
 def test_numbers_near_others_are_none(column: list[float]) -> None:
     found, _ = doubts({"y": column}, {"task": "regression", "target": "y"})
     assert found == []
