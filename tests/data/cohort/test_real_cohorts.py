@@ -44,7 +44,7 @@ def test_blca(tcga: Path, tmp_path: Path) -> None:
     }
     assert cohort.outcome["event"].to_dict() == (raw["censorship"] == 0).astype(float).to_dict()
     assert cohort.outcome["time"].to_dict() == raw["survival_months"].to_dict()
-    assert "dropped: rna: 64 rows merged, equal to another row of the patient" in cohort.summary()
+    assert "dropped: outcome, rna, cnv, mut: 64 rows merged, equal to another row of the patient" in cohort.summary()
     assert " x    x    x      x           373" in cohort.summary()
 
     split = split_patients(cohort.patients, cohort.strata(), folds=5, seed=0)[0]

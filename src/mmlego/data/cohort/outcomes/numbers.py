@@ -11,7 +11,7 @@ import numpy as np
 
 from mmlego.data.cohort.outcomes.words import words
 from mmlego.data.reading.date_forms import is_date
-from mmlego.data.reading.likely_codes import likely_codes, told_codes
+from mmlego.data.reading.likely_codes import FAR, likely_codes, told_codes
 from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.word_forms import is_clock, other_form
 from mmlego.data.reading.words import GROUPED, as_number, plain
@@ -95,7 +95,11 @@ def code_doubts(columns: pd.DataFrame) -> list[str]:
     found = []
     for name in columns.columns:
         values = columns[name].to_numpy(dtype=float)
-        if codes := likely_codes(values):
+        codes = likely_codes(values)
+        others = np.abs(values[np.isfinite(values) & ~np.isin(values, list(codes))])
+        # of times 1 to 4 and 9 the last is no grade of its own: it counts where it is far, as any other
+        codes = {code: count for code, count in codes.items() if not 0 < code < 10 or code > FAR * others.max()}
+        if codes:
             found.append(f"{str(name)!r} {told_codes(codes, values)}")
     return found
 
