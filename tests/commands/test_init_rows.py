@@ -41,6 +41,11 @@ REDCAP = "record_id,redcap_event_name,redcap_repeat_instrument,age,sex,crp\n" + 
 CDR3 = "patient,cdr3,v_gene\n" + "".join(
     f"{who},CASS{'ACDEFGHIKLMN'[n]}{'PQRSTVWYACDE'[n]}GELFF,TRBV{n % 2}\n" for n, who in enumerate(IDS)
 )
+XENA = "sampleID\t_PATIENT\tage_at_diagnosis\tsample_type\n" + "".join(
+    f"{who}-{kind}\t{who}\t{50 + n + (kind == '11')}\t{tissue}\n"
+    for n, who in enumerate(IDS)
+    for kind, tissue in (("11", "Solid Tissue Normal"), ("01", "Primary Tumor"))
+)
 DIAGNOSES = "patient,icd_code,weight\n" + "".join(
     f"{who},{code},{n}\n" for n, who in enumerate(IDS) for code in ("I10", f"E11{n % 2}")
 )
@@ -126,6 +131,18 @@ CASES: dict[str, tuple[dict[str, str], str, dict[str, dict[str, Any]]]] = {
                 "rows": "mean",
                 "columns": ["crp"],
             },
+        },
+    ),
+    "tumours and normal tissue": (
+        {"BRCA_clinicalMatrix.tsv": XENA},
+        "_PATIENT",
+        {
+            "BRCA_clinicalMatrix": {
+                "kind": "table",
+                "file": "BRCA_clinicalMatrix.tsv",
+                "where": {"sample_type": "Primary Tumor"},
+                "columns": ["age_at_diagnosis"],
+            }
         },
     ),
     "sequences": (

@@ -190,3 +190,28 @@ def test_where_says_what_it_does_not_find(tmp_path: Path) -> None:
     for other in ("kind: omics, file: a.tsv, genes: rows", "kind: bag, pattern: '{key}.h5'", "kind: series, file: a"):
         with pytest.raises(InputError, match=r"where: mean.* nothing for what is read from no table"):
             read(tmp_path, "Case ID", f"{other}, where: {{a: b}}")
+
+
+def test_a_series_of_geo_says_of_its_samples_what_they_are(tmp_path: Path) -> None:
+    lines = [
+        '!Series_title\t"of tumours and normal tissue"',
+        '!Sample_source_name_ch1\t"liver"\t"liver"\t"liver"',
+        '!Sample_characteristics_ch1\t"tissue: adjacent normal"\t"tissue: HCC tumor"\t"tissue: HCC tumor"',
+        '!Sample_characteristics_ch1\t"patient id: 7"\t"patient id: 7"\t"patient id: 9"',
+        "!series_matrix_table_begin",
+        '"ID_REF"\t"GSM1"\t"GSM2"\t"GSM3"',
+        '"a_at"\t9\t1\t2',
+        '"b_at"\t0\t0\t0',
+        "!series_matrix_table_end",
+    ]
+    (tmp_path / "GSE1_series_matrix.txt").write_text("\n".join(lines) + "\n")
+    section = "kind: omics, file: GSE1_series_matrix.txt, genes: rows"
+    doubts = [str(note) for note in read(tmp_path, "id", section).dropped if isinstance(note, Doubtful)]
+    assert doubts[0].startswith("m: 1 sample of normal tissue (GSM1), as !Sample_characteristics_ch1 says")
+    assert doubts[1].startswith(
+        "m: 1 patient with several samples (7: GSM1, GSM2), as !Sample_characteristics_ch1 says"
+    )
+    way = doubts[0].partition("tumours: ")[2].partition(" takes")[0]
+    cohort = read(tmp_path, "id", f"{section}, {way}")
+    assert cohort.frames["m"]["a_at"].to_dict() == {"GSM2": 1, "GSM3": 2}
+    assert not [note for note in cohort.dropped if isinstance(note, Doubtful)]

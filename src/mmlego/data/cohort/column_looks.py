@@ -36,6 +36,7 @@ _LABEL = re.compile(
     r"(?<!at)_(?:label|class|target|outcome|diagnosis|response)$",
     re.IGNORECASE,
 )
+_WHEN = re.compile(r"(?:age|year|date|days?|time)(?:$|[_. ])", re.IGNORECASE)  # of a diagnosis, which it is not
 _SMILES = re.compile(r"[A-Za-z0-9@+\-\[\]()=#$/\\.%:*]+")
 
 
@@ -113,7 +114,7 @@ def looks_like_outcome(frame: pd.DataFrame, name: str) -> str | None:
         return "event"
     if frame[name].dropna().head(SAMPLE).map(is_date).mean() > 0.5:
         return None  # a day is no class
-    if _LABEL.search(name) or (frame.shape[1] == 2 and 2 <= different <= FEWEST):
+    if (_LABEL.search(name) and not _WHEN.match(name)) or (frame.shape[1] == 2 and 2 <= different <= FEWEST):
         return "label"  # a file of nothing but a few words by patient says what became of them
     return "time" if _TIME.search(name) and is_number(frame[name]) else None
 

@@ -21,6 +21,7 @@ from mmlego.data.cohort.draft_rows import Around, named_files
 from mmlego.data.cohort.draft_text import scalar
 from mmlego.data.cohort.looks import Look
 from mmlego.data.kinds.registry import KINDS
+from mmlego.data.reading.normal_tissue import tissues_told
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
@@ -51,12 +52,17 @@ def of_table(one: Look, frame: pd.DataFrame, around: Around) -> list[tuple[str, 
         return [
             (one.name, [f"# {one.place.name} has no column {key!r}, only {listed(frame.columns, 6)}: name it so there"])
         ]
+    told = None if frame[key].is_unique else tissues_told(frame, key)
+    mixed = []
+    if told is not None:  # what is known of normal tissue is not so of the tumour
+        frame, mixed = frame[frame[told.column].isin(told.tumours)], [told.declared() + "  # rows of tumours alone"]
     rows = (
         []
         if frame[key].dropna().is_unique
         else ["rows: first  # doubtful: patients have several rows: first, mean, or mend"]
     )
-    several = ["rows: first  # doubtful: patients have several rows"] if rows else []
+    rows = [*mixed, *rows]
+    several = rows
     names = [str(name) for name in frame.columns if name != key]
     named = [name for name in names if name.strip() and not re.fullmatch(r"Unnamed: \d+|\.\.\.\d+", name)]
     suspects = {name for name in named if looks_like_outcome(frame, name)}
@@ -90,7 +96,11 @@ def of_table(one: Look, frame: pd.DataFrame, around: Around) -> list[tuple[str, 
         each, decimal = frame.drop_duplicates(key), decimal_of(frame)
         for name in rest:
             note = column_note(each[name], decimal)
-            if rows and not is_number(frame[name]) and (frame.groupby(key, sort=False)[name].nunique() > 1).any():
+            if (
+                not frame[key].is_unique
+                and not is_number(frame[name])
+                and (frame.groupby(key, sort=False)[name].nunique() > 1).any()
+            ):
                 note = "doubtful: differs between rows of a patient: make a column of each word of it that counts"
             off = note.startswith(("doubtful: ", "one value", "empty"))
             body.append(f"  {'# ' if off else ''}- {scalar(name)}  # {note}")

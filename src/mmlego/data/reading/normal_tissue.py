@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mmlego.data.reading.ids import IdForm
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed, quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Tissue: TypeAlias = Literal["tumour", "normal"]
 
@@ -218,10 +221,9 @@ def check_tissues(patients: Sequence[str | None], columns: Mapping[str, Sequence
     ...
     mmlego.errors.InputError: rna: 1 patient with rows of tumours and of normal tissue or blood (a), as 'type' says ...
     """
-    told = [found for name, cells in columns.items() if (found := two_tissues(patients, name, cells)) is not None]
-    if not told:
+    found = first_told(patients, columns)
+    if found is None:
         return []
-    found = min(told, key=lambda one: BARCODE.match(one.word) is not None)  # words are easier to declare
     said = f"as {found.column!r} says ({found.word!r})"
     if found.both:
         what = f"{where}: {counted(len(found.both), 'patient')} with rows of tumours and of normal tissue or blood"
@@ -231,6 +233,45 @@ def check_tissues(patients: Sequence[str | None], columns: Mapping[str, Sequence
         return []
     what = f"{counted(len(found.normal), 'patient')} with rows of normal tissue or blood alone ({listed(found.normal)})"
     return [f"{what}, {said}, beside tumours of others: {found.remedy()}"]
+
+
+def first_told(patients: Sequence[str | None], columns: Mapping[str, Sequence[object]]) -> TwoTissues | None:
+    """Return what columns say that tell tumours from normal tissue, a word before barcodes; None if none does.
+
+    Parameters
+    ----------
+    patients, columns
+        As :func:`check_tissues` takes them.
+
+    Examples
+    --------
+    >>> first_told(["a"], {"type": ["Tumor"]}) is None
+    True
+    """
+    told = [found for name, cells in columns.items() if (found := two_tissues(patients, name, cells)) is not None]
+    return min(told, key=lambda one: BARCODE.match(one.word) is not None, default=None)  # words are easier to declare
+
+
+def tissues_told(frame: pd.DataFrame, key: str) -> TwoTissues | None:
+    """Return what a table says of patients who have rows of tumours and of normal tissue; None if there are none.
+
+    Parameters
+    ----------
+    frame
+        The table, as text.
+    key
+        The column of patient ids.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> table = pd.DataFrame({"id": ["a", "a"], "tissue": ["Tumor", "Normal"], "age": ["50", "50"]})
+    >>> tissues_told(table, "id").declared()
+    'where: {tissue: Tumor}'
+    """
+    columns = {name: frame[name].tolist() for name in tissue_columns([str(name) for name in frame if name != key])}
+    found = first_told([cell if isinstance(cell, str) else None for cell in frame[key]], columns)
+    return found if found is not None and found.both and not BARCODE.match(found.word) else None
 
 
 @dataclass(frozen=True)
@@ -257,14 +298,18 @@ class TwoTissues:
     word: str
     tumours: tuple[str, ...]
 
-    def remedy(self) -> str:
-        """Return what to declare, so that the tumours alone count."""
+    def declared(self) -> str:
+        """Return the key of a section by which the tumours alone count."""
         words = [quoted(word, bare=True) for word in self.tumours]
         if found := BARCODE.match(self.tumours[0]):
             parts, sign = _parts(found), self.tumours[0][found.end("who")]
             words = [quoted(sign.join([parts[0], *("?" * len(part) for part in parts[1:]), "0*"]))]
         said = words[0] if len(words) == 1 else f"[{', '.join(words)}]"
-        return f"Declare where: {{{quoted(self.column, bare=True)}: {said}}} in the section to take the tumours alone"
+        return f"where: {{{quoted(self.column, bare=True)}: {said}}}"
+
+    def remedy(self) -> str:
+        """Return what to declare, so that the tumours alone count."""
+        return f"Declare {self.declared()} in the section to take the tumours alone"
 
 
 def two_tissues(patients: Sequence[str | None], column: str, cells: Sequence[object]) -> TwoTissues | None:

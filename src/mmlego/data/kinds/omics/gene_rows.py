@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.kinds.omics.geo import doubts_of_samples
 from mmlego.data.kinds.omics.number_forms import is_number
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.text_matrix import find_header, open_text, read_cells
@@ -112,7 +113,8 @@ class GeneRows:
             header = find_header(content, path.name)
             names, samples, notes = self._columns(header.names, header.rows, where)
             cells = read_cells(content, header, names, samples, where, self.missing, self.decimal)
-        found = [header.names[place] for place in samples]
+            found = [header.names[place] for place in samples]
+            notes += doubts_of_samples(content, header, found, path.name, where)
         return self.table(cells.names, found, cells.values, where, [*notes, *cells.notes])
 
     def turn(self, frame: pd.DataFrame, where: str) -> tuple[pd.DataFrame, list[Dropped]]:
