@@ -208,6 +208,7 @@ def texts(words: list[str]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("all_trees")
 @pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")
 def test_the_worked_example_prints_what_the_page_shows(tmp_path: Path) -> None:
     start = EXAMPLE.read_text(encoding="utf-8").split("## Two hospitals")[0].count("\n")
