@@ -74,9 +74,10 @@ def variables_taken(stays: Sequence[Stay], *, declare: bool = True) -> list[Take
         word, text = _taken(name, values)
         numbers = values.astype(np.float64)
         codes_of = likely_codes(numbers)
-        if _VITAL.fullmatch(name) and (zeros := _zeros(numbers)):
-            codes_of = {**codes_of, 0.0: zeros}
         doubt = told_codes(codes_of, numbers, declare=declare) if codes_of else ""
+        if _VITAL.fullmatch(name) and (zeros := _zeros(numbers)):
+            told = f"holds 0 {zeros}×, as nobody alive does: leave out what was not measured"
+            doubt = f"{doubt}; {told}" if doubt else told
         columns.append(Taken(name, word, text, len(stays) - int(having[number]), doubt))
     return columns
 
