@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
 import pytest
 
+from mmlego import LegoMerge, save
 from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder, makers_of, runs_of
+from tests.bricks import plate, table_block
 
 UMASK = os.umask(0)
 os.umask(UMASK)
@@ -130,3 +133,45 @@ def test_of_what_was_sent_into_a_run_it_is_not_the_maker(tmp_path: Path) -> None
         run.block(name).mkdir(parents=True)
     assert makers_of([run.block("labs")]) == []
     assert makers_of([run.block("rna"), run.merge]) == [run]
+
+
+def test_what_was_copied_over_a_model_of_the_run_is_not_of_the_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    run.begin(["rna"])
+    run.split.write_text("{}")
+    at = plate()
+    blocks = [table_block(at), table_block(at, "labs")]
+    for block in blocks:
+        save(block, run.block(block.modality))
+    save(LegoMerge(blocks), run.merge)
+    save(LegoMerge(blocks, weights=[0.5, 0.5], strength=1.0), tmp_path / "theirs")
+    places = [run.block("rna"), run.block("labs"), run.merge]
+    assert all(run.made(place) for place in [*places, run.place])
+    assert makers_of(places) == [RunFolder(run.place.resolve())]
+    assert not run.made(tmp_path / "theirs")
+    shutil.rmtree(run.merge)
+    shutil.copytree(tmp_path / "theirs", run.merge)
+    shutil.copytree(tmp_path / "theirs", run.place / "other")
+    shutil.copytree(run.block("labs"), run.block("labs@b"))
+    assert [run.made(place) for place in (*places, run.place / "other", run.block("labs@b"))] == [
+        True,
+        True,
+        *[False] * 3,
+    ]
+    assert makers_of([run.merge]) == []
+    assert runs_of([run.merge]) == [RunFolder(run.place.resolve())]
+    save(LegoMerge(blocks), run.merge, overwrite=True)
+    assert run.made(run.merge)
+
+
+@pytest.mark.parametrize("text", [None, "{", "[]", '"x"'])
+def test_without_notes_the_place_tells(tmp_path: Path, text: str | None) -> None:
+    run = RunFolder(tmp_path)
+    run.begin(["rna"])
+    for place in (run.block("rna"), run.merge, tmp_path / "elsewhere" / "merge"):
+        place.mkdir(parents=True)
+    if text is not None:
+        (run.private / "made.json").write_text(text)
+    assert run.made(run.merge)
+    assert run.made(run.block("rna"))
+    assert not run.made(tmp_path / "elsewhere" / "merge")

@@ -33,6 +33,7 @@ from mmlego.json_files import read_json
 from mmlego.kept_answers import recall_of_run
 from mmlego.learners import Foreign
 from mmlego.merge import LegoMerge
+from mmlego.run_folder import note_made
 from mmlego.saved_bricks import KINDS, build_across, build_brick, check_fitted, describe_brick, plain_format
 from mmlego.steady import steady
 from mmlego.tasks.time_bins import BinnedTime
@@ -106,6 +107,7 @@ def save(model: Saveable, path: str | Path, *, data: str | None = None, overwrit
         config["sha256"] = config_hash(config)
         write_atomically(folder / CONFIG, json.dumps(config, indent=2, ensure_ascii=False) + "\n")
         write_atomically(folder / _CARD, render_card(config))
+    note_made(path, config["sha256"])
     return path
 
 

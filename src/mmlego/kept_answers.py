@@ -20,7 +20,7 @@ from mmlego.fuse import LegoFuse
 from mmlego.json_files import read_json
 from mmlego.learners.out_of_fold import OutOfFold
 from mmlego.merge import LegoMerge
-from mmlego.run_folder import RunFolder, makers_of, runs_of
+from mmlego.run_folder import RunFolder, makers_of
 from mmlego.scalars import as_number
 
 KEPT, MADE_OF = "out_of_fold.json", "made_of.json"
@@ -112,7 +112,7 @@ def recall_of_run(model: Brick | LegoMerge | LegoFuse, place: Path) -> None:
             run, name = origins[brick.modality]
             if run is not None:
                 recall_answers(brick, run.fit(name))
-    for home in runs_of([place]):
+    for home in makers_of([place]):  # of what was copied there from elsewhere nothing was kept
         for brick in bricks:
             if brick.modality not in origins:
                 recall_answers(brick, home.fit(brick.modality))

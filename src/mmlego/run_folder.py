@@ -3,27 +3,30 @@
 A run folder holds ``plate/`` (share it with other sites before they train), ``blocks/NAME/``, ``merge/``, ``fuse/``,
 ``settings.yaml`` (all settings in force) and ``modalities.json`` (their order in the cohort). What tells of single
 patients, or of this machine, is in ``private/``, which opens to its owner alone: ``split.json`` (which patients nobody
-trained on), ``trained_on.json`` (the way to the manifest, where ``mmlego train`` made the run), ``run.json`` (the
-fingerprint of the run that made all of it) and ``fits/`` (histories and logs, from which an interrupted run goes on).
-That of an experiment holds there ``cells/``, a file for each run that is done or has failed, and ``results.json``.
+trained on), ``made.json`` (hashes of the checkpoints that were made here), ``trained_on.json`` (the way to the
+manifest, where ``mmlego train`` made the run), ``run.json`` (the fingerprint of the run that made all of it) and
+``fits/`` (histories and logs, from which an interrupted run goes on). That of an experiment holds there ``cells/``, a
+file for each run that is done or has failed, and ``results.json``.
 
 Runs that were begun before there was ``private/`` have these files beside the others, and keep them there.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mmlego.errors import InputError
-from mmlego.files import PRIVATE, make_folder
+from mmlego.files import PRIVATE, make_folder, write_atomically
 from mmlego.json_files import read_json
 from mmlego.sites import is_folder_name
 
 # In the folder of a fit: its description, the state to go on from, the best weights, a row an epoch, logs.
 RUN, LAST, BEST, HISTORY, LOGS = "run.json", "last.ckpt", "best.safetensors", "history.csv", "tensorboard"
 FEATURES = "features"  # in the folder of a fit until it is finished: what frozen encoders made of patients
+MADE, CONFIG = "made.json", "config.json"
 _ANEW = "anew"  # in the folder of a fit while a block that is there already is trained anew
 
 
@@ -122,7 +125,7 @@ class RunFolder:
         return self.blocks.is_dir()
 
     def made(self, place: Path) -> bool:
-        """Return whether what lies in it was made by this run, as far as it has noted that: blocks may be sent there.
+        """Return whether what lies in it was made by this run, as far as it has noted that: models may be sent there.
 
         Parameters
         ----------
@@ -130,7 +133,35 @@ class RunFolder:
             A checkpoint in the folder, or the folder itself.
         """
         whole, own = place.resolve(), self.place.resolve()
-        return whole == own or self.fit(whole.name).is_dir() or (whole.parent == own and self.has_blocks())
+        if whole == own:
+            return True
+        notes = self._notes()
+        if notes:  # a checkpoint of a run that is older is told by its place alone
+            return whole.is_relative_to(own) and notes.get(whole.relative_to(own).as_posix()) == _hash_told(whole)
+        return self.fit(whole.name).is_dir() or (whole.parent == own and self.has_blocks())
+
+    def note(self, place: Path, sha256: str) -> None:
+        """Note that a checkpoint was made here: one that is copied to its place since has another hash.
+
+        Parameters
+        ----------
+        place
+            Of the checkpoint, in the folder.
+        sha256
+            As its configuration has it.
+        """
+        name = place.resolve().relative_to(self.place.resolve()).as_posix()
+        notes = {one: told for one, told in self._notes().items() if (self.place / one).is_dir()}
+        make_folder(self.private)
+        write_atomically(self.private / MADE, json.dumps(notes | {name: sha256}, indent=2, sort_keys=True) + "\n")
+
+    def _notes(self) -> dict[str, str]:
+        """Return by place the hashes of what was made here; none of a run that is older, or whose notes are damaged."""
+        try:
+            notes = read_json(self.private / MADE)
+        except (OSError, ValueError):
+            return {}
+        return notes if isinstance(notes, dict) else {}
 
     def saved_blocks(self) -> list[Path]:
         """Return the blocks that are there, in the order of the cohort; those that it does not know last, by name.
@@ -236,3 +267,24 @@ def makers_of(places: Iterable[Path]) -> list[RunFolder]:
     []
     """
     return list(dict.fromkeys(run for place in places for run in runs_of([place]) if run.made(place)))
+
+
+def note_made(place: Path, sha256: str) -> None:
+    """Note a checkpoint that was saved in the folder of a run there; nothing elsewhere.
+
+    Parameters
+    ----------
+    place, sha256
+        As :meth:`RunFolder.note` takes them.
+    """
+    for run in runs_of([place]):
+        if run.private.is_dir():  # an older run has none, and makes no notes
+            run.note(place, sha256)
+
+
+def _hash_told(place: Path) -> str | None:
+    try:
+        told = read_json(place / CONFIG)
+    except (OSError, ValueError):
+        return None
+    return str(told.get("sha256")) if isinstance(told, dict) else None

@@ -55,7 +55,8 @@ def test_what_a_run_holds(finished: Path) -> None:
         "modalities.json",
         "private",
     }
-    assert {path.name for path in (finished / "private").iterdir()} == {"split.json", "fits", "trained_on.json"}
+    private = {path.name for path in (finished / "private").iterdir()}
+    assert private == {"split.json", "fits", "trained_on.json", "made.json"}
     assert {path.name for path in (finished / "private/fits").iterdir()} == {"rna", "clinical", "labs", "fuse"}
     assert (finished / "private/fits" / "rna" / "history.csv").read_text().startswith("epoch,train_loss")
     plate = mmlego.load(finished / "plate")

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from mmlego.data import Cohort
 from mmlego.errors import InputError, UnknownNameError
-from mmlego.explaining.features import FeatureValues, feature_values, patients_of
+from mmlego.explaining.features import FeatureValues, patients_of
 from mmlego.explaining.modalities import ModalityValues, modality_values
+from mmlego.explaining.together import modality_features
 from mmlego.sites import by_modality
 from mmlego.training.evaluate import Data, Model
 from mmlego.wording import listed
@@ -26,7 +27,7 @@ class Explanation:
     modalities
         Of each patient, by modality.
     features
-        By modality, what moved them within it; by block, where several sites have blocks of it.
+        By modality, what moved them within it, by way of all blocks that read it; by block, where that was asked.
     """
 
     modalities: ModalityValues
@@ -106,13 +107,14 @@ def explain(
         if name not in there and name not in sites:
             known = dict.fromkeys([*sites, *there])
             raise UnknownNameError("unknown modality", expected=f"one of {', '.join(known)}", got=repr(name))
-    asked = there if modalities is None else modalities
-    within = dict.fromkeys(block for name in asked for block in sites.get(name, (name,)))
+    asked = sites if modalities is None else modalities
+    within = dict.fromkeys(sites[name][0] if len(sites.get(name, ())) == 1 else name for name in asked)
     chosen = everyone.subset([place[patient] for patient in wanted])
     of_modalities = modality_values(model, chosen, output=output)
     features = {}
     for name in within:
-        having = [patient for patient, here in zip(wanted, chosen.present[name].tolist(), strict=True) if here]
+        blocks = [chosen.present[block] for block in sites.get(name, (name,))]
+        having = [patient for patient, *here in zip(wanted, *blocks, strict=True) if any(here)]
         if having:
-            features[name] = feature_values(model, data, name, patients=having, output=output, top=top)
+            features[name] = modality_features(model, data, name, patients=having, output=output, top=top)
     return Explanation(of_modalities, features)

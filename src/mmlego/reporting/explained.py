@@ -11,7 +11,8 @@ from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort
 from mmlego.errors import InputError, LegoWarning
-from mmlego.explaining import feature_values, modality_values, score_values
+from mmlego.explaining import modality_values, score_values
+from mmlego.explaining.together import modality_features
 from mmlego.job import data_of
 from mmlego.job.data import having
 from mmlego.reporting.answers import Heard
@@ -111,12 +112,12 @@ def _features(
     model: Model, cohort: Cohort, some: Sequence[str], patients: Sequence[str], label: str
 ) -> list[Item | None]:
     panels, rows, silent = [], [], []
-    for name in model.modalities:
-        have = having(cohort, [name], some)
+    for name, blocks in by_modality(model.modalities).items():
+        have = having(cohort, blocks[:1], some)
         if not have:
             continue
         try:
-            found = feature_values(model, cohort, name, patients=have).summary().head(TOP)
+            found = modality_features(model, cohort, name, patients=have).summary().head(TOP)
         except InputError:
             silent.append(name)
             continue
