@@ -44,3 +44,12 @@ def test_the_form_in_which_ids_meet(case: str) -> None:
 )
 def test_what_does_not_meet_is_not_brought_together(ids: list[str], known: list[str]) -> None:
     assert near_miss("rna", ids, "outcome", known) is None
+
+
+def test_normal_tissue_is_not_brought_to_its_patients() -> None:
+    patients = [f"TCGA-AA-{number:04d}" for number in range(4)]
+    samples = [*(f"{patient}-01A" for patient in patients), f"{patients[0]}-11A"]
+    found = near_miss("rna", samples, "outcome", patients)
+    assert found is not None
+    assert found.remedy() == "Declare id: {pattern: '^(TCGA-..-....)-0'} in the section of rna."
+    assert found.form.column(samples, "rna") == [*patients, samples[-1]]

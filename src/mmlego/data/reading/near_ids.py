@@ -66,7 +66,7 @@ def near_miss(section: str, ids: Sequence[str], other: str, known: Sequence[str]
 
     Examples
     --------
-    >>> found = near_miss("rna", ["TCGA-AA-0001-01A", "TCGA-AA-0002-11A"], "outcome", ["TCGA-AA-0002", "TCGA-AA-0001"])
+    >>> found = near_miss("rna", ["TCGA-AA-0001-01A", "TCGA-AA-0002-01A"], "outcome", ["TCGA-AA-0002", "TCGA-AA-0001"])
     >>> found.found()
     "2 ids would meet in another form, 'TCGA-AA-0001-01A' as 'TCGA-AA-0001'"
     >>> found.remedy()
@@ -142,6 +142,7 @@ def _cuts(mine: Sequence[str], theirs: Sequence[str]) -> Iterator[IdForm]:
         tumours = [text for text in mine if BARCODE.match(text) and tissue_of(text) == "tumour"]
         if tumours and any(BARCODE.match(text) and tissue_of(text) == "normal" for text in mine):
             yield from filter(None, [tumours_only(IdForm(length=size), tumours)])
+            return  # what is known of normal tissue is not so of their patients' tumours
         yield IdForm(length=size)
     for sign in sorted(_signs(mine)):
         yield IdForm(pattern=f"^([^{re.escape(sign)}]+){re.escape(sign)}")
