@@ -52,7 +52,7 @@ def test_scans_with_padding_or_shifted(tmp_path: Path) -> None:
 def test_values_of_twelve_bits_in_sixteen(tmp_path: Path) -> None:
     for i, most in enumerate([65535, 65535, 4096]):
         write_picture(tmp_path / f"p{i}.png", pixels(16, 16, seed=i, most=most))
-    said = "m: 1 image that use less than an eighth of their bits (p2) beside others that use more than half"
+    said = "m: 1 image using less than an eighth of their bits (p2) beside others using more than half"
     assert doubtful(tmp_path, **IMAGE) == [f"{said}: were they saved with other bits?"]
     assert doubtful(tmp_path, **IMAGE, percentiles=[1, 99]) == []
 

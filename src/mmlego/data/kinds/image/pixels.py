@@ -88,6 +88,6 @@ def pixel_doubts(seen: Mapping[str, Seen], noun: str, *, windowed: bool, own_sca
         return found
     dim = [who for who, one in seen.items() if 0 < one.high <= DIM]
     if dim and any(FULL <= one.high <= 1 for one in seen.values()):
-        what = f"{counted(len(dim), noun)} that use less than an eighth of their bits ({listed(dim, 3)})"
-        found.append(f"{what} beside others that use more than half: were they saved with other bits?")
+        what = f"{counted(len(dim), noun)} using less than an eighth of their bits ({listed(dim, 3)})"
+        found.append(f"{what} beside others using more than half: were they saved with other bits?")
     return found
