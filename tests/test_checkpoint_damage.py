@@ -418,3 +418,9 @@ def test_trees_that_could_not_answer_are_not_loaded(odd: dict[str, object], tmp_
     rewrite(place, config)
     with pytest.raises(CheckpointError):
         load(place)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" * 2000, "a\0b"])
+def test_a_name_that_the_system_refuses_is_no_checkpoint(name: str) -> None:
+    with pytest.raises(CheckpointError, match=r"is no checkpoint: expected a folder with config.json, got none$"):
+        load(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     path = Path(path)
     file = path / CONFIG
-    if not file.is_file():
+    if not os.path.isfile(file):  # a name that the system refuses is none
         raise CheckpointError(
             f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none", remedy=_of_the_hub(path)
         )
@@ -86,7 +87,7 @@ def perhaps_on_hub(path: Path) -> bool:
     [True, True, False, False, False]
     """
     repo = path.as_posix().partition("@")[0]
-    return _REPO.fullmatch(repo) is not None and not path.exists() and not path.parent.is_dir()
+    return _REPO.fullmatch(repo) is not None and not os.path.exists(path) and not os.path.isdir(path.parent)
 
 
 def _of_the_hub(path: Path) -> str | None:

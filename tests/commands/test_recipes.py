@@ -146,8 +146,9 @@ def test_manifests_are_read_before_anything_is_trained(site: Path, tmp_path: Pat
     assert not (tmp_path / "model").exists()
 
 
-def test_all_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
-    content = {"blocks": {"rna": "no", "labs": "none"}, "fuse": {"data": "no.yaml"}}
+@pytest.mark.parametrize("name", ["none", "x" * 5000, "a\0b"])
+def test_all_that_is_not_there_is_told_at_once(tmp_path: Path, name: str) -> None:
+    content = {"blocks": {"rna": "no", "labs": name}, "fuse": {"data": "no.yaml"}}
     told = refused("run", write(tmp_path, content), "-o", tmp_path / "model")
     assert told.startswith("3 things are wrong: block rna: ")
     assert "block labs: " in told

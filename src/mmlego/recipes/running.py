@@ -159,7 +159,7 @@ def _read_all(recipe: Recipe, base: Path) -> None:
     wrong = [
         str(absent(base / part.path, name))
         for name, part in recipe.blocks.items()
-        if part.path is not None and not (base / part.path / CONFIG).is_file()
+        if part.path is not None and not os.path.isfile(base / part.path / CONFIG)  # a name that is too long is none
     ]
     for name, section in (sections | {"held_out": recipe.held_out, "fuse": recipe.fuse}).items():
         if section is None:
