@@ -182,7 +182,7 @@ def _read(path: Path, encoders: Any, trusted: Sequence[str]) -> Saveable:
         for part in () if isinstance(model, Baseplate) else model.modules():
             if isinstance(part, FittedBlock):
                 check_fitted(part, trusted)
-    except (LegoError, OSError, MemoryError):
+    except (LegoError, OSError, MemoryError, Warning):  # the last where warnings are errors
         raise
     except Exception as error:  # The hashes were right, so it was written so; but not in this format.
         got = f"{type(error).__name__}: {error}"

@@ -28,7 +28,7 @@ def attributes_taken(graphs: Sequence[RawGraph], *, declare: bool) -> list[Taken
     Examples
     --------
     >>> edges = np.array([[0, 1], [1, 0]])
-    >>> graph = RawGraph(2, edges, {"charge": np.array([2.0, -9.0])}, {"weight": np.array([0.5, 0.5])})
+    >>> graph = RawGraph(3, edges, {"charge": np.array([2.0, 1.0, -9.0])}, {"weight": np.array([0.5, 0.5])})
     >>> for one in attributes_taken([graph], declare=True):
     ...     print(one.column, one.taken, one.values, one.doubt)
     charge of nodes number -9 to 2 ...
