@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 Z = 1.96  # standard errors on either side of an interval of 95 %
+FEWEST = 20  # held-out patients of whom a score tells whether it is worse than chance
 CALIBRATED = ("out of fold", "held out")  # what recipes of cards say of scores, up to a semicolon
 
 
@@ -184,12 +185,16 @@ class Brick(nn.Module):
         """Return what its card tells of a score that is worse than chance by more than its error; None else.
 
         The interval of 95 % ends at ``x + 1.96 s`` for a score ``x`` with standard error ``s``. Of scores that chance
-        gives one half, as a c-index or AUROC: below it, what the block says means the opposite.
+        gives one half, as a c-index or AUROC: below it, what the block says means the opposite. Of fewer than twenty
+        held-out patients no score tells that, and none out of fold: what a fold lacks, the others have too much of, so
+        that a model without any signal ranks patients the wrong way round.
         """
         metric, chance = self.task.primary_metric, self.task.chance
         score, error = (as_number(told.get(metric)) for told in (self.card.validation, self.card.errors))
         most = score + Z * error
-        return f"{metric} {score:.3f}, at most {most:.3f}" if chance > 0 and most < chance else None  # NaN: not known
+        if chance <= 0 or self.card.patients.get("validation", 0) < FEWEST or not most < chance:  # NaN: not known
+            return None
+        return f"{metric} {score:.3f}, at most {most:.3f}"
 
     def told_prior(self) -> Tensor | None:
         """Return the prior that the card tells; None if it tells none of this task."""

@@ -87,6 +87,10 @@ class Bundle(Brick):
         """Whether a member learns by gradients."""
         return any(member.learns for _, member in self.each())
 
+    def below_chance(self) -> str | None:
+        """Return what the card tells of a score worse than chance, where no member was scored out of fold."""
+        return super().below_chance() if all(member.learns for _, member in self.each()) else None
+
     @property
     def like(self) -> Tensor:
         """That of the first member that learns, or else of the first."""

@@ -18,7 +18,8 @@ from mmlego.job.held_out import tell_of_merge
 from mmlego.tasks.usual_times import usual_times
 from mmlego.training.evaluate import all_logits
 from tests.cohorts import CLASSES, KEY, write_cohort
-from tests.terminal import done, inside, mmlego, refused
+from tests.terminal import done, inside, refused
+from tests.terminal import mmlego as command
 
 Train = Callable[..., Path]
 
@@ -357,6 +358,6 @@ def test_a_patient_without_an_outcome_hides_nobody_who_was_trained_on(train: Tra
     assert known[nobody] == "no"
     assert set(known) == {"yes", "no", "validation"}
     assert f"was trained on {int((known == 'yes').sum())} of" in said.err
-    said = mmlego("predict", run / "merge", "-d", data, "-o", tmp_path / "x.csv", "--level", "0.7")
+    said = command("predict", run / "merge", "-d", data, "-o", tmp_path / "x.csv", "--level", "0.7")
     assert said.code == 1
     assert "level of intervals" in said.error

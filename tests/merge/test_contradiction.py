@@ -20,11 +20,14 @@ from tests.terminal import done, inside
 WORSE = {"c_index": (0.3, 0.08), "auroc": (0.2, 0.1)}
 
 
-def pair(task: Task, score: float = math.nan, error: float = math.nan) -> list[LegoBlock]:
+def pair(
+    task: Task, score: float = math.nan, error: float = math.nan, patients: dict[str, int] | None = None
+) -> list[LegoBlock]:
     """Return two blocks of one modality, of which the second has a score."""
     at = plate(task)
     blocks = [table_block(at, "labs@a"), table_block(at, "labs@b", seed=2)]
     blocks[1].card.validation, blocks[1].card.errors = {task.primary_metric: score}, {task.primary_metric: error}
+    blocks[1].card.patients = {"training": 80, "validation": 20} if patients is None else patients
     return blocks
 
 
@@ -56,6 +59,23 @@ def test_what_may_be_chance_is_not_told(task: Task, score: float, error: float) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert "worse" not in str(LegoMerge(pair(task, score, error)).card.parents)
+
+
+@pytest.mark.parametrize("patients", [{"training": 80, "validation": 19}, {"training": 100}])
+def test_neither_few_patients_nor_scores_out_of_fold_tell_it(patients: dict[str, int]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LegoMerge(pair(Survival([1, 2]), 0.1, 0.05, patients))
+
+
+def test_out_of_fold_a_model_without_signal_ranks_the_wrong_way_round() -> None:
+    at = plate(Classification(2))
+    x, y = torch.zeros(60, 2), torch.tensor([0, 1]).repeat(30)
+    block = LegoBlock.of("logistic", at, "labs@b", (x, y), folds=7)  # folds that 60 is no multiple of
+    assert block.card.validation["auroc"] <= 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        LegoMerge([table_block(at, "labs@a"), block])
 
 
 def test_both_remedies_are_heard() -> None:
