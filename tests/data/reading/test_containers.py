@@ -202,3 +202,13 @@ def test_the_mean_is_over_rows_also_where_ids_have_a_form() -> None:
         frame = Cohort.from_mudata(data, key="pid", kinds={"omics": section}).frames["omics"]
         expected = {"P1-01": 150.0, "P1-02": 400.0} if "id" not in section else {"P1": 700 / 3}
         assert frame["A"].to_dict() == pytest.approx(expected)
+
+
+def test_a_zarr_folder_whose_part_says_no_type(tmp_path: Path) -> None:
+    pytest.importorskip("zarr")
+    part(["p0", "p1"], ["A", "B"]).write_zarr(tmp_path / "m.zarr")  # type: ignore[attr-defined]
+    for file in (tmp_path / "m.zarr" / "obs").iterdir():
+        if file.name in (".zattrs", "zarr.json"):
+            file.write_text(file.read_text().replace('"dataframe"', '""'))
+    with pytest.raises(InputError, match=r"'m\.zarr': .*obs.* is of a type that is not read: expected numbers, text"):
+        manifest(tmp_path, "  m: {kind: omics, file: m.zarr}")

@@ -374,10 +374,15 @@ def _by_column(table: Any) -> bool:
 
 def _read(stored: Any) -> Any:
     form = stored.attrs.get("encoding-type")
+    strange, expected = f"{stored.name!r} is of a type that is not read", "numbers, text or categories"
     if form not in (None, *READ):
-        expected = "numbers, text or categories"
-        raise InputError(f"{stored.name!r} is of a type that is not read", expected=expected, got=repr(form))
-    return import_extra("anndata.io", "reading an AnnData", INSTALL).read_elem(stored)
+        raise InputError(strange, expected=expected, got=repr(form))
+    try:
+        return import_extra("anndata.io", "reading an AnnData", INSTALL).read_elem(stored)
+    except Exception as error:
+        if type(error).__name__ != "IORegistryError":  # of anndata, which has no public name for it
+            raise
+        raise InputError(strange, expected=expected, got=repr(form or type(stored).__name__)) from error
 
 
 def _cells(values: Any) -> list[object]:

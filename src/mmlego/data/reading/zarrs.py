@@ -24,7 +24,17 @@ CODECS = frozenset(
 )
 
 # What a damaged folder makes zarr, and who reads its arrays, stumble over.
-DAMAGE = (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError, RuntimeError, ArithmeticError)
+DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    ArithmeticError,
+    SystemError,
+)
 
 
 @contextmanager
