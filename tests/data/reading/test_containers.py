@@ -204,6 +204,7 @@ def test_the_mean_is_over_rows_also_where_ids_have_a_form() -> None:
         assert frame["A"].to_dict() == pytest.approx(expected)
 
 
+@pytest.mark.filterwarnings("ignore:Writing zarr v2:UserWarning")
 def test_a_zarr_folder_whose_part_says_no_type(tmp_path: Path) -> None:
     pytest.importorskip("zarr")
     part(["p0", "p1"], ["A", "B"]).write_zarr(tmp_path / "m.zarr")  # type: ignore[attr-defined]
