@@ -106,3 +106,23 @@ def test_what_headers_say_of_values(tmp_path: Path) -> None:
     (tmp_path / "p0.dcm").unlink(), (tmp_path / "p1.dcm").unlink()
     (said,) = doubts(tmp_path, **section)
     assert "1 image of CT without RescaleIntercept: its values are those stored" in said
+
+
+@pytest.mark.parametrize("pixels_too", [True, False])  # read for them, or for what stands before them
+def test_an_element_that_says_that_it_is_larger_than_the_memory(
+    pixels_too: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(2):
+        write_dicom(tmp_path / f"p{i}.dcm", pixels(8, 8, seed=i))
+    read = pydicom.dcmread
+
+    def without_memory(path: object, stop_before_pixels: bool = False) -> object:
+        if stop_before_pixels is not pixels_too:
+            raise MemoryError
+        return read(path, stop_before_pixels=stop_before_pixels)
+
+    monkeypatch.setattr(pydicom, "dcmread", without_memory)
+    section = {"kind": "image", "pattern": "{key}.dcm", "size": [8, 8]}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": section}}))
+    with pytest.raises(InputError, match=r"'p0\.dcm' is damaged: expected elements no larger than the file"):
+        Cohort.from_manifest(tmp_path / "c.yaml").prepare(["p0", "p1"]).data(["p0"]).batch()

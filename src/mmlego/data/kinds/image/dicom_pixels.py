@@ -11,6 +11,7 @@ from mmlego.data.kinds.image.dicom import GREY
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, check_finite
 from mmlego.data.kinds.image.meanings import first_of, part_of
 from mmlego.data.kinds.image.padding import padding_of
+from mmlego.errors import InputError
 from mmlego.extras import import_extra
 
 
@@ -28,13 +29,17 @@ def dicom_frames(file: ImageFile) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If a value that was measured is not finite.
+        If a value that was measured is not finite, or an element says that it is larger than the memory.
     MissingExtraError
         If pydicom is not installed.
     """
     pydicom = import_extra("pydicom", f"reading {file.path.name!r}", EXTRA)
     pixels = import_extra("pydicom.pixels", f"reading {file.path.name!r}", EXTRA)
-    found = pydicom.dcmread(file.path)
+    try:
+        found = pydicom.dcmread(file.path)
+    except MemoryError as error:  # an element behind the pixels, or they, say that they are of gigabytes
+        name = repr(file.path.name)
+        raise InputError(f"{name} is damaged", expected="elements no larger than the file") from error
     array: NDArray[Any] = pixels.pixel_array(found)  # red, green and blue whatever the colours are stored as
     tone = str(found.get("PhotometricInterpretation", "MONOCHROME2"))
     if tone not in GREY:
