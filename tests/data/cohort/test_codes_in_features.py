@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from mmlego.data import Cohort
 from mmlego.data.cohort.checking import check_manifest
-from mmlego.data.reading.likely_codes import likely_codes
+from mmlego.data.cohort.outcomes.classes import ClassificationOutcome
+from mmlego.data.reading.likely_codes import likely_codes, told_codes
 
 IDS = [f"p{i:02d}" for i in range(20)]
 
@@ -98,3 +100,21 @@ def test_codes_of_few_digits(kind: str, code: int, others: tuple[int, int], told
 )
 def test_codes_of_registers_and_surveys(values: list[float], codes: dict[float, int]) -> None:
     assert likely_codes(np.array(values, dtype=float)) == codes
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("code", [999.9, 9999.99, -99.9])
+def test_codes_as_wide_as_a_field_with_decimals(code: float, dtype: type) -> None:
+    values = np.array([21.5, 83.25, code, code], dtype=dtype)
+    assert likely_codes(values) == {code: 2}
+    assert told_codes({code: 2}, values, "a").endswith(f"declare missing: {{a: [{code}]}}")
+    assert likely_codes(np.array([98.5, 99.9, 97.0, 100], dtype=dtype)) == {}  # per cent
+
+
+@pytest.mark.parametrize(("words", "doubted"), [("0 1 9", [9]), ("0 1 2", []), ("1 2 3 9 8", [9, 8]), ("a b 9", [])])
+def test_classes_that_are_codes_are_doubted_unless_named(words: str, doubted: list[int]) -> None:
+    frame = pd.DataFrame({"r": (words.split() * 20)[:20]}, index=IDS)
+    said = ClassificationOutcome(task="classification", label="r").known(frame)[1]
+    assert [note.what.split(";")[0].partition("missing: ")[2] for note in said] == ([str(doubted)] if doubted else [])
+    named = ClassificationOutcome(task="classification", label="r", classes=words.split())
+    assert named.known(frame)[1] == []

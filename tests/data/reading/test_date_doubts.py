@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mmlego.data.cohort.outcomes.dates import days_of
 from mmlego.data.reading.column_rules import ColumnRules, Found
 from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.date_doubts import LONGEST, strange_days
-from mmlego.data.reading.dates import DateRule
+from mmlego.data.reading.dates import DateRule, elapsed
 from mmlego.errors import InputError
 
 BORN = ["1950-03-01", "1961-07-09", "1944-01-31", "1958-11-11", "1939-05-05"]
@@ -92,3 +93,52 @@ def test_half_of_all_dates_may_stand_for_none() -> None:
 def test_zones_and_none_are_not_mixed(born: list[object], seen: list[object]) -> None:
     with pytest.raises(InputError, match=r"some times name a time zone and some do not \(with: b; without: d\)"):
         read(born, seen)
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("31JAN2020", "02MAR2020"),
+        ("31jan2020:00:00:00", "02mar2020:00:00:00"),
+        ("January 31, 2020", "March 2, 2020"),
+        ("Jan 31, 2020", "Mar 2, 2020"),
+        ("31 January 2020", "2 March 2020"),
+        ("31-January-2020", "2-March-2020"),
+    ],
+)
+def test_dates_as_other_programs_write_them_are_no_categories(first: str, last: str) -> None:
+    frame = pd.DataFrame({"a": [first, last] * 8}, index=[f"p{i}" for i in range(16)])
+    with pytest.raises(InputError, match=r"column 'a' holds dates.*dates: \{a: \{since: OTHER_DATE"):
+        read_types(frame, ColumnRules(), "t", ["a"])
+    rules = ColumnRules(dates={"a": DateRule(since="2020-01-01", unit="days")})
+    assert read_types(frame, rules, "t", ["a"]).frame["a"].tolist() == [30.0, 61.0] * 8  # 2020 has a 29 February
+    days = days_of(pd.DataFrame({"a": [first, last]}), ["a"], None)["a"]
+    assert days.tolist() == [18262 + 30, 18262 + 61]  # 2020-01-01 is day 18262
+
+
+@pytest.mark.parametrize(("first", "form"), [("31-JAN-20", "%d-%b-%y"), ("31Jan20", "%d%b%y")])
+def test_named_months_beside_two_digits_of_a_year_are_no_categories(first: str, form: str) -> None:
+    frame = pd.DataFrame({"a": [first, first.replace("31", "01")] * 8}, index=[f"p{i}" for i in range(16)])
+    with pytest.raises(InputError, match=f"column 'a' holds dates.*format: '{form}'"):
+        read_types(frame, ColumnRules(), "t", ["a"])
+    rules = ColumnRules(dates={"a": DateRule(since="2020-01-01", unit="days", format=form)})
+    assert read_types(frame, rules, "t", ["a"]).frame["a"].tolist() == [30.0, 0.0] * 8
+    with pytest.raises(InputError, match=f"format: '{form}' in the outcome section"):
+        days_of(frame, ["a"], None)
+
+
+@pytest.mark.parametrize("words", [["1. Januar 2020", "3. Mai 2020"], ["1st March 2020", "March 2nd 2020"]])
+def test_dates_that_are_not_read_are_still_no_categories(words: list[str]) -> None:
+    frame = pd.DataFrame({"a": words * 8}, index=[f"p{i}" for i in range(16)])
+    with pytest.raises(InputError, match="column 'a' holds dates"):
+        read_types(frame, ColumnRules(), "t", ["a"])
+    with pytest.raises(InputError, match="column 'a' holds something else than dates"):
+        read_types(frame, ColumnRules(dates={"a": DateRule(since="2020-01-01")}), "t", ["a"])
+    with pytest.raises(InputError, match=r"of 'a' name no column and no date '1\. Januar 2020'"):
+        elapsed(pd.DataFrame({"a": ["2020-01-31"]}), "a", DateRule(since="1. Januar 2020"), "t")
+
+
+def test_ranges_of_which_a_spreadsheet_made_dates_are_doubted() -> None:
+    frame = pd.DataFrame({"g": ["10-14", "15-19", "5-Sep", "10-14"] * 4}, index=[f"p{i}" for i in range(16)])
+    found = read_types(frame, ColumnRules(), "t", ["g"])
+    assert any("g has dates among words ('5-Sep'), each taken as a category" in str(note) for note in found.notes)

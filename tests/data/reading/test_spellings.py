@@ -42,6 +42,7 @@ def test_half_a_million_names_and_a_few_are_compared_alike(words: list[str]) -> 
         (["1", "1.0", "01"], [["1", "1.0"]]),
         (["Grade  2", "grade 2"], [["Grade  2", "grade 2"]]),
         (["\uff21", "A"], [["A", "\uff21"]]),
+        (["m", "m\u200b", "f\xad"], [["m", "m\u200b"]]),
         (["TP53", "TP63"], []),
     ],
 )

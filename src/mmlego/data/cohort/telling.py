@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +21,8 @@ MOST_WORDS = 20
 def telling_columns(cohort: CohortTable) -> list[tuple[str, str, str]]:
     """Return the columns of features from which the outcome can be read off, each with modality and outcome.
 
-    A column of numbers that is a column of the outcome but for its unit, or a column of words that stand one to one for
-    its values, in all patients who have both.
+    A column of numbers that is a column of the outcome but for its unit, or a column of words or of few numbers that
+    stand one to one for its values, in all patients who have both.
 
     Parameters
     ----------
@@ -127,7 +128,7 @@ def _same_words(frame: pd.DataFrame, outcome: pd.Series) -> list[str]:
     if not 2 <= outcome.nunique() <= MOST_WORDS:
         return []
     found = []
-    for name in frame.columns[[not _is_number(dtype) for dtype in frame.dtypes]]:
+    for name in [*frame.columns[[not _is_number(dtype) for dtype in frame.dtypes]], *_constant(frame, outcome)]:
         column = frame[name]
         known = column.notna() & outcome.notna()
         if known.sum() < FEWEST or not all(map(np.isscalar, column[known])):
@@ -137,6 +138,17 @@ def _same_words(frame: pd.DataFrame, outcome: pd.Series) -> list[str]:
         if 2 <= len(pairs) == len(left) == len(right) and _often(column, outcome):
             found.append(str(name))
     return found
+
+
+def _constant(frame: pd.DataFrame, outcome: pd.Series) -> list[Hashable]:
+    """Return the columns of numbers that are one number in each class, as 1 and 2 for no and yes."""
+    numbers = frame.select_dtypes("number")
+    values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)  # (n, f)
+    same = np.ones(values.shape[1], dtype=bool)
+    for _, rows in outcome.reset_index(drop=True).groupby(outcome.to_numpy(), observed=True).groups.items():
+        part = values[rows]
+        same &= np.fmin.reduce(part) == np.fmax.reduce(part)
+    return list(numbers.columns[same])
 
 
 def _often(column: pd.Series, outcome: pd.Series) -> bool:

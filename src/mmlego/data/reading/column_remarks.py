@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 
 from mmlego.data.reading.column_remedies import Advice, remedy
-from mmlego.data.reading.date_forms import NO_DAY, forms_of_short, is_month, is_period
+from mmlego.data.reading.date_forms import NO_DAY, forms_of_short, is_date, is_month, is_period
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Doubtful, Noted
 from mmlego.data.reading.spellings import told_alike
@@ -118,6 +118,9 @@ class Remarks:
             told = listed(map(repr, ranges), 3)
             doubts.append(f"has ranges or shares of numbers ({told}), each taken as {self._category}")
             self._said.append((f"{name} {doubts[-1]}", "if they are measured, write them as numbers"))
+        if dates := [word for word in left if is_date(word)]:
+            doubts.append(f"has dates among words ({listed(map(repr, dates), 3)}), each taken as {self._category}")
+            self._said.append((f"{name} {doubts[-1]}", "if a spreadsheet made them, of ranges as 5-9, mend the file"))
         if len(left) > 1 and all(truth_of(word) is not None for word in left) and not known == left:
             taken = "read as yes or no if the model has them so" if self.model else "each a category"
             doubts.append(f"has {listed(map(repr, left))}, of which it is not said what is yes and what no, {taken}")

@@ -5,11 +5,17 @@ from __future__ import annotations
 import datetime
 import re
 
+_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
+_NAME = rf"(?:{_NAMES})[a-z]{{0,6}}"
 DATE = re.compile(
-    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4})(?:[ T]\d.*)?"
+    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4}"
+    r"|\d{1,2}(?:st|nd|rd|th)?[-. ]{0,2}[^\W\d_]{3,10}\.?[-, ]{0,2}(?:18|19|20|21)\d\d"  # 31JAN2020, 1. Januar 2020
+    rf"|{_NAME}\.? \d{{1,2}}(?:st|nd|rd|th)?,? (?:18|19|20|21)\d\d)(?:[ T:]\d.*)?",  # January 31, 2020
+    re.IGNORECASE,
 )
 
 SHORT = re.compile(r"\d{1,2}([-/.])\d{1,2}\1\d{2}(?:[ T]\d.*)?")  # with a year of two digits
+_SHORT_NAMED = re.compile(rf"\d{{1,2}}([- ]?)(?:{_NAMES})\1\d{{2}}(?:[ T:]\d.*)?", re.IGNORECASE)  # 31-JAN-20
 _YEAR, _MONTH = r"(?:18|19|20|21)\d\d", r"(?:0[1-9]|1[0-2])"
 # Months, and how each form is read; a year and two digits after a point are a number.
 MONTHS = {
@@ -25,7 +31,6 @@ MONTHS = {
     "%Y-%b": re.compile(rf"{_YEAR}-[A-Za-z]{{3}}"),
 }
 COMPACT = re.compile(_YEAR + _MONTH)  # a month where it is declared that it is a date; else a number
-_NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 # Quarters, weeks, and what spreadsheets make of 1/2: Jan-20 may be a day or a month.
 _PERIOD = re.compile(
     rf"{_YEAR}[-/ ]?[QW]\d{{1,2}}|Q[1-4][-/ ]?{_YEAR}|(?:{_NAMES})[- ]\d{{1,2}}|\d{{1,2}}[- ](?:{_NAMES})",
@@ -46,9 +51,12 @@ def is_date(text: str) -> bool:
     --------
     >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01"), is_date("2020-Q1")
     (True, True, False, True, True)
+    >>> is_date("31JAN2020"), is_date("31-JAN-20"), is_date("January 31, 2020"), is_date("3 cycles")
+    (True, True, True, False)
     """
     word = text.strip()
-    return DATE.fullmatch(word) is not None or SHORT.fullmatch(word) is not None or is_month(word) or is_period(word)
+    forms = (DATE, SHORT, _SHORT_NAMED)
+    return any(form.fullmatch(word) is not None for form in forms) or is_month(word) or is_period(word)
 
 
 def is_month(text: str) -> bool:
@@ -120,6 +128,8 @@ def forms_of_short(text: str) -> str:
     >>> forms_of_short("01.02.20"), forms_of_short("25/12/20"), forms_of_short("1/2/20"), forms_of_short("2020-01-01")
     ("format: '%d.%m.%y'", "format: '%d/%m/%y'", "format: '%d/%m/%y' or format: '%m/%d/%y'", '')
     """
+    if named := _SHORT_NAMED.fullmatch(text.strip()):
+        return f"format: '%d{named[1]}%b{named[1]}%y'"
     found = SHORT.fullmatch(text.strip())
     if found is None:
         return ""

@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 
 HOURS = {"hours": 1.0, "days": 24.0, "weeks": 168.0, "months": 24 * 365.25 / 12, "years": 24 * 365.25}
 # How dates are written; a day before a month looks like a month before a day until a day is beyond 12.
-FORMATS = ("ISO8601", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y")
-TIMES = ("", " %H:%M", " %H:%M:%S")
+FORMATS = (
+    *("ISO8601", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%d-%b-%Y", "%d %b %Y"),
+    *("%d%b%Y", "%d-%B-%Y", "%d %B %Y", "%B %d, %Y", "%b %d, %Y"),
+)
+TIMES = ("", " %H:%M", " %H:%M:%S", ":%H:%M:%S")
 MID_MONTH = 14  # days after its first
 EXAMPLE = "format: '%d.%m.%Y'"
 
@@ -133,8 +136,8 @@ def elapsed(frame: pd.DataFrame, name: str, rule: DateRule, where: str) -> pd.Se
     check_zones({one: zones(frame[one]) for one in dict.fromkeys((name, rule.other)) if one in frame.columns}, where)
     if rule.other in frame.columns:
         other: Any = dates_of(frame[rule.other], rule.format, where)
-    elif DATE.fullmatch(rule.other) or re.fullmatch(r"\d{4}-\d{2}-\d{2}", rule.other):
-        other = pd.Timestamp(rule.other)
+    elif DATE.fullmatch(rule.other) and not pd.isna(day := pd.to_datetime(rule.other, errors="coerce")):
+        other = day
     else:
         remedy = meant(rule.other, [str(column) for column in frame.columns])
         raise InputError(f"{where}: dates: of {name!r} name no column and no date {rule.other!r}", remedy=remedy)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 _NINES = (9.0, 99.0, 999.0, 9999.0, 99999.0, 999999.0)
 _ONE = -1.0  # a step down, too: it counts where no other is negative, and there are more than the steps 0, 1, 2
 _REFUSED = (-3.0, -7.0, -8.0, -77.0, -88.0, -818.0)  # of UK Biobank, NHANES and panels: not asked, not answered
-_BELOW = (_ONE, *(-code for code in _NINES), *_REFUSED)
-CODES = (*_BELOW, *_NINES[1:])  # 9 is a count as well
+_TENTHS = (99.9, 99.99, 999.9, 999.99, 9999.9, 9999.99)  # as wide as the field, with its decimals
+_BELOW = (_ONE, *(-code for code in _NINES), *_REFUSED, *(-code for code in _TENTHS))
+_ABOVE = (*_NINES, *_TENTHS)
+CODES = (*_BELOW, *_ABOVE[1:])  # 9 is a count as well
 # Beside 9, 99 and 999, which mean that nothing is known, what registers and surveys write for refused or not asked.
 _BESIDE = {
     9.0: (8.0, 7.0),
@@ -56,11 +58,12 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     known = values[np.isfinite(values)]
     if not len(known) or (known.min() > _BELOW[0] and known.max() < _NINES[0]):
         return {}
-    candidates = [code for code in (*_BELOW, *_NINES) if known.min() <= code <= known.max() and (known == code).any()]
+    candidates = [code for code in (*_BELOW, *_ABOVE) if known.min() <= code <= known.max() and (known == code).any()]
     beside = {
         code: nine for nine, band in _BESIDE.items() if nine in candidates for code in band if (known == code).any()
     }
-    others = known[~np.isin(known, [*candidates, *beside])] if candidates else known
+    codes = np.array([*candidates, *beside], dtype=known.dtype if known.dtype.kind == "f" else np.float64)
+    others = known[~np.isin(known, codes)] if candidates else known
     if not candidates or not len(others) or others.min() == others.max():
         return {}
     largest = max(abs(float(others.min())), abs(float(others.max())))
@@ -124,9 +127,10 @@ def told_codes(
     >>> told_codes(likely_codes(values), values, "age")
     'holds -9 1×, far from all others (47 to 52): if nothing is known there, declare missing: {age: [-9]}'
     """
-    rest = values[np.isfinite(values) & ~np.isin(values, list(codes))]
-    words = listed(f"{code:g} {count}×" for code, count in codes.items())
-    way = f"[{', '.join(f'{code:.0f}' for code in codes)}]"
+    written = np.array(list(codes), dtype=values.dtype if values.dtype.kind == "f" else np.float64)
+    rest = values[np.isfinite(values) & ~np.isin(values, written)]
+    words = listed(f"{code:.10g} {count}×" for code, count in codes.items())
+    way = f"[{', '.join(f'{code:.10g}' for code in codes)}]"
     way = way if column is None else f"{{{quoted(column, bare=True)}: {way}}}"
     far = f"far from all others ({rest.min():g} to {rest.max():g})"
     way = f"declare missing: {way}" if declare else "mend the files"

@@ -29,7 +29,7 @@ def number_of(word: str) -> float | None:
 
 
 def spelling(word: str) -> str | float:
-    """Return what all writings of one word share: its number, or its letters but for case, width and spaces.
+    """Return what all writings of one word share: its number, or its letters but for case, width and what is not seen.
 
     Parameters
     ----------
@@ -42,7 +42,11 @@ def spelling(word: str) -> str | float:
     (True, True, False)
     """
     number = number_of(word)
-    return " ".join(unicodedata.normalize("NFKC", word).casefold().split()) if number is None else number
+    if number is not None:
+        return number
+    if not word.isascii():  # a space of no width, a hyphen where a line may break
+        word = "".join(sign for sign in word if unicodedata.category(sign) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", word).casefold().split())
 
 
 def alike(words: Iterable[str]) -> list[list[str]]:

@@ -27,6 +27,10 @@ _LIKE = re.compile(
     rf"|0[xX][0-9a-fA-F]+|[\"'“”‘’`]{{1,2}}\s*{_NUMBER}\s*[\"'“”‘’`]{{0,2}}"  # "5", '5 as spreadsheets mark text
 )
 _RANGE = re.compile(r"\d[\d.,]*\s*(?:-|–|—|to|bis)\s*\d[\d.,]*%?")
+_PARTS = re.compile(
+    r"\d+\s*(?:['′’]|ft|feet)\s*(?:\d[\d.]*\s*(?:[\"″”]|''|in|inches)?)?"  # 5'10"
+    r"|\d+\s*y(?:(?:ea)?rs?)?\.?,?\s*\d+\s*m(?:o(?:nth)?s?)?\.?"  # 3y 2m
+)
 _FRACTION = re.compile(r"\d+\s*/\s*\d+")
 _CLOCK = re.compile(r"\d{1,2}:[0-5]\d(?::[0-5]\d(?:\.\d+)?)?(?:\s?[AaPp]\.?[Mm]\.?)?")
 
@@ -87,7 +91,7 @@ def is_clock(word: str) -> bool:
 
 
 def is_range(word: str) -> bool:
-    """Return whether a word is a range of numbers, or a share of them, as ``40-49`` and ``3/12``.
+    """Return whether a word is a range of numbers, a share, or one of two units: ``40-49``, ``3/12``, ``3y 2m``.
 
     Parameters
     ----------
@@ -96,7 +100,7 @@ def is_range(word: str) -> bool:
 
     Examples
     --------
-    >>> is_range("40-49"), is_range("3/12"), is_range("-5")
-    (True, True, False)
+    >>> is_range("40-49"), is_range("3/12"), is_range("5'10"), is_range("-5")
+    (True, True, True, False)
     """
-    return _RANGE.fullmatch(word) is not None or _FRACTION.fullmatch(word) is not None
+    return any(form.fullmatch(word) is not None for form in (_RANGE, _FRACTION, _PARTS))

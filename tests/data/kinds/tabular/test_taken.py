@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from mmlego.data import Cohort
+from mmlego.data.kinds.tabular.taken import columns_taken
+from mmlego.data.reading.column_rules import ColumnRules
+from mmlego.data.reading.columns import read_types
+
+WAY = "write dates, and declare dates:, or leave it out of columns:"
 
 MANIFEST = """
 key: id
@@ -51,3 +57,27 @@ def test_the_summary_says_it_in_short(cohort: Cohort) -> None:
     ) in lines
     assert "nothing dropped" in lines
     assert "note: clinical: read as missing: age '> 89' 1×" in lines
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "told"),
+    [
+        ("diagnosis_date", 43000, "43000 is 2017-09-22 in days, as spreadsheets count"),
+        ("Timestamp", 1577836800, "1577836800 is 2020-01-01 in seconds since 1970"),
+        ("birthDate", 1577836800000, "1577836800000 is 2020-01-01 in milliseconds since 1970"),
+        ("platelets", 43000, ""),
+        ("days_to_date", 300, ""),
+        ("updated", 43000, ""),
+    ],
+)
+def test_numbers_that_are_dates_are_doubted(name: str, first: int, told: str) -> None:
+    frame = pd.DataFrame({name: [first + 1.0, first, None]})
+    (taken,) = columns_taken(frame, None, {})
+    assert taken.doubt == (f"may hold dates as numbers ({told}): {WAY}" if told else "")
+
+
+def test_measures_of_two_units_in_a_cell_are_doubted() -> None:
+    feet, years = ["5'10\"", "6'1\"", "5 ft 9 in"], ["3y 2m", "4 years 11 months", "1y1m"]
+    frame = pd.DataFrame({"height": feet * 4, "age": years * 4})
+    found = read_types(frame, ColumnRules(), "t", ["height", "age"])
+    assert [name for name in frame.columns if "ranges or shares" in found.doubts[name]] == ["height", "age"]

@@ -16,6 +16,7 @@ from mmlego.data.cohort.outcomes.regression import columns_of
 from mmlego.data.cohort.outcomes.words import meet, truth, words
 from mmlego.data.reading.ids import whole
 from mmlego.data.reading.joins import select_columns
+from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.data.reading.spellings import alike
 from mmlego.data.reading.telling import FEWEST
 from mmlego.data.reading.words import as_number
@@ -92,6 +93,16 @@ class ClassificationOutcome(Outcome):
             raise InputError(f"outcome: column {self.label!r} holds one class only", got=listed(classes), remedy=remedy)
         values = [None if word is None else meanings[word] for word in given]
         return pd.DataFrame({"label": pd.Categorical(values, categories=classes)}, index=frame.index)
+
+    def doubts(self, frame: pd.DataFrame) -> list[str]:
+        """Return that a class which nobody named is rather a code for what is not known, as 9 beside 0 and 1."""
+        given = [as_number(word, "point") for word in words(frame[self.label]) if word is not None]
+        if self.classes is not None or None in given:
+            return []
+        values = np.array(given, dtype=float)
+        codes = {code: count for code, count in likely_codes(values).items() if code != -1}
+        told = f"{self.label!r} {told_codes(codes, values)}" if codes else ""
+        return [f"{told}; if each is a class, name them under classes:"] if codes else []
 
     def _refuse_alike(self, classes: Sequence[str]) -> None:
         for group in alike(classes):

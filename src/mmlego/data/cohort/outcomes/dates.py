@@ -19,11 +19,12 @@ from mmlego.wording import counted, listed, quoted
 if TYPE_CHECKING:
     import pandas as pd
 
-_CLOCK = r"(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?Z?)?"
+_CLOCK = r"(?:[T :](\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d+)?)?Z?)?"
 _YEAR_FIRST = re.compile(rf"(\d{{4}})[-/.](\d{{1,2}})[-/.](\d{{1,2}}){_CLOCK}")
 _COMPACT = re.compile(rf"((?:18|19|20|21)\d\d)(\d\d)(\d\d){_CLOCK}")
 _YEAR_LAST = re.compile(rf"(\d{{1,2}})[-/.](\d{{1,2}})[-/.](\d{{4}}){_CLOCK}")
-_NAMED = re.compile(rf"(\d{{1,2}})[-. ]+([A-Za-z]{{3,9}})[-., ]+(\d{{4}}){_CLOCK}")
+_NAMED = re.compile(rf"(\d{{1,2}})[-. ]*([A-Za-z]{{3,9}})[-., ]*(\d{{4}}){_CLOCK}")
+_MONTH_FIRST = re.compile(rf"([A-Za-z]{{3,9}})\.? (\d{{1,2}}),? (\d{{4}}){_CLOCK}")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 _LONG = "january february march april may june july august september october november december".split()
 _DAY = 86400
@@ -157,12 +158,12 @@ def _parts(text: str, name: str) -> _Parts:
             return _Parts(int(found[1]), int(found[3]), int(found[2]), _seconds(found.groups()[3:]), sure=True)
     if found := _YEAR_LAST.fullmatch(text):
         return _Parts(int(found[3]), int(found[1]), int(found[2]), _seconds(found.groups()[3:]), sure=False)
-    if found := _NAMED.fullmatch(text):
-        month = found[2].casefold()
+    if found := _NAMED.fullmatch(text) or _MONTH_FIRST.fullmatch(text):
+        day, month = (found[1], found[2]) if found[1].isdecimal() else (found[2], found[1])
         for months in (_MONTHS, _LONG):
-            if month in months:
-                place = months.index(month) + 1
-                return _Parts(int(found[3]), int(found[1]), place, _seconds(found.groups()[3:]), sure=True)
+            if month.casefold() in months:
+                place = months.index(month.casefold()) + 1
+                return _Parts(int(found[3]), int(day), place, _seconds(found.groups()[3:]), sure=True)
     remedy = _MISSING
     if short := forms_of_short(text):
         remedy = f"Say how dates are written, as {short} in the outcome section; years are then none of the future."

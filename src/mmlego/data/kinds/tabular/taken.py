@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mmlego.data.reading.column_rules import Found
+from mmlego.data.reading.date_numbers import told_counted_dates
 from mmlego.data.reading.likely_codes import likely_codes, told_codes
 from mmlego.wording import counted, label, listed
 
@@ -83,6 +84,8 @@ def columns_taken(
         doubt = [doubts[str(name)]] if str(name) in doubts else []
         if word == "number" and (codes := likely_codes(numbers := known.to_numpy(dtype=np.float64))):
             doubt.append(told_codes(codes, numbers, str(name) if by_column else None))
+        if word == "number" and (told := told_counted_dates(str(name), known.to_numpy(dtype=np.float64))):
+            doubt.append(told)
         columns.append(Taken(str(name), word, values, len(column) - len(known), "; ".join(doubt)))
     return [*columns, *(Taken(name, "left out", why, 0) for name, why in left.items())]
 
