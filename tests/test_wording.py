@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mmlego.wording import meant
+from mmlego.wording import by_reason, meant, told_of_patients
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,21 @@ def test_the_nearest_name_is_hinted_at(name: str, known: list[str], hint: str) -
 )
 def test_what_is_far_is_no_hint(name: str, known: list[str]) -> None:
     assert meant(name, known) == f"Known: {', '.join(known)}."
+
+
+def test_files_of_many_patients_that_are_wrong_alike_are_told_once() -> None:
+    lines = [f"ct: patient P{i:02d}: 'P{i:02d}.nii' holds NaN. Mend it." for i in range(30)]
+    odd = ["ct: patient P30: 'P30.nii' is damaged", "ct: no header", "patient a b: 'x' is odd", "patient c: 'y' is odd"]
+    names = ", ".join(f"P{i:02d}" for i in range(12))
+    assert told_of_patients([*lines[:20], odd[0], *lines[20:], *odd[1:]]) == [
+        f"ct: 30 patients ({names} and 18 more), as patient P00: 'P00.nii' holds NaN. Mend it.",
+        *odd[:2],
+        "2 patients (a b, c), as patient a b: 'x' is odd",
+    ]
+
+
+def test_each_reason_is_told_once() -> None:
+    found = {f"P{i}": "unknown character 'U'" for i in range(5)} | {"x": "none: 'C('", "y": "empty", "z": "long"}
+    assert by_reason(found, 3) == (
+        "P0, P1, P2 and 2 more: unknown character 'U'; x: none: 'C('; y: empty and 1 more reason"
+    )

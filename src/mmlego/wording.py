@@ -12,6 +12,8 @@ from typing import Any
 from mmlego.printable import escaped
 
 MOST_COMPARED = 5000  # to compare a name with half a million takes as long as to read them
+_OF_PATIENT = re.compile(r"(.*?: |)patient (.+?): (.*)", re.DOTALL)
+_IN_QUOTES = re.compile(r"'[^']*'")  # the file of the patient
 _SIGNS = re.compile(r"[\W_]+")
 # How like a name another has to be, of 1: of few letters, one more or one other makes a word of its own.
 _NEAR, _NEARER, _SHORT = 0.7, 0.8, 3
@@ -91,6 +93,64 @@ def told_together(lines: Iterable[str], names: Iterable[str]) -> list[str]:
         else:
             found[line] = []
     return [f"{', '.join(of)}: {rest}" if of else rest for rest, of in found.items()]
+
+
+def told_of_patients(lines: Iterable[str]) -> list[str]:
+    """Say once what is wrong with files of several patients, where lines differ in patient and file alone.
+
+    Parameters
+    ----------
+    lines
+        What is said; of a patient ``… patient NAME: …``.
+
+    Examples
+    --------
+    >>> told_of_patients(["ct: patient a: 'a.nii' holds NaN", "ct: patient b: 'b.nii' holds NaN", "rna: no id"])
+    ["ct: 2 patients (a, b), as patient a: 'a.nii' holds NaN", 'rna: no id']
+    """
+    groups: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for line in lines:
+        found = _OF_PATIENT.fullmatch(line)
+        if found is None:
+            groups[(line,)] = [("", line)]
+        else:
+            where, who, what = found.groups()
+            groups.setdefault((where, _IN_QUOTES.sub("", what, count=1)), []).append((who, line))
+    told = []
+    for (where, *_), same in groups.items():
+        line = same[0][1]
+        names = listed((who for who, _ in same), 12)
+        told.append(
+            f"{where}{counted(len(same), 'patient')} ({names}), as {line[len(where) :]}" if len(same) > 1 else line
+        )
+    return told
+
+
+def by_reason(found: Mapping[str, str], few: int) -> str:
+    """Say why something cannot be used, each reason once, with whom it concerns.
+
+    Parameters
+    ----------
+    found
+        By patient the reason, with what is his own after a colon and in quotes.
+    few
+        How many patients, and how many reasons, are named.
+
+    Examples
+    --------
+    >>> by_reason({"a": "no SMILES: 'C('", "b": "no SMILES: 'C)'", "c": "it is empty"}, 3)
+    "a, b: no SMILES, as 'C('; c: it is empty"
+    """
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for who, why in found.items():
+        reason, _, own = why.partition(": '")
+        groups.setdefault(reason, []).append((who, f"'{own}" if own else ""))
+    told = []
+    for reason, same in groups.items():
+        own = same[0][1]
+        example = f"{', as' if len(same) > 1 else ':'} {own}" if own else ""
+        told.append(f"{listed((who for who, _ in same), few)}: {reason}{example}")
+    return "; ".join(told[:few]) + (f" and {counted(len(told) - few, 'more reason')}" if len(told) > few else "")
 
 
 def meant(name: str, known: Sequence[str]) -> str:

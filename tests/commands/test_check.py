@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from mmlego.data import Cohort
-from mmlego.errors import InputError
+from mmlego.data import Cohort, Report
+from mmlego.errors import InputError, fault
 from tests.terminal import done, mmlego
 
 N = 40
@@ -147,8 +147,7 @@ def test_all_that_is_wrong_with_every_table_and_the_outcome_is_told_at_once(tmp_
         "clinical: 1 column tells patients apart (name: 30 values in 30 patients, as 'name 0')",
         "rna: no column matches 'BRCA1'.",
         "rna: 1 cell that are no numbers (MYC: 'bad' 1×)",
-        "notes: patient P01: text 'P01.txt' is empty",
-        "notes: patient P02: text 'P02.txt' is empty",
+        "notes: 2 patients (P01, P02), as patient P01: text 'P01.txt' is empty",
         "dna: 1 patient whose text cannot be used (P01:",
         "vitals: no variable matches 'Tepm'.",
         "vitals: exclude: no variable matches 'Puls'.",
@@ -174,14 +173,21 @@ def test_the_first_fault_alone_is_raised_where_a_cohort_is_read(tmp_path: Path) 
     ]  # fmt: skip
 
 
-def test_very_many_faults_of_one_modality_are_counted(tmp_path: Path) -> None:
+def test_what_is_wrong_alike_of_very_many_patients_is_told_once(tmp_path: Path) -> None:
     manifest = cohort(tmp_path)
     for one in IDS:
         (tmp_path / f"{one}.txt").write_text("")
     manifest["modalities"]["notes"] = {"kind": "text", "pattern": "{key}.txt"}
-    found = [line for line in wrong(write(tmp_path, manifest)) if line.startswith("notes: ")]
-    assert len(found) == 31
-    assert found[-1].startswith("notes: 10 things more, as notes: patient 039: text '039.txt' is empty")
+    (found,) = [line for line in wrong(write(tmp_path, manifest)) if line.startswith("notes: ") and "empty" in line]
+    assert found.startswith("notes: 40 patients (000, 001, 002, ")
+    assert " 011 and 28 more), as patient 000: text '000.txt' is empty" in found
+
+
+def test_very_many_faults_of_one_modality_are_counted() -> None:
+    report = Report()
+    report.attempt(lambda: [fault(InputError(f"notes: fault {i}")) for i in range(40)], "notes")
+    assert len(report.wrong) == 31
+    assert report.wrong[-1] == "notes: 10 things more, as notes: fault 39"
 
 
 @pytest.mark.parametrize("what", ["event", "time"])

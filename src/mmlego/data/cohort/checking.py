@@ -39,7 +39,7 @@ from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.splits.foreign import NamedParts, read_parts
 from mmlego.data.splits.rules import SplitRule, doubts_of_groups, read_groups
 from mmlego.errors import InputError, LegoError, LegoWarning
-from mmlego.wording import counted, listed
+from mmlego.wording import counted, listed, told_of_patients
 
 T = TypeVar("T")
 MOST_COLUMNS = 60  # that are told one by one
@@ -250,12 +250,14 @@ def _look_through(cohort: Cohort, report: Report) -> Mapping[str, Collection[str
     """Note which files cannot be used though their headers can be read; return by modality whose they are."""
     found, notes = unfit_files(cohort)
     for modality, wrong in found.items():
-        for patient, why in list(wrong.items())[:MOST_COLUMNS]:
-            remedy = "Mend the file, or declare on_error: skip to go on without it."
-            report.note(report.wrong, str(InputError(f"{modality}: patient {patient}: {why}", remedy=remedy)))
-        if len(wrong) > MOST_COLUMNS:
-            more = len(wrong) - MOST_COLUMNS
-            report.note(report.wrong, f"{modality}: {counted(more, 'more patient')} whose files cannot be used")
+        remedy = "Mend the file, or declare on_error: skip to go on without it."
+        each = (str(InputError(f"{modality}: patient {who}: {why}", remedy=remedy)) for who, why in wrong.items())
+        lines = told_of_patients(each)
+        for line in lines[:MOST_COLUMNS]:
+            report.note(report.wrong, line)
+        if len(lines) > MOST_COLUMNS:
+            more = len(lines) - MOST_COLUMNS
+            report.note(report.wrong, f"{modality}: {counted(more, 'more thing')} why files cannot be used")
     for note in notes:
         report.note(report.doubtful, note)
     return found

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mmlego.data.kinds.file_sources import FileSource, Seen
+from mmlego.data.kinds.file_sources import FileSource
+from mmlego.data.kinds.seen import Seen
 from mmlego.data.reading.progress import shown
 from mmlego.errors import LegoError
 from mmlego.wording import counted

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from mmlego.data.cohort.cohort import Cohort
 from mmlego.errors import LegoError, noting
-from mmlego.wording import counted
+from mmlego.wording import counted, told_of_patients
 
 T = TypeVar("T")
 MOST_FAULTS = 30  # of one modality that are told one by one
@@ -67,11 +67,12 @@ class Report:
             except Exception:
                 if not found:  # else it follows from what is noted, after which nothing need hold
                     raise
-        for one in found[:MOST_FAULTS]:
-            self.note(self.wrong, str(one), where)
-        if len(found) > MOST_FAULTS:
-            more = counted(len(found) - MOST_FAULTS, "thing")
-            self.note(self.wrong, f"{where}: {more} more, as {found[-1]}")
+        lines = told_of_patients(map(str, found))
+        for line in lines[:MOST_FAULTS]:
+            self.note(self.wrong, line, where)
+        if len(lines) > MOST_FAULTS:
+            more = counted(len(lines) - MOST_FAULTS, "thing")
+            self.note(self.wrong, f"{where}: {more} more, as {lines[-1]}")
         return made
 
     def note(self, to: list[str], text: str, where: str = "") -> None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeAlias
 
 from pydantic import model_validator
 
 from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.seen import Seen
 from mmlego.data.kinds.source import Source
 from mmlego.data.reading.ids import Formed
 from mmlego.data.reading.joins import by_patient
@@ -28,39 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 OnError: TypeAlias = Literal["raise", "skip"]
-
-
-class Seen(NamedTuple):
-    """What was seen of files that were read to their end.
-
-    Parameters
-    ----------
-    blank
-        How many of their slices or patches are of one value throughout.
-    total
-        How many there are.
-    low, high
-        The lowest and highest value, where it is looked at.
-    labels
-        Whether all are a few small whole numbers, as of a mask.
-
-    Examples
-    --------
-    >>> Seen(1, 3, 0, 9) + Seen(0, 2, -5, 7)
-    Seen(blank=1, total=5, low=-5, high=9, labels=False)
-    """
-
-    blank: int = 0
-    total: int = 0
-    low: float = math.inf
-    high: float = -math.inf
-    labels: bool = False
-
-    def __add__(self, other: tuple[Any, ...]) -> Seen:
-        one = Seen(*other)
-        labels = self.labels and one.labels
-        low, high = min(self.low, one.low), max(self.high, one.high)
-        return Seen(self.blank + one.blank, self.total + one.total, low, high, labels)
 
 
 class FileSource(Source):

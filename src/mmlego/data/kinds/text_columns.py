@@ -16,7 +16,7 @@ from mmlego.data.reading.joins import by_patient, one_row_each, refuse_taken
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Dropped, Noted
 from mmlego.errors import InputError, fault, named
-from mmlego.wording import counted, listed, meant
+from mmlego.wording import by_reason, counted, listed, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +159,7 @@ def _usable(texts: pd.DataFrame, modality: str, rules: TextRules) -> tuple[pd.Da
     wrong = {patient: why for patient, text in texts.iloc[:, 0].items() if (why := rules.complaint(str(text)))}
     if not wrong:
         return texts, []
-    first = listed((f"{patient}: {why}" for patient, why in wrong.items()), named(3))
+    first = by_reason({str(patient): why for patient, why in wrong.items()}, named(3))
     if rules.on_error == "raise" or len(wrong) == len(texts):
         what = f"{modality}: {counted(len(wrong), 'patient')} whose text cannot be used ({first})"
         fault(InputError(what, remedy="Mend them, or declare on_error: skip to go on without them."))

@@ -140,12 +140,12 @@ def test_one_molecule_under_two_names(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["graph", "fingerprint"])
 def test_molecules_that_are_none(kind: str, tmp_path: Path) -> None:
     rows = DRUGS | {"x": "C1CC", "y": "C(C)(C)(C)(C)C", "z": ""}
-    with pytest.raises(InputError, match=r"drug: 2 patients .*x: no valid SMILES: 'C1CC', y: .*on_error: skip"):
+    with pytest.raises(InputError, match=r"drug: 2 patients .*\(x, y: no valid SMILES, as 'C1CC'\).*on_error: skip"):
         drugs(tmp_path, kind, rows=rows)
     cohort = drugs(tmp_path, kind, ", on_error: skip", rows=rows)
     assert cohort.patients == tuple(DRUGS)
     notes = [str(note) for note in cohort.dropped]
-    assert any("drug: 2 patients whose text cannot be used (x: no valid SMILES" in note for note in notes)
+    assert any("drug: 2 patients whose text cannot be used (x, y: no valid SMILES, as " in note for note in notes)
     assert "drug: 1 patient without any text (z)" in notes
     with pytest.raises(InputError, match="2 patients whose text cannot be used"):
         drugs(tmp_path, kind, ", on_error: skip", rows={"x": "C1CC", "y": "nonsense"})

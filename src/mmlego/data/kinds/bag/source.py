@@ -13,8 +13,9 @@ from mmlego.data.kinds.bag.bag import COLUMN, SAMPLE, Bag, made_in
 from mmlego.data.kinds.bag.files import BagFile, blank_rows
 from mmlego.data.kinds.bag.kept import KeptPatches, Mask, counting, left_out
 from mmlego.data.kinds.bag.preprocess import BagPreprocessor
-from mmlego.data.kinds.file_sources import FileSource, Seen, files_of
+from mmlego.data.kinds.file_sources import FileSource, files_of
 from mmlego.data.kinds.folder import Folder
+from mmlego.data.kinds.seen import Seen
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed

@@ -25,7 +25,7 @@ from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
-from mmlego.wording import counted, listed, meant
+from mmlego.wording import by_reason, counted, meant
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -183,7 +183,7 @@ class GraphSource(ColumnKeys, FileSource):
                 both_ways = both_ways or isinstance(error, BothWaysError)
         if not wrong:
             return self._framed(graphs, modality, notes)
-        first = listed((f"{patient}: {why}" for patient, why in wrong.items()), 3)
+        first = by_reason(wrong, 3)
         text = f"{counted(len(wrong), 'patient')} whose graph cannot be used ({first})"
         if self.on_error == "raise" or not graphs:
             way = "Declare directed: true, if each row leads one way; else mend" if both_ways else "Mend"

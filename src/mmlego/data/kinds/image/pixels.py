@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.file_sources import Seen
+from mmlego.data.kinds.seen import Seen
 from mmlego.wording import counted, listed
 
 MOST_LABELS, LARGEST_LABEL = 10, 255

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mmlego.data.kinds.file_sources import Seen
 from mmlego.data.kinds.image.dicom_pixels import dicom_frames
 from mmlego.data.kinds.image.image_file import EXTRA, ImageFile, check_finite, reading
 from mmlego.data.kinds.image.padding import without_padding
 from mmlego.data.kinds.image.pictures import FORMATS
 from mmlego.data.kinds.image.pixels import seen_of
 from mmlego.data.kinds.image.stacks import Grid, grid_of
+from mmlego.data.kinds.seen import Seen
 from mmlego.extras import import_extra
 
 Colour = Literal["grey", "rgb"]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from mmlego.data.kinds.file_sources import FileSource, Seen, files_of
+from mmlego.data.kinds.file_sources import FileSource, files_of
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.drafting import draft_image, draft_volume
@@ -25,6 +25,7 @@ from mmlego.data.kinds.image.plan import Augment, ImagePlan
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
+from mmlego.data.kinds.seen import Seen
 from mmlego.data.reading.places import LINKS
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.errors import InputError, within

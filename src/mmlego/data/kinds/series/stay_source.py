@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -18,16 +16,16 @@ from mmlego.data.kinds.series.choices import check_patterns, choose, fits
 from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit, doubt_of_unit
 from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
-from mmlego.data.kinds.series.physionet import DESCRIPTORS, HEADER, VARIABLES, StayReader
+from mmlego.data.kinds.series.physionet import DESCRIPTORS, VARIABLES, StayReader
+from mmlego.data.kinds.series.stay_files import digest_of, hashed, is_bundle, refuse_wide
 from mmlego.data.kinds.series.stays import OnError, StayRule, Stays
 from mmlego.data.kinds.series.values import DOUBTED, NOTED, TOLD, CellRules, of_one_code
-from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideColumns, WideFiles, meant_time, separator_of
+from mmlego.data.kinds.series.wide_columns import WideColumns
+from mmlego.data.kinds.series.wide_tables import OUTCOMES, WideFiles
 from mmlego.data.kinds.series.windows import Window, check_window, within
 from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Texts
-from mmlego.data.reading.bundles import ARCHIVES, Bundle, files_below
-from mmlego.data.reading.dialect import SEPARATORS
-from mmlego.data.reading.files import PACKED
+from mmlego.data.reading.bundles import Bundle, files_below
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
@@ -166,7 +164,7 @@ class StaySource(Source):
             written = None if self.index is None else self.index.format
             doubts = doubt_of_unit(self.time, self.unit) if index is None else []
             clock = Clock(self.time, self.unit, index, partial(folder.ids, where=modality), written)
-            read = self._wide_files if layout == "wide" and _is_bundle(path) else self._table
+            read = self._wide_files if layout == "wide" and is_bundle(path) else self._table
             found = read(path, folder, cache, clock)
         # The ids of all stays at once; a patient with several keeps each of them.
         form = dict(zip(whose := list(dict.fromkeys(found.patients)), folder.ids(whose, modality), strict=True))
@@ -192,7 +190,7 @@ class StaySource(Source):
         """Return the layout of the files, as it is declared, or else as a folder or a table usually has it."""
         if self.layout is not None:
             return self.layout
-        return "physionet" if _is_bundle(folder.file(self.file or "", folders=True)) else "long"
+        return "physionet" if is_bundle(folder.file(self.file or "", folders=True)) else "long"
 
     def chosen(
         self, found: Stays, layout: Layout, modality: str, *, lenient: bool = False
@@ -263,7 +261,7 @@ class StaySource(Source):
 
         def read() -> Stays:
             files = bundle.files()
-            _refuse_wide(files, path.name)
+            refuse_wide(files, path.name)
             return reader.read_all(shown(files, what))
 
         return through_cache(cache, bundle.digest, how, read)
@@ -276,7 +274,7 @@ class StaySource(Source):
         # Where ids have another form, no name of a file holds one as it is in the end.
         key, patients = self.patient or folder.key, folder.patients if folder.form is None else None
         whose = None if "{" not in pattern or patients is None else sorted(patients)  # whose a file is hangs on it
-        how = self._how("wide files", clock, folder) | {"key": key, "pattern": pattern, "patients": _hashed(whose)}
+        how = self._how("wide files", clock, folder) | {"key": key, "pattern": pattern, "patients": hashed(whose)}
         how["form"] = None if clock.index is None else str(folder.form)
         how |= {"everybody": True} if folder.everybody else {}
         reader = WideFiles(
@@ -300,7 +298,7 @@ class StaySource(Source):
             "stay": self.stay,
         }
         how["form"] = None if clock.index is None else str(folder.form)
-        digest = _digest([path])
+        digest = digest_of([path])
 
         def read() -> Stays:
             table = TableFile(path, patient)
@@ -313,7 +311,7 @@ class StaySource(Source):
             said = [*(f"{NOTED}{path.name}: {note}" for note in table.notes)]
             said += [f"{DOUBTED}{path.name}: {doubt}" for doubt in table.doubts]
             found = replace(found, skipped=(*found.skipped, *said))
-            if _digest([path]) != digest:  # what was hashed is not what was read
+            if digest_of([path]) != digest:  # what was hashed is not what was read
                 raise InputError(f"file {path.name!r} changed while it was read", remedy="Try again.")
             return found
 
@@ -328,12 +326,12 @@ class StaySource(Source):
         patient = self.patient or SUBJECT
         patients = None if folder.everybody else folder.patients
         whose = None if patients is None else sorted(patients)
-        how = self._how("meds", Clock("time", index=index), folder) | {"patient": patient, "patients": _hashed(whose)}
+        how = self._how("meds", Clock("time", index=index), folder) | {"patient": patient, "patients": hashed(whose)}
         how["form"] = str(folder.form)
         form = partial(folder.ids, where=modality)
         reader = MedsShards(patient, index, patients, form, self._rules(folder), self.on_error)
         what = f"Reading {path.name}"
-        return through_cache(cache, _digest(files), how, lambda: reader.read_all(list(shown(files, what)), path.name))
+        return through_cache(cache, digest_of(files), how, lambda: reader.read_all(list(shown(files, what)), path.name))
 
     def _rules(self, folder: Folder) -> CellRules:
         """Return what words in place of numbers mean; only cells of variables that are looked at need be readable."""
@@ -356,7 +354,7 @@ class StaySource(Source):
             "layout": layout,
             "reading": READING,
             "columns": [self.time, self.variable, self.value, self.unit],
-            "index": _hashed(dates),
+            "index": hashed(dates),
             "rules": [rules.missing, rules.codes, rules.wanted, rules.exclude, rules.decimal],
             "on_error": self.on_error,
         }
@@ -375,44 +373,3 @@ class StaySource(Source):
         )
         name = FOLDER if self.cache is True else self.cache
         raise InputError(f"cache {name!r} leaves the manifest's folder", remedy=remedy)
-
-
-def _is_bundle(path: Path) -> bool:
-    """Return whether a path holds a text file a stay, rather than one table, which may be packed too."""
-    name = path.name.lower()
-    tables = tuple(f"{kind}{packed}" for kind in SEPARATORS for packed in PACKED)
-    return path.is_dir() or (name.endswith(ARCHIVES) and not name.endswith(tables))
-
-
-def _refuse_wide(files: Sequence[tuple[str, bytes]], where: str) -> None:
-    """Refuse files that all are wide tables, rather than each as damaged."""
-    headers = []
-    for name, content in files[:3]:
-        first = content.partition(b"\n")[0].decode("utf-8-sig", errors="replace").strip()
-        cells = [cell.strip() for cell in first.split(separator_of(name, first))]
-        if cells == HEADER or "\ufffd" in first:
-            return
-        headers.append(cells)
-    if headers and len(headers[0]) > len(HEADER) - 1:
-        raise InputError(
-            f"the files in {where!r} are no stays of the PhysioNet layout, {','.join(HEADER)}",
-            expected="files of that layout, unless another is declared",
-            got=f"columns {listed(headers[0])}",
-            remedy=f"With a column a variable and a row an hour, declare layout: wide. {meant_time(headers[0])}",
-        )
-
-
-def _hashed(values: object) -> str | None:
-    return None if values is None else hashlib.sha256(json.dumps(values).encode()).hexdigest()
-
-
-def _digest(files: Sequence[Path]) -> str:
-    """Return a hash of the content of files."""
-    hashed = hashlib.sha256()
-    for path in files:
-        try:
-            with path.open("rb") as file:
-                hashed.update(hashlib.file_digest(file, "sha256").digest())
-        except OSError as error:
-            raise InputError(f"cannot read {path.name!r} ({error.strerror})") from error
-    return hashed.hexdigest()
