@@ -142,3 +142,11 @@ def test_ranges_of_which_a_spreadsheet_made_dates_are_doubted() -> None:
     frame = pd.DataFrame({"g": ["10-14", "15-19", "5-Sep", "10-14"] * 4}, index=[f"p{i}" for i in range(16)])
     found = read_types(frame, ColumnRules(), "t", ["g"])
     assert any("g has dates among words ('5-Sep'), each taken as a category" in str(note) for note in found.notes)
+
+
+def test_names_of_trials_with_a_year_are_categories() -> None:
+    words = ["12 ALL 2010", "12 ALL 2012", "1 AML 2004", "3 cycles 2019"]
+    frame = pd.DataFrame({"trial": words * 4}, index=[f"p{i}" for i in range(16)])
+    found = read_types(frame, ColumnRules(), "t", ["trial"])
+    assert found.frame["trial"].tolist() == words * 4
+    assert not found.doubts

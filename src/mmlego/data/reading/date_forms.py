@@ -7,9 +7,14 @@ import re
 
 _NAMES = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec"
 _NAME = rf"(?:{_NAMES})[a-z]{{0,6}}"
+# How months begin in English, German, French, Spanish, Portuguese, Italian and Dutch: 12 ALL 2010 is a trial.
+_ANY = (
+    "jan|ene|gen|f[eé][bv]|mar|mär|mrz|mrt|maart|a[pbv]r|ma[iyg]|mei|ju[nil]|giu|lug|aug|ago|ao[uû]|se[pt]|o[ck]t|out|"
+    "ott|nov|d[eé][cz]|dic"
+)
 DATE = re.compile(
-    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}[- ][A-Za-z]{3}[- ]\d{4}"
-    r"|\d{1,2}(?:st|nd|rd|th)?[-. ]{0,2}[^\W\d_]{3,10}\.?[-, ]{0,2}(?:18|19|20|21)\d\d"  # 31JAN2020, 1. Januar 2020
+    r"(?:\d{4}([-/.])\d{1,2}\1\d{1,2}|\d{1,2}([-/.])\d{1,2}\2\d{4}|\d{1,2}-[A-Za-z]{3}-\d{4}"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?[-. ]{{0,2}}(?:{_ANY})[^\W\d_]{{0,7}}\.?[-, ]{{0,2}}(?:18|19|20|21)\d\d"  # 31JAN2020
     rf"|{_NAME}\.? \d{{1,2}}(?:st|nd|rd|th)?,? (?:18|19|20|21)\d\d)(?:[ T:]\d.*)?",  # January 31, 2020
     re.IGNORECASE,
 )
@@ -51,8 +56,10 @@ def is_date(text: str) -> bool:
     --------
     >>> is_date("2020-01-31"), is_date("31.1.20"), is_date("1-2"), is_date("2020-01"), is_date("2020-Q1")
     (True, True, False, True, True)
-    >>> is_date("31JAN2020"), is_date("31-JAN-20"), is_date("January 31, 2020"), is_date("3 cycles")
-    (True, True, True, False)
+    >>> is_date("31JAN2020"), is_date("31-JAN-20"), is_date("January 31, 2020"), is_date("1. März 2020")
+    (True, True, True, True)
+    >>> is_date("3 cycles"), is_date("12 ALL 2010"), is_date("AML 2019")
+    (False, False, False)
     """
     word = text.strip()
     forms = (DATE, SHORT, _SHORT_NAMED)
