@@ -128,6 +128,22 @@ def test_a_model_is_told_by_itself(finished: Path, site: Path, tmp_path: Path) -
     assert "From rna, rna predicts" in check(tmp_path / "rna.html").text
 
 
+def test_a_merge_that_was_sent_there_is_not_told_as_the_run_s(reported: Path, run: Path, tmp_path: Path) -> None:
+    for place in (run / "merge", run / "fuse"):
+        shutil.rmtree(place)
+    sent = [Path(shutil.copytree(run / "blocks" / "rna", tmp_path / place / "rna")) for place in "ab"]
+    done("merge", *sent, "-o", tmp_path / "merge")
+    shutil.copytree(tmp_path / "merge", run / "merge")
+    done("report", run, "-o", tmp_path / "run.html", "--features", 0)
+    text = check(tmp_path / "run.html").text
+    assert re.search(r"From rna, LegoMerge predicts .*; it was made elsewhere, at least in part, and tried on ", text)
+    assert "; nobody knows whether these had a part in it." in text
+    assert "no other model, no choice and no early stopping has seen them. Of LegoMerge nobody knows that: " in text
+    row = re.compile(r"logit ensemble 12 8 [\d.]+ \([^)]*\)")  # of the blocks, whatever the merge is made of
+    assert len(row.findall(text)) == 1
+    assert row.findall(text) == row.findall(check(reported).text)
+
+
 def test_performance_is_on_patients_held_out_alone(finished: Path, site: Path, tmp_path: Path) -> None:
     elsewhere = Path(shutil.copytree(finished / "merge", tmp_path / "merge"))
     said = refused("report", elsewhere, "-d", site / "cohort.yaml", "-o", tmp_path / "a.html")

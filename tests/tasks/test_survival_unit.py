@@ -86,6 +86,16 @@ def test_declared_times_that_would_be_right_in_another_unit_are_refused_with_the
         assert np.median(times_for(task, times, said, sure=True)) != pytest.approx(30.5)
 
 
+@pytest.mark.parametrize("middle", [1.5, 48.0, 110.0])
+def test_a_median_between_the_cuts_is_of_their_unit_however_far_apart_these_are(middle: float) -> None:
+    task = Survival([1, 12, 60, 120], unit="months")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert times_for(task, np.full(20, middle), "months").tolist() == [middle] * 20
+    with pytest.raises(MismatchError, match="as if they were in days"):
+        times_for(task, np.full(20, 900.0), "months")
+
+
 def test_declared_times_that_are_far_off_in_all_units_are_told_and_impossible_ones_refused() -> None:
     with pytest.warns(LegoWarning, match=r"far longer than those of the model, which has a median of 1000 days in"):
         times_for(Survival.from_data(np.ones(60), MONTHS / MONTHS.mean() * 1000, unit="days"), MONTHS * 400, "days")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -157,8 +158,9 @@ def test_features_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.Monkey
         trained(block, data)
         return len([size for size in encoder.seen if size == 1])
 
-    files = tmp_path / "features"
+    files = tmp_path / "private" / "features"
     assert encoded() == PATIENTS
+    assert files.parent.stat().st_mode & 0o777 == 0o700  # they tell of patients
     assert len(list(files.iterdir())) == PATIENTS
     first = trained(*counting()[::2])
     assert encoded() == 0
@@ -189,6 +191,17 @@ def test_an_interrupted_fit_goes_on_with_its_features_and_a_finished_one_has_non
     assert 1 not in encoder.seen
     assert not (out / FEATURES).exists()
     assert all(torch.equal(after[name], value) for name, value in trained(*counting()[::2]).items())
+
+
+def test_settings_that_are_arrays_tell_encoders_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MMLEGO_CACHE", str(tmp_path))
+    made = []
+    for middle in (0.0, 1e-9, 0.0):
+        block, encoder, data = counting()
+        encoder.middle = np.full(64, middle)  # type: ignore[assignment]
+        trained(block, data)
+        made.append(encoder.seen.count(1))
+    assert made == [PATIENTS, PATIENTS, 0]
 
 
 class Turned:

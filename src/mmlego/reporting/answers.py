@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mmlego.bench.results import ENSEMBLE
-from mmlego.bench.score import ensemble_logits
 from mmlego.brick import Brick
 from mmlego.data import Cohort
 from mmlego.errors import LegoWarning
@@ -125,11 +124,9 @@ def hear(subject: Subject) -> Heard | None:
         if having(cohort, model.modalities, subject.held_out):
             found[label] = ask(label, model, cohort, subject.held_out)
     blocks = {label: model for label, model in subject.models.items() if isinstance(model, Brick)}
-    if len(blocks) > 1 and MERGE in found:
-        data = data_of(subject.models[MERGE], cohort, subject.held_out)
-        logits = ensemble_logits(blocks, data).double()
-        merged = found[MERGE]
-        found[ENSEMBLE] = replace(merged, label=ENSEMBLE, logits=logits)
+    asked = [found[label] for label in blocks if label in found]
+    if len(blocks) > 1 and MERGE in found and asked:
+        found[ENSEMBLE] = ensemble_of(asked)
     names = tuple(name for name in cohort.modalities)
     have = [set(cohort.frames[name].index) for name in names]
     present = np.array([[patient in who for who in have] for patient in subject.held_out], dtype=bool)
@@ -137,6 +134,29 @@ def hear(subject: Subject) -> Heard | None:
     reference = reference_of(cohort, task, subject.who.get("train", ()))
     order = {label: found[label] for label in [*blocks, ENSEMBLE, *subject.models] if label in found}
     return Heard(order, present.reshape(len(subject.held_out), len(names)), names, subject.held_out, reference)
+
+
+def ensemble_of(answers: Sequence[Answers]) -> Answers:
+    """Return the mean of the logits of those blocks that answered for a patient: what one would do without merging.
+
+    Each block has read its own features: a merge that lies beside them may be of others, with features of their own.
+
+    Parameters
+    ----------
+    answers
+        Of blocks of one task.
+    """
+    patients = list(dict.fromkeys(patient for one in answers for patient in one.patients))
+    place = {patient: row for row, patient in enumerate(patients)}
+    outputs, target = answers[0].logits.shape[1], answers[0].target
+    total, count = torch.zeros(len(place), outputs, dtype=torch.float64), torch.zeros(len(place), 1)
+    known = target.new_zeros(len(place), *target.shape[1:])
+    for one in answers:
+        rows = torch.tensor([place[patient] for patient in one.patients], dtype=torch.int64)
+        total[rows] += one.logits
+        count[rows] += 1
+        known[rows] = one.target
+    return replace(answers[0], label=ENSEMBLE, patients=tuple(patients), logits=total / count, target=known)
 
 
 def of_fitting(subject: Subject, label: str) -> Answers | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmlego.bench.results import ENSEMBLE
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_intervals
 from mmlego.reporting.measures import Measure, measures_of, primary, score_of
@@ -11,7 +12,7 @@ from mmlego.reporting.numbers import with_interval
 from mmlego.reporting.outcomes import FEW, cell_of, column_of, happened, rarest
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.resampling import Estimate, estimate, resamples
-from mmlego.reporting.subject import Subject
+from mmlego.reporting.subject import FUSE, MERGE, Subject
 from mmlego.wording import counted, listed
 
 HOW = (
@@ -70,6 +71,12 @@ NOBODY = (
 )
 
 
+MAYBE = (
+    "Of {models} nobody knows that: what lies there was made elsewhere, at least in part, and if these patients had a "
+    "part in it, scores look better than they are."
+)
+
+
 def _whom(subject: Subject, heard: Heard) -> str:
     task = subject.models[subject.main or ""].task
     whole = next(iter(heard.answers.values())).task
@@ -80,7 +87,11 @@ def _whom(subject: Subject, heard: Heard) -> str:
         return f"{who}. That no model was trained on any of them is the word of who made this page: no run says so."
     few = rarest(task, answers.target)
     more = f" These are few: {few} carry the scores, and intervals are wide." if few < 5 * FEW else ""
-    told = f"{who}; no model, no choice and no early stopping has seen them. "
+    mean = [ENSEMBLE] if any(label not in (MERGE, FUSE) for label in subject.unsure) else []
+    some = [label for label in heard.answers if label in (*subject.unsure, *mean)]
+    told = f"{who}; no {'other ' if some else ''}model, no choice and no early stopping has seen them. "
+    if some:
+        told += f"{MAYBE.format(models=listed(some, 8))} "
     return f"{told}Each model is scored on those of them who have a modality of it.{more}"
 
 

@@ -15,9 +15,11 @@ from mmlego.data import Cohort
 from mmlego.data.cohort.manifest_files import Wanted
 from mmlego.errors import InputError
 from mmlego.job.begin import read_split
+from mmlego.job.memory import NO, trained_on
 from mmlego.job.predicting import completed, wanted_of
 from mmlego.job.trained_on import known_manifest
-from mmlego.run_folder import RunFolder, runs_of
+from mmlego.kept_answers import origins_of
+from mmlego.run_folder import RunFolder, makers_of, runs_of
 from mmlego.tasks import Task
 from mmlego.training.evaluate import Model
 
@@ -52,6 +54,8 @@ class Subject:
         What an experiment measured.
     by_word
         Whether it is by the word of the user alone that nobody trained on ``held_out``.
+    unsure
+        The models of which the run that they lie in cannot tell whether they were trained on some of ``held_out``.
     """
 
     models: Mapping[str, Model]
@@ -63,6 +67,7 @@ class Subject:
     folders: tuple[Path, ...] = ()
     bench: Results | None = None
     by_word: bool = False
+    unsure: tuple[str, ...] = ()
 
     @property
     def main(self) -> str | None:
@@ -135,7 +140,11 @@ def open_subject(
     configs = {label: read_config(place) for label, place in places.items()}
     who, held_out = _parts(cohort, run, source, part)
     results = None if bench is None else read_results(bench)
-    return Subject(models, configs, cohort, who, held_out, manifest, given, results, by_word=part == "all")
+    told = (
+        [] if part == "all" else [label for label in models if _unsure(models[label], places[label], cohort, held_out)]
+    )
+    by_word = part == "all"
+    return Subject(models, configs, cohort, who, held_out, manifest, given, results, by_word, tuple(told))
 
 
 def _of_bench(
@@ -175,6 +184,13 @@ def _label(place: Path) -> str:
     if kind == "block":
         return str(config["blocks"][0]["modality"])
     return {"merge": MERGE, "fuse": FUSE}.get(kind, kind)
+
+
+def _unsure(model: Model, place: Path, cohort: Cohort, held_out: Sequence[str]) -> bool:
+    """Return whether some of those held out may have had a part in making a model, as one that was sent here."""
+    origins = {block: run for block, (run, _) in origins_of(place).items()}
+    known = trained_on(model, makers_of([place]), cohort, origins=origins, out_of_fold=True)
+    return any(known[patient] != NO for patient in held_out)
 
 
 def _manifest(

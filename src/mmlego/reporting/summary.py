@@ -63,18 +63,24 @@ def _what(subject: Subject, heard: Heard | None) -> str:
         return ""
     model = subject.models[subject.main]
     told = f"From {listed(by_modality(model.modalities), 8)}, {subject.main} predicts {predicted(subject)}"
-    if subject.fitting:
+    unsure = subject.main in subject.unsure
+    if unsure:
+        told += "; it was made elsewhere, at least in part"
+    elif subject.fitting:
         told += f"; it was made from {counted(len(subject.fitting), 'patient')} of {cohort.name}"
     if heard is None or subject.main not in heard.answers:
         return told + "."
     answers = heard.answers[subject.main]
     happening = had(answers.task, answers.target, answers.column)
     told += (
-        f" and tried on {counted(len(answers), 'other')}"
+        f", and tried on {counted(len(answers), 'patient')}"
+        if unsure
+        else f" and tried on {counted(len(answers), 'other')}"
         if subject.fitting
         else f"; it was tried on {counted(len(answers), 'patient')} of {cohort.name}"
     )
-    return told + (f", {happening}." if happening else ".")
+    ending = "; nobody knows whether these had a part in it." if unsure else "."
+    return told + (f", {happening}" if happening else "") + ending
 
 
 def _how_well(subject: Subject, heard: Heard) -> str:

@@ -102,7 +102,7 @@ def _check_scale(task: Survival | CompetingRisks, times: np.ndarray, declared: s
     typical = float(np.sqrt(low * high))
     where = "longer" if middle > typical else "shorter"
     meant = None if declared is None or sure else _meant(middle, low, high, declared)
-    if meant is not None and not typical / FAR <= middle <= typical * FAR:
+    if meant is not None and not min(low, typical / FAR) <= middle <= max(high, typical * FAR):
         raise MismatchError(
             f"the times of the cohort are of another scale than those of the model, far {where}",
             expected=f"times in {declared}, as unit: of the outcome section says; the model has {usual}",

@@ -26,7 +26,7 @@ from mmlego.data.memory.graphs import GraphColumn
 from mmlego.data.reading.progress import shown
 from mmlego.encoding import check_features
 from mmlego.errors import LegoWarning
-from mmlego.files import write_atomically
+from mmlego.files import PRIVATE, write_atomically
 from mmlego.fingerprint import hash_tensors
 from mmlego.fuse import LegoFuse
 from mmlego.nn.modes import modes_kept
@@ -36,7 +36,6 @@ from mmlego.version import __version__
 
 SHARE = 4  # features may take one in so many bytes of the memory
 _TENSORS = ("_parameters", "_buffers", "_modules")  # told apart, or below
-_NONE = object()
 VERSION = 1  # raised whenever the same input would be encoded otherwise than before
 
 
@@ -57,7 +56,7 @@ def with_features(
         The two parts of the data.
     out
         A folder to keep features in, each under a hash of the encoder and of its input, where the environment
-        (``MMLEGO_CACHE``) names none; None: in memory alone.
+        (``MMLEGO_CACHE``) names none, where they lie in ``private/``, for its owner alone; None: in memory alone.
     bar
         Whether to show how far encoding is.
 
@@ -68,7 +67,7 @@ def with_features(
         would take more than a quarter of the memory.
     """
     named = os.environ.get(VARIABLE)
-    folder = Path(named) / "features" if named else out
+    folder = Path(named) / PRIVATE / "features" if named else out
     read = set(model.across.rows) if isinstance(model, LegoFuse) and model.across is not None else set()
     for block in bricks_of(model):
         name = block.modality
@@ -157,7 +156,9 @@ def _hash_encoder(block: LegoBlock) -> str:
         if kind not in sources:
             sources[kind] = _source(kind)
         own = {
-            key: value for key, value in vars(module).items() if key not in _TENSORS and value != usual.get(key, _NONE)
+            key: value
+            for key, value in vars(module).items()
+            if key not in _TENSORS and (key not in usual or value != usual[key])
         }
         told = " ".join(f"{key}={_told(value)}" for key, value in sorted(own.items()))
         parts.append(f"{name} {kind.__module__}.{kind.__qualname__} {sources[kind]} {told}")
