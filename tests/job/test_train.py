@@ -160,3 +160,14 @@ def test_a_modality_of_few_patients_is_refused(cohort: Cohort, quick: Settings) 
         InputError, match=r"\d+ training patients with modality .*: expected at least 99, .*min_patients: 1"
     ):
         mmlego.train_blocks(few, quick, progress=False)
+
+
+def test_a_learner_of_another_task_is_refused_before_anything_is_trained(cohort: Cohort, tmp_path: Path) -> None:
+    last = cohort.modalities[-1]
+    other = "logistic" if cohort.outcome_spec.task != "classification" else "ridge"  # type: ignore[union-attr]
+    settings = {**QUICK, "encoders": {last: {"name": other}}}
+    told = rf"modality '{last}': learner '{other}' does not serve the task .*Take one of "
+    with pytest.raises(InputError, match=told):
+        mmlego.train_blocks(cohort, settings, out=tmp_path / "run", progress=False)
+    assert not (tmp_path / "run" / "blocks").exists()
+    mmlego.train_blocks(cohort, settings, modalities=cohort.modalities[:1], progress=False)  # which has another

@@ -23,6 +23,7 @@ from mmlego.job.begin import claim, given_split, make_split, plate_of, settings_
 from mmlego.job.blocks import fit_blocks, parts_by_modality
 from mmlego.job.bricks import Blocks, Bricks
 from mmlego.job.merging import merge_blocks
+from mmlego.job.one_block import refuse_unserved
 from mmlego.job.side_by_side import fit_side_by_side
 from mmlego.job.tuning import tune_fuse
 from mmlego.run_folder import RunFolder
@@ -274,6 +275,7 @@ def _blocks(
     base = plate if plate is None or isinstance(plate, Baseplate) else Path(plate)
     shared = plate_of(cohort, who["train"], base, run, settings.plate)
     settings = settings.model_copy(update={"plate": settings_of(shared)})
+    refuse_unserved(modalities, shared.task, settings)
     if run is not None:
         if whole:
             method = {"job": "train", "disjoint": disjoint, "plate": shared.fingerprint}

@@ -18,14 +18,17 @@ from mmlego.block import LegoBlock
 from mmlego.brick import Brick
 from mmlego.data import Cohort, Prepared, Preprocessing
 from mmlego.encoders import arguments_of, build_encoder, encoder_names
-from mmlego.errors import InputError, LegoWarning, TooFewError
+from mmlego.errors import InputError, LegoWarning, TooFewError, within
 from mmlego.job.data import having
 from mmlego.job.fitting import Told, fit_learner
 from mmlego.job.pooling import LINEAR, MOST, OPTIONS, members_for, pool
 from mmlego.kept_answers import keep_answers
 from mmlego.learners import learner_names
+from mmlego.learners.base import serves
+from mmlego.learners.registry import learner_class, served
 from mmlego.readout import COMMON
 from mmlego.settings import AUTO, MEAN, NEURAL, EncoderSettings, Settings
+from mmlego.tasks import Task
 from mmlego.training.fit import fit
 from mmlego.turns import in_turn
 from mmlego.wording import counted
@@ -239,6 +242,30 @@ def choice_for(
     if chosen.name == AUTO and members_for(plate.task, chosen.options, fitted.name) == (NEURAL,):
         chosen = EncoderSettings(name=NEURAL)
     return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
+
+
+def refuse_unserved(modalities: Sequence[str], task: Task, settings: Settings) -> None:
+    """Refuse learners that do not serve the task, before any block is trained.
+
+    Parameters
+    ----------
+    modalities
+        Those that are about to be trained.
+    task
+        What is learnt.
+    settings
+        Of encoders.
+
+    Raises
+    ------
+    InputError
+        That names the modality, and the learners that would do.
+    """
+    for name in modalities:
+        chosen = settings.encoders.get(name) or settings.encoder
+        if chosen.name in learner_names() and served(task) not in (cls := learner_class(chosen.name)).tasks:
+            with within(f"modality {name!r}"):
+                serves(cls, task)
 
 
 def _narrow(plate: Baseplate, modality: str, settings: Settings) -> bool:
