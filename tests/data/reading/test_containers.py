@@ -213,3 +213,15 @@ def test_a_zarr_folder_whose_part_says_no_type(tmp_path: Path) -> None:
             file.write_text(file.read_text().replace('"dataframe"', '""'))
     with pytest.raises(InputError, match=r"'m\.zarr': .*obs.* is of a type that is not read: expected numbers, text"):
         manifest(tmp_path, "  m: {kind: omics, file: m.zarr}")
+
+
+def test_genes_beside_antibodies_are_doubted(tmp_path: Path) -> None:
+    data = part(["p1", "p2", "p3"], ["CD3E", "CD8A", "CD3"])
+    data.var["feature_types"] = ["Gene Expression", "Gene Expression", "Antibody Capture"]
+    told = "what was measured in 2 ways counts as one matrix ('Gene Expression' 2, 'Antibody Capture' 1 in"
+    in_memory = Cohort.from_mudata(data)
+    assert [str(note) for note in in_memory.dropped if told in str(note)]
+    data.write_h5ad(tmp_path / "x.h5ad")
+    for columns, doubted in (("", True), (", columns: [CD3E, CD8A]", False), (", columns: [CD3E, CD3]", True)):
+        cohort = manifest(tmp_path, f"  rna: {{kind: omics, file: x.h5ad{columns}}}")
+        assert bool([note for note in cohort.dropped if "measured in 2 ways" in str(note)]) is doubted

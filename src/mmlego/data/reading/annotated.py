@@ -20,6 +20,7 @@ from mmlego.wording import label, listed, meant
 
 Axis: TypeAlias = Literal["obs", "var"]
 INSTALL = "'mmlego[omics]'"
+TYPES = "feature_types"  # the column of var in which 10x says what has been measured
 READ = (
     "array",
     "string-array",
@@ -209,12 +210,15 @@ class Part:
         Whose each of them is, ``(m,)``; None if nobody's.
     genes
         The names of the columns; None if it has none.
+    types
+        What has been measured in each column, where ``var`` says so.
     """
 
     matrix: Any
     rows: NDArray[np.int64]
     patients: list[object]
     genes: list[str | None]
+    types: list[object] | None = None
 
 
 def part_of(
@@ -273,7 +277,8 @@ def part_of(
         ids = data.column("obs", key)
     if matrix.shape != (len(ids), len(names)):
         raise InputError("an AnnData whose parts do not fit", expected=(len(ids), len(names)), got=matrix.shape)
-    return Part(matrix, np.arange(len(ids)), ids, names)
+    types = named.column("var", TYPES) if TYPES in named.columns("var") else None
+    return Part(matrix, np.arange(len(ids)), ids, names, types)
 
 
 def part_of_whole(

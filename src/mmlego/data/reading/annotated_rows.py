@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
 
-from mmlego.data.reading.annotated import Annotated, Part
+from mmlego.data.reading.annotated import TYPES, Annotated, Part
 from mmlego.data.reading.chosen_rows import Where, chosen_rows
 from mmlego.data.reading.normal_tissue import check_tissues, tissue_columns
 from mmlego.data.reading.remarks import Doubtful, Dropped
-from mmlego.wording import label
+from mmlego.wording import label, listed
 
 
 def rows_that_count(
@@ -57,3 +59,32 @@ def _cells(part: Part, data: Annotated, whole: Annotated, name: str) -> list[obj
     of_whole = dict(zip(whole.names("obs"), whole.column("obs", name), strict=True))
     names = data.names("obs")
     return [of_whole.get(names[row]) for row in part.rows.tolist()]
+
+
+def doubt_of_types(part: Part, where: str, chosen: Collection[str] | None = None) -> list[Dropped]:
+    """Return the doubt that a matrix holds what was measured in several ways, as genes beside antibodies of 10x.
+
+    Parameters
+    ----------
+    part
+        The matrix, with what its columns are.
+    where
+        The modality.
+    chosen
+        The names of those of its columns that count; None: all.
+
+    Examples
+    --------
+    >>> part = Part(None, np.arange(0), [], ["CD3E", "CD3"], ["Gene Expression", "Antibody Capture"])
+    >>> [str(note) for note in doubt_of_types(part, "rna")]
+    ["rna: what was measured in 2 ways counts as one matrix ('Gene Expression' 1, ...
+    >>> doubt_of_types(part, "rna", ["CD3"])
+    []
+    """
+    named = zip(part.genes, part.types or [None] * len(part.genes), strict=True)
+    counts = Counter(str(kind) for name, kind in named if kind is not None and (chosen is None or name in chosen))
+    if len(counts) < 2:
+        return []
+    told = listed(f"{kind!r} {count}" for kind, count in counts.most_common())
+    what = f"what was measured in {len(counts)} ways counts as one matrix ({told} in var['{TYPES}'])"
+    return [Doubtful(where, f"{what}: make modalities of them, or choose one by columns:")]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
 from mmlego.data.reading.annotated import InMemory, Part, part_of, part_of_whole, patients_of_whole
-from mmlego.data.reading.annotated_rows import rows_that_count
+from mmlego.data.reading.annotated_rows import doubt_of_types, rows_that_count
 from mmlego.data.reading.pieces import dense, rows_of_patients
 from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import SameName, Settled, plain
@@ -107,7 +107,7 @@ def read_container(
         options: dict[str, str | None] = {"layer": layer, "key": key, "gene_column": genes}
         part = part_of_whole(whole, name, **options) if hasattr(data, "mod") else part_of(whole, **options)
         part, left = rows_that_count(part, whole.part(name) if hasattr(data, "mod") else whole, whole, where, key, name)
-        notes += left
+        notes += [*left, *(doubt_of_types(part, name) if "columns" not in said else ())]
         part = settled(part, name, said.get("missing", ()), said.get("same_name", "error"))
         if said.get("rows") == "mean" and "id" not in said:  # whose rows they are is not known before ids have a form
             frames[name], found = rows_of_patients(part, None, "mean", name)

@@ -29,7 +29,7 @@ from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
 from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
-from mmlego.data.reading.annotated_rows import rows_that_count
+from mmlego.data.reading.annotated_rows import doubt_of_types, rows_that_count
 from mmlego.data.reading.containers import settled
 from mmlego.data.reading.joins import RowRule, choose_rows, pick, select_columns
 from mmlego.data.reading.names import NamePattern
@@ -215,10 +215,11 @@ class OmicsSource(Source):
                 part = replace(part, patients=list(folder.ids_of_rows(part.patients, modality)))
                 part, left = rows_that_count(part, own, data, folder.where, folder.key, modality)
                 refuse_patients_in_columns(part.patients, part.genes, folder.patients, modality)
-                part = settled(part, modality, self._words(), self.same_name)
+                whole, part = part, settled(part, modality, self._words(), self.same_name)
                 names = folder.expected.named([str(gene) for gene in part.genes], modality)
                 absent: list[str] | None = [] if folder.expected.lenient else None
                 chosen = select_columns(self.columns, names, modality, absent=absent)
+                left = [*left, *doubt_of_types(whole, modality, None if chosen == names else set(chosen))]
                 place = {gene: number for number, gene in enumerate(names)}
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
                 part = replace(part, genes=[*names])
