@@ -250,6 +250,7 @@ def part_of(
     >>> import pandas as pd
     >>> obs, names = pd.DataFrame(index=["a", "b"]), pd.Index(["TP53"])
     >>> data = SimpleNamespace(X=np.array([[1.0], [2.0]]), layers={}, obs=obs, obs_names=obs.index, var_names=names)
+    >>> data.var = pd.DataFrame(index=names)
     >>> part = part_of(InMemory(data))
     >>> part.patients, part.genes
     (['a', 'b'], ['TP53'])
