@@ -32,6 +32,7 @@ def told_counted_dates(name: str, numbers: NDArray[Any]) -> str:
 
     Examples
     --------
+    >>> import numpy as np
     >>> told_counted_dates("diagnosis_date", np.array([43000.0, 43100.0]))[:74]
     'may hold dates as numbers (43000 is 2017-09-22 in days, as spreadsheets co'
     >>> told_counted_dates("days_to_death", np.array([43000.0])), told_counted_dates("date", np.array([5.0]))
