@@ -186,8 +186,8 @@ class Brick(nn.Module):
 
         The interval of 95 % ends at ``x + 1.96 s`` for a score ``x`` with standard error ``s``. Of scores that chance
         gives one half, as a c-index or AUROC: below it, what the block says means the opposite. Of fewer than twenty
-        held-out patients no score tells that, and none out of fold: what a fold lacks, the others have too much of, so
-        that a model without any signal ranks patients the wrong way round.
+        held-out patients no score tells that, and none out of fold: its error takes folds, and rows of one patient, for
+        independent, and is too small.
         """
         metric, chance = self.task.primary_metric, self.task.chance
         score, error = (as_number(told.get(metric)) for told in (self.card.validation, self.card.errors))
