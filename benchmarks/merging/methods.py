@@ -95,9 +95,9 @@ def measure(case: Case, shares: Sequence[float] = SHARES) -> dict[str, Any]:
 
 def _measure(case: Case, shares: Sequence[float]) -> dict[str, Any]:
     train, validation = case.ids("train"), case.ids("validation")
-    started, clock = time.perf_counter(), Clock()
+    started, clock = time.process_time(), Clock()
     blocks = train_blocks(case, dict.fromkeys(case.cohort.modalities, (train, validation)))
-    result: dict[str, Any] = {"seconds": {"blocks": time.perf_counter() - started}, "parameters": {}}
+    result: dict[str, Any] = {"seconds": {"blocks": time.process_time() - started}, "parameters": {}}
     clock("blocks")
     merge = LegoMerge(list(blocks.values()))
     test = data_of(merge, case.cohort, case.ids("test"))
@@ -260,10 +260,10 @@ def _tune(
     scores["LegoFuse"] = _fitted(model, (pairs, watched), tuning, case.seed, test, score, seconds, "LegoFuse")
     result["parameters"]["LegoFuse"] = _count(model)
     if not case.neural:
-        started = time.perf_counter()
+        started = time.process_time()
         some = watched.patients[: round(share * len(watched.patients))]
         _add_across(case, model, [*few, *some])
-        seconds["LegoFuse"] += time.perf_counter() - started
+        seconds["LegoFuse"] += time.process_time() - started
         scores["LegoFuse, nothing across"], scores["LegoFuse"] = scores["LegoFuse"], score(all_logits(model, test, 256))
     if share == 1.0:
         dropped = LegoFuse(list(blocks.values()), mode=case.settings.fuse.mode, modality_dropout=0.3)
@@ -306,9 +306,9 @@ def _fitted(
     seconds: dict[str, float],
     name: str,
 ) -> dict[str, float]:
-    started = time.perf_counter()
+    started = time.process_time()
     fit(model, pairs[0], validation=pairs[1], seed=seed, progress=False, **settings)
-    seconds[name] = seconds.get(name, 0.0) + time.perf_counter() - started
+    seconds[name] = seconds.get(name, 0.0) + time.process_time() - started
     return score(all_logits(model, test, 256))
 
 

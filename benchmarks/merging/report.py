@@ -231,7 +231,7 @@ def variants(folder: Path) -> list[str]:
 
 
 def costs(runs: dict[str, list[Run]]) -> str:
-    """Wall time and parameters."""
+    """Seconds and parameters."""
     rows = []
     for name, splits in runs.items():
         ways = ("blocks", "LegoFuse", *END_TO_END)
