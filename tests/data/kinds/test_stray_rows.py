@@ -11,6 +11,7 @@ import pytest
 from mmlego.data import Cohort
 from mmlego.data.kinds.omics.gene_rows import GeneRows
 from mmlego.data.reading.remarks import Doubtful
+from mmlego.data.reading.stray_rows import not_genes
 from mmlego.errors import InputError
 
 IDS = [f"P{number}" for number in range(1, 7)]
@@ -127,3 +128,8 @@ def test_files_of_mutations_that_were_put_one_after_the_other(tmp_path: Path) ->
     content = f"#version 2.4\n{head}{one}#version 2.4\n{head}{two}"
     cohort = read(tmp_path, "kind: omics, file: a.csv, format: maf, sequenced: listed", content)
     assert cohort.frames["m"].to_dict("index") == {"P1": {"TP53": 1, "KRAS": 0}, "P2": {"TP53": 0, "KRAS": 1}}
+
+
+def test_a_gene_that_is_called_max_is_a_gene_unless_other_sums_stand_beside_it() -> None:
+    assert not_genes(["TP53", "MAX"], "rna") == ([], [])
+    assert "(MAX, MIN)" in str(not_genes(["TP53", "MAX", "MIN"], "rna")[1][0])

@@ -27,6 +27,7 @@ _SUMS = frozenset(
     if word.strip()
 )
 _COUNT = re.compile(r"n\s*=\s*\d+")
+_GENES = ("MAX", "Max")  # of man and mouse (MYC associated factor X): a maximum where other sums stand beside it
 # What counting programs write beside the genes: of reads that belong to none.
 NO_GENES = re.compile(
     r"__(?:no_feature|ambiguous|too_low_aQual|not_aligned|alignment_not_unique)|N_(?:unmapped|multimapping|noFeature|ambiguous)"
@@ -137,6 +138,7 @@ def not_genes(genes: Sequence[str], where: str, named: Collection[str] = ()) -> 
     """
     places = [place for place, gene in enumerate(genes) if gene not in named and NO_GENES.fullmatch(gene)]
     sums = [gene for gene in dict.fromkeys(genes) if gene not in named and sums_up(gene)]
+    sums = [] if all(gene in _GENES for gene in sums) else sums
     notes: list[Dropped] = []
     if places:
         told = listed(dict.fromkeys(genes[place] for place in places))

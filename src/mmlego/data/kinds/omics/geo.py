@@ -47,6 +47,7 @@ def doubts_of_samples(
     content.seek(0)
     found: list[Doubtful] = []
     tissue = several = False
+    chosen = set(samples)
     for text in lines_of(content, name):
         if content.tell() >= header.start or (tissue and several):
             break
@@ -55,7 +56,7 @@ def doubts_of_samples(
         key, *said = [cell.strip() for cell in cells(text, "\t")]
         if len(said) != len(header.names) - 1:
             continue
-        words = {sample: word for sample, word in zip(header.names[1:], said, strict=True) if sample in set(samples)}
+        words = {sample: word for sample, word in zip(header.names[1:], said, strict=True) if sample in chosen}
         parts = {sample: word.partition(": ") for sample, word in words.items()}
         kinds = {sample: tissue_of(part[2] or part[0]) for sample, part in parts.items()}
         normal = [sample for sample, kind in kinds.items() if kind == "normal"]

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,6 @@ from mmlego.data.reading.signs import Thousands
 from mmlego.data.reading.words import COMMAS, commas_are_decimal, plain
 from mmlego.errors import InputError, fault
 from mmlego.wording import UTF8, counted, listed
-
-if TYPE_CHECKING:
-    pass
 
 SEPARATORS = {".psv": "|", ".tsv": "\t", ".csv": ","}
 TIMES = ("ICULOS", "Hours", "Hour", "hours", "hour", "time", "Time", "charttime", "offset")  # as public sets call it
