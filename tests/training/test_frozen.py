@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,15 @@ def anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loop, "with_features", lambda model, data, valid, **_: (data, valid))
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many patients encoders are asked about to keep what they say, call by call."""
+    counts: list[int] = []
+    whole = frozen._Encoder._encoded
+    monkeypatch.setattr(frozen._Encoder, "_encoded", lambda *args: (counts.append(len(args[1])), whole(*args))[1])
+    return counts
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_training_is_what_it_is_with_the_encoder_in_each_epoch(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = trained(*made(case))
@@ -123,13 +133,48 @@ def test_the_encoder_sees_each_patient_once(monkeypatch: pytest.MonkeyPatch) -> 
     block, encoder, data = counting()
     trained(block, data)
     held = round(0.2 * PATIENTS)
-    singles = [size for size in encoder.seen if size == 1]
-    assert len(singles) == PATIENTS  # for training; its scores on the validation part are told by whole batches
-    assert sum(encoder.seen) - len(singles) <= held + 1
+    # Batches of seven, filled up, and one to try; the scores on the validation part are told by a batch of its own.
+    assert encoder.seen == [7] * (1 + math.ceil((PATIENTS - held) / 7) + 1) + [held]
     anew(monkeypatch)
     block, encoder, data = counting()
     trained(block, data)
     assert sum(encoder.seen) >= EPOCHS * PATIENTS
+
+
+class Sociable(nn.Module):
+    """An encoder in which a batch has a say: its answer is told less the mean of all, or of those who come before."""
+
+    def __init__(self, before: bool) -> None:
+        super().__init__()
+        self.before, self.seen = before, []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        flat = x.flatten(1)
+        return flat - (flat.cumsum(0) if self.before else flat.mean(0))
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_where_a_batch_has_a_say_patients_are_encoded_alone(before: bool) -> None:
+    encoder, data = Sociable(before), made()[1]
+    block = LegoBlock(encoder, PLATE, "ct", out_features=64, freeze_encoder=True)
+    column, _ = frozen.with_features(block, data, None, batch_size=32)
+    assert encoder.seen == [8, 8] + [1] * PATIENTS
+    assert float(column.column("ct").input().values.abs().max()) == 0.0  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("case", ["tokens", "pooled"])
+def test_what_is_kept_of_a_patient_depends_on_nobody_else(case: str) -> None:
+    """A run that is resumed encodes the rest of its patients: others than those with whom they would have been."""
+    block, data = made(case)
+
+    def told(rows: list[int]) -> list[Tensor]:
+        found, _ = frozen.with_features(block, data.subset(rows), None, batch_size=32)
+        return found.column("ct").input().unbind()  # type: ignore[union-attr]
+
+    everyone = told(list(range(PATIENTS)))
+    for rows in ([3], [5, 3], [20, 3, 19, 18, 17, 16, 15, 14, 13, 12, 5]):
+        assert all(torch.equal(one, everyone[row]) for one, row in zip(told(rows), rows, strict=True))
 
 
 def test_a_fuse_over_frozen_encoders_with_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,13 +195,13 @@ def test_a_fuse_over_frozen_encoders_with_gaps(monkeypatch: pytest.MonkeyPatch) 
         torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-5, msg=name)
 
 
-def test_features_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int]) -> None:
     monkeypatch.setenv("MMLEGO_CACHE", str(tmp_path))
 
     def encoded(scale: float = 1.0, seed: int = 0) -> int:
-        block, encoder, data = counting(scale, seed)
-        trained(block, data)
-        return len([size for size in encoder.seen if size == 1])
+        asked.clear()
+        trained(*counting(scale, seed)[::2])
+        return sum(asked)
 
     files = tmp_path / "private" / "features"
     assert encoded() == PATIENTS
@@ -177,30 +222,32 @@ def test_features_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_interrupted_fit_goes_on_with_its_features_and_a_finished_one_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int]
 ) -> None:
     out = tmp_path / "fit"
-    block, encoder, data = counting()
+    block, _encoder, data = counting()
     with monkeypatch.context() as patched:
         patched.setattr(loop.TrainerAlone, "fit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             trained(block, data, out=out)
-    assert len(list((out / FEATURES).iterdir())) == PATIENTS
-    block, encoder, data = counting()
-    after = trained(block, data, out=out)
-    assert 1 not in encoder.seen
+    assert len(list((out / FEATURES).iterdir())) == sum(asked) == PATIENTS
+    after = trained(*counting()[::2], out=out)
+    assert sum(asked) == PATIENTS
     assert not (out / FEATURES).exists()
     assert all(torch.equal(after[name], value) for name, value in trained(*counting()[::2]).items())
 
 
-def test_settings_that_are_arrays_tell_encoders_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_that_are_arrays_tell_encoders_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: list[int]
+) -> None:
     monkeypatch.setenv("MMLEGO_CACHE", str(tmp_path))
     made = []
     for middle in (0.0, 1e-9, 0.0):
         block, encoder, data = counting()
         encoder.middle = np.full(64, middle)  # type: ignore[assignment]
         trained(block, data)
-        made.append(encoder.seen.count(1))
+        made.append(sum(asked))
+        asked.clear()
     assert made == [PATIENTS, PATIENTS, 0]
 
 
@@ -223,23 +270,22 @@ class Turned:
 
 
 @pytest.mark.parametrize("varies", [True, None])  # one that does not say may change
-def test_what_is_augmented_is_encoded_anew_and_that_is_told(varies: bool | None) -> None:
+def test_what_is_augmented_is_encoded_anew_and_that_is_told(varies: bool | None, asked: list[int]) -> None:
     block, encoder, data = counting()
     column = data.column("ct").input()
     lazy = LazyColumn([Turned(image, varies) for image in column], column[:0], ragged=False)  # type: ignore[arg-type]
     with pytest.warns(LegoWarning, match="encoder of 'ct' works anew in each epoch: what training sees changes"):
         trained(block, data.with_column("ct", lazy))
-    singles = [size for size in encoder.seen if size == 1]
-    assert 0 < len(singles) < PATIENTS / 2  # the validation part alone
+    assert sum(asked) == round(0.2 * PATIENTS)  # the validation part alone
     assert sum(encoder.seen) >= EPOCHS * 0.7 * PATIENTS
 
 
-def test_an_item_that_does_not_change_is_encoded_once() -> None:
-    block, encoder, data = counting()
+def test_an_item_that_does_not_change_is_encoded_once(asked: list[int]) -> None:
+    block, _encoder, data = counting()
     column = data.column("ct").input()
     lazy = LazyColumn([Turned(image, False) for image in column], column[:0], ragged=False)  # type: ignore[arg-type]
     trained(block, data.with_column("ct", lazy))
-    assert len([size for size in encoder.seen if size == 1]) == PATIENTS
+    assert sum(asked) == PATIENTS
 
 
 def test_features_that_do_not_fit_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

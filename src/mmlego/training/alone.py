@@ -211,10 +211,10 @@ class TrainerAlone:
         if not file.is_file():
             return
         state = SafeCheckpointIO().load_checkpoint(file)
+        training.on_load_checkpoint(state)
         weights = {name.removeprefix("model."): value for name, value in state["state_dict"].items()}
         training.model.load_state_dict(weights)
         optimizer.load_state_dict(state["optimizer_states"][0])
-        training.on_load_checkpoint(state)
         for callback in self.callbacks:
             if type(callback).__name__ in state["callbacks"]:
                 callback.load_state_dict(state["callbacks"][type(callback).__name__])

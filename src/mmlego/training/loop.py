@@ -76,7 +76,8 @@ def train(
         If the state of an interrupted run is damaged.
     """
     if privacy is None:
-        data, valid = with_features(model, data, valid, out=folder / FEATURES if resumable else None, bar=progress)
+        kept = folder / FEATURES if resumable else None
+        data, valid = with_features(model, data, valid, batch_size=settings["batch_size"], out=kept, bar=progress)
     watched = f"validation_{settings['monitor']}"
     higher = settings["monitor"] not in LOWER
     patience = None if valid is None else settings["patience"]

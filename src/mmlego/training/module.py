@@ -18,6 +18,7 @@ from torch.utils.data import Sampler
 from mmlego.data import Batch, Draw, PatientData
 from mmlego.errors import InputError, LegoWarning
 from mmlego.training.evaluate import Model, known_of_all, logits_of
+from mmlego.training.still import Still
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Training:
         self.data, self.validation = data, validation
         self.optimisation = optimisation
         self.rows: list[dict[str, float]] = []
+        self._still = Still(model)
         self._batches: EpochBatches | None = None
         self._loss: Tensor = torch.zeros(())
         self._logits: list[Tensor] = []
@@ -149,6 +151,7 @@ class Training:
         """Seed and shuffle by epoch, so that a resumed run draws what the unbroken one drew."""
         cast(EpochBatches, self._batches).set_epoch(self.current_epoch)  # Lightning does so for plain samplers alone
         seed_all(self.optimisation.seed, self.current_epoch, self.global_rank)
+        self._still.look()
         self._loss = torch.zeros((), device=self.device)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
@@ -216,12 +219,14 @@ class Training:
         raise NotImplementedError
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the history with the weights."""
+        """Keep the history with the weights, and leave out what is frozen: who resumes has it already."""
         checkpoint["history"] = self.rows
+        self._still.leave_out(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Take the history up again."""
+        """Take the history up again, and what is frozen from the model as it is."""
         self.rows = checkpoint["history"]
+        self._still.put_back(checkpoint)
 
 
 def seed_all(*numbers: int) -> None:
