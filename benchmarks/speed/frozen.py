@@ -2,8 +2,8 @@
 
 One hundred volumes of noise as NIfTI files, a resnet10 of MONAI with weights by chance, the default plate, fifteen
 epochs; reading the files, encoding and training are in it, imports are not. The histories must agree to 1e-5, else
-nothing is reported. The ratio is that of CPU seconds, which a busy machine changes less than those of a clock. From the repository: ``python benchmarks/speed/frozen.py`` (extra ``images``), which writes
-``benchmarks/speed/frozen.json``.
+nothing is reported. The ratio is that of CPU seconds, which a busy machine changes less than those of a clock. From
+the repository: ``python benchmarks/speed/frozen.py`` (extra ``images``), which writes ``benchmarks/speed/frozen.json``.
 """
 
 from __future__ import annotations
