@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import importlib
 import io
-from collections.abc import Iterator
+import pickle
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -33,6 +39,8 @@ def drawn_once(known: dict[str, bytes]) -> Iterator[None]:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
+    from mmlego.bench import report
+
     ordinary = Figure.savefig
 
     def savefig(figure: Figure, out: Any, **given: Any) -> None:
@@ -52,8 +60,56 @@ def drawn_once(known: dict[str, bytes]) -> Iterator[None]:
             with open(out, "wb") as file:
                 file.write(known[key])
 
-    with mock.patch.object(Figure, "savefig", savefig):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(Figure, "savefig", savefig))
+        stack.enter_context(mock.patch.object(report, "draw_kaplan_meier", _curves_once(report.draw_kaplan_meier)))
+        for module, word, draw in _drawing():
+            stack.enter_context(mock.patch.object(module, word, _made_once(draw)))
         yield
+
+
+@functools.cache
+def _drawing() -> list[tuple[ModuleType, str, Callable[..., Figure]]]:
+    """Return the functions that draw, wherever a module of reports knows one."""
+    importlib.import_module("mmlego.reporting.making")  # with all that it imports
+    modules = [module for name, module in sys.modules.items() if name.startswith("mmlego.reporting.")]
+    return [(one, word, vars(one)[word]) for one in modules for word in vars(one) if word.startswith("draw_")]
+
+
+@functools.cache
+def _curves_once(draw: Callable[[Any, Path], Path]) -> Callable[[Any, Path], Path]:
+    """Return a function that writes the same picture again for the same results."""
+    made: dict[bytes, bytes] = {}
+
+    def drawn(results: Any, file: Path) -> Path:
+        key = hashlib.sha256(pickle.dumps(results)).digest()
+        if key not in made:
+            draw(results, file)
+            if len(made) >= MOST:
+                made.pop(next(reversed(made)))
+            made[key] = file.read_bytes()
+        file.write_bytes(made[key])
+        return file
+
+    return drawn
+
+
+@functools.cache
+def _made_once(draw: Callable[..., Figure]) -> Callable[..., Figure]:
+    """Return a function that gives the same figure again for the same numbers; one that raises does so again."""
+    made: dict[bytes, Figure] = {}
+
+    @functools.wraps(draw)
+    def drawn(*shown: Any, **said: Any) -> Figure:
+        key = hashlib.sha256(pickle.dumps((shown, said))).digest()
+        if key not in made:
+            figure = draw(*shown, **said)
+            if len(made) >= MOST:
+                made.pop(next(reversed(made)))
+            made[key] = figure
+        return made[key]
+
+    return drawn
 
 
 def told(figure: Figure) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import shutil
@@ -30,6 +31,7 @@ from mmlego.settings import read_settings
 from tests.cohorts import CLASSES, SURVIVAL, write_cohort
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutators import Content
+from tests.fuzz.once import fitted_once, loaded_once, measured_once, read_once
 from tests.fuzz.pictures import drawn_once
 
 QUICK = {
@@ -112,8 +114,6 @@ def _sealed(made: dict[str, Content]) -> None:
         with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError):
             config = json.loads(content)  # type: ignore[arg-type]
             if isinstance(weights, bytes) and isinstance(config["weights"], dict):
-                import hashlib
-
                 config["weights"]["sha256"] = hashlib.sha256(weights).hexdigest()
             config["sha256"] = config_hash(config)
             made[name] = json.dumps(config).encode()
@@ -162,9 +162,18 @@ def run(place: Path) -> Subject:
         and "tensorboard" not in str(file)
     )
     private = tuple(name for name in names if "private" in name or name.count("/") == 1)
+    fitted, loaded, read = fitted_once(), loaded_once(), read_once()
 
     def act(here: Path, rng: Random) -> None:
-        r, d = here / "run", here / "cohort.yaml"
+        with (
+            mock.patch("mmlego.job.one_block.fit_learner", fitted),
+            mock.patch("mmlego.checkpoint._load", loaded),
+            mock.patch.object(Cohort, "from_manifest", read),
+        ):
+            use_run(here, rng)
+
+    def use_run(here: Path, rng: Random) -> None:
+        r, d = here / "run", home / "cohort.yaml"
         match rng.randrange(6):
             case 0:
                 verb("merge", r, "-d", d, "--overwrite")
@@ -199,9 +208,10 @@ def results(place: Path) -> Subject:
     names = tuple(str(file.relative_to(folder)) for file in sorted((folder / "b" / "private").rglob("*.json")))
 
     known: dict[str, bytes] = {}
+    again = measured_once()  # a result that is refused is measured anew, out of files that are as they were
 
     def act(here: Path, rng: Random) -> None:
-        with drawn_once(known):
+        with drawn_once(known), mock.patch("mmlego.bench.cells._measured", again):
             if rng.random() < 0.7:
                 verb("report", here / "b", "-o", here / "page.html")
             else:
@@ -214,10 +224,12 @@ def patients(place: Path) -> Subject:
     """Patients to predict for: whatever comes, a prediction is finite, or there is none and a note why."""
     folder = place / "patients"
     write_cohort(folder, n=6, outcome=None, first=100, seed=3)
-    model = _trained(str(place)) / "run" / "merge"
+    place_of = _trained(str(place)) / "run" / "merge"
+    model = load(place_of)  # the same in all cases, and predicting changes nothing of it
 
     def act(here: Path, rng: Random) -> None:
-        verb("predict", model, "-d", here / "cohort.yaml", "-o", here / "p.csv")
+        with mock.patch("mmlego.commands.apply.load_model", return_value=model):
+            verb("predict", place_of, "-d", here / "cohort.yaml", "-o", here / "p.csv")
         _finite(here / "p.csv")
 
     return Subject(folder, ("cohort.yaml", "rna.csv", "clinical.csv", "rna.csv", "clinical.csv"), act)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmlego.extras import import_extra
 from mmlego.reporting.drawing.style import styled
@@ -33,17 +34,22 @@ def render(page: Page, svgs: Mapping[str, bytes] | None = None) -> str:
     MissingExtraError
         If jinja2 is not installed.
     """
-    jinja2 = import_extra("jinja2", "a report", "jinja2")
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["anchor"] = _anchor
-    folder = files(_HERE) / "templates"
-    template = environment.from_string((folder / "page.html.j2").read_text(encoding="utf-8"))
+    template, folder = _template(), files(_HERE) / "templates"
     markup = import_extra("markupsafe", "a report", "jinja2").Markup
     known = svgs or {}
     drawn = {picture.name: markup(inline_svg(picture, known.get(picture.name))) for picture in page.pictures}
     css = (folder / "page.css").read_text(encoding="utf-8")
     text: str = template.render(page=page, drawn=drawn, css=markup(css))
     return text
+
+
+@cache
+def _template() -> Any:
+    """Return the template of pages, compiled once: that takes longer than to fill it in."""
+    jinja2 = import_extra("jinja2", "a report", "jinja2")
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["anchor"] = _anchor
+    return environment.from_string((files(_HERE) / "templates" / "page.html.j2").read_text(encoding="utf-8"))
 
 
 def inline_svg(picture: Picture, svg: bytes | None = None) -> str:

@@ -188,9 +188,11 @@ def _arrays(group: Any, path: Path) -> dict[str, Matrix]:
     found: dict[str, Matrix] = dict(group.arrays())
     tables = dict(group["tables"].groups()) if "tables" in group else {}
     for name, table in tables.items():
-        if "X" in table and hasattr(table["X"], "shape"):  # of a sparse table X is a group
-            found[name] = table["X"]
-    odd = {name: str(kind) for name, array in found.items() if (kind := np.dtype(array[:0].dtype)).kind not in "fiu"}
+        values = table.get("X")
+        if hasattr(values, "shape"):  # of a sparse table X is a group
+            found[name] = values
+    kinds = {name: np.dtype(array.dtype) for name, array in found.items()}  # type: ignore[attr-defined]
+    odd = {name: str(kind) for name, kind in kinds.items() if kind.kind not in "fiu"}
     if odd:
         got = listed(f"{name} of {kind}" for name, kind in odd.items())
         raise InputError(f"{path.name!r} holds arrays that are no numbers", expected="arrays of numbers", got=got)

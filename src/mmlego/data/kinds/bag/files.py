@@ -57,6 +57,8 @@ class BagFile:
         How many places of patches stand beside them; None if none do.
     made
         How they were made, as the file says it: ``("extractor", "uni")``.
+    names
+        Of all matrices of the file; None if it is not known.
 
     Examples
     --------
@@ -74,6 +76,7 @@ class BagFile:
     width: int
     places: int | None = None
     made: tuple[tuple[str, str], ...] = ()
+    names: frozenset[str] | None = None
 
     @classmethod
     def open(cls, path: Path, dataset: str | None = None) -> BagFile:
@@ -100,8 +103,9 @@ class BagFile:
             beside = _beside(parts, name)
             places: list[int] = [] if beside is None else list(parts[beside].shape)
             said = attributes_of(parts, [name, *([] if beside is None else [beside])])
+            names = frozenset(parts)
         made = tuple((one, said[one]) for one in MADE_WITH if one in said)
-        return cls(path, name, *shape, places[-2] if len(places) > 1 else None, made)
+        return cls(path, name, *shape, places[-2] if len(places) > 1 else None, made, names)
 
     def features(self, rows: Numbers | None = None) -> Floats:
         """Return features ``(n, f)``, float32, of some patches or of all.
@@ -167,8 +171,10 @@ class BagFile:
             As they are called in the group of the features.
         """
         group = "".join(self.dataset.rpartition("/")[:2])
+        there = {name.removeprefix(group): f"{group}{name.removeprefix(group)}" for name in names}
+        if self.names is not None and self.names.isdisjoint(there.values()):
+            return {}  # most files have none, and to open each again takes long
         with self._parts() as parts:
-            there = {name.removeprefix(group): f"{group}{name.removeprefix(group)}" for name in names}
             found = {name: parts[place] for name, place in there.items() if place in parts}
             return {name: np.asarray(part[:]).ravel() for name, part in found.items() if len(part.shape) < 4}
 
