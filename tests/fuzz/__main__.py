@@ -30,6 +30,7 @@ SHARE = 5000  # cases of a process: to begin one takes as long as hundreds of ca
 def work(kind: str, seed: int, first: int, last: int) -> int:
     """Run cases in this process, a line each on the standard output."""
     out = os.fdopen(os.dup(1), "w")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a library prints is no line of ours
     with tempfile.TemporaryDirectory(prefix="mmlego-fuzz-", dir=_memory()) as folder:
         subject = Kind(kind, Path(folder), Guard())
         subject.warm()

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import sparse
 
+from mmlego.data import Cohort
 from mmlego.data.kinds.bag.files import BagFile
 from mmlego.data.reading.matrices import open_parts
 from mmlego.data.reading.settled import stored
@@ -70,3 +71,36 @@ def test_places_outside_of_a_sparse_matrix_are_refused() -> None:
     matrix.indices[1] = 2_000_000
     with pytest.raises(InputError, match="a sparse matrix is damaged"):
         stored(matrix)
+
+
+def _h5ad(folder: Path, matrix: sparse.csr_matrix, ids: list[str]) -> Path:
+    anndata = pytest.importorskip("anndata")
+    made = anndata.AnnData(matrix, pd.DataFrame(index=ids), pd.DataFrame(index=[f"G{i}" for i in range(3)]))
+    made.write_h5ad(folder / "a.h5ad")
+    (folder / "cohort.yaml").write_text("key: id\nmodalities: {m: {kind: omics, file: a.h5ad, rows: mean}}\n")
+    return folder / "a.h5ad"
+
+
+@pytest.mark.parametrize("rows", ["mean", "first"])
+def test_rows_of_a_sparse_matrix_that_begin_anywhere_are_refused(rows: str, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    path = _h5ad(tmp_path, sparse.csr_matrix(np.arange(12, dtype=np.float32).reshape(4, 3)), list("abcd"))
+    text = (tmp_path / "cohort.yaml").read_text().replace("mean", rows)
+    (tmp_path / "cohort.yaml").write_text(text)
+    whole = Cohort.from_manifest(tmp_path / "cohort.yaml").frames["m"]
+    assert whole.loc["c"].tolist() == [6, 7, 8]
+    with h5py.File(path, "r+") as file:
+        file["X/indptr"][2] = 1  # its row ends before it begins
+    with pytest.raises(InputError, match="a sparse matrix is damaged"):
+        Cohort.from_manifest(tmp_path / "cohort.yaml")
+
+
+def test_names_for_which_there_is_no_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = _h5ad(tmp_path, sparse.csr_matrix(np.eye(3, dtype=np.float32)), list("abc"))
+
+    def full(_: object) -> object:
+        raise MemoryError("Unable to allocate 13.8 GiB")
+
+    monkeypatch.setattr("anndata.io.read_elem", full)
+    with pytest.raises(InputError, match=r"larger than what is read.*13\.8 GiB"):
+        Cohort.from_manifest(path.parent / "cohort.yaml")

@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from mmlego.data.reading.settled import sound
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.extras import import_extra
 from mmlego.wording import label, listed, meant
@@ -264,6 +265,7 @@ def part_of(
         there = listed(data.layers())
         remedy = f"Say which layer holds them, as layer: one of {there}." if there else "Write the values to X."
         raise InputError("an AnnData without values in X", remedy=remedy)
+    matrix = sound(matrix)
     kind = getattr(getattr(matrix, "dtype", None), "kind", "O")
     if len(getattr(matrix, "shape", ())) != 2 or kind not in "biuf":
         got = f"{getattr(matrix, 'shape', '')} of {getattr(matrix, 'dtype', type(matrix).__name__)}"
@@ -385,6 +387,9 @@ def _read(stored: Any) -> Any:
         raise InputError(strange, expected=expected, got=repr(form))
     try:
         return import_extra("anndata.io", "reading an AnnData", INSTALL).read_elem(stored)
+    except MemoryError as error:
+        what = f"{stored.name!r} says that it is larger than what is read"
+        raise InputError(what, expected="what fits into the memory", got=error) from error
     except Exception as error:
         if type(error).__name__ != "IORegistryError":  # of anndata, which has no public name for it
             raise

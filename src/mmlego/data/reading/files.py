@@ -7,13 +7,10 @@ import io
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from mmlego.errors import InputError
 from mmlego.wording import UTF8, listed
-
-if TYPE_CHECKING:
-    pass
 
 
 class _Bytes(Protocol):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mmlego.data.reading.annotated import Part
 from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.remarks import Dropped
-from mmlego.data.reading.settled import Settled, plain, stored
+from mmlego.data.reading.settled import Settled, plain, sound, stored
 from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError
 from mmlego.wording import counted, label, listed
@@ -142,7 +142,7 @@ def _pieces(matrix: Any, wanted: NDArray[np.int64]) -> Iterator[tuple[slice, sli
         for start in range(0, len(wanted), step):
             chosen = wanted[start : start + step]
             low, high = int(chosen.min()), int(chosen.max()) + 1
-            block = matrix[:, low:high] if high - low <= 4 * len(chosen) else matrix[:, np.sort(chosen)]
+            block = sound(matrix[:, low:high] if high - low <= 4 * len(chosen) else matrix[:, np.sort(chosen)])
             order = chosen - low if high - low <= 4 * len(chosen) else np.argsort(np.argsort(chosen))
             yield slice(0, matrix.shape[0]), slice(start, start + len(chosen)), block[:, order]
         return
@@ -152,7 +152,7 @@ def _pieces(matrix: Any, wanted: NDArray[np.int64]) -> Iterator[tuple[slice, sli
     if isinstance(chunks, tuple) and isinstance(chunks[0], int):
         step = max(chunks[0], step // chunks[0] * chunks[0])
     for start in range(0, matrix.shape[0], step):
-        block = matrix[start : start + step]
+        block = sound(matrix[start : start + step])
         yield (
             slice(start, start + block.shape[0]),
             slice(0, len(wanted)),

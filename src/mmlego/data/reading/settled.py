@@ -63,10 +63,13 @@ class Settled:
         """Return some rows, and of them some columns."""
         rows, columns = place if isinstance(place, tuple) else (place, slice(None))
         if not self._again:
-            return self._known(self._matrix[place])
+            return self._known(sound(self._matrix[place]))
         groups = [self._groups[number] for number in np.arange(len(self._groups))[columns].tolist()]
         wanted = sorted(number for group in groups for number in group)
-        block = self._matrix[:, np.array(wanted)][rows] if self.format == "csc" else self._matrix[rows][:, wanted]
+        if self.format == "csc":
+            block = sound(self._matrix[:, np.array(wanted)])[rows]
+        else:
+            block = sound(self._matrix[rows])[:, wanted]
         where = {number: at for at, number in enumerate(wanted)}
         return _combined(self._known(block), [[where[number] for number in group] for group in groups], self._rule)
 
@@ -127,18 +130,32 @@ def stored(block: Any) -> Any:
     Raises
     ------
     InputError
-        If places of a sparse matrix lie outside of it: scipy, which does not look, would write there.
+        If places of a sparse matrix lie outside of it.
     """
-    block = block.compute() if hasattr(block, "compute") else block
-    if not hasattr(block, "toarray"):
-        return block
+    block = sound(block.compute() if hasattr(block, "compute") else block)
+    return block.toarray() if hasattr(block, "toarray") else block
+
+
+def sound(block: Any) -> Any:
+    """Return a block as it is; scipy does not look where a sparse one points, and would read and write there.
+
+    Parameters
+    ----------
+    block
+        An array or a sparse matrix.
+
+    Raises
+    ------
+    InputError
+        If places of a sparse matrix lie outside of it, or its rows begin before those above them.
+    """
     if hasattr(block, "check_format"):
         try:
             block.check_format(full_check=True)
         except (ValueError, TypeError) as error:
-            expected = "indices within its shape"
+            expected = "indices within its shape, row by row"
             raise InputError(f"a sparse matrix is damaged ({error})", expected=expected) from error
-    return block.toarray()
+    return block
 
 
 def one_of_several(values: NDArray[Any], rule: SameName) -> NDArray[Any]:
