@@ -265,6 +265,9 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
     content: Any = {}
     if file is not None:
         text = text_of(file, "settings")
+        if not text.strip("\ufeff \t\r\n"):  # comments alone say that nothing is set
+            remedy = "Leave it out for the defaults, or write a comment into it."
+            raise InputError(f"the settings {file.name} are empty", expected="sections with keys", remedy=remedy)
         try:
             content = parse_yaml(text) or {}
         except yaml.YAMLError as error:

@@ -68,7 +68,7 @@ def check_recipe(content: object, where: str = "recipe", tree: yaml.Node | None 
         If anything is wrong.
     """
     if not isinstance(content, Mapping):
-        got = type(content).__name__
+        got = "nothing" if content is None else type(content).__name__
         raise InputError(f"{where} is no recipe", expected="keys with values, blocks: first", got=got)
     faults = [(_line(tree, place), f"key {place[-1]!r} is given twice") for place in _twice(tree)]
     try:

@@ -116,14 +116,18 @@ def load_manifest(path: str | os.PathLike[str]) -> object:
     Raises
     ------
     InputError
-        If the file cannot be read, or is not YAML.
+        If the file cannot be read, is not YAML, or holds nothing.
     """
     source = Path(path)
     text = asked(lambda: text_of(source, "manifest"), str(source))
     try:
-        return read_yaml(text, ManifestLoader)
+        content = read_yaml(text, ManifestLoader)
     except yaml.YAMLError as error:
         raise InputError(f"the manifest {source.name} is not YAML ({error})") from error
+    if content is None:
+        remedy = "mmlego init FILE... -o cohort.yaml writes a first one from the files of the patients."
+        raise InputError(f"the manifest {source.name} is empty", expected="key: and modalities:", remedy=remedy)
+    return content
 
 
 def parse_manifest(content: object, where: str = "manifest") -> Manifest:
@@ -226,8 +230,8 @@ def check_section(model: type[M], content: Mapping[str, object], where: str) -> 
         return model.model_validate(content)
     except ValidationError as error:
         # A misspelt key is missing, too; the hint is the better remedy.
-        faults = error.errors()
-        first = next((fault for fault in faults if fault["type"] == "extra_forbidden"), faults[0])
+        faults = _by_value(error.errors())
+        first = next((alike for alike in faults if alike[0]["type"] == "extra_forbidden"), faults[0])
         raise _in_words(first, model, where) from None
 
 
@@ -248,12 +252,22 @@ def section_faults(model: type[BaseModel], content: Mapping[str, object], where:
     try:
         model.model_validate(content)
     except ValidationError as error:
-        return [_in_words(fault, model, where) for fault in error.errors()]
+        return [_in_words(alike, model, where) for alike in _by_value(error.errors())]
     return []
 
 
-def _in_words(fault: ErrorDetails, model: type[BaseModel], where: str) -> InputError:
-    """Return what pydantic found in the words of the file."""
+def _by_value(faults: Sequence[ErrorDetails]) -> list[list[ErrorDetails]]:
+    """Return faults by the key whose value is wrong: where it may be one of several things, each is told apart."""
+    groups: dict[object, list[ErrorDetails]] = {}
+    for number, fault in enumerate(faults):
+        alone = not fault["loc"] or fault["type"] in ("extra_forbidden", "missing")
+        groups.setdefault(number if alone else str(fault["loc"][0]), []).append(fault)
+    return list(groups.values())
+
+
+def _in_words(faults: Sequence[ErrorDetails], model: type[BaseModel], where: str) -> InputError:
+    """Return what pydantic found of one value in the words of the file."""
+    fault = faults[0]
     if not fault["loc"]:
         return InputError(f"{where}: {fault['msg'].removeprefix('Value error, ')}")
     key = str(fault["loc"][0])
@@ -267,7 +281,12 @@ def _in_words(fault: ErrorDetails, model: type[BaseModel], where: str) -> InputE
     remedy = None
     if fault["type"] == "string_type" and isinstance(fault["input"], bool | int | float | datetime.date):
         remedy = "YAML reads it as something else than text: put it in quotes."
-    return InputError(f"{where}: {key!r} is wrong ({fault['msg']})", got=repr(fault["input"]), remedy=remedy)
+    said = dict.fromkeys(one["msg"].removeprefix("Value error, ") for one in faults)
+    first, *others = said
+    text = ", or ".join([first, *(other.removeprefix("Input should be ") for other in others)])
+    if fault["type"] == "too_short":
+        text, remedy = "an empty list", "Name at least one, or leave the key out."
+    return InputError(f"{where}: {key!r} is wrong ({text})", got=repr(fault["input"]), remedy=remedy)
 
 
 def parse_source(content: object, where: str = "modality", *, files: bool = False) -> Source:

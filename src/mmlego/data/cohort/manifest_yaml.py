@@ -10,7 +10,7 @@ import yaml
 _STR, _NULL = "tag:yaml.org,2002:str", "tag:yaml.org,2002:null"
 _BOOL, _DATE, _INT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp", "tag:yaml.org,2002:int"
 _OF_OUTCOMES = ("classes", "event_when", "censored_when", "missing")  # words that the file of the outcome holds
-_OF_MODALITIES = ("missing", "codes")
+_OF_MODALITIES = ("missing", "codes", "where")
 
 
 class ManifestLoader(yaml.SafeLoader):

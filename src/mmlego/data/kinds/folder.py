@@ -122,9 +122,9 @@ class Folder:
         names = list(self.opened(name).names)
         wanted = [column for column in self.where if column in names]
         words = self.opened(name).frame(wanted, wanted) if wanted else frame
-        kept, told = chosen_rows(self.where, {column: words[column] for column in wanted}, names, repr(name))
-        if not kept.all():
-            self._tell(Dropped(name, told))
+        kept, notes = chosen_rows(self.where, {column: words[column] for column in wanted}, names, name)
+        for note in notes:
+            self._tell(note)
         return frame if kept.all() else frame[kept].reset_index(drop=True)
 
     def _look_at_tissue(self, name: str, frame: pd.DataFrame) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from mmlego.data.kinds.fitted import Preprocessing
     from mmlego.data.kinds.tabular.taken import Taken
+
+CHOOSE = ("columns", "variables", "samples", "variants")  # keys that say what is looked at
 
 
 class Source(BaseModel, ABC):
@@ -54,7 +56,7 @@ class Source(BaseModel, ABC):
     kind: str
     id: IdForm | None = None
     min_patients: int = Field(default=MIN_PATIENTS, ge=1)
-    where: dict[str, Words] = Field(default_factory=dict)
+    where: dict[str, Annotated[Words, Field(min_length=1)]] = Field(default_factory=dict)
 
     @classmethod
     def draft(cls, patients: Sequence[Sequence[Path]]) -> list[str]:
@@ -96,8 +98,8 @@ class Source(BaseModel, ABC):
         if self.where:
             names = [str(name) for name in frame.columns]
             wanted = {name: frame[name] for name in self.where if name in frame.columns}
-            kept, told = chosen_rows(self.rows_where(), wanted, names, modality)
-            frame, notes = frame[kept], [] if kept.all() else [Dropped(modality, told)]
+            kept, notes = chosen_rows(self.rows_where(), wanted, names, modality)
+            frame = frame[kept]
         if key is not None and key not in frame.columns:
             return frame, notes
         refuse_normals(list(frame.index if key is None else frame[key]), self.id, modality)
@@ -119,6 +121,9 @@ class Source(BaseModel, ABC):
 
     @model_validator(mode="after")
     def _check_heeded(self) -> Self:
+        empty = [f"{name}:" for name in CHOOSE if getattr(self, name, None) == [] and name in self.model_fields_set]
+        if empty:
+            raise ValueError(f"{', '.join(empty)} is an empty list, which chooses nothing: name some, or leave it out")
         self.refuse_unheeded(*self.unheeded())
         if not self.of_rows():
             self.refuse_unheeded("what is read from no table with a row a patient or sample", ("where",))

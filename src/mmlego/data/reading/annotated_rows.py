@@ -44,9 +44,8 @@ def rows_that_count(
     notes: list[Dropped] = []
     if where:
         wanted = {name: _cells(part, data, whole, name) for name in where if name in known}
-        kept, told = chosen_rows(where, wanted, known, place)
+        kept, notes = chosen_rows(where, wanted, known, place)
         part = replace(part, rows=part.rows[kept], patients=[part.patients[row] for row in np.flatnonzero(kept)])
-        notes += [] if kept.all() else [Dropped(place, told)]
     columns = {name: _cells(part, data, whole, name) for name in tissue_columns([n for n in known if n != key])}
     ids = [None if patient is None else label(patient) for patient in part.patients]
     return part, [*notes, *(Doubtful(place, doubt) for doubt in check_tissues(ids, columns, place))]

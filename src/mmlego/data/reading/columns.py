@@ -24,6 +24,7 @@ from mmlego.data.reading.joins import pick
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.signs import doubt_of_sign
 from mmlego.data.reading.truths import truths_of
+from mmlego.data.reading.unmet import unmet_missing
 from mmlego.data.reading.word_forms import is_clock, like_number
 from mmlego.data.reading.words import as_number, numbers_among, numbers_of_column
 from mmlego.errors import InputError, fault
@@ -118,6 +119,8 @@ def read_types(
     if made:
         picked = _replaced(picked, made)
     notes, gone = tuple(reader.remarks.notes(strict=strict)), reader.remarks.gone()
+    if strict and not model:
+        notes = (*notes, *unmet_missing(rules.missing, [*picked.columns, *gone], gone, reader.kept, where))
     said = [name for name, kind in zip(picked.columns, picked.dtypes, strict=True) if getattr(kind, "kind", "O") == "b"]
     wrongs = () if strict else tuple(faults)
     return Found(picked, notes, gone, reader.taken, reader.remarks.doubts, wrongs, (*reader.truths, *said))
@@ -178,6 +181,7 @@ class _Types:
         self.taken: dict[str, str] = {}
         self.truths: list[str] = []
         self._numbers_of_truth = truths
+        self.kept: dict[str, list[str]] = {}  # the categories of a column
 
     def check(self, columns: Sequence[str], others: Sequence[str] = ()) -> None:
         """Refuse rules that fit no column; words for missing may also be of dates that are counted from."""
@@ -341,7 +345,7 @@ class _Types:
         import pandas as pd
 
         self.remarks.missing(column.name, {word: count for word, count in often.items() if word in gone})
-        kept = sorted(set(words) - gone)
+        kept = self.kept[str(column.name)] = sorted(set(words) - gone)
         place = {word: number for number, word in enumerate(kept)}
         new = np.array([*(place.get(word, -1) for word in words), -1], dtype=np.int64)[codes]
         return pd.Categorical.from_codes(new, categories=pd.Index(kept, dtype=object))

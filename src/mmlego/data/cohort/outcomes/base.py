@@ -14,6 +14,7 @@ from mmlego.data.cohort.outcomes.words import meet, same_number, words
 from mmlego.data.reading.ids import IdForm
 from mmlego.data.reading.missing import is_missing, is_sign
 from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.data.reading.unmet import doubts_of_unmet, unmet
 from mmlego.errors import InputError, MismatchError
 from mmlego.tasks import Task
 from mmlego.wording import counted, listed
@@ -112,7 +113,9 @@ class Outcome(BaseModel, ABC):
         InputError
             If no patient has an outcome, or a value cannot be one.
         """
+        written = frame
         frame, notes = self._without_gaps(frame)
+        notes += self._unmet(written, frame)
         outcome = self.read(frame)
         notes += [Doubtful("outcome", text) for text in self.doubts(frame)]
         missing = self.lacking(outcome)
@@ -184,6 +187,23 @@ class Outcome(BaseModel, ABC):
                 total = counted(sum(gaps.values()), "cell")
                 notes.append(Dropped("outcome", f"{total} of {str(name)!r} read as missing: {told}"))
         return frame, notes
+
+    def _unmet(self, written: pd.DataFrame, frame: pd.DataFrame) -> list[Dropped]:
+        """Return the doubt that no cell is a word of the section; one that is there but for its spelling is refused."""
+        notes: list[Dropped] = []
+        everywhere = {word for name in frame for word in words(written[name]) if word is not None}
+        left = list[str]()
+        for name in map(str, frame.columns):
+            known = self.declared(name)
+            here = sorted({word for word in words(frame[name]) if word is not None})
+            meanings = meet(here, known, name)
+            left += [word for word in here if word not in meanings]
+            if known and here:
+                found = unmet(known, set(meanings.values()), [word for word in here if word not in meanings])
+                notes += doubts_of_unmet(found, f"no cell of {name!r} is", "outcome")
+        gaps = listed_words(self.missing)
+        met = {gap for gap in gaps if is_missing(gap) or any(gap == one or same_number(gap, one) for one in everywhere)}
+        return [*notes, *doubts_of_unmet(unmet(gaps, met, left), "missing: no cell is", "outcome")]
 
     def _is_gap(self, column: str, word: str) -> bool:
         if any(word == gap or same_number(word, gap) for gap in listed_words(self.missing)):

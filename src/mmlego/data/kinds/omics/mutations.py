@@ -14,9 +14,10 @@ import numpy as np
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.panels import PanelKeys, Panels, refuse_mixed
 from mmlego.data.kinds.omics.text_matrix import lines_of, open_text
-from mmlego.data.reading.chosen_rows import Where, fits_word
+from mmlego.data.reading.chosen_rows import Where, doubts_of_words, fits_word
 from mmlego.data.reading.files import read_lines
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.unmet import doubts_of_unmet, told_unmet, unmet
 from mmlego.errors import InputError
 from mmlego.wording import counted, listed, meant
 
@@ -122,6 +123,8 @@ class Mutations:
         if panels is not None:
             universe = universe.union(*panels.genes.values(), folder.expected.known)
         genes = _chosen(columns, sorted(universe), where)
+        if not folder.expected.lenient and (nobodys := unmet(genes, universe, sorted(universe.difference(genes)))):
+            notes.append(Noted(where, f"{told_unmet(nobodys, 'mutated in nobody, so columns of zeros:')}"))
         place = {gene: number for number, gene in enumerate(genes)}
         values = np.zeros((len(patients), len(genes)), dtype=np.float32)
         for row, patient in enumerate(patients):
@@ -144,11 +147,13 @@ class Mutations:
         classes: Counter[str] = Counter()
         between: Counter[str] = Counter()
         unfit: Counter[str] = Counter()
+        cells = set[tuple[str, str]]()
         bare = nowhere = 0
         for number, row in enumerate(_rows(path, key, self.gene_column or GENE, self.where)):
             if not row[BARCODE]:
                 bare += 1
                 continue
+            cells.update((column, row[column]) for column in self.where)
             own = found.setdefault(row[BARCODE], {})
             if why := self._unfit(row):
                 unfit[why] += 1
@@ -170,6 +175,7 @@ class Mutations:
                 remedy=_override(unfit) if unfit else None,
             )
         notes: list[Dropped] = [Dropped(where, f"{counted(bare, 'mutation')} without a patient id")] if bare else []
+        notes += self._unmet(cells, classes, where)
         if unfit:
             notes.append(Dropped(where, f"{counted(unfit.total(), 'mutation')} left out: {_told(unfit)}"))
         if nowhere and self.values == "count":
@@ -195,6 +201,18 @@ class Mutations:
         if STATUS not in self.where and row.get(STATUS, "").casefold() in NOT_SOMATIC:
             return f"{STATUS} {row[STATUS]!r}"
         return None
+
+    def _unmet(self, cells: Collection[tuple[str, str]], classes: Collection[str], where: str) -> list[Dropped]:
+        """Return the doubt that no line has a word, or is of a class, that the section names."""
+        notes: list[Dropped] = []
+        for column, words in self.where.items():
+            notes += doubts_of_words(column, words, sorted(cell for name, cell in cells if name == column), where)
+        wanted = [self.variants] if isinstance(self.variants, str) else list(self.variants)
+        if tuple(wanted) == CHANGING:  # which is what counts where the section says nothing
+            return notes
+        met = {pattern for pattern in wanted if any(fnmatch.fnmatchcase(kind, pattern) for kind in classes)}
+        others = [kind for kind in classes if not self._counts(kind)]
+        return [*notes, *doubts_of_unmet(unmet(wanted, met, others), "variants: no mutation is", where)]
 
     def _counts(self, kind: str) -> bool:
         wanted = [self.variants] if isinstance(self.variants, str) else self.variants

@@ -20,6 +20,7 @@ from mmlego.data.kinds.omics.layouts import (
     refuse_patients_in_columns,
     refuse_patients_in_rows,
 )
+from mmlego.data.kinds.omics.logarithms import MOST, doubt_of_logarithms
 from mmlego.data.kinds.omics.mutations import CHANGING, Mutations
 from mmlego.data.kinds.omics.numbers import only_numbers
 from mmlego.data.kinds.omics.panels import PanelKeys, SaidOfPanels
@@ -32,12 +33,14 @@ from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whol
 from mmlego.data.reading.annotated_rows import doubt_of_types, rows_that_count
 from mmlego.data.reading.containers import settled
 from mmlego.data.reading.joins import RowRule, choose_rows, pick, select_columns
+from mmlego.data.reading.missing import without_codes
 from mmlego.data.reading.names import NamePattern
 from mmlego.data.reading.pieces import rows_of_patients
-from mmlego.data.reading.remarks import Dropped, Noted
-from mmlego.data.reading.settled import SameName, one_of_several
+from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
+from mmlego.data.reading.settled import SameName, one_of_several, plain
 from mmlego.data.reading.signs import refuse_dotted
 from mmlego.data.reading.stray_rows import not_genes
+from mmlego.data.reading.words import numbers_among
 from mmlego.errors import InputError, LegoError
 from mmlego.wording import counted, label, listed
 
@@ -219,7 +222,11 @@ class OmicsSource(Source):
                 names = folder.expected.named([str(gene) for gene in part.genes], modality)
                 absent: list[str] | None = [] if folder.expected.lenient else None
                 chosen = select_columns(self.columns, names, modality, absent=absent)
-                left = [*left, *doubt_of_types(whole, modality, None if chosen == names else set(chosen))]
+                left = [
+                    *left,
+                    *self._logarithms(whole, modality),
+                    *doubt_of_types(whole, modality, None if chosen == names else set(chosen)),
+                ]
                 place = {gene: number for number, gene in enumerate(names)}
                 columns = None if chosen == names else np.array([place[gene] for gene in chosen])
                 part = replace(part, genes=[*names])
@@ -245,6 +252,13 @@ class OmicsSource(Source):
         name = self.modality or only
         part = part_of_whole(data, name, layer=self.layer, key=key, gene_column=self.gene_column)
         return part, data.part(name)
+
+    def _logarithms(self, part: Part, modality: str) -> list[Doubtful]:
+        """Return the doubt that a matrix holds logarithms already, by its first rows."""
+        if not self.log1p or not part.genes:
+            return []
+        head = part.matrix[: max(1, MOST // len(part.genes))]
+        return doubt_of_logarithms(without_codes(plain(head), numbers_among(self._words()))[0], modality)
 
     def _gene_rows(self) -> GeneRows:
         return GeneRows(self.gene_column, self.samples, self.same_name, tuple(self._words()), self.decimal)
@@ -287,6 +301,8 @@ class OmicsSource(Source):
             picked = pick(rows, columns)
             numbers, found = only_numbers(picked, self._words(), modality, decimal, declared=self.decimal)
             told.extend(found)
+            if self.log1p:
+                told.extend(doubt_of_logarithms(numbers.to_numpy(), modality))
             return numbers
 
         chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)

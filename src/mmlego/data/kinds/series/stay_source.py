@@ -219,6 +219,7 @@ class StaySource(Source):
         gone = [self.exclude] if isinstance(self.exclude, str) else self.exclude
         if not lenient:
             check_patterns(f"{modality}: exclude", gone, names)
+            check_patterns(f"{modality}: codes", self.codes, sorted({*found.names, *known}))
         passed = [name for name in OUTCOMES if name in found.names and name in hidden and name not in names]
         text = f"{listed(passed)} left out, the outcome of a public set; name it under variables: if it is wanted"
         text = text.replace("of a public set", "of many a task") if layout == "meds" else text
