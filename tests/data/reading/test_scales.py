@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from mmlego.data.reading.scales import has_scales, two_scales
+from mmlego.data import Cohort
+from mmlego.data.reading.scales import beyond_life, has_scales, two_scales
 from tests.data.reading.test_units import doubts
 
 
@@ -20,6 +22,12 @@ from tests.data.reading.test_units import doubts
         ("Hematocrit", (0.3, 0.5), (30, 50)),
         ("Height", (1.5, 1.9), (150, 190)),
         ("Haemoglobin", (8, 17), (80, 170)),
+        ("pH", (7.0, 7.6), (700, 760)),
+        ("Serum creatinine", (0.5, 9), (45, 800)),
+        ("glucose_mean", (3, 20), (60, 400)),
+        ("Albumin", (1.5, 5), (15, 50)),
+        ("WBC", (0.5, 90), (2000, 60000)),
+        ("Platelets", (10, 900), (20000, 600000)),
     ],
 )
 def test_two_units_by_their_ranges(name: str, low: tuple[float, float], high: tuple[float, float]) -> None:
@@ -29,6 +37,30 @@ def test_two_units_by_their_ranges(name: str, low: tuple[float, float], high: tu
     assert two_scales(name, other) is None
     assert two_scales(name, [*one, other[0]]) is None, "a slip of a finger"
     assert two_scales(name, [*one, *other, *[-5.0] * 30]) is None, "it is something else"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "odd", "told"),
+    [
+        ("pH", np.linspace(6.9, 7.6, 200), [94.0, 735.0], "pH holds 94 1×, 735 1×, which nobody has: mend them"),
+        ("Height", np.linspace(145, 200, 200), [13.7], "Height holds 13.7 1×, which nobody has: mend it"),
+        ("height_m", np.linspace(1.45, 2, 200), [17.5], None),  # not the name of a height
+        ("Temp", np.linspace(35, 41, 200), [-17.8, 0.0], "Temp holds -17.8 1×, which nobody has: mend it"),
+        ("SpO2", np.linspace(80, 100, 200), [970.0], "SpO2 holds 970 1×"),
+        ("Glucose", np.linspace(50, 400, 200), [9000.0], None),  # nobody knows where that ends
+        ("pH", np.linspace(6.9, 7.6, 200), [*np.linspace(20, 90, 60)], None),  # something else
+    ],
+)
+def test_values_that_nobody_has(name: str, values: np.ndarray, odd: list[float], told: str | None) -> None:
+    found = beyond_life(name, [*values, *odd, np.nan])
+    assert found is None if told is None else str(found).startswith(told)
+    assert beyond_life(name, values) is None
+
+
+def test_urine_and_ratios_are_of_other_ranges() -> None:
+    assert not any(
+        map(has_scales, ("Urine creatinine", "albumin_creatinine_ratio", "CSF glucose", "log_wbc", "temp_change"))
+    )
 
 
 def test_names_of_other_things() -> None:
@@ -52,6 +84,8 @@ def test_it_is_told_of_tables_and_series(tmp_path: Path) -> None:
     rows = "".join(f"p{i},{value},{i}\n" for i, value in enumerate(temperatures))
     assert doubts(tmp_path, {"kind": "table"}, f"id,Temp,age\n{rows}") == [f"m: {said}"]
     assert doubts(tmp_path, {"kind": "table", "columns": ["age"]}, f"id,Temp,age\n{rows}") == []
+    frame = pd.DataFrame({"Temp": temperatures}, [f"p{i}" for i in range(8)])
+    assert f"m: {said}" in [str(note) for note in Cohort.from_frames({"m": frame}).dropped]
     series = "id,time,variable,value\n" + "".join(
         f"p{i},1,Temp,{v}\np{i},1,HR,{v}\n" for i, v in enumerate(temperatures)
     )

@@ -13,7 +13,7 @@ from mmlego.data.reading.ids import IdForm, formed, formed_rows, with_ids
 from mmlego.data.reading.normal_tissue import check_tissues, refuse_normals, tissue_columns
 from mmlego.data.reading.places import Places
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
-from mmlego.data.reading.scales import two_scales
+from mmlego.data.reading.scales import doubts_of_scale
 from mmlego.data.reading.tables import TableFile
 from mmlego.data.reading.units import two_units, unit_columns
 from mmlego.errors import InputError
@@ -160,7 +160,7 @@ class Folder:
         names = list(self.opened(name).names)
         beside = unit_columns(names, columns)
         words = {unit for unit in beside.values() if unit != self.key}
-        scales = [doubt for column in columns if (doubt := two_scales(column, frame[column])) is not None]
+        scales = [doubt for column in columns for doubt in doubts_of_scale(column, frame[column])]
         if not words:
             return scales
         units = self.table(name, text=words, only=words)

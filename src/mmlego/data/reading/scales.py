@@ -8,31 +8,47 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from mmlego.wording import listed
+
 FEWEST, LEAST_SHARE = 3, 0.01  # of values in each range: fewer are slips of a finger
 COVERED = 0.9  # of all values lie in the two ranges
+MOST_BEYOND = 0.1  # of the values are no slips of a finger: they are something else
 
 
 @dataclass(frozen=True)
 class _Scale:
-    """Two ranges in which values of one thing lie, by unit, with nothing between that anybody has."""
+    """Two ranges in which values of one thing lie, by unit, with nothing between that anybody has.
+
+    ``ends`` are what no value in each of the units is beyond, where that is known.
+    """
 
     names: str
     low: tuple[float, float]
     high: tuple[float, float]
     units: tuple[str, str]
+    ends: tuple[tuple[float, float], tuple[float, float]] | None = None
 
 
 _SCALES = (
-    _Scale(r"(body ?)?temp(erature)?", (30, 44), (86, 112), ("°C", "°F")),
+    _Scale(r"(body ?)?temp(erature)?", (30, 44), (86, 112), ("°C", "°F"), ((10, 47), (50, 117))),
     _Scale(r"fi ?o2|(fraction of )?inspired (o2|oxygen)( fraction)?", (0.15, 1), (15, 100), ("a fraction", "%")),
-    _Scale(r"s[ap] ?o2|(o2|oxygen) sat(uration)?", (0.3, 1), (30, 100), ("a fraction", "%")),
-    _Scale(r"ha?ematocrit|hct", (0.1, 0.7), (10, 70), ("a fraction", "%")),
-    _Scale(r"(body ?)?height", (1, 2.3), (100, 230), ("m", "cm")),
-    _Scale(r"ha?emoglobin|hgb", (3, 22), (30, 220), ("g/dL", "g/L")),
+    _Scale(r"s[ap] ?o2|(o2|oxygen) sat(uration)?", (0.3, 1), (30, 100), ("a fraction", "%"), ((0, 1), (0, 100))),
+    _Scale(r"ha?ematocrit|hct", (0.1, 0.7), (10, 70), ("a fraction", "%"), ((0, 0.9), (0, 90))),
+    _Scale(r"(body ?)?height", (1, 2.3), (100, 230), ("m", "cm"), ((0.2, 2.75), (20, 275))),
+    _Scale(r"ha?emoglobin|hgb", (3, 22), (30, 220), ("g/dL", "g/L"), ((0, 30), (0, 300))),
+    _Scale(r"p ?h", (6.5, 8), (650, 800), ("pH", "100 times it"), ((0, 14), (0, 1400))),
+    _Scale(r"p ?a?co2", (1.5, 13.5), (16, 150), ("kPa", "mmHg")),
+    _Scale(r"creatinine", (0.1, 20), (30, 2000), ("mg/dL", "µmol/L")),
+    _Scale(r"glucose", (1.5, 25), (40, 1500), ("mmol/L", "mg/dL")),
+    _Scale(r"cholesterol", (1.5, 15), (50, 600), ("mmol/L", "mg/dL")),
+    _Scale(r"albumin", (0.8, 6.5), (8, 65), ("g/dL", "g/L")),
+    _Scale(r"wbc|leu[ck]ocytes", (0.05, 600), (1000, 5e5), ("10^9/L", "cells/µL")),
+    _Scale(r"platelets?|plt", (1, 2000), (5000, 2e6), ("10^9/L", "cells/µL")),
 )
 _BEHIND = "c|f|degc|degf|celsius|fahrenheit|value|mean|min|max|first|last"
 _KNOWN = [(re.compile(rf"(?:.* )?(?:{scale.names})(?: (?:{_BEHIND}))?"), scale) for scale in _SCALES]
 _ANY = re.compile("|".join(scale.names for scale in _SCALES))
+_OTHER = re.compile(r"\b(urin\w*|u|csf|ascites|pleural|ratio|clearance|score|z|change|delta|diff\w*|log\w*)\b")
 
 
 def has_scales(name: str) -> bool:
@@ -65,7 +81,7 @@ def two_scales(name: str, values: ArrayLike) -> str | None:
     --------
     >>> two_scales("Temp", [36.5, 37, 38.2, 36.9, 97.3, 98.6, 99.1])
     'Temp is in two ranges: 4 values from 36.5 to 38.2, as of °C, beside 3 from 97.3 to 99.1, as of °F'
-    >>> two_scales("Temp", [36.5, 37, 38.2, 98.6]), two_scales("Glucose", [5, 6, 7, 90, 100, 110])
+    >>> two_scales("Temp", [36.5, 37, 38.2, 98.6]), two_scales("Sodium", [5, 6, 7, 90, 100, 110])
     (None, None)
     """
     scale = _scale(name)
@@ -84,6 +100,59 @@ def two_scales(name: str, values: ArrayLike) -> str | None:
     return f"{name} is in two ranges: {', beside '.join(said)}"
 
 
+def beyond_life(name: str, values: ArrayLike) -> str | None:
+    """Return that a few values of one thing are beyond what anybody has, in the unit of the others; None if none are.
+
+    Zeros are told as what was not measured, and not here.
+
+    Parameters
+    ----------
+    name, values
+        As :func:`two_scales` takes them.
+
+    Examples
+    --------
+    >>> beyond_life("pH", [7.35, 7.4, 7.1, 7.2, 7.3, 7.41, 7.38, 7.4, 7.33, 735])
+    'pH holds 735 1×, which nobody has: mend it, or leave it out'
+    >>> beyond_life("Height", [1.7, 1.8, 1.65, 170]), beyond_life("Glucose", [90, 5000])
+    (None, None)
+    """
+    scale = _scale(name)
+    if scale is None or scale.ends is None:
+        return None
+    given = np.asarray(values, dtype=np.float64)
+    given = given[~np.isnan(given) & (given != 0)]
+    for (low, high), (least, most) in zip((scale.low, scale.high), scale.ends, strict=True):
+        inside = (given >= low) & (given <= high)
+        odd = given[(given < least) | (given > most)]
+        if len(odd) and len(odd) <= MOST_BEYOND * len(given) and inside.sum() >= COVERED * len(given):
+            words, counts = np.unique(odd, return_counts=True)
+            told = listed(f"{word:g} {count}×" for word, count in zip(words.tolist(), counts.tolist(), strict=True))
+            return f"{name} holds {told}, which nobody has: mend {'it' if len(words) == 1 else 'them'}, or leave " + (
+                "it out" if len(words) == 1 else "them out"
+            )
+    return None
+
+
+def doubts_of_scale(name: str, values: ArrayLike) -> list[str]:
+    """Return what :func:`two_scales` and :func:`beyond_life` say of values, the former first and then alone.
+
+    Parameters
+    ----------
+    name, values
+        As :func:`two_scales` takes them.
+
+    Examples
+    --------
+    >>> doubts_of_scale("Temp", [36.5, 37, 38.2, 36.9, 97.3, 98.6, 99.1])
+    ['Temp is in two ranges: 4 values from 36.5 to 38.2, as of °C, beside 3 from 97.3 to 99.1, as of °F']
+    """
+    told = two_scales(name, values) or beyond_life(name, values)
+    return [] if told is None else [told]
+
+
 def _scale(name: str) -> _Scale | None:
     plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).casefold()).strip()
-    return next((scale for form, scale in _KNOWN if form.fullmatch(plain)), None) if _ANY.search(plain) else None
+    if not _ANY.search(plain) or _OTHER.search(plain):
+        return None
+    return next((scale for form, scale in _KNOWN if form.fullmatch(plain)), None)

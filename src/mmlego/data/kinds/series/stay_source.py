@@ -29,7 +29,7 @@ from mmlego.data.reading.bundles import Bundle, files_below
 from mmlego.data.reading.places import asked
 from mmlego.data.reading.progress import shown
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
-from mmlego.data.reading.scales import has_scales, two_scales
+from mmlego.data.reading.scales import doubts_of_scale, has_scales
 from mmlego.data.reading.signs import refuse_dotted
 from mmlego.data.reading.spellings import doubts_of_names
 from mmlego.data.reading.tables import TableFile
@@ -251,8 +251,8 @@ class StaySource(Source):
         """
         kept, notes = within(found.only(names), self.window, modality, on_error=self.on_error, timeless=self.timeless)
         known = [(place, name) for place, name in enumerate(names) if has_scales(name)]
-        scales = [two_scales(name, kept.value[kept.variable == place]) for place, name in known]
-        return kept, [*notes, *(Doubtful(modality, doubt) for doubt in scales if doubt is not None)]
+        scales = [doubt for place, name in known for doubt in doubts_of_scale(name, kept.value[kept.variable == place])]
+        return kept, [*notes, *(Doubtful(modality, doubt) for doubt in scales)]
 
     def _physionet(self, path: Path, folder: Folder, cache: Path | None) -> Stays:
         bundle = Bundle.open(path, self.pattern, roots=folder.places.bounds, otherwise=OTHER_LAYOUTS)

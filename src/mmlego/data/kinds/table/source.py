@@ -17,6 +17,7 @@ from mmlego.data.reading.column_rules import Found
 from mmlego.data.reading.columns import read_types
 from mmlego.data.reading.joins import RowRule, choose_rows, row_numbers, select_columns
 from mmlego.data.reading.remarks import Doubtful, Dropped
+from mmlego.data.reading.scales import doubts_of_scale
 from mmlego.data.reading.tables import TableFile, matching
 from mmlego.data.reading.telling import refuse_names
 from mmlego.data.reading.truths import as_numbers
@@ -91,7 +92,10 @@ class TableSource(ColumnKeys, Source):
             If a column is not there, belongs to the outcome, or is neither numbers nor categories; or rows of a patient
             differ.
         """
-        return self._choose(frame, key, modality, taken, self.columns, None, lenient=False, strict=bool(taken))
+        chosen, notes = self._choose(frame, key, modality, taken, self.columns, None, lenient=False, strict=bool(taken))
+        numbers = {str(name): chosen[name] for name in chosen if chosen[name].dtype.kind in "fiu"}
+        doubts = (doubt for name, column in numbers.items() for doubt in doubts_of_scale(name, column))
+        return chosen, [*notes, *(Doubtful(modality, doubt) for doubt in doubts)]
 
     def _choose(
         self,
