@@ -14,6 +14,7 @@ from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.series.cache import FOLDER, cache_folder, through_cache
 from mmlego.data.kinds.series.choices import check_patterns, choose, fits
 from mmlego.data.kinds.series.clocks import Clock, IndexDates, Unit, doubt_of_unit
+from mmlego.data.kinds.series.flagged_rows import rows_of_measurements
 from mmlego.data.kinds.series.long_tables import LongColumns
 from mmlego.data.kinds.series.meds import SUBJECT, MedsShards
 from mmlego.data.kinds.series.physionet import DESCRIPTORS, VARIABLES, StayReader
@@ -39,7 +40,7 @@ from mmlego.wording import counted, listed
 
 Layout: TypeAlias = Literal["physionet", "long", "wide", "meds"]
 
-READING = 7  # counts up when other values are read of the same bytes: what was cached before does not count
+READING = 8  # counts up when other values are read of the same bytes: what was cached before does not count
 WIDE = "*.?sv"  # .csv, .tsv, .psv
 # Keys that say nothing of a layout, and would be passed over in silence.
 IDLE: dict[Layout, set[str]] = {
@@ -121,8 +122,8 @@ class StaySource(Source):
     cache: bool | str = True
 
     def of_rows(self) -> bool:
-        """Return that no rows are chosen: a row is a measurement."""
-        return False
+        """Return whether the files may be one table, of which some rows, measurements, may count."""
+        return self.layout in (None, "long", "wide")
 
     @model_validator(mode="after")
     def _check_window(self) -> Self:
@@ -154,6 +155,8 @@ class StaySource(Source):
         if idle:
             remedy = f"Leave out {', '.join(f'{name}:' for name in idle)}, or declare another layout:."
             raise InputError(f"{modality}: layout {layout!r} has no use for {listed(idle)}", remedy=remedy)
+        if folder.where and (layout in ("physionet", "meds") or is_bundle(path)):
+            raise InputError(f"{modality}: where: is for one table of all stays", remedy="Leave it out.")
         cache, doubts = self._cache(folder), list[str]()
         if layout == "physionet":
             found = self._physionet(path, folder, cache)
@@ -286,17 +289,18 @@ class StaySource(Source):
     def _table(self, path: Path, folder: Folder, cache: Path | None, clock: Clock) -> Stays:
         patient = self.patient or folder.key
         texts = [*([] if self.stay is None else [self.stay]), *([] if clock.index is None else [self.time])]
+        names = (patient, self.time, self.variable, self.value, self.stay)
         reader: LongColumns | WideColumns
         if self.layout == "wide":
             reader = WideColumns(clock, patient, self.stay, self._rules(folder))
         else:
             rules, texts = self._rules(folder), [*texts, self.variable]
-            names = (patient, self.time, self.variable, self.value, self.stay)
             reader = LongColumns(*names, self.unit, clock.index, rules, clock.form, clock.written)
         how = self._how(self.layout or "long", clock, folder) | {
             "patient": patient,
             "name": path.name,
             "stay": self.stay,
+            "where": dict(folder.where),
         }
         how["form"] = None if clock.index is None else str(folder.form)
         digest = digest_of([path])
@@ -306,12 +310,14 @@ class StaySource(Source):
             dotted = table.dotted if table.decimal == "." else ()  # of which 1.234 may be a thousand and more
             values = ["*"] if self.layout == "wide" else [self.value]
             frame = table.frame([*texts, *(dotted if self.decimal is None else values)])
+            no_flags = table.names if self.layout == "wide" else names
+            frame, flagged = rows_of_measurements(frame, table, folder.where, no_flags, path.name)
             if self.decimal is None:
                 refuse_dotted(frame, [name for name in dotted if name not in texts], path.name)
             found = reader.read(frame, path.name, self.on_error)
             said = [*(f"{NOTED}{path.name}: {note}" for note in table.notes)]
             said += [f"{DOUBTED}{path.name}: {doubt}" for doubt in table.doubts]
-            found = replace(found, skipped=(*found.skipped, *said))
+            found = replace(found, skipped=(*found.skipped, *flagged, *said))
             if digest_of([path]) != digest:  # what was hashed is not what was read
                 raise InputError(f"file {path.name!r} changed while it was read", remedy="Try again.")
             return found
