@@ -67,6 +67,15 @@ def test_the_first_fault_of_the_file_is_told() -> None:
         read(lines)
 
 
+@pytest.mark.parametrize("line", ["P100,5'10\"", 'P100"', '"P100" a,1"', 'P100 "a" "'])
+def test_a_mark_within_a_cell_of_a_line_that_lacks_cells_is_named(line: str) -> None:
+    lines = [f"P{row},{row},{row}" for row in range(300)]
+    lines[100] = line
+    with pytest.raises(InputError, match=r"a quotation mark that is never closed, or within a cell") as caught:
+        read(lines)
+    assert "P100" in str(caught.value)
+
+
 def test_line_feeds_in_quotes_end_no_row() -> None:
     lines = [f'P{row},{row},"a\nb, {row}"' for row in range(100)]
     found = read(lines)

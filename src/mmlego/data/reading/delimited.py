@@ -121,6 +121,7 @@ class _RaggedError(Exception):
 
     def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
         self.rows = rows
+        self.first = repr(rows[0][1].splitlines()[0][:60])
 
 
 class _Reader:
@@ -211,7 +212,11 @@ class _Reader:
             self.short += len(error.rows)
             self.ahead = False  # such lines are hardly alone
         rows = padded(bytes(piece.rows), self.dialect.separator, len(self.names))
-        return parse(Piece(memoryview(rows), piece.quotes))
+        try:
+            return parse(Piece(memoryview(rows), piece.quotes))
+        except _RaggedError as error:  # what the mark holds, the end of a line among it, is read in two ways
+            what = "a line that lacks cells holds a quotation mark that is never closed, or within a cell"
+            raise InputError(what, expected="it twice, and quotes around the cell", got=error.first) from None
 
     def _parsed(self, piece: Piece) -> pa.RecordBatch:
         """Return a piece; where a column of numbers holds a word, it is text from now on."""
@@ -387,8 +392,7 @@ def _joined(parts: Sequence[Any]) -> Objects:
 
 def _ragged(bad: Sequence[tuple[int, str]], names: Sequence[str]) -> InputError:
     """Return the error that lines have more or fewer cells than there are names."""
-    count, text = bad[0]
-    text = text if len(text) <= 60 else f"{text[:59]}…"
+    count, text = bad[0][0], bad[0][1] if len(bad[0][1]) <= 60 else f"{bad[0][1][:59]}…"
     return InputError(
         f"{counted(len(bad), 'line')} of another number of cells than the line of names",
         expected=f"{len(names)} cells",

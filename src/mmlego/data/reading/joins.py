@@ -34,6 +34,7 @@ def select_columns(
     where: str,
     hidden: Collection[str] = (),
     absent: list[str] | None = None,
+    globs: bool = True,
 ) -> list[str]:
     """Return the columns that names or globs choose, each once: in the order of the patterns, then of the file.
 
@@ -51,6 +52,8 @@ def select_columns(
         Further columns that no glob chooses.
     absent
         A list that takes the patterns that match nothing; None: they are refused.
+    globs
+        Whether a pattern may be a glob, or is one column's name.
 
     Raises
     ------
@@ -67,8 +70,8 @@ def select_columns(
     named = [name for name in available if name not in hidden and not is_unnamed(name)]
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         # a column may have brackets in its name, so the name itself comes before its reading as a glob
-        if pattern in names or pattern == "*":
-            found = [pattern] if pattern in names else named
+        if pattern in names or pattern == "*" or not globs:
+            found = [pattern] if pattern in names else named if globs else []
         else:
             found = [name for name in named if fnmatch.fnmatchcase(name, pattern)]
         if not found and absent is None:

@@ -146,6 +146,15 @@ def test_bad_outcomes(case: str) -> None:
         spec.known(raw)
 
 
+@pytest.mark.parametrize("key", ["time", "event", "label"])
+def test_one_column_is_named_and_not_what_fits_a_glob(key: str) -> None:
+    section = CLASS if key == "label" else {"task": "survival", "time": "t1", "event": "e", "event_when": 1}
+    spec = parse_outcome({**section, key: "t*"})
+    with pytest.raises(InputError, match=r"outcome: no column matches 't\*'"):
+        spec.columns(["t1", "t2", "e", "y"])
+    assert parse_outcome({**section, key: "t*"}).columns(["t*", "t1", "e"])[-1 if key == "event" else 0] == "t*"
+
+
 def test_a_task_of_another_kind_is_refused() -> None:
     outcome, _ = parse_outcome(CLASS).known(frame(y=["a", "b"]))
     with pytest.raises(MismatchError, match="expected Classification, got Survival"):

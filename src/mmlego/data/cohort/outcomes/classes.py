@@ -56,7 +56,7 @@ class ClassificationOutcome(Outcome):
 
     def columns(self, available: Sequence[str]) -> list[str]:
         """Return the column of classes."""
-        return select_columns([self.label], available, "outcome")
+        return select_columns([self.label], available, "outcome", globs=False)
 
     def declared(self, column: str) -> list[str]:
         """Return the classes."""

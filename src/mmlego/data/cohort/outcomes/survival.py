@@ -135,7 +135,7 @@ class SurvivalOutcome(Outcome):
 
     def columns(self, available: Sequence[str]) -> list[str]:
         """Return the columns of time, or of dates, and event."""
-        return select_columns(self.named(), available, "outcome")
+        return select_columns(self.named(), available, "outcome", globs=False)
 
     def measured(self, columns: Sequence[str]) -> list[str]:
         """Return the column of times."""
