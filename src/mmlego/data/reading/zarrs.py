@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from mmlego.data.reading.files import FREE_BYTES, RATIO
+from mmlego.data.reading.zarr_texts import check_texts
 from mmlego.errors import InputError, LegoError
 from mmlego.extras import import_extra
 from mmlego.json_files import parse_json
@@ -70,6 +71,9 @@ def open_zarr(path: Path) -> Iterator[Any]:
             group.store.close()
     except LegoError:
         raise
+    except MemoryError as error:
+        expected = "a folder that this machine can hold"
+        raise InputError(f"{path.name!r} asks for more memory than there is", expected=expected) from error
     except DAMAGE as error:
         why = next(iter(str(error).splitlines()), type(error).__name__)
         raise InputError(f"cannot read {path.name!r} ({why})", expected="a whole zarr folder") from error
@@ -87,7 +91,9 @@ def _look_through(folder: Path, whole: Path) -> None:
                 raise InputError(f"{shown!r} in {whole.name!r} lies elsewhere", remedy="Put all in one folder.")
         stored += sum(_size(os.path.join(place, name)) for name in files)
         for name in {".zarray", "zarr.json"}.intersection(files):
-            total += _bytes_of(_metadata(Path(place, name), whole), Path(place).relative_to(whole).as_posix(), whole)
+            metadata, shown = _metadata(Path(place, name), whole), Path(place).relative_to(whole).as_posix()
+            total += _bytes_of(metadata, shown, whole)
+            check_texts(Path(place), metadata, f"{shown!r} in {whole.name!r}")
     allowed = max(FREE_BYTES, RATIO * stored)
     if total > allowed:
         raise InputError(

@@ -126,3 +126,18 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path) -> None:
     (tmp_path / "a.zarr").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"'a\.zarr' is no zarr folder\. Unpack it"):
         read(tmp_path, "file: a.zarr")
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_chunk_that_says_that_it_holds_more_texts_than_it_can(version: int, tmp_path: Path) -> None:
+    codecs = pytest.importorskip("numcodecs")
+    with anndata.settings.override(zarr_write_format=version):
+        data().write_zarr(tmp_path / "a.zarr")
+    chunk = tmp_path / "a.zarr" / "var" / "_index" / ("0" if version == 2 else "c/0")
+    codec = codecs.Blosc() if version == 2 else codecs.Zstd()
+    texts = bytearray(codec.decode(chunk.read_bytes()))
+    assert texts[:4] == b"\2\0\0\0"  # two genes
+    texts[3] = 110
+    chunk.write_bytes(codec.encode(bytes(texts)))
+    with pytest.raises(InputError, match=r"'var/_index' in 'a.zarr' is damaged: a chunk says that it holds 1845493762"):
+        read(tmp_path, "file: a.zarr, rows: mean")

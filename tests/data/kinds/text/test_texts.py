@@ -192,6 +192,9 @@ def broken(folder: Path, what: str) -> None:
     elif what == "a number that is none":
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps(config | {"max_position_embeddings": -0.5}))
+    elif what == "no room for texts":
+        told = json.loads((model / "tokenizer_config.json").read_text())
+        (model / "tokenizer_config.json").write_text(json.dumps(told | {"model_max_length": -(2**63)}))
     elif what == "unknown model":
         config = json.loads((model / "config.json").read_text())
         (model / "config.json").write_text(json.dumps(config | {"model_type": "nonsense"}))
@@ -206,6 +209,7 @@ BROKEN = {
     "damaged tokenizer": "no tokenizer can be read in 'tiny'",
     "a number that is none": "no tokenizer can be read in 'tiny'",
     "unknown model": "no tokenizer can be read in 'tiny'|.*model in 'tiny' is of no known",
+    "no room for texts": r"the model in 'tiny' takes texts that are too short: .* got -9223372036854775808",
     "vocabulary": "tokenizer and model in 'tiny' do not fit: expected 5 ids at most, got 24",
 }
 

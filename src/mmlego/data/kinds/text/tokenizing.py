@@ -116,6 +116,9 @@ def open_tokenizer(folder: Path, length: int | None) -> tuple[LocalTokenizer, in
     limits = [longest_text(str(folder)), found.model_max_length]
     known = [limit for limit in limits if isinstance(limit, int) and limit < _NO_LIMIT]
     most = min(known, default=None)
+    if most is not None and most <= (marks := backend.num_special_tokens_to_add(is_pair=False)):
+        expected = f"more than the {marks} marks that begin and end a text"
+        raise InputError(f"the model in {folder.name!r} takes texts that are too short", expected=expected, got=most)
     if length is not None and most is not None and length > most:
         raise InputError("length is longer than the model takes", expected=f"at most {most}", got=length)
     return LocalTokenizer(backend.to_str()), length or min(most or LONGEST, LONGEST)
