@@ -16,6 +16,7 @@ import numpy as np
 
 from mmlego.data.reading.delimited import Columns
 from mmlego.data.reading.dialect import UNNAMED
+from mmlego.data.reading.workbook_looks import doubts_of_looks
 from mmlego.errors import InputError
 from mmlego.extras import import_extra
 from mmlego.wording import counted, label, listed
@@ -74,7 +75,7 @@ class Workbook:
         if again:
             raise InputError(f"columns of the same name ({listed(again)})", remedy="Rename or drop them.")
         self.notes = tuple(_notes(sheets, chosen, top))
-        self.doubts = tuple(self._merged(chosen, top))
+        self.doubts = tuple(self._looks(chosen, top))
         self._rows = [row for row in rows[top + 1 :] if any(cell is not None for cell in row)]
         self._sheet, self._top = chosen, top
         self._refuse_formulas()
@@ -108,24 +109,12 @@ class Workbook:
         found = [row[place] if place < len(row) else None for row in self._rows]
         return [None if isinstance(cell, str) and not cell.strip() else cell for cell in found]
 
-    def _merged(self, sheet: str, top: int) -> list[str]:
-        """Return the doubt that cells are merged below the names of the columns: Excel keeps the first one's value."""
-        ranges = [
-            merged
-            for merged in (_merged_cells(self.path).get(sheet, []))
-            if merged.min_row > top + 1 and merged.min_col <= len(self.names)
-        ]
-        if not ranges:
-            return []
-        columns = dict.fromkeys(
-            self.names[place - 1]
-            for merged in ranges
-            for place in range(merged.min_col, min(merged.max_col, len(self.names)) + 1)
-        )
-        ranges.sort(key=lambda merged: (merged.min_row, merged.min_col))
-        where = listed((merged.coord for merged in ranges), 3)
-        text = f"cells merged in {listed(columns)} ({where}), of which all but the first are read as empty: take them"
-        return [f"{text} apart, and write the value into each that has it"]
+    def _looks(self, sheet: str, top: int) -> list[str]:
+        """Return what is doubtful of cells that are merged, hidden or struck out."""
+        try:
+            return doubts_of_looks(self.path, sheet, top, self.names)
+        except DAMAGE as error:
+            raise InputError(f"{type(error).__name__}: {error}", expected="a whole, unencrypted .xlsx file") from error
 
     def _refuse_formulas(self) -> None:
         """Refuse cells that hold a formula and no value: a program wrote them that computes nothing."""
@@ -154,26 +143,6 @@ def _read(path: Path, *, values: bool) -> dict[str, list[tuple[Any, ...]]]:
     except DAMAGE as error:
         raise InputError(f"{type(error).__name__}: {error}", expected="a whole, unencrypted .xlsx file") from error
     return {title: rows for title, rows in found.items() if any(cell is not None for row in rows for cell in row)}
-
-
-def _merged_cells(path: Path) -> dict[str, list[Any]]:
-    """Return by sheet which cells are merged, which openpyxl says of a workbook that it holds as a whole alone."""
-    try:
-        return _merged_of(path)
-    except DAMAGE as error:
-        raise InputError(f"{type(error).__name__}: {error}", expected="a whole, unencrypted .xlsx file") from error
-
-
-def _merged_of(path: Path) -> dict[str, list[Any]]:
-    with zipfile.ZipFile(path) as archive:
-        sheets = [name for name in archive.namelist() if re.fullmatch(r"xl/worksheets/[^/]+\.xml", name)]
-        if not any(b"<mergeCell " in archive.read(name) for name in sheets):
-            return {}
-    openpyxl = import_extra("openpyxl", f"reading {path.name!r}", "'mmlego[excel]'")
-    with warnings.catch_warnings(), path.open("rb") as file:
-        warnings.simplefilter("ignore")
-        book = openpyxl.load_workbook(file)
-    return {sheet.title: list(sheet.merged_cells.ranges) for sheet in book.worksheets}
 
 
 def _never_computed(path: Path, sheet: str) -> list[tuple[int, int]]:
