@@ -220,7 +220,7 @@ def changed(**changes: object) -> dict[str, object]:
         (changed(fill=[NAN, 1.0]), CheckpointError, r"damaged at fill\.0"),
         (changed(numeric=["sex", "smoker"]), CheckpointError, "named twice"),
         (changed(more=1), CheckpointError, "damaged at more"),
-        (changed(version=5), VersionError, "newer format"),
+        (changed(version=6), VersionError, "newer format"),
         (changed(name="tables"), UnknownNameError, "Did you mean 'table'"),
         ({}, InputError, "without a name"),
     ],

@@ -34,6 +34,7 @@ class Learnt(NamedTuple):
     rare: Mapping[str, Literal["other", "missing"]]
     min_patients: int
     counts: Mapping[str, tuple[int, ...]]
+    signed: tuple[str, ...]
 
 
 def learn(
@@ -74,7 +75,8 @@ def learn(
     frame = pick(frame, [name for name in frame.columns if name not in dropped]) if dropped else frame
     numeric = [name for name in frame.columns if is_numeric(frame[name])]
     truths = {*truths, *truth_values(frame)}
-    found = moments(matrix_of(frame, numeric), numeric, least=min_patients, owners=None if owners is None else whose)
+    values = matrix_of(frame, numeric)
+    found = moments(values, numeric, least=min_patients, owners=None if owners is None else whose)
     variance, enough = found.variance, found.patients >= min_patients
     kept = np.flatnonzero(~found.constant & (variance > 0) & enough).tolist()
     if keep is not None:
@@ -108,4 +110,5 @@ def learn(
         min_patients=min_patients,
         counts={numeric[i]: (in_steps(int(found.patients[i]), min_patients),) for i in kept}
         | {name: one.counts for name, one in told.items()},
+        signed=tuple(numeric[i] for i in kept if len(np.unique(whose[values[:, i] < 0])) >= min_patients),
     )

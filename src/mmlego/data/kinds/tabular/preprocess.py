@@ -64,6 +64,9 @@ class TablePreprocessor(Preprocessing):
         How many patients each value stands for at least.
     counts
         By column how many patients have it, or each of its categories: in steps of ``min_patients``, rounded down.
+    signed
+        The numeric columns in which ``min_patients`` training patients have a value below 0; in others such a value is
+        told of whoever is predicted for. None: it was not looked at.
 
     Examples
     --------
@@ -91,6 +94,7 @@ class TablePreprocessor(Preprocessing):
     rare: Mapping[str, Literal["other", "missing"]] = field(default_factory=dict)
     min_patients: int = 1
     counts: Mapping[str, tuple[int, ...]] = field(default_factory=dict, repr=False)
+    signed: tuple[str, ...] | None = None
 
     @classmethod
     def fit(
@@ -266,6 +270,8 @@ class TablePreprocessor(Preprocessing):
         frame = self._needed(frame)
         values = matrix_of(frame, self.numeric)
         scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
+        if self.signed is not None:
+            scaled[(values < 0) & [name not in set(self.signed) for name in self.numeric]] = -np.inf
         unknown: Odd = {}
         for name, known in self.categories.items():
             codes, words = words_of(frame[name])
@@ -295,7 +301,7 @@ class TablePreprocessor(Preprocessing):
         """
         return {
             "name": self.name,
-            "version": 4,
+            "version": 4 if self.signed is None else 5,
             "numeric": list(self.numeric),
             "fill": list(self.fill),
             "centre": list(self.centre),
@@ -307,13 +313,21 @@ class TablePreprocessor(Preprocessing):
             "rare": dict(self.rare),
             "min_patients": self.min_patients,
             "counts": {name: list(counts) for name, counts in self.counts.items()},
+            **({} if self.signed is None else {"signed": list(self.signed)}),
         }
 
     def kept(self) -> list[Kept]:
         """Return medians, means, deviations and categories, and how many patients have the column or the category."""
         numbers = zip(self.numeric, self.fill, self.centre, self.scale, strict=True)
+        signs = dict.fromkeys(self.numeric, "") if self.signed is None else dict.fromkeys(self.numeric, ", few below 0")
+        signs |= dict.fromkeys(self.signed or (), ", some below 0")
         found = [
-            Kept(name, "median or middle, mean, deviation", f"{a:g}, {b:g}, {c:g}", *self.counts.get(name, (None,)))
+            Kept(
+                name,
+                f"median or middle, mean, deviation{signs[name]}",
+                f"{a:g}, {b:g}, {c:g}",
+                *self.counts.get(name, (None,)),
+            )
             for name, a, b, c in numbers
         ]
         for name, known in self.categories.items():
@@ -344,6 +358,7 @@ class TablePreprocessor(Preprocessing):
             rare=state.rare,
             min_patients=state.min_patients,
             counts={name: tuple(counts) for name, counts in state.counts.items()},
+            signed=None if state.signed is None else tuple(state.signed),
         )
 
     def _needed(self, frame: pd.DataFrame) -> pd.DataFrame:

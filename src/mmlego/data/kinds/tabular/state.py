@@ -19,7 +19,8 @@ class TableState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["table"] = "table"
-    version: Literal[1, 2, 3, 4] = 1  # before 4 it was not counted how many patients anything stands for
+    # Before 4 it was not counted how many patients anything stands for, before 5 not looked at what is below 0.
+    version: Literal[1, 2, 3, 4, 5] = 1
     numeric: list[str]
     fill: list[FiniteFloat]
     centre: list[FiniteFloat]
@@ -31,6 +32,7 @@ class TableState(BaseModel):
     rare: dict[str, Literal["other", "missing"]] = {}
     min_patients: int = Field(default=1, ge=1)
     counts: dict[str, list[int]] = {}
+    signed: list[str] | None = None
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -40,6 +42,8 @@ class TableState(BaseModel):
             raise ValueError("a scale is not positive")
         if not set(self.truths) <= set(self.numeric):
             raise ValueError("a column of yes and no is no numeric one")
+        if not set(self.signed or ()) <= set(self.numeric):
+            raise ValueError("a column with values below 0 is no numeric one")
         columns = [*self.numeric, *(name for name, _ in self.categories)]
         if len(set(columns)) < len(columns) or not columns:
             raise ValueError("columns are missing or named twice")
