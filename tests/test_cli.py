@@ -30,6 +30,7 @@ VERBS = (
     "check",
     "plate",
     "schema",
+    "tune",
     "train",
     "merge",
     "fuse",
@@ -295,7 +296,7 @@ def test_a_scheduler_that_ends_a_verb_is_told_that_it_can_go_on(
     monkeypatch.setattr(WORKS[verb], ended)
     before = signal.getsignal(signal.SIGTERM)
     said = terminal.mmlego(verb, *arguments)
-    assert (said.code, said.error) == (143, "terminated; train, fuse, run, bench and demo go on when run again")
+    assert (said.code, said.error) == (143, "terminated; train, tune, fuse, run, bench and demo go on when run again")
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -311,10 +312,10 @@ def test_an_interrupted_process_goes_on_to_the_same_result(site: Path, how: sign
         running.wait()
     if how is signal.SIGINT:
         assert running.returncode == 130
-        assert errors == "interrupted; train, fuse, run, bench and demo go on when run again\n"
+        assert errors == "interrupted; train, tune, fuse, run, bench and demo go on when run again\n"
     if how is signal.SIGTERM:
         assert running.returncode == 143
-        assert errors == "terminated; train, fuse, run, bench and demo go on when run again\n"
+        assert errors == "terminated; train, tune, fuse, run, bench and demo go on when run again\n"
     assert not (site / "run" / "blocks").exists()
     with terminal.inside(site):
         done(*arguments)

@@ -53,7 +53,7 @@ LAYERS = (
     ("checkpoint", "datasets", "fingerprint"),
     ("cells", "training"),
     ("job",),
-    ("recipes",),
+    ("recipes", "search"),
     ("explaining",),
     ("estimators", "baselines"),
     ("bench",),

@@ -29,6 +29,7 @@ from mmlego.commands import (
     recipes,
     report,
     train,
+    tune,
 )
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
@@ -87,7 +88,7 @@ def options(
 
 _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Start here": (demo.demo, example.example, init.init, check.check, recipes.schema),
-    "Make models": (plate.plate, train.train, make.merge, make.fuse, recipes.run),
+    "Make models": (plate.plate, tune.tune, train.train, make.merge, make.fuse, recipes.run),
     "Use models": (apply.predict, apply.evaluate, explain.explain, inspecting.inspect, push.push),
     "Measure": (experiments.bench, report.report),
 }
@@ -97,7 +98,7 @@ for panel, verbs in _PANELS.items():
 
 
 _WRONG, _FAULT, _INTERRUPTED, _TERMINATED = 1, 3, 130, 143  # exit codes; wrong usage is 2
-_GO_ON = "train, fuse, run, bench and demo go on when run again"
+_GO_ON = "train, tune, fuse, run, bench and demo go on when run again"
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 
 class Section(BaseModel):
@@ -31,6 +38,52 @@ class PlateSettings(Section):
     state: Literal["complex", "real", "untracked"] = "complex"
     share_steps: bool = True
     dropout: float = Field(default=0.2, ge=0, lt=1)
+
+
+MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
+Count: TypeAlias = Annotated[int, Field(ge=1)]
+Rate: TypeAlias = Annotated[float, Field(gt=0, le=MOST)]
+Decay: TypeAlias = Annotated[float, Field(ge=0, le=MOST)]
+
+
+class OwnFit(Section):
+    """What the training of one modality's neural block has of its own in place of ``fit``; None: nothing."""
+
+    epochs: Count | None = None
+    batch_size: Count | None = None
+    lr: Rate | None = None
+    weight_decay: Decay | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in serialise(self).items() if value is not None}
+
+
+class Range(Section):
+    """Numbers from ``low`` to ``high``, both among them; whole ones where both are. ``log``: by their logarithm."""
+
+    low: int | float
+    high: int | float
+    log: bool = False
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low must be below high, both finite, not {self.low} and {self.high}")
+        if self.log and self.low <= 0:
+            raise ValueError(f"by its logarithm a range must begin above 0, not at {self.low}")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is of whole numbers."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
+
+# What a setting may be: of a range, or one of a list.
+Tried: TypeAlias = Range | Annotated[list[Any], Field(min_length=1)]
+# By modality, by encoder or learner, and by dotted setting of it, as ``fit.lr`` or ``options.hidden``.
+Space: TypeAlias = dict[str, dict[str, dict[str, Tried]]]
 
 
 class PrivacySettings(Section):

@@ -26,7 +26,18 @@ from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 from mmlego.merge.weights import STACKED
 from mmlego.readout import COMMON
-from mmlego.sections import PlateSettings, PrivacySettings, Section, TuningSettings
+from mmlego.sections import (
+    MOST,
+    Count,
+    Decay,
+    OwnFit,
+    PlateSettings,
+    PrivacySettings,
+    Rate,
+    Section,
+    Space,
+    TuningSettings,
+)
 from mmlego.wording import shortened
 from mmlego.yaml_knots import read_yaml, text_of
 
@@ -48,6 +59,7 @@ class EncoderSettings(Section):
     """Which encoder or learner, and its arguments but for the width of the input, else its usual ones.
 
     ``freeze``: the encoder stays as it starts, as one whose weights come from a folder; the block around it is trained.
+    ``fit``: what its training has of its own in place of ``fit`` of all.
     ``auto``: what has proved best for the kind of data; ``neural``: the neural encoder that suits it. Options without
     a name are those of an ``snn``.
     """
@@ -55,6 +67,13 @@ class EncoderSettings(Section):
     name: str = AUTO
     options: dict[str, Any] = Field(default_factory=dict)
     freeze: bool = False
+    fit: OwnFit = OwnFit()
+
+    @model_serializer(mode="wrap")
+    def _without_fit(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave ``fit`` out where it says nothing: so runs that were begun before there was any go on."""
+        made: dict[str, Any] = serialise(self)
+        return {key: value for key, value in made.items() if key != "fit" or value}
 
     @model_validator(mode="before")
     @classmethod
@@ -78,6 +97,8 @@ class EncoderSettings(Section):
     def _complete(self) -> EncoderSettings:
         if self.freeze and (self.name == AUTO or self.name in learner_names()):
             raise ValueError(f"freeze is of neural encoders; {self.name!r} may be a learner")
+        if self.fit != OwnFit() and (self.name == AUTO or self.name in learner_names()):
+            raise ValueError(f"fit is of neural encoders; {self.name!r} may be a learner")
         if self.name == AUTO:
             _check_members(self.options)
             return self
@@ -117,16 +138,13 @@ def _check_members(options: Mapping[str, Any]) -> None:
         raise ValueError(f"members of 'auto' are a list of different ones of {', '.join(known)}")
 
 
-MOST = 1e30  # of a learning rate and its like: beyond, single precision overflows
-
-
 class FitSettings(Section):
     """Arguments of ``fit``, which reads its bounds here."""
 
-    epochs: int = Field(default=60, ge=1)
-    batch_size: int = Field(default=32, ge=1)
-    lr: float = Field(default=1e-3, gt=0, le=MOST)
-    weight_decay: float = Field(default=1e-2, ge=0, le=MOST)
+    epochs: Count = 60
+    batch_size: Count = 32
+    lr: Rate = 1e-3
+    weight_decay: Decay = 1e-2
     patience: int | None = Field(default=10, ge=1)
     monitor: str = "loss"
     class_weights: Literal["balanced"] | list[float] | None = None
@@ -143,8 +161,8 @@ class FitSettings(Section):
 class TuneSettings(FitSettings):
     """Arguments of ``fit`` for the short tuning of a fused model."""
 
-    epochs: int = Field(default=5, ge=1)
-    lr: float = Field(default=1e-4, gt=0, le=MOST)
+    epochs: Count = 5
+    lr: Rate = 1e-4
     patience: int | None = Field(default=None, ge=1)
     privacy: None = None  # of blocks alone
 
@@ -212,6 +230,8 @@ class Settings(Section):
         By modality, in place of ``encoder``.
     seed
         Of splits, weights and training.
+    space
+        What ``mmlego tune`` tries, by modality, method and setting; nothing else heeds it, and no run keeps it.
 
     Examples
     --------
@@ -226,6 +246,7 @@ class Settings(Section):
     merge: MergeSettings = MergeSettings()
     fuse: FuseSettings = FuseSettings()
     seed: int = Field(default=0, ge=0, lt=2**63)
+    space: Space | None = Field(default=None, exclude=True)
 
     @model_validator(mode="after")
     def _private_blocks_learn(self) -> Settings:

@@ -100,7 +100,7 @@ def test_ctrl_c_ends_it_all_and_it_goes_on(tmp_path: Path) -> None:
         said, err = driver.communicate(timeout=60)
         until(lambda: not any(child.is_running() for child in children), seconds=30)
     assert driver.returncode == 130, said + err
-    assert "interrupted; train, fuse, run, bench and demo go on when run again" in err
+    assert "interrupted; train, tune, fuse, run, bench and demo go on when run again" in err
     assert "Traceback" not in err
     assert "(raylet)" not in said + err
     done = [path.name for path in out.glob("private/cells/*.json")]

@@ -64,7 +64,7 @@ def test_an_interruption_is_said_in_a_line(site: Path, tmp_path: Path, monkeypat
     monkeypatch.setattr(cells, "train", interrupted)
     with inside(site):
         said = mmlego("bench", "-d", "cohort.yaml", "-o", tmp_path / "out", *BENCH)
-    assert (said.code, said.error) == (130, "interrupted; train, fuse, run, bench and demo go on when run again")
+    assert (said.code, said.error) == (130, "interrupted; train, tune, fuse, run, bench and demo go on when run again")
 
 
 def test_an_experiment_is_reported_without_running(benched: Path, tmp_path: Path, counted: list[str]) -> None:

@@ -53,7 +53,7 @@ def test_a_disk_that_fills_up(site: Path, monkeypatch: pytest.MonkeyPatch) -> No
                 said = mmlego(*TRAIN, run)
             assert said.code == 1
             assert said.error.startswith("error: No space left on device: ")
-            assert said.error.endswith("Make room: train, fuse, run, bench and demo go on when run again.")
+            assert said.error.endswith("Make room: train, tune, fuse, run, bench and demo go on when run again.")
             assert not [path for path in site.rglob(".*") if path.name != ".gitignore"]  # nothing half-written
             done(*TRAIN, run)
             assert_same(snapshot(load(Path(run, "blocks", "rna"))), snapshot(load(Path("whole", "blocks", "rna"))))

@@ -137,7 +137,7 @@ def test_an_interrupted_run_goes_on(
         patch.setattr("mmlego.training.loop.train", interrupted)
         said = command(*arguments)
     assert said.code == 130
-    assert said.error == "interrupted; train, fuse, run, bench and demo go on when run again"
+    assert said.error == "interrupted; train, tune, fuse, run, bench and demo go on when run again"
     assert [path.name for path in (out / "blocks").iterdir()] == ["rna"]
     assert (out / "settings.yaml").is_file()
     with pytest.MonkeyPatch.context() as patch:

@@ -118,8 +118,9 @@ class _Count:
         self.changed()
 
     def begins(self, total: int, done: int, how: str) -> None:
-        """Be told how many cells there are; what else was to be counted is counted, too."""
-        self.done, self.before = self.done + done, self.done + done
+        """Be told how many cells there are, or are more now; what else was to be counted is counted, too."""
+        self.total = max(self.total, self.done + self.failed + total)
+        self.done, self.before = self.done + done, self.done + self.failed + done
         self.text, self.began = how if total > done else "done before", time.monotonic()
         self.changed()
 
@@ -213,6 +214,7 @@ class _Bar(_Count):
         self._bar.update(
             self._task,
             completed=self.done + self.failed,
+            total=self.total,
             stage=escaped(self.text),
             failed=f"{self.failed} failed" if self.failed else "",
             left="" if left is None or self.total <= self.done + self.failed else f"{duration(left)} left",

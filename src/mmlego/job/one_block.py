@@ -145,7 +145,7 @@ def _neural(job: _Job, prepared: Prepared, chosen: EncoderSettings, given: dict[
     watched = having(job.cohort, [job.name], job.validation)
     valid = prepared.data(watched).with_any() if watched else None
     run: dict[str, Any] = {"seed": job.seed, "out": job.out, "resume": job.resume, "progress": job.progress}
-    fit(block, data, validation=valid, **run, **job.settings.fit.model_dump())
+    fit(block, data, validation=valid, **run, **job.settings.fit.model_dump() | chosen.fit.model_dump())
     return block
 
 
@@ -241,7 +241,9 @@ def choice_for(
         chosen = EncoderSettings(name=NEURAL)
     if chosen.name == AUTO and members_for(plate.task, chosen.options, fitted.name) == (NEURAL,):
         chosen = EncoderSettings(name=NEURAL)
-    return (EncoderSettings(name=suited) if chosen.name == NEURAL else chosen), given
+    if chosen.name == NEURAL:
+        chosen = EncoderSettings(name=suited, freeze=chosen.freeze, fit=chosen.fit)
+    return chosen, given
 
 
 def refuse_unserved(modalities: Sequence[str], task: Task, settings: Settings) -> None:
