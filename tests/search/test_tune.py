@@ -177,6 +177,13 @@ def test_it_goes_on_where_it_was_interrupted(
     assert all(total == before for total, before, _ in told.begun)
 
 
+def test_the_neural_encoder_that_suits_is_tuned_as_itself(cohort: Cohort, tmp_path: Path) -> None:
+    options = {**OPTIONS, "space": None, "trials": 1}
+    for out, more in (("a", {}), ("b", {"methods": ["neural"]})):
+        tuned = tune(cohort, {**SETTINGS, "encoder": {"name": "neural"}}, out=tmp_path / out, **options, **more)
+        assert [one.method for one in tuned.trials] == ["snn"]
+
+
 def test_a_budget_ends_a_method(cohort: Cohort, tmp_path: Path) -> None:
     few = tune(cohort, SETTINGS, out=tmp_path, **OPTIONS, budget=1e-9)
     assert few.table().groupby("method").size().to_dict() == {"snn": 1, "logistic": 1}

@@ -94,7 +94,9 @@ def studies_of(
         own = settings.encoders.get(modality) or settings.encoder
         suited = fitted[modality].encoder()[0]
         name = suited if method == NEURAL else method
-        return own if own.name == name or (own.name == NEURAL and name == suited) else EncoderSettings(name=name)
+        if own.name == NEURAL:
+            own = EncoderSettings(name=suited, freeze=own.freeze, fit=own.fit)
+        return own if own.name == name else EncoderSettings(name=name)
 
     chosen: Space = {}
     for name in whom:
@@ -108,6 +110,6 @@ def studies_of(
     for modality, some in chosen.items():
         for method, tried in some.items():
             own = base(modality, method)
-            seed = settings.seed + len(made)
-            made.append(Study(modality, own.name, own, dict(tried) or usual_space(own.name, settings.fit), seed, trials))
+            asked = dict(tried) or usual_space(own.name, settings.fit)
+            made.append(Study(modality, own.name, own, asked, settings.seed + len(made), trials))
     return made
