@@ -32,6 +32,10 @@ def test_a_negative_value_where_training_had_none_marks_the_patient() -> None:
     assert TablePreprocessor.fit(TRAIN, min_patients=2).signed == ("base_excess", "mostly")
 
 
+def test_a_table_without_numbers() -> None:
+    assert TablePreprocessor.fit(TRAIN[["sex"]]).odd(NEW) == ({}, {})
+
+
 def test_rows_of_one_patient_count_once() -> None:
     owners = np.repeat(np.arange(12), 5)
     below = pd.DataFrame({"x": np.r_[-np.ones(20), np.arange(40.0)]})  # 20 rows of four patients

@@ -271,7 +271,9 @@ class TablePreprocessor(Preprocessing):
         values = matrix_of(frame, self.numeric)
         scaled = (values - np.asarray(self.centre)) / np.asarray(self.scale)
         if self.signed is not None:
-            scaled[(values < 0) & [name not in set(self.signed) for name in self.numeric]] = -np.inf
+            signed = set(self.signed)
+            others = np.array([name not in signed for name in self.numeric], dtype=bool)
+            scaled[(values < 0) & others] = -np.inf
         unknown: Odd = {}
         for name, known in self.categories.items():
             codes, words = words_of(frame[name])
