@@ -118,3 +118,18 @@ def test_classes_that_are_codes_are_doubted_unless_named(words: str, doubted: li
     assert [note.what.split(";")[0].partition("missing: ")[2] for note in said] == ([str(doubted)] if doubted else [])
     named = ClassificationOutcome(task="classification", label="r", classes=words.split())
     assert named.known(frame)[1] == []
+
+
+@pytest.mark.parametrize(
+    ("values", "found"),
+    [
+        ([1.0, 1, 999, 999, 999], {999.0: 3}),  # mostly the code, as weights of edges that nobody measured
+        ([0.2, 0.7, 999, 999, 999], {999.0: 3}),
+        ([0.0, 0, 99], {99.0: 1}),
+        ([1.0, 1, 9, 9], {}),  # two grades
+        ([1.0, -1], {}),  # two classes
+        ([0.0, -9], {}),
+    ],
+)
+def test_a_code_may_be_most_of_the_values_or_stand_beside_one(values: list[float], found: dict[float, int]) -> None:
+    assert likely_codes(np.array(values)) == found

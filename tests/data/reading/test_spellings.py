@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mmlego.data import Cohort, TablePreprocessor, check_manifest
 from mmlego.data.reading.remarks import Doubtful
-from mmlego.data.reading.spellings import alike
+from mmlego.data.reading.spellings import alike, doubts_of_names
 from mmlego.data.reading.truths import met
 
 IDS = [f"P{i}" for i in range(8)]
@@ -94,3 +94,10 @@ def test_groups_of_a_split_are_told(tmp_path: Path) -> None:
     (told,) = doubts(tmp_path, "{kind: table, file: t.csv}", split, t=table, s=sites)
     assert told.startswith("split: 'Ulm' and 'ulm' differ in form alone, each a group of its own")
     assert told in check_manifest(tmp_path / "c.yaml").doubtful
+
+
+def test_small_letters_of_smiles_are_other_atoms() -> None:
+    smiles = ["c1ccccc1", "C1CCCCC1", "CC(=O)O", "CCN", "n1ccccc1", "N1CCCCC1", "C[C@H](N)C(=O)O"]
+    assert doubts_of_names(smiles, "drugs", "a patient") == []
+    for names in (["CC001", "cc001", "CC002"], ["C1", "c1"], ["Ulm (old)", "ulm (old)"], ["P-1=a", "p-1=a"]):
+        assert len(doubts_of_names(names, "drugs", "a patient")) == 1, names

@@ -27,6 +27,7 @@ _BESIDE = {
     999.0: (*(float(code) for code in range(998, 987, -1)), 888.0, 777.0),
     9999.0: (9998.0, 9997.0, 8888.0, 7777.0),
 }
+_LARGE = 77  # of a code beside one other value
 MOST_GRADES = 4  # the largest of whole numbers beside which 9 is hardly one of them
 MOST_CELLS = 20_000_000  # of larger tables every second row, or third, is looked at
 FAR = 3  # times the largest of the others
@@ -64,8 +65,10 @@ def likely_codes(values: NDArray[Any]) -> dict[float, int]:
     }
     codes = np.array([*candidates, *beside], dtype=known.dtype if known.dtype.kind == "f" else np.float64)
     others = known[~np.isin(known, codes)] if candidates else known
-    if not candidates or not len(others) or others.min() == others.max():
+    if not candidates or not len(others):
         return {}
+    if others.min() == others.max():  # two values are steps or classes as well, but for what is no small number
+        candidates = [code for code in candidates if abs(code) >= _LARGE]
     largest = max(abs(float(others.min())), abs(float(others.max())))
     whole = not (others % 1 != 0).any()
     far = FAR * largest
@@ -132,6 +135,7 @@ def told_codes(
     words = listed(f"{code:.10g} {count}×" for code, count in codes.items())
     way = f"[{', '.join(f'{code:.10g}' for code in codes)}]"
     way = way if column is None else f"{{{quoted(column, bare=True)}: {way}}}"
-    far = f"far from all others ({rest.min():g} to {rest.max():g})"
+    span = f"{rest.min():g}" if rest.min() == rest.max() else f"{rest.min():g} to {rest.max():g}"
+    far = f"far from all others ({span})"
     way = f"declare missing: {way}" if declare else "mend the files"
     return f"holds {words}, {far}: if nothing is known there, {way}"

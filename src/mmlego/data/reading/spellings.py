@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mmlego.data.reading.remarks import Doubtful, Dropped
 from mmlego.wording import listed
 
+# Atoms, bonds, rings and branches, as Weininger (1988) writes them; and what no id has.
+_SMILES = re.compile(r"(?:Cl|Br|[BCNOPSFIbcnops*]|\[[^\[\]\s]+\]|%\d\d|[-=#$:/\\.()\d])+")
+_BONDS = re.compile(r"[=#(\[]|c1c|C1C")
+SMILES, BONDED = 0.9, 0.1  # shares of words that look so
 _NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 
 
@@ -72,6 +76,24 @@ def alike(words: Iterable[str]) -> list[list[str]]:
     return [sorted(group) for group in groups.values() if len(group) > 1]
 
 
+def are_smiles(words: Collection[str]) -> bool:
+    """Return whether words are SMILES, of which small letters are aromatic atoms: ``c1ccccc1`` is not ``C1CCCCC1``.
+
+    Parameters
+    ----------
+    words
+        All of a column, or all names.
+
+    Examples
+    --------
+    >>> are_smiles(["c1ccccc1", "C1CCCCC1", "CC(=O)O"]), are_smiles(["C1", "c1", "P02"])
+    (True, False)
+    """
+    alike_smiles = sum(_SMILES.fullmatch(word) is not None for word in words)
+    bonds = sum(_BONDS.search(word) is not None for word in words)
+    return bool(words) and alike_smiles >= SMILES * len(words) and bonds >= BONDED * len(words)
+
+
 def told_alike(words: Iterable[str]) -> str:
     """Return which words differ in form alone, to be told; nothing if none do.
 
@@ -105,6 +127,7 @@ def doubts_of_names(names: Iterable[str], where: str, what: str) -> list[Dropped
     >>> [str(doubt) for doubt in doubts_of_names(["HR", "hr", "Temp"], "icu", "a variable")]
     ["icu: 'HR' and 'hr' differ in form alone, each a variable of its own; mend the files if they are one"]
     """
-    told = told_alike(names)
+    different = list(dict.fromkeys(names))
+    told = "" if are_smiles(different) else told_alike(different)
     text = f"{told} differ in form alone, each {what} of its own; mend the files if they are one"
     return [Doubtful(where, text)] if told else []

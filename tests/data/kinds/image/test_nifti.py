@@ -12,6 +12,7 @@ from mmlego.data import Cohort
 from mmlego.data.kinds.image.files import open_volume
 from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.data.kinds.image.reading import read_volume
+from mmlego.data.reading.remarks import Doubtful, Noted
 from mmlego.errors import InputError
 
 nibabel = pytest.importorskip("nibabel", reason="needs mmlego[images]")
@@ -142,3 +143,22 @@ def test_voxels_are_counted_before_memory_is_taken(tmp_path: Path) -> None:
         loaded(tmp_path / "p0.nii", spacing=(0.5, 0.5, 0.5))
     with pytest.raises(ValueError, match="size is of more than"):
         ImagePlan(size=(2000, 2000, 2000))
+
+
+@pytest.mark.parametrize(
+    ("other", "kind", "told"),
+    [
+        (np.diag([5.0, 5.0, 5.0, 1.0]), Doubtful, "volumes of several sizes (p0: 2 × 3 × 4 mm, p1: 10 × 15 × 20 mm)"),
+        (np.diag([1.0, 1.0, 1.8, 1.0]), Noted, "voxels of several sizes (p0: 1 × 1 × 1 mm, p1: 1 × 1 × 1.8 mm)"),
+        (np.diag([-1.2, 1.2, 1.2, 1.0]), None, ""),
+    ],
+)
+def test_volumes_of_other_sizes_are_told_where_they_are_stretched(
+    other: np.ndarray, kind: type | None, told: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "p0.nii", np.eye(4))
+    write(tmp_path / "p1.nii", other)
+    notes = [note for note in cohort(tmp_path).dropped if "several sizes" in str(note)]
+    assert [type(note) for note in notes] == ([] if kind is None else [kind])
+    assert all(f"{told} are stretched to one: spacing:" in str(note) for note in notes)
+    assert not any("several sizes" in str(note) for note in cohort(tmp_path, ", spacing: [1, 1, 1]").dropped)

@@ -373,3 +373,13 @@ def test_how_many_values_are_missing_is_told() -> None:
     frame = pd.DataFrame({"A": [1.0, np.nan, 3], "B": [np.nan, np.nan, 2], "C": [1.0, 2, 3]}, index=["p", "q", "r"])
     cohort = Cohort.from_frames({"rna": frame}, kinds={"rna": {"kind": "omics"}})
     assert "columns of rna: 3 numbers (3 of 9 values missing)" in cohort.summary()
+
+
+def test_the_container_of_10x_is_told_with_what_makes_another_of_it(tmp_path: Path) -> None:
+    (tmp_path / "filtered_feature_bc_matrix.h5").write_bytes(b"\x89HDF")
+    manifest = tmp_path / "cohort.yaml"
+    manifest.write_text("key: id\nmodalities: {rna: {kind: omics, file: filtered_feature_bc_matrix.h5}}")
+    with pytest.raises(
+        InputError, match=r"expected a table, \.h5ad, .*scanpy\.read_10x_h5\(FILE\) with a column of obs"
+    ):
+        Cohort.from_manifest(manifest)

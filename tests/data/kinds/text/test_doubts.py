@@ -71,3 +71,23 @@ def test_marks_of_de_identification_are_noted() -> None:
     said = "notes: 4 of 5 texts with marks of de-identification, as '[**': words as others"
     assert said in [str(note) for note in doubts_of_texts(texts, "notes")]
     assert not doubts_of_texts({"e": texts["e"].replace("<b>", "")}, "notes")
+
+
+def test_cells_that_are_no_text_are_refused_or_left_out(tmp_path: Path) -> None:
+    rows = "".join(f"p{n},{text}\n" for n, text in enumerate([r"{\rtf1\ansi Befund\par}", "No finding.", "A nodule."]))
+    (tmp_path / "r.csv").write_text(f"id,text\n{rows}")
+    for rule in ("raise", "skip"):
+        modality = {"kind": "text", "file": "r.csv", "on_error": rule}
+        (tmp_path / f"{rule}.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"m": modality}}))
+    with pytest.raises(InputError, match=r"1 patient whose text cannot be used \(p0: RTF\).*on_error: skip"):
+        Cohort.from_manifest(tmp_path / "raise.yaml")
+    assert Cohort.from_manifest(tmp_path / "skip.yaml").patients == ("p1", "p2")
+
+
+def test_paragraphs_of_a_form_are_noted() -> None:
+    form = "This report was dictated and signed by the attending physician of the hospital."
+    texts = {f"p{n}": f"Nodule of {n} mm in the left lung.\n\n{form if n < 8 else ''}" for n in range(12)}
+    told = [str(note) for note in doubts_of_texts(texts, "m") if not isinstance(note, Doubtful)]
+    start = "m: 1 paragraph that most texts have word for word, as 'This report was dictated and signed by"
+    assert [note.startswith(start) and "in 8 of 12" in note for note in told] == [True]
+    assert doubts_of_texts({name: text for name, text in texts.items() if name not in ("p0", "p1", "p2")}, "m") == []

@@ -171,7 +171,7 @@ class ImagePlan(BaseModel):
         steps = np.linalg.norm(grid.affine[:3, :3], axis=0)
         along = np.abs(grid.affine[:3, :3]).argmax(axis=0)  # which of right, front and head each axis is nearest to
         wanted = np.array(self.spacing[::-1])[along]
-        shape = np.maximum(1.0, np.round((np.array(_shape(files)) - 1) * steps / wanted + 1))
+        shape = np.maximum(1.0, np.round((np.array(shape_of(files)) - 1) * steps / wanted + 1))
         if float(np.prod(shape)) > MOST_RESAMPLED:
             raise InputError(
                 f"{name!r} would be too large once resampled",
@@ -233,7 +233,7 @@ class ImagePlan(BaseModel):
         return _plain(whole(pixels))
 
 
-def _shape(files: Sequence[ImageFile]) -> tuple[int, ...]:
+def shape_of(files: Sequence[ImageFile]) -> tuple[int, ...]:
     """Return the size of a volume along ``(x, y, z)``."""
     first = files[0]
     if first.form == "nifti":

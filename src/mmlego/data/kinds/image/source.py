@@ -14,6 +14,7 @@ from mmlego.data.kinds.file_sources import FileSource, files_of
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.image.depth import one_depth
 from mmlego.data.kinds.image.drafting import draft_image, draft_volume
+from mmlego.data.kinds.image.extents import notes_of_extents
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.headers import header_doubts
 from mmlego.data.kinds.image.image_file import ImageFile
@@ -21,7 +22,7 @@ from mmlego.data.kinds.image.meanings import OF_VALUES, meaning_notes
 from mmlego.data.kinds.image.nifti import NO_UNIT
 from mmlego.data.kinds.image.pictures import ENDINGS, IN_COLOUR, MORE_CHANNELS, TRANSPARENT
 from mmlego.data.kinds.image.pixels import pixel_doubts
-from mmlego.data.kinds.image.plan import Augment, ImagePlan
+from mmlego.data.kinds.image.plan import Augment, ImagePlan, shape_of
 from mmlego.data.kinds.image.preprocess import COLUMN, ImagePreprocessor, Picture
 from mmlego.data.kinds.image.reading import Colour, look_through, place_of
 from mmlego.data.kinds.image.stacks import is_orientation
@@ -278,6 +279,10 @@ class VolumeSource(PictureSource):
         for doubt, patients in doubtful.items():
             if self.spacing is not None or doubt != NO_UNIT:
                 notes.append(Dropped(modality, f"{counted(len(patients), 'volume')} {doubt}", tuple(patients)))
+        if self.spacing is None:
+            pictures = files_of(frame, COLUMN)
+            grids = {who: (place_of(one.files), shape_of(one.files)) for who, one in pictures.items()}
+            notes += notes_of_extents(grids, modality)
         return frame, notes
 
     def _find(self, folder: Folder, modality: str, taken: Sequence[str]) -> tuple[dict[str, list[Path]], list[Dropped]]:

@@ -183,6 +183,12 @@ class OmicsSource(Source):
             raise InputError(
                 f"{modality} names no file", remedy="Add file: to the section, or pattern: of a file a sample."
             )
+        if name.lower().endswith((".h5", ".hdf5")):
+            remedy = (
+                "Of 10x: scanpy.read_10x_h5(FILE) with a column of obs that says whose each cell is, .write(NAME.h5ad)."
+            )
+            expected = "a table, .h5ad, .h5mu or .zarr"
+            raise InputError(f"{modality}: {name!r} does not say whose its rows are", expected=expected, remedy=remedy)
         if name.lower().rstrip("/").endswith(CONTAINERS):
             return self._read_container(folder, modality, taken)
         if self.pattern is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 
 from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
-from mmlego.wording import counted, listed
+from mmlego.wording import counted, listed, shortened
 
 MOST_IN_A_CELL = 32767  # characters, in Excel
+SHARED, FEWEST_TEXTS, WORDS = 0.5, 10, 8  # a paragraph of so many words that so many of the texts have is a form's
 # UTF-8 that was read as Windows-1252 and saved so: ö is Ã¶, ß is ÃŸ, “ is â€œ.
 _TWICE = re.compile(
     "\u00c3[\u00a0-\u00bf\u0178\u0152\u0153\u201e\u201c\u2013\u2014\u0161]"
@@ -76,7 +78,20 @@ def doubts_of_texts(texts: Mapping[str, str], where: str) -> list[Dropped]:
             f"{counted(len(cut), 'text')} of {MOST_IN_A_CELL} characters ({listed(cut)}), the most that a cell of Excel"
         )
         found.append(Doubtful(where, f"{told} holds: the rest may be lost"))
-    return found
+    return [*found, *_boilerplate(texts, where)]
+
+
+def _boilerplate(texts: Mapping[str, str], where: str) -> list[Noted]:
+    """Return that the same paragraphs stand in most texts, which take the room of what tells patients apart."""
+    if len(texts) < FEWEST_TEXTS:
+        return []
+    lines = Counter(line for text in texts.values() for line in {" ".join(one.split()) for one in text.splitlines()})
+    usual = [line for line, n in lines.items() if n > SHARED * len(texts) and len(line.split()) >= WORDS]
+    if not usual:
+        return []
+    longest = max(usual, key=len)
+    told = f"{counted(len(usual), 'paragraph')} that most texts have word for word, as {shortened(longest)!r} in "
+    return [Noted(where, f"{told}{lines[longest]} of {len(texts)}: words as others, which count towards the length")]
 
 
 def doubts_of_words(texts: Mapping[str, str], where: str) -> list[Dropped]:

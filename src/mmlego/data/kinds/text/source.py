@@ -121,7 +121,7 @@ class TextSource(FileSource):
         self, frame: pd.DataFrame, key: str | None, modality: str, taken: Sequence[str]
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         rule: Literal["error", "first"] = "first" if self.rows == "first" else "error"
-        texts, notes = choose_texts(frame, key, modality, taken, TextRules(self.column, rule, self.on_error))
+        texts, notes = choose_texts(frame, key, modality, taken, TextRules(self.column, rule, self.on_error, no_text))
         texts = texts.set_axis([COLUMN], axis=1)
         read = {str(patient): str(text) for patient, text in texts[COLUMN].items()}
         return texts, [*notes, *doubts_of_texts(read, modality)]
