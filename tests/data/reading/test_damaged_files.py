@@ -89,10 +89,14 @@ def test_rows_of_a_sparse_matrix_that_begin_anywhere_are_refused(rows: str, tmp_
     (tmp_path / "cohort.yaml").write_text(text)
     whole = Cohort.from_manifest(tmp_path / "cohort.yaml").frames["m"]
     assert whole.loc["c"].tolist() == [6, 7, 8]
-    with h5py.File(path, "r+") as file:
-        file["X/indptr"][2] = 1  # its row ends before it begins
-    with pytest.raises(InputError, match="a sparse matrix is damaged"):
-        Cohort.from_manifest(tmp_path / "cohort.yaml")
+    for place, start in ((2, 1), (-1, 0)):  # a row that ends before it begins; no value at all, as the last says
+        with h5py.File(path, "r+") as file:
+            before = file["X/indptr"][place]
+            file["X/indptr"][place] = start
+        with pytest.raises(InputError, match="a sparse matrix is damaged"):
+            Cohort.from_manifest(tmp_path / "cohort.yaml")
+        with h5py.File(path, "r+") as file:
+            file["X/indptr"][place] = before
 
 
 def test_names_for_which_there_is_no_memory_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,6 +152,8 @@ def sound(block: Any) -> Any:
     if hasattr(block, "check_format"):
         try:
             block.check_format(full_check=True)
+            if (starts := getattr(block, "indptr", None)) is not None and (np.diff(starts) < 0).any():
+                raise ValueError("rows that begin before others above them")  # not looked at where the last is 0
         except (ValueError, TypeError) as error:
             expected = "indices within its shape, row by row"
             raise InputError(f"a sparse matrix is damaged ({error})", expected=expected) from error
