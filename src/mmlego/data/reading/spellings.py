@@ -128,6 +128,8 @@ def doubts_of_names(names: Iterable[str], where: str, what: str) -> list[Dropped
     ["icu: 'HR' and 'hr' differ in form alone, each a variable of its own; mend the files if they are one"]
     """
     different = list(dict.fromkeys(names))
-    told = "" if are_smiles(different) else told_alike(different)
+    told = told_alike(different)
+    if told and are_smiles(different):
+        told = ""
     text = f"{told} differ in form alone, each {what} of its own; mend the files if they are one"
     return [Doubtful(where, text)] if told else []

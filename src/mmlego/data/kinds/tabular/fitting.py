@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mmlego.anonymity import OTHER, in_steps
 from mmlego.data.kinds.tabular.categories import categories_of, warn_of_rare
 from mmlego.data.kinds.tabular.cells import blanked, is_numeric, others, truth_values, with_names
-from mmlego.data.kinds.tabular.moments import matrix_of, moments
+from mmlego.data.kinds.tabular.moments import blocks, matrix_of, moments
 from mmlego.data.reading.joins import pick
 from mmlego.errors import InputError, LegoWarning
 from mmlego.wording import counted, listed
@@ -110,5 +111,22 @@ def learn(
         min_patients=min_patients,
         counts={numeric[i]: (in_steps(int(found.patients[i]), min_patients),) for i in kept}
         | {name: one.counts for name, one in told.items()},
-        signed=tuple(numeric[i] for i in kept if len(np.unique(whose[values[:, i] < 0])) >= min_patients),
+        signed=_signed(values, numeric, kept, None if owners is None else whose, min_patients),
     )
+
+
+def _signed(
+    values: NDArray[np.float64],
+    columns: Sequence[str],
+    kept: Sequence[int],
+    owners: NDArray[np.int64] | None,
+    least: int,
+) -> tuple[str, ...]:
+    """Return the columns in which so many patients have a value below 0."""
+    rows = [0] * len(columns)
+    for part in blocks(values):
+        rows[part] = (values[:, part] < 0).sum(axis=0).tolist()
+    often = [i for i in kept if rows[i] >= least]
+    if owners is not None:
+        often = [i for i in often if len(np.unique(owners[values[:, i] < 0])) >= least]
+    return tuple(columns[i] for i in often)
