@@ -13,6 +13,7 @@ from mmlego.reporting.measures import measures_of, primary, score_of
 from mmlego.reporting.numbers import p_value
 from mmlego.reporting.outcomes import cell_of, had, happened, rarest
 from mmlego.reporting.parts import Item, Picture, Table, Text
+from mmlego.reporting.statistics.gray import gray_test
 from mmlego.reporting.statistics.resampling import resamples
 from mmlego.reporting.survival import axis_of, cut_groups
 from tests.reporting.answered import causes
@@ -52,6 +53,7 @@ def test_groups_of_a_cause_are_those_of_scikit_survival(place: int) -> None:
     surv = Surv.from_arrays(CAME == place + 1, TIME)  # the other cause as censored
     _, p = compare_survival(surv, member)
     assert p < 0.01
+    assert f"The curves differ by the test of Gray with {p_value(gray_test(CAME, TIME, member, place + 1).p)}." in text
     assert f"The hazards of {NAMES[place]} differ by the cause-specific log-rank test with {p_value(p)}" in text
     ends = member != 1
     ratio = CoxPHSurvivalAnalysis(ties="efron").fit((member[ends, None] == 2).astype(float), surv[ends]).coef_[0]

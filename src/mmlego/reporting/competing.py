@@ -13,19 +13,20 @@ from mmlego.reporting.answers import Answers, Heard, of_fitting
 from mmlego.reporting.chances import Cause, calibrated, horizons_of
 from mmlego.reporting.drawing.survival import Drawn, Steps, draw_groups
 from mmlego.reporting.measures import brier_of_cause
-from mmlego.reporting.numbers import plain, with_interval
+from mmlego.reporting.numbers import p_value, plain, with_interval
 from mmlego.reporting.outcomes import when
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
+from mmlego.reporting.statistics.gray import gray_test
 from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.survival import Axis, Groups, axis_of, compared, cut_groups, differing, short
 from mmlego.tasks.aalen_johansen import aalen_johansen
 
 HOW = (
-    "What is drawn is the probability that the event of this cause has come first (Aalen and Johansen 1978). The "
-    "log-rank test and the hazard ratio (HR) are cause-specific: they compare the hazard of the cause among those "
-    "still free of all causes, others being censored, and not the curves; the test of Gray (1988), which would, is "
-    "not made."
+    "What is drawn is the probability that the event of this cause has come first (Aalen and Johansen 1978). These "
+    "curves are compared by the test of Gray (1988). The log-rank test and the hazard ratio (HR) are cause-specific: "
+    "they compare the hazard of the cause among those still free of all causes, others being censored, and not the "
+    "curves, which hang on the other causes, too."
 )
 
 
@@ -109,12 +110,13 @@ def of_cause(
         others = int((here & (came > 0) & ~mine).sum())
         rows.append((name, str(int(here.sum())), str(int(mine[here].sum())), str(others), *told))
     test, ratio = compared(mine, time, groups)
-    said = differing(test, ratio, groups, cause)
+    gray = gray_test(came, time, groups.member, place + 1)
+    first = f"The curves differ by the test of Gray with {p_value(gray.p)}. " if math.isfinite(gray.p) else ""
+    said = first + differing(test, ratio, groups, cause)
     shown = "; ".join(f"{one.name}: {len(one.time)} patients, {one.events} with {cause}" for one in drawn)
     head = ("group", "patients", cause, "other events", *(f"by {named} (95 % interval)" for named in marks))
-    figure = draw_groups(
-        drawn, axis.marks, axis.last, axis.label, note=short(test, ratio, cause), what=f"{cause} has come first"
-    )
+    note = "\n".join([*([f"Gray {p_value(gray.p)}"] if first else []), short(test, ratio, cause)])
+    figure = draw_groups(drawn, axis.marks, axis.last, axis.label, note=note, what=f"{cause} has come first")
     return [
         Text(f"{label} sorted the patients held out by their risk of {cause}, with cuts at the {groups.cut}. {said}"),
         Picture(

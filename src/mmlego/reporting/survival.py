@@ -18,7 +18,7 @@ from mmlego.reporting.outcomes import FEW, rhythm_of, time_label
 from mmlego.reporting.over_time import over_time
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.hazard_ratio import HazardRatio, hazard_ratio
-from mmlego.reporting.statistics.log_rank import LogRank, log_rank
+from mmlego.reporting.statistics.log_rank import Difference, log_rank
 from mmlego.reporting.statistics.resampling import Floats
 from mmlego.reporting.statistics.ticks import round_times
 from mmlego.reporting.subject import Subject
@@ -210,7 +210,7 @@ def of_groups(event: NDArray[np.bool_], time: Floats, groups: Groups, axis: Axis
     ]
 
 
-def compared(event: NDArray[np.bool_], time: Floats, groups: Groups) -> tuple[LogRank, HazardRatio]:
+def compared(event: NDArray[np.bool_], time: Floats, groups: Groups) -> tuple[Difference, HazardRatio]:
     """Return the log-rank test of all groups, and the hazard ratio of the highest against the lowest."""
     top = len(groups.names) - 1
     ends = np.isin(groups.member, [0, top])
@@ -218,7 +218,7 @@ def compared(event: NDArray[np.bool_], time: Floats, groups: Groups) -> tuple[Lo
     return log_rank(event, time, groups.member), ratio
 
 
-def differing(test: LogRank, ratio: HazardRatio, groups: Groups, cause: str = "") -> str:
+def differing(test: Difference, ratio: HazardRatio, groups: Groups, cause: str = "") -> str:
     """Return both in words; of one cause among several they are of its hazard."""
     of = f" of {cause}" if cause else ""
     first = f"The curves differ by the log-rank test with {p_value(test.p)}"
@@ -236,7 +236,7 @@ def differing(test: LogRank, ratio: HazardRatio, groups: Groups, cause: str = ""
     return f"{first}; the hazard{of} of “{groups.names[-1]}” is {told} that of “{groups.names[0]}”."
 
 
-def short(test: LogRank, ratio: HazardRatio, cause: str = "") -> str:
+def short(test: Difference, ratio: HazardRatio, cause: str = "") -> str:
     """Return both as they are written into a picture."""
     lines = [f"{'cause-specific ' if cause else ''}log-rank {p_value(test.p)}"] if math.isfinite(test.p) else []
     if math.isfinite(ratio.value):

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class LogRank:
-    """What the test found.
+class Difference:
+    """What a test of several groups found.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class LogRank:
     freedom: int
 
 
-def log_rank(event: NDArray[np.bool_], time: NDArray[np.float64], group: NDArray[np.int64]) -> LogRank:
+def log_rank(event: NDArray[np.bool_], time: NDArray[np.float64], group: NDArray[np.int64]) -> Difference:
     """Compare observed events of each group with those expected if all had one hazard.
 
     At each event time a group expects d · nᵍ / n events, with the variance of the hypergeometric distribution
@@ -44,7 +44,7 @@ def log_rank(event: NDArray[np.bool_], time: NDArray[np.float64], group: NDArray
 
     Returns
     -------
-    LogRank
+    Difference
         NaN where there is one group only, or nobody has an event.
 
     Examples
@@ -61,7 +61,7 @@ def log_rank(event: NDArray[np.bool_], time: NDArray[np.float64], group: NDArray
     k = len(names)
     at = np.unique(time[event])
     if k < 2 or not len(at):
-        return LogRank(float("nan"), float("nan"), max(k - 1, 0))
+        return Difference(float("nan"), float("nan"), max(k - 1, 0))
     here = np.stack([_still_there(time[member == g], at) for g in range(k)])  # (k, t)
     died = np.stack([_events(time[(member == g) & event], at) for g in range(k)])  # (k, t)
     n, d = here.sum(axis=0), died.sum(axis=0)
@@ -71,9 +71,9 @@ def log_rank(event: NDArray[np.bool_], time: NDArray[np.float64], group: NDArray
     inner = np.einsum("gt,ht,t->gh", share, share, spread)
     variance = (np.diag((share * spread).sum(axis=1)) - inner)[:-1, :-1]
     if not np.linalg.matrix_rank(variance):
-        return LogRank(float("nan"), float("nan"), k - 1)
+        return Difference(float("nan"), float("nan"), k - 1)
     statistic = float(excess @ np.linalg.pinv(variance) @ excess)
-    return LogRank(statistic, float(chi2.sf(statistic, k - 1)), k - 1)
+    return Difference(statistic, float(chi2.sf(statistic, k - 1)), k - 1)
 
 
 def _still_there(time: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
