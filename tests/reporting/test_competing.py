@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
-from mmlego.reporting.chances import Cause, calibrated
-from mmlego.reporting.competing import briers, of_cause
+from mmlego.reporting.answers import Answers, Heard
+from mmlego.reporting.chances import Cause, calibrated, decided
+from mmlego.reporting.competing import of_cause
 from mmlego.reporting.drawing.survival import Steps
-from mmlego.reporting.measures import measures_of, primary, score_of
+from mmlego.reporting.measures import area_of_cause, measures_of, primary, score_of
 from mmlego.reporting.numbers import p_value
 from mmlego.reporting.outcomes import cell_of, had, happened, rarest
+from mmlego.reporting.over_time import over_time
 from mmlego.reporting.parts import Item, Picture, Table, Text
 from mmlego.reporting.statistics.gray import gray_test
 from mmlego.reporting.statistics.resampling import resamples
 from mmlego.reporting.survival import axis_of, cut_groups
+from mmlego.tasks.aalen_johansen import aalen_johansen
 from tests.reporting.answered import causes
 
 NAMES = ("relapse", "death")
 HELD = causes(150, 3)
 CAME, TIME = HELD.target[:, 0].long().numpy(), HELD.target[:, 1].double().numpy()
+
+
+def heard_of(answers: Answers, reference: torch.Tensor | None) -> Heard:
+    n = len(answers)
+    return Heard({"LegoMerge": answers}, np.ones((n, 1), dtype=bool), ("rna",), answers.patients, reference)
 
 
 def items(place: int) -> tuple[list[Item | None], np.ndarray]:
@@ -98,21 +109,50 @@ def test_scores_are_those_of_the_task() -> None:
     assert resamples(150).shape == (1000, 150)
 
 
-def test_brier_scores_stand_beside_those_of_one_chance_for_all() -> None:
-    reference = causes(300, 9).target
-    table = briers(HELD, reference, {"12 months": 12.0, "24 months": 24.0})
-    assert table is not None
-    assert [row[:2] for row in table.rows] == [(c, w) for c in NAMES for w in ("12 months", "24 months")]
-    for row in table.rows:
-        assert float(row[2].split()[0]) < float(row[3])
-    # of patients who are all followed it is the plain mean of squares
+def test_areas_and_brier_scores_over_time() -> None:
+    """Of patients who are all followed they are the plain area, and the plain mean of squares."""
     full = HELD.of([HELD.patients[row] for row in np.flatnonzero(CAME > 0)])
-    found = briers(full, full.target, {"12 months": 12.0})
-    assert found is not None
-    chance = full.prediction.incidence_at([12.0])[:, 0, 1]
-    truth = ((full.target[:, 0] == 2) & (full.target[:, 1] <= 12)).double()
-    assert found.rows[1][2].startswith(f"{float((truth - chance).square().mean()):.3f}")
-    assert briers(HELD, None, {"12 months": 12.0}) is None
+    heard = heard_of(full, full.target)
+    for place, cause in enumerate(NAMES):
+        kind = partial(Cause, place=place)
+        items = over_time(kind, heard, full, 48.0, "months", [12.0, 24.0], "months")
+        picture, table = items[0], items[1]
+        assert isinstance(picture, Picture)
+        assert isinstance(table, Table)
+        assert (picture.name, table.caption) == (
+            f"over_time_{place + 1}",
+            f"At round times of {cause} (95 % intervals)",
+        )
+        for row, at in zip(table.rows, (12.0, 24.0), strict=True):
+            truth = ((full.target[:, 0] == place + 1) & (full.target[:, 1] <= at)).numpy()
+            chance = full.prediction.incidence_at([at])[:, 0, place].double().numpy()
+            area = roc_auc_score(truth, full.prediction.risks[:, place].numpy())
+            assert row[1].startswith(f"{area:.2f} (")
+            assert row[2].startswith(f"{((truth - chance) ** 2).mean():.3f} (")
+            assert row[3] == f"{truth.mean() * (1 - truth.mean()):.3f}"
+    assert over_time(partial(Cause, place=0), heard_of(HELD, None), HELD, 48.0, "months", [12.0], "months") == []
+
+
+def test_an_area_by_hand() -> None:
+    """By 3 relapse has come to the first; the second died, the fourth is there, the third was lost at 2."""
+    target = torch.tensor([[1.0, 1.0], [2.0, 2.5], [0.0, 2.0], [1.0, 9.0]])
+    score = area_of_cause(np.array([2.0, 3.0, 9.0, 1.0]), target, 1, 3.0, target)
+    # one of the three who were there at 2 is lost: who comes after weighs 3/2, and the controls are two alike
+    assert score(np.ones((1, 4)))[0] == 0.5
+    assert score(np.array([[1.0, 1.0, 1.0, 2.0]]))[0] == pytest.approx(2 / 3)
+
+
+def test_acting_on_chances_of_a_cause() -> None:
+    heard = heard_of(HELD, None)
+    items = decided(partial(Cause, place=1), heard, HELD, [24.0], None)
+    (picture,) = [one for one in items if isinstance(one, Picture)]
+    (table,) = [one for one in items if isinstance(one, Table)]
+    assert picture.name == "decision_2"
+    assert "death by 24 months" in picture.title
+    had = aalen_johansen(CAME, TIME, 2).at(24.0)[0][1, 0]
+    row = table.rows[2]
+    assert row[0] == "20 %"
+    assert row[2] == f"{had - (1 - had) * 0.25:.3f}"
 
 
 def test_what_happened_in_words() -> None:

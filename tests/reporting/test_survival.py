@@ -114,19 +114,24 @@ def test_no_horizon_beyond_what_the_model_knows() -> None:
 
 def test_acting_on_true_chances_does_good_and_on_noise_does_not() -> None:
     held, reference = survival(500, 7, noise=0.1), survival(500, 8).target
-    good = decided(heard(held, reference), held, [24.0], MONTHS)
-    share = int(re.search(r"At (\d+) of 60 thresholds", words(good)).group(1))  # type: ignore[union-attr]
-    assert share > 40
+    good = decided(Whole, heard(held, reference), held, [24.0], MONTHS)
+    found = re.search(r"At (\d+) of (\d+) thresholds.* at (\d+) of them so much", words(good))
+    assert found is not None
+    better, every, surely = map(int, found.groups())
+    assert better > 2 * every / 3
+    assert every / 4 < surely <= better
     order = torch.randperm(500, generator=torch.Generator().manual_seed(0))
     noise = survival(500, 7, noise=0.1)
     shuffled = type(noise)(noise.label, noise.task, noise.patients, noise.logits[order], noise.target)
-    bad = re.search(r"At (\d+) of 60", words(decided(heard(shuffled, reference), shuffled, [24.0], MONTHS)))
-    assert bad is None or int(bad.group(1)) < 15
+    told = words(decided(Whole, heard(shuffled, reference), shuffled, [24.0], MONTHS))
+    bad = re.search(r"At (\d+) of .*(at none of them) so much", told)
+    assert bad is None or int(bad.group(1)) < every / 4
+    assert "do more good than the better of" in told or bad is not None
 
 
 def test_over_time_tells_the_scores_of_the_task() -> None:
     held, reference = survival(300, 9), survival(300, 10).target
-    items = over_time(heard(held, reference), held, 60.0, "months", [12.0, 24.0], "time (months)")
+    items = over_time(Whole, heard(held, reference), held, 60.0, "months", [12.0, 24.0], "time (months)")
     (table,) = tables(items)
     assert [row[0] for row in table.rows] == ["12", "24"]
     metrics = pytest.importorskip("sksurv.metrics")
@@ -138,7 +143,7 @@ def test_over_time_tells_the_scores_of_the_task() -> None:
         train, test[inside.numpy()], held.prediction.risk.numpy()[inside.numpy()], [12.0, 24.0]
     )
     assert [float(row[1].split()[0]) for row in table.rows] == pytest.approx(area.tolist(), abs=0.01)
-    assert over_time(heard(held, None), held, 60.0, None, [12.0], "time") == []
+    assert over_time(Whole, heard(held, None), held, 60.0, None, [12.0], "time") == []
 
 
 def test_ten_thousand_patients_are_not_ten_thousand_marks() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
 
@@ -11,11 +11,11 @@ import numpy as np
 
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.benefit import beside, decision_items, thresholds_of
-from mmlego.reporting.drawing.probabilities import Benefit, draw_reliability
+from mmlego.reporting.drawing.probabilities import draw_reliability
 from mmlego.reporting.measures import events_of
 from mmlego.reporting.outcomes import FEW, rhythm_of, when
 from mmlego.reporting.parts import Item, Picture, Table, Text
-from mmlego.reporting.statistics.decision_curve import net_benefit_by, treat_all
+from mmlego.reporting.statistics.decision_curve import Curve, net_benefit_by
 from mmlego.reporting.statistics.reliability import reliability_by
 from mmlego.reporting.statistics.resampling import Floats
 from mmlego.reporting.statistics.ticks import round_horizons
@@ -38,6 +38,10 @@ class Event(Protocol):
         What is called seen, and whose the smooth curve is.
     events : int
         How many patients had it.
+    number : int
+        Of the cause in targets.
+    risk : (n,)
+        Higher = earlier.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Event(Protocol):
     estimate: str
     source: str
     events: int
+    number: int
+    risk: Floats
 
     def chance(self, horizon: float) -> Floats:
         """Return the predicted probabilities ``(n,)`` that it has come by a time."""
@@ -54,6 +60,9 @@ class Event(Protocol):
 
     def away(self, horizon: float) -> Share:
         """Return ICI, E50 and E90."""
+
+    def benefit(self, chance: Floats, horizon: float, thresholds: Floats) -> Curve:
+        """Return the net benefit of acting on chances of the event by a time."""
 
 
 class Whole:
@@ -70,7 +79,8 @@ class Whole:
         self.source = "Austin, Harrell and van Klaveren 2020"
         self.answers = answers
         self.event, self.time = events_of(answers.target)
-        self.events = int(self.event.sum())
+        self.events, self.number = int(self.event.sum()), 1
+        self.risk: Floats = answers.prediction.risk.double().numpy()
 
     def chance(self, horizon: float) -> Floats:
         """Return the predicted probabilities ``(n,)``."""
@@ -86,6 +96,10 @@ class Whole:
         task: Any = self.answers.task
         (found,) = task.calibration(self.answers.logits, self.answers.target, [horizon])
         return found.ici, found.e50, found.e90
+
+    def benefit(self, chance: Floats, horizon: float, thresholds: Floats) -> Curve:
+        """Return the net benefit by Kaplan–Meier."""
+        return net_benefit_by(chance, self.event.astype(np.int64), self.time, horizon, thresholds)
 
 
 class Cause:
@@ -105,7 +119,8 @@ class Cause:
         self.name, self.mark, self.estimate = self.causes[place], f"_{place + 1}", "Aalen–Johansen"
         self.source = "Austin, Putter, Giardiello and van Klaveren 2022"
         self.came, self.time = answers.target[:, 0].long().numpy(), answers.target[:, 1].double().numpy()
-        self.events = int((self.came == place + 1).sum())
+        self.events, self.number = int((self.came == place + 1).sum()), place + 1
+        self.risk: Floats = answers.prediction.risks[:, place].double().numpy()
 
     def chance(self, horizon: float) -> Floats:
         """Return the predicted incidences ``(n,)``."""
@@ -123,6 +138,10 @@ class Cause:
         task: Any = self.answers.task
         found = task.calibration(self.answers.logits, self.answers.target, [horizon])[self.place]
         return found.ici, found.e50, found.e90
+
+    def benefit(self, chance: Floats, horizon: float, thresholds: Floats) -> Curve:
+        """Return the net benefit by Aalen–Johansen."""
+        return net_benefit_by(chance, self.came, self.time, horizon, thresholds, self.place + 1)
 
 
 def horizons_of(answers: Answers, spec: Any) -> list[float]:
@@ -197,26 +216,29 @@ def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if math.isfinite(share) else "not known"
 
 
-def decided(heard: Heard, answers: Answers, horizons: list[float], spec: Any) -> list[Item | None]:
-    """Return the net benefit of acting against the event by the middle one of the horizons.
+def decided(
+    kind: Callable[[Answers], Event], heard: Heard, answers: Answers, horizons: list[float], spec: Any
+) -> list[Item | None]:
+    """Return the net benefit of acting against an event by the middle one of the horizons.
 
     Parameters
     ----------
+    kind
+        Makes the event of answers.
     heard
         All answers.
     answers, horizons, spec
         As :func:`calibrated` takes them.
     """
-    horizon = horizons[len(horizons) // 2]
-    event, time = events_of(answers.target)
-    had = 1 - float(kaplan_meier(event, time).at(horizon)[0][0])
+    horizon, event = horizons[len(horizons) // 2], kind(answers)
+    had = event.seen(horizon)[0]
     if not math.isfinite(had):
         return [Text("Too few patients are followed as far as any round time.", "warning")]
     thresholds = thresholds_of(had)
-    shown = [Benefit(answers.label, net_benefit_by(chance_at(answers, horizon), event, time, horizon, thresholds))]
+    models = {answers.label: event.benefit(event.chance(horizon), horizon, thresholds)}
     other = beside(heard, answers)
     if other is not None:
-        chance = chance_at(other, horizon)
-        shown.append(Benefit(other.label, net_benefit_by(chance, *events_of(other.target), horizon, thresholds)))
-    named = when(horizon, answers.task, spec)
-    return decision_items(thresholds, shown, treat_all(had, thresholds), f"the event by {named}", had)
+        models[other.label] = kind(other).benefit(kind(other).chance(horizon), horizon, thresholds)
+    everybody = event.benefit(np.ones(len(answers)), horizon, thresholds)
+    named = f"{event.name} by {when(horizon, answers.task, spec)}"
+    return decision_items(thresholds, models, everybody, named, had, len(answers), event.mark)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from mmlego.reporting.answers import Answers, Heard, of_fitting
-from mmlego.reporting.chances import Cause, calibrated, horizons_of
+from mmlego.reporting.answers import Heard, of_fitting
+from mmlego.reporting.chances import Cause, calibrated, decided, horizons_of
 from mmlego.reporting.drawing.survival import Drawn, Steps, draw_groups
-from mmlego.reporting.measures import brier_of_cause
-from mmlego.reporting.numbers import p_value, plain, with_interval
-from mmlego.reporting.outcomes import when
+from mmlego.reporting.numbers import p_value
+from mmlego.reporting.outcomes import rhythm_of, when
+from mmlego.reporting.over_time import over_time
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
 from mmlego.reporting.statistics.gray import gray_test
-from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
+from mmlego.reporting.statistics.resampling import Floats
 from mmlego.reporting.subject import Subject
 from mmlego.reporting.survival import Axis, Groups, axis_of, compared, cut_groups, differing, short
 from mmlego.tasks.aalen_johansen import aalen_johansen
@@ -60,9 +59,16 @@ def competing_sections(subject: Subject, heard: Heard) -> list[Section]:
         for place in range(len(causes)):
             right += calibrated(Cause(answers, place), answers, horizons, spec)
         found.append(section("calibration", "Are predicted chances right?", right))
-        scores = briers(answers, heard.reference, marks)
-        if scores is not None:
-            found.append(section("time", "How well over time", [scores]))
+        done: list[Item | None] = []
+        for place in range(len(causes)):
+            done += decided(partial(Cause, place=place), heard, answers, horizons, spec)
+        found.append(section("decision", "Would acting on it do good?", done))
+        over: list[Item | None] = []
+        for place in range(len(causes)):
+            kind = partial(Cause, place=place)
+            over += over_time(kind, heard, answers, axis.last, rhythm_of(answers.task, spec), horizons, axis.label)
+        if over:
+            found.append(section("time", "How well over time", over))
     return found
 
 
@@ -128,44 +134,6 @@ def of_cause(
         ),
         Table(f"Risk groups: {cause}", head, tuple(rows), "Incidences are Aalen–Johansen estimates."),
     ]
-
-
-def briers(answers: Answers, reference: torch.Tensor | None, marks: dict[str, float]) -> Table | None:
-    """Return the Brier score of each cause at some times; None where no split tells how patients are lost.
-
-    Parameters
-    ----------
-    answers
-        For patients held out.
-    reference : (n_train, 2)
-        Of training patients.
-    marks
-        By words the times.
-    """
-    if reference is None or not bool((reference[:, 0] > 0).any()):
-        return None
-    causes: tuple[str, ...] = answers.task.causes  # type: ignore[attr-defined]
-    known = aalen_johansen(reference[:, 0].long().numpy(), reference[:, 1].double().numpy(), len(causes))
-    weights: Any = resamples(len(answers))
-    rows = []
-    for place, cause in enumerate(causes):
-        for named, at in marks.items():
-            if at >= float(reference[:, 1].max()):
-                continue
-            alike = np.full(len(answers), known.at(at)[0][place, 0])
-            found, null = (
-                brier_of_cause(one, answers.target, place + 1, at, reference)
-                for one in (Cause(answers, place).chance(at), alike)
-            )
-            alone = float(null(np.ones((1, len(answers))))[0])
-            rows.append((cause, named, with_interval(estimate(found, weights), 3), plain(alone, 3)))
-    note = (
-        "Squared distance between chance and outcome, lower is better (Schoop et al. 2011); who had another event by "
-        "then is known not to have this one. Worth something where it is below that of Aalen–Johansen in training "
-        "patients, which gives all patients the same chance. Weighed by how training patients were lost."
-    )
-    head = ("cause", "by", "Brier score (95 % interval)", "Brier score of the same chance for all")
-    return Table("Brier score of each cause", head, tuple(rows), note) if rows else None
 
 
 def _share(found: list[float]) -> str:

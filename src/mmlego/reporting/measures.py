@@ -246,43 +246,33 @@ def _r2(values: Floats, target: Floats) -> Score:
     return score
 
 
-def area_at(answers: Answers, when: float, reference: Tensor) -> Score:
-    """Return the cumulative/dynamic AUC at a time, events weighed by 1 / G(T−) (Uno 2007).
+def area_of_cause(risk: Floats, target: Tensor, cause: int, when: float, reference: Tensor) -> Score:
+    """Return the cumulative/dynamic AUC of a cause at a time, weighed by 1 / G.
+
+    Cases had its event by then; controls had not, be it that they had another or are still there (Blanche, Dartigues
+    and Jacqmin-Gadda 2013, the second of their definitions). Of one cause it is that of Uno (2007).
 
     Parameters
     ----------
-    answers
-        Of survival.
-    when
-        The time.
-    reference : (n_train, 2)
-        By which censoring is weighed.
-    """
-    event, time = events_of(answers.target)
-    weight = censoring_weights(reference, answers.target[:, 1].contiguous(), before=True).numpy()
-    cases = np.where(event & (time <= when), weight, 0.0)
-    return area_of_weighted(answers.prediction.risk.numpy(), cases, time > when)
-
-
-def brier_at(survival: Floats, target: Tensor, when: float, reference: Tensor) -> Score:
-    """Return the Brier score at a time, weighed by 1 / G (Graf 1999; Gerds and Schumacher 2006).
-
-    Parameters
-    ----------
-    survival : (n,)
-        Predicted probabilities to be free of the event at the time.
+    risk : (n,)
+        Of the cause; higher = earlier.
     target : (n, 2)
-        What was observed.
+        Numbers of causes and times.
+    cause
+        The number of the cause.
     when
         The time.
     reference : (n_train, 2)
         By which censoring is weighed.
     """
-    return brier_of_cause(1 - survival, target, 1, when, reference)
+    mine, weight = _known_by(target, cause, when, reference)
+    return area_of_weighted(risk, np.where(mine, weight, 0.0), np.where(mine, 0.0, weight))
 
 
 def brier_of_cause(incidence: Floats, target: Tensor, cause: int, when: float, reference: Tensor) -> Score:
-    """Return the Brier score at a time of one of several causes (Schoop et al. 2011).
+    """Return the Brier score at a time of one of several causes (Schoop et al. 2011), weighed by 1 / G.
+
+    Of one cause it is that of Graf (1999) with the weights of Gerds and Schumacher (2006).
 
     Parameters
     ----------
@@ -297,9 +287,15 @@ def brier_of_cause(incidence: Floats, target: Tensor, cause: int, when: float, r
     reference : (n_train, 2)
         By which censoring is weighed.
     """
+    mine, weight = _known_by(target, cause, when, reference)
+    return mean_of(weight * (mine - incidence) ** 2)
+
+
+def _known_by(target: Tensor, cause: int, when: float, reference: Tensor) -> tuple[NDArray[np.bool_], Floats]:
+    """Return who had the event of a cause by a time, and weights of those of whom this is known, 0 of the others."""
     came, time = target[:, 0].long().numpy(), target[:, 1].double().numpy()
     follow = torch.stack([(reference[:, 0] > 0).to(reference), reference[:, 1]], 1)
     before = censoring_weights(follow, target[:, 1].contiguous(), before=True).numpy()
     there = float(censoring_weights(follow, torch.tensor([when]))[0])
-    weight = np.where(time > when, there, np.where(came > 0, before, 0.0))
-    return mean_of(weight * (((came == cause) & (time <= when)) - incidence) ** 2)
+    weight: Floats = np.where(time > when, there, np.where(came > 0, before, 0.0))
+    return (came == cause) & (time <= when), weight

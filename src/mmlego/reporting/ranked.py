@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.benefit import beside, decision_items, thresholds_of
-from mmlego.reporting.drawing.probabilities import Benefit, Ranked, draw_ranking, draw_reliability
+from mmlego.reporting.drawing.probabilities import Ranked, draw_ranking, draw_reliability
 from mmlego.reporting.measures import AUPRC, AUROC, yes_or_no
 from mmlego.reporting.numbers import plain, with_interval
 from mmlego.reporting.outcomes import FEW, yes_of
 from mmlego.reporting.parts import Item, Picture, Section, Table, section
-from mmlego.reporting.statistics.decision_curve import net_benefit, treat_all
+from mmlego.reporting.statistics.decision_curve import net_benefit
 from mmlego.reporting.statistics.pair_scores import area_of, precision_of
 from mmlego.reporting.statistics.reliability import recalibration, reliability
 from mmlego.reporting.statistics.resampling import Floats, estimate, resamples
@@ -230,7 +230,8 @@ def calibrated(asked: Sequence[Question], label: str) -> list[Item | None]:
 def _decision(answers: Answers, one: Question, other: Answers | None, others: Sequence[Question]) -> list[Item | None]:
     share = float(one.truth.mean())
     thresholds = thresholds_of(share)
-    shown = [Benefit(answers.label, net_benefit(one.chance, one.truth, thresholds))]
+    models = {answers.label: net_benefit(one.chance, one.truth, thresholds)}
     if other is not None and others:
-        shown.append(Benefit(other.label, net_benefit(others[0].chance, others[0].truth, thresholds)))
-    return decision_items(thresholds, shown, treat_all(share, thresholds), one.name, share)
+        models[other.label] = net_benefit(others[0].chance, others[0].truth, thresholds)
+    everybody = net_benefit(np.ones(len(one.truth)), one.truth, thresholds)
+    return decision_items(thresholds, models, everybody, one.name, share, len(one.truth))

@@ -85,9 +85,9 @@ def survival_sections(subject: Subject, heard: Heard) -> list[Section]:
     if horizons:
         found += [
             section("calibration", "Are predicted chances right?", calibrated(Whole(answers), answers, horizons, spec)),
-            section("decision", "Would acting on it do good?", decided(heard, answers, horizons, spec)),
+            section("decision", "Would acting on it do good?", decided(Whole, heard, answers, horizons, spec)),
         ]
-    over = over_time(heard, answers, axis.last, rhythm_of(answers.task, spec), horizons, axis.label)
+    over = over_time(Whole, heard, answers, axis.last, rhythm_of(answers.task, spec), horizons, axis.label)
     if over:
         found.append(section("time", "How well over time", over))
     return found

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mmlego.reporting.answers import Answers
-from mmlego.reporting.measures import OF_TASK, area_at, brier_at, score_of
+from mmlego.reporting.measures import OF_TASK, area_of_cause, brier_of_cause, score_of
 from mmlego.reporting.statistics.pair_scores import area_of, precision_of
 from mmlego.reporting.statistics.resampling import difference, estimate, mean_of, resamples
 from mmlego.reporting.statistics.ticks import round_horizons, round_times
@@ -99,9 +99,9 @@ def test_area_and_brier_at_a_time_are_those_of_scikit_survival() -> None:
     one = np.ones((1, len(mine)))
     risk, survival = found.prediction.risk.numpy(), found.prediction.survival_at([8.0])[:, 0].numpy()
     area, _ = metrics.cumulative_dynamic_auc(train, test, risk, [8.0])
-    assert area_at(found, 8.0, theirs)(one)[0] == pytest.approx(area[0], abs=1e-5)
+    assert area_of_cause(risk, mine, 1, 8.0, theirs)(one)[0] == pytest.approx(area[0], abs=1e-5)
     _, brier = metrics.brier_score(train, test, survival[:, None], [8.0])
-    assert brier_at(survival, mine, 8.0, theirs)(one)[0] == pytest.approx(brier[0], abs=1e-5)
+    assert brier_of_cause(1 - survival, mine, 1, 8.0, theirs)(one)[0] == pytest.approx(brier[0], abs=1e-5)
 
 
 def test_the_interval_of_a_mean_is_the_one_that_theory_knows() -> None:

@@ -57,10 +57,12 @@ def draw_reliability(panels: Mapping[str, Sequence[Bin]], predicted: str, observ
 
 @dataclass(frozen=True)
 class Benefit:
-    """A strategy and its net benefit at each threshold."""
+    """A strategy and its net benefit at each threshold, with an interval where there is one."""
 
     name: str
     values: Floats
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 def draw_net_benefit(thresholds: Floats, strategies: Sequence[Benefit], everybody: Floats) -> Figure:
@@ -79,8 +81,10 @@ def draw_net_benefit(thresholds: Floats, strategies: Sequence[Benefit], everybod
         figure = new_figure(3.5)
         axes = figure.add_subplot()
         for place, one in enumerate(strategies):
-            axes.plot(thresholds, one.values, color=COLOURS[1 - place] if place < 2 else COLOURS[place],
-                      linestyle=LINES[place], label=one.name)  # fmt: skip
+            colour = COLOURS[1 - place] if place < 2 else COLOURS[place]
+            axes.plot(thresholds, one.values, color=colour, linestyle=LINES[place], label=one.name)
+            if one.low is not None and one.high is not None:
+                axes.fill_between(thresholds, one.low, one.high, color=colour, alpha=0.16, linewidth=0)
         axes.plot(thresholds, everybody, color=GREY, linewidth=1.3, linestyle="--", label="treat everybody")
         axes.axhline(0, color="black", linewidth=1, label="treat nobody")
         values = [everybody, *(one.values for one in strategies)]

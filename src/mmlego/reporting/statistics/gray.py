@@ -90,7 +90,7 @@ def _counted(time: Floats, at: Floats) -> Floats:
     return np.bincount(np.searchsorted(at, time), minlength=len(at)).astype(float)
 
 
-def _before(curves: Floats, start: float) -> Floats:
+def _before(curves: NDArray[np.floating], start: float) -> Floats:
     """Return left limits of step functions ``(k, t)``."""
     return np.concatenate([np.full((len(curves), 1), start), curves[:, :-1]], axis=1)
 

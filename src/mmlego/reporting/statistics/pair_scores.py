@@ -64,30 +64,30 @@ def area_of(value: Floats, truth: Bools, known: Bools | None = None) -> Score:
     [1.0]
     """
     here = np.ones(len(value), dtype=bool) if known is None else known
-    return area_of_weighted(value, (truth & here).astype(float), ~truth & here)
+    return area_of_weighted(value, (truth & here).astype(float), (~truth & here).astype(float))
 
 
-def area_of_weighted(value: Floats, cases: Floats, controls: Bools) -> Score:
-    """Return the area where cases count by a weight of their own, as that of censoring (Uno 2007).
+def area_of_weighted(value: Floats, cases: Floats, controls: Floats) -> Score:
+    """Return the area where cases and controls count by weights of their own, as those of censoring (Uno 2007).
 
     Parameters
     ----------
     value : (n,)
         What rises with the probability of a case.
-    cases : (n,)
+    cases, controls : (n,)
         0 for who is none, else the weight, as 1 / G(T−).
-    controls : (n,) bool
-        Who is a control.
     """
-    yes = np.flatnonzero(cases > 0)
+    order = np.argsort(value, kind="stable")
+    first = np.flatnonzero(np.append(True, np.diff(value[order]) != 0)) if len(value) else order
+    yes, no = cases[order], controls[order]
 
     def score(weights: Floats) -> Floats:
-        above, below = np.zeros(len(weights)), np.zeros(len(weights))
-        for start in range(0, len(yes), _ROWS):
-            rows = yes[start : start + _ROWS]
-            others = np.broadcast_to(controls, (len(rows), len(value)))
-            _add(weights, rows, others, value, above, below, cases[rows])
-        return divided(above, below)
+        if not len(order):
+            return np.full(len(weights), np.nan)
+        drawn = weights[:, order]
+        up, down = (np.add.reduceat(drawn * one, first, axis=1) for one in (yes, no))  # of who are tied
+        below = np.cumsum(down, axis=1) - 0.5 * down
+        return divided((up * below).sum(axis=1), up.sum(axis=1) * down.sum(axis=1))
 
     return score
 
@@ -129,12 +129,10 @@ def _add(
     value: Floats,
     above: Floats,
     below: Floats,
-    extra: Floats | None = None,
 ) -> None:
     """Add the pairs of some rows to the sums of those that are right, and of all."""
     mine, theirs = value[rows, None], value
     right = compared * ((mine > theirs) + 0.5 * (mine == theirs))
-    both = weights[:, rows] if extra is None else weights[:, rows] * extra
     single = weights.astype(np.float32)
-    above += (both * (single @ right.T.astype(np.float32))).sum(axis=1)
-    below += (both * (single @ compared.T.astype(np.float32))).sum(axis=1)
+    above += (weights[:, rows] * (single @ right.T.astype(np.float32))).sum(axis=1)
+    below += (weights[:, rows] * (single @ compared.T.astype(np.float32))).sum(axis=1)

@@ -84,8 +84,19 @@ def estimate(score: Score, weights: Floats) -> Estimate:
     >>> found.value, found.low, found.high
     (2.0, 1.0, 3.0)
     """
-    value = float(score(np.ones((1, weights.shape[1])))[0])
-    drawn = score(weights)
+    return spread(float(score(np.ones((1, weights.shape[1])))[0]), score(weights))
+
+
+def spread(value: float, drawn: Floats) -> Estimate:
+    """Return a score with the interval that its values over resamples give, as :func:`estimate` takes it.
+
+    Parameters
+    ----------
+    value
+        Of all patients.
+    drawn : (b,)
+        Of each resample; NaN where it is not defined.
+    """
     known = drawn[np.isfinite(drawn)]
     if len(known) < 0.9 * len(drawn) or not np.isfinite(value):
         return Estimate(value, float("nan"), float("nan"))
