@@ -13,7 +13,7 @@ from mmlego.data.cohort.manifest import parse_outcome
 from mmlego.errors import InputError, LegoWarning, MismatchError
 from mmlego.tasks import CompetingRisks, Survival, task_from_config
 from mmlego.tasks.aalen_johansen import aalen_johansen
-from mmlego.tasks.competing_scores import cause_concordance, incidence_scores
+from mmlego.tasks.competing_scores import cause_aucs, cause_concordance, incidence_scores
 from mmlego.tasks.prior import prior_logits
 from tests.tasks.causes import competing_cohort
 
@@ -119,11 +119,23 @@ def test_the_brier_score_of_one_cause_alone_is_that_of_survival() -> None:
     target = torch.stack([(event == 1).float(), time.float()], 1)
     single = torch.randn(80, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     both = torch.stack([single, torch.full_like(single, -99.0)], dim=2).flatten(1)
-    with pytest.warns(LegoWarning, match="c_index/death undefined"):
+    with pytest.warns(LegoWarning, match="c_index/death, auc/death undefined"):
         scores = TASK.metrics(both, target, reference=target)
     plain = Survival(TASK.cuts).metrics(single, target, reference=target)
     assert scores["ibs/relapse"] == pytest.approx(plain["ibs"], abs=1e-6)
     assert scores["ibs/death"] == pytest.approx(0.0, abs=1e-9)
+    assert scores["auc/relapse"] == scores["auc"] == pytest.approx(plain["auc"], abs=1e-6)
+
+
+def test_who_had_another_event_is_a_control_of_the_area() -> None:
+    """The first leaves at 1; relapse comes at 2 and 4, death at 3, and one is there at 5: later all weigh 5/4."""
+    target = torch.tensor([[0.0, 1.0], [1.0, 2.0], [2.0, 3.0], [1.0, 4.0], [0.0, 5.0]])
+    risks = torch.tensor([[9.0, 9.0], [2.0, 1.0], [3.0, 4.0], [2.0, 2.0], [1.0, 3.0]])
+    found = cause_aucs(risks, target, target)
+    # at 2: the tie ½, and one of two others below; at 4 of two cases each above one of two; incidences rise alike
+    assert found == [pytest.approx((1.5 / 3 + 2 / 4) / 2), 1.0]
+    assert cause_aucs(risks, target, None) == []
+    assert math.isnan(cause_aucs(risks[:2], target[:2], target)[1])
 
 
 def test_the_truth_has_the_best_brier_score() -> None:

@@ -16,7 +16,7 @@ from mmlego.tasks.checks import as_names, as_numbers, check_logits
 from mmlego.tasks.competing_calibration import IncidenceAt, incidence_calibration_at
 from mmlego.tasks.competing_groups import causes_summary, compared_causes
 from mmlego.tasks.competing_prediction import CompetingPrediction
-from mmlego.tasks.competing_scores import cause_concordance, incidence_scores
+from mmlego.tasks.competing_scores import cause_aucs, cause_concordance, incidence_scores
 from mmlego.tasks.registry import register_task
 from mmlego.tasks.scores import mean_of_defined
 from mmlego.tasks.survival import Survival
@@ -278,12 +278,15 @@ class CompetingRisks(BinnedTime):
             f"c_index/{cause}": cause_concordance(risks[:, c], event, time, c + 1)
             for c, cause in enumerate(self.causes)
         }
-        undefined = [name for name, value in each.items() if math.isnan(value)]
+        areas = cause_aucs(risks, target, reference)
+        told = each | {f"auc/{cause}": value for cause, value in zip(self.causes, areas, strict=False)}
+        undefined = [name for name, value in told.items() if math.isnan(value)]
         reasons = [f"{', '.join(undefined)} undefined: no event, or nobody to compare it with."] if undefined else []
         known_until = float(in_single(self.cuts[-1:]))
         brier, why = incidence_scores(prediction.incidence_at, target, reference, known_until)
         scores = {"c_index": mean_of_defined(list(each.values())), **each}
-        if brier:
-            named = {f"ibs/{cause}": value for cause, value in zip(self.causes, brier, strict=True)}
-            scores |= {"ibs": mean_of_defined(brier), **named}
+        for name, values in (("ibs", brier), ("auc", areas)):
+            if values:
+                named = {f"{name}/{cause}": value for cause, value in zip(self.causes, values, strict=True)}
+                scores |= {name: mean_of_defined(values), **named}
         return scores, [*reasons, *why]

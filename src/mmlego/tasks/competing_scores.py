@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mmlego.tasks.aalen_johansen import aalen_johansen
 from mmlego.tasks.survival_scores import censoring_weights, concordance, evaluation_times
 
 
@@ -93,3 +94,55 @@ def incidence_scores(
         whole = score[0] if len(at) == 1 else torch.trapezoid(score, at) / (at[-1] - at[0])
         found.append(float(whole))
     return found, []
+
+
+def cause_aucs(risks: Tensor, target: Tensor, reference: Tensor | None) -> list[float]:
+    """Compute the cumulative/dynamic AUC of each cause, averaged over time.
+
+    At a time t cases are those whose event of the cause has come, controls all others of whom it is known, be it that
+    another event came first or that they are still there (Blanche, Dartigues and Jacqmin-Gadda 2013, the second of
+    their definitions). Patients count by 1 / G(T−) if they had any event until t and by 1 / G(t) if they are still
+    there, as for :func:`incidence_scores`. It is averaged over the times of events of the cause by the rise of the
+    Aalen–Johansen incidence between them; where there is one cause it is the ``auc`` of survival.
+
+    Parameters
+    ----------
+    risks : (n, m)
+        Of each cause; higher = earlier.
+    target : (n, 2)
+        Numbers of causes and times of the same patients.
+    reference : (n_train, 2), optional
+        The same of the training part.
+
+    Returns
+    -------
+    list of m floats
+        0.5 is chance; empty without a reference, NaN where there is nothing to compare.
+
+    Examples
+    --------
+    >>> target = torch.tensor([[1.0, 1.0], [2.0, 2.0], [1.0, 3.0], [0.0, 4.0]])
+    >>> found = cause_aucs(torch.tensor([[2.0, 1.0], [3.0, 2.0], [1.0, 3.0], [0.0, 0.0]]), target, target)
+    >>> [round(one, 4) for one in found]  # the first: 2/3 at 1, 1/2 at 3
+    [0.5833, 0.6667]
+    """
+    if reference is None:
+        return []
+    event, time = target[:, 0], target[:, 1].double()
+    follow = torch.stack([(reference[:, 0] > 0).to(reference), reference[:, 1]], 1)
+    before = censoring_weights(follow, time, before=True)[:, None]  # (n, 1)
+    found = []
+    for cause in range(1, risks.shape[1] + 1):
+        at = evaluation_times(event == cause, time, float(reference[:, 1].max()))  # (t,)
+        came = (event > 0)[:, None] & (time[:, None] <= at)  # (n, t)
+        cases = torch.where(came & (event == cause)[:, None], before, 0.0)
+        controls = torch.where(came & (event != cause)[:, None], before, 0.0)
+        controls = torch.where(time[:, None] > at, censoring_weights(follow, at), controls)
+        values, tied = torch.unique(risks[:, cause - 1], return_inverse=True)
+        up, down = (one.new_zeros(len(values), len(at)).index_add(0, tied, one) for one in (cases, controls))
+        area = (up * (down.cumsum(0) - down / 2)).sum(0) / (up.sum(0) * down.sum(0))  # (t,)
+        curves = aalen_johansen(event.long().cpu().numpy(), time.cpu().numpy(), risks.shape[1])
+        rise = torch.tensor(curves.at(at.tolist())[0][cause - 1]).to(area).diff(prepend=area.new_zeros(1))
+        known = area.isfinite()
+        found.append(float((area * rise)[known].sum() / rise[known].sum()) if bool(known.any()) else math.nan)
+    return found
