@@ -19,6 +19,7 @@ from mmlego.nn.attention import CrossAttention
 from mmlego.nn.feedforward import GatedFeedForward
 from mmlego.nn.spectral import Domain, Spectrum, State
 from mmlego.sections import PlateSettings
+from mmlego.shaping import shapes_alone
 from mmlego.tasks import Task, task_from_config
 
 
@@ -317,7 +318,7 @@ def initial_shapes(fields: Mapping[str, Any], outputs: int) -> dict[str, tuple[i
     """
     defaults = {one.name: one.default for one in inspect.signature(Baseplate).parameters.values()}
     plate = SimpleNamespace(**{**defaults, **fields, "task": SimpleNamespace(outputs=outputs)})
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with shapes_alone():
         return {name: tuple(value.shape) for name, value in _values(plate).items()}
 
 

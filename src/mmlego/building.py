@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from mmlego.admitted import check_arguments
@@ -19,6 +18,7 @@ from mmlego.encoders.registry import check_encoder, encoder_class, origin_of_enc
 from mmlego.errors import LegoError
 from mmlego.learners.registry import learner_class, origin_of_learner
 from mmlego.plugins import Origin
+from mmlego.shaping import shapes_alone
 from mmlego.tasks import task_from_config
 from mmlego.tasks.registry import origin_of_task
 
@@ -147,7 +147,7 @@ def _differences(
 ) -> str:
     """Return in what an encoder of mmlego would differ from the tensors in the file; nothing of it is allocated."""
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"), bounded("it", shapes=shapes):
+        with shapes_alone(), bounded("it", shapes=shapes):
             wanted = {name: tuple(value.shape) for name, value in make(**arguments).state_dict().items()}
     except TooLargeError as error:
         return str(error)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mmlego.tasks.base import Task
+from mmlego.tasks.lbfgs import Lbfgs
 
 _RIDGE = 1e-4  # in samples: keeps the logits finite where an outcome never or always happens
 
@@ -40,9 +41,7 @@ def prior_logits(task: Task, target: Tensor, sample_weight: Tensor | None = None
     weight = None if sample_weight is None else sample_weight.detach().cpu().double()
     target = target.double() if target.is_floating_point() else target
     constant = torch.zeros(task.outputs, dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS(
-        [constant], max_iter=200, tolerance_grad=1e-9, tolerance_change=1e-14, line_search_fn="strong_wolfe"
-    )
+    search = Lbfgs(constant, tolerance_change=1e-14)
 
     def loss() -> Tensor:
         search.zero_grad()

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mmlego.tasks.lbfgs import Lbfgs
 from mmlego.tasks.survival_scores import censoring_weights
 
 _KNOTS = (0.1, 0.5, 0.9)  # quantiles, as Harrell (2015) places three
@@ -89,7 +90,7 @@ def smooth_survival(
     at_risk = _AtRisk.of(times, event, other, order)
     event, x = event[order], x[order]
     slope = torch.zeros(x.shape[1], dtype=torch.float64, requires_grad=True)
-    search = torch.optim.LBFGS([slope], max_iter=200, tolerance_grad=1e-9, line_search_fn="strong_wolfe")
+    search = Lbfgs(slope)
 
     def loss() -> Tensor:
         search.zero_grad()
