@@ -59,5 +59,5 @@ class Lbfgs(torch.optim.LBFGS):
         closure
             Returns the loss, with its gradient in the numbers.
         """
-        found: Tensor = super().step(closure)
+        found: Tensor = super().step(closure)  # type: ignore[no-untyped-call]
         return found

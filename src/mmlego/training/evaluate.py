@@ -22,6 +22,7 @@ from mmlego.sites import by_modality, modality_of
 from mmlego.tasks import Task
 from mmlego.tasks.survival_prediction import time_labels
 from mmlego.tasks.time_bins import BinnedTime
+from mmlego.training.streaming import streamed
 from mmlego.wording import counted, listed
 
 Model: TypeAlias = Brick | LegoMerge | LegoFuse
@@ -223,6 +224,7 @@ def all_logits(model: Model, data: PatientData, batch_size: int, *, out_of_fold:
     """
     device = next(p.device for p in (*model.parameters(), *model.buffers()))
     known = out_of_fold and data.numbering is None
+    data = streamed(model, data)
     # Not inference_mode: what a model keeps of a batch, as merged heads, could not be used with gradients later.
     with modes_kept(model), torch.no_grad():
         model.eval()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,7 +20,8 @@ from mmlego.nn.ragged import Ragged
 class Item(Protocol):
     """What one patient has of a modality, in files.
 
-    An item that gives the same with random numbers as without says so: ``varies = False``.
+    An item that gives the same with random numbers as without says so: ``varies = False``. One that can be had some
+    rows at a time has ``parts(rows)``, which yields them in order.
     """
 
     def load(self, rng: np.random.Generator | None = None) -> Tensor:
@@ -59,8 +60,23 @@ class OwnedItem:
         try:
             return self.item.load(rng)
         except InputError as error:
-            remedy = "Mend the file, or declare on_error: skip, by which such files are found before training."
-            raise type(error)(f"patient {self.patient}: {error}", remedy=remedy) from error
+            raise self._whose(error) from error
+
+    @property
+    def parts(self) -> Callable[[int], Iterator[Tensor]] | None:
+        """What gives it some rows at a time; None: it comes as a whole."""
+        parts: Callable[[int], Iterator[Tensor]] | None = getattr(self.item, "parts", None)
+        return None if parts is None else lambda rows: self._named(parts(rows))
+
+    def _named(self, parts: Iterator[Tensor]) -> Iterator[Tensor]:
+        try:
+            yield from parts
+        except InputError as error:
+            raise self._whose(error) from error
+
+    def _whose(self, error: InputError) -> InputError:
+        remedy = "Mend the file, or declare on_error: skip, by which such files are found before training."
+        return type(error)(f"patient {self.patient}: {error}", remedy=remedy)
 
     def size(self) -> int:
         """Return how many numbers ``load`` gives at most."""

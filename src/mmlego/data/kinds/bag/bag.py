@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,6 +138,11 @@ class SampledBag:
             return self.bag.features()
         # Distinct numbers in ascending order: files are read from front to back.
         return self.bag.features(np.sort(rng.choice(total, self.sample, replace=False, shuffle=False)))
+
+    def parts(self, rows: int) -> Iterator[Tensor]:
+        """Yield all patches, so many at a time."""
+        for start in range(0, self.bag.tokens, rows):
+            yield self.bag.features(np.arange(start, min(start + rows, self.bag.tokens)))
 
     def size(self) -> int:
         """Return how many numbers all patches have."""
