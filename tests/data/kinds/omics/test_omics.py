@@ -383,3 +383,21 @@ def test_the_container_of_10x_is_told_with_what_makes_another_of_it(tmp_path: Pa
         InputError, match=r"expected a table, \.h5ad, .*scanpy\.read_10x_h5\(FILE\) with a column of obs"
     ):
         Cohort.from_manifest(manifest)
+
+
+def test_a_value_below_zero_where_training_had_none_marks_the_patient() -> None:
+    skewed = pd.DataFrame(np.random.default_rng(0).lognormal(1, 1.5, (40, 3)), columns=list("xyz"))
+    new = pd.DataFrame({"x": [-1.0, 2.0], "y": [1.0, None], "z": [3.0, 3.0]}, index=["p", "q"])
+    fitted = OmicsPreprocessor.fit(skewed, min_patients=5)
+    assert fitted.signed is False
+    assert fitted.odd(new) == ({"p": ["x = -1"]}, {})
+    assert OmicsPreprocessor.fit(skewed - 9, min_patients=5).odd(new - 9) == ({}, {})
+    few = skewed.copy()
+    few.loc[:3, "y"] = -0.5  # of four patients, who are too few to tell of
+    assert OmicsPreprocessor.fit(few, min_patients=5).signed is False
+    assert OmicsPreprocessor.fit(few, min_patients=4).signed is True
+    config = fitted.config()
+    assert (config["version"], preprocessing_from_config(config)) == (3, fitted)
+    old = preprocessing_from_config({name: part for name, part in config.items() if name != "signed"} | {"version": 2})
+    assert old.odd(new) == ({}, {})
+    assert fitted.kept()[-1].value == "few or none"

@@ -39,7 +39,8 @@ class OmicsState(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: Literal["omics"] = "omics"
-    version: Literal[1, 2] = 1  # before 2 it was not counted how many patients anything stands for
+    # Before 2 it was not counted how many patients anything stands for, before 3 not looked at what is below 0.
+    version: Literal[1, 2, 3] = 1
     columns: list[str] = Field(min_length=1)
     centre: list[FiniteFloat]
     scale: list[FiniteFloat]
@@ -48,6 +49,7 @@ class OmicsState(BaseModel):
     zeros: bool = False
     min_patients: int = Field(default=1, ge=1)
     patients: int | None = Field(default=None, ge=0)
+    signed: bool | None = None
 
     @model_validator(mode="after")
     def _check_lengths(self) -> Self:
@@ -80,6 +82,9 @@ class OmicsPreprocessor(Preprocessing):
         How many patients a mean and a deviation stand for at least.
     patients
         How many have the column that fewest have: in steps of ``min_patients``, rounded down; None: not counted.
+    signed
+        Whether ``min_patients`` training patients have a value below 0; where not, such a value is told of whoever is
+        predicted for. None: it was not looked at.
 
     Examples
     --------
@@ -104,6 +109,7 @@ class OmicsPreprocessor(Preprocessing):
     zeros: bool = False
     min_patients: int = 1
     patients: int | None = None
+    signed: bool | None = None
 
     @classmethod
     def fit(
@@ -173,6 +179,7 @@ class OmicsPreprocessor(Preprocessing):
             zeros,
             min_patients,
             in_steps(int(patients[kept].min()), min_patients),
+            _below_zero(frame, columns) >= min_patients,
         )
 
     def transform(self, frame: pd.DataFrame) -> Tensor:
@@ -217,9 +224,10 @@ class OmicsPreprocessor(Preprocessing):
             names = self.columns[part]
             values = _values(frame, places[part], names, self.log1p)
             given = np.expm1(values) if self.log1p else values
-            for patient, cells in far_values(
-                list(frame.index), names, given, (values - centre[part]) / scale[part]
-            ).items():
+            scaled = (values - centre[part]) / scale[part]
+            if self.signed is False:
+                scaled[given < 0] = -np.inf
+            for patient, cells in far_values(list(frame.index), names, given, scaled).items():
                 found.setdefault(patient, []).extend(cells)
         return found, {}
 
@@ -238,7 +246,7 @@ class OmicsPreprocessor(Preprocessing):
         """Return all that was learnt, as values that JSON can hold."""
         return {
             "name": self.name,
-            "version": 2,
+            "version": 2 if self.signed is None else 3,
             "columns": list(self.columns),
             "centre": list(self.centre),
             "scale": list(self.scale),
@@ -247,19 +255,23 @@ class OmicsPreprocessor(Preprocessing):
             **({"zeros": True} if self.zeros else {}),
             "min_patients": self.min_patients,
             "patients": self.patients,
+            **({} if self.signed is None else {"signed": self.signed}),
         }
 
     def kept(self) -> list[Kept]:
         """Return means and deviations, which stand for those who have the column that fewest have."""
         moments = zip(self.columns, self.centre, self.scale, strict=True)
-        return [Kept(name, "mean, deviation", f"{a:g}, {b:g}", self.patients) for name, a, b in moments]
+        found = [Kept(name, "mean, deviation", f"{a:g}, {b:g}", self.patients) for name, a, b in moments]
+        told = "some" if self.signed else "few or none"
+        signs = [] if self.signed is None else [Kept("all columns", "values below 0", told, self.patients)]
+        return [*found, *signs]
 
     @classmethod
     def _restored(cls, state: OmicsState) -> Self:
         sets = {name: tuple(genes) for name, genes in state.sets}
         moments = tuple(state.centre), tuple(state.scale)
         counted = state.min_patients, state.patients
-        return cls(tuple(state.columns), *moments, state.log1p, sets, state.zeros, *counted)
+        return cls(tuple(state.columns), *moments, state.log1p, sets, state.zeros, *counted, state.signed)
 
     def _places(self, frame: pd.DataFrame) -> NDArray[np.int64]:
         """Return where the columns are in a table, −1 for one that is not there and counts as zeros."""
@@ -302,6 +314,15 @@ def _moments(
         centre[place], scale[place] = np.nanmean(values, axis=0), np.nanstd(values, axis=0)
         varies[place] = (np.nanmin(values, axis=0) < np.nanmax(values, axis=0)) & (np.nanvar(values, axis=0) > 0)
     return varies, centre, scale, patients
+
+
+def _below_zero(frame: pd.DataFrame, names: Sequence[str]) -> int:
+    """Return how many patients have a value below 0 in some of the columns."""
+    places = _find(frame, names)
+    below = np.zeros(len(frame), dtype=bool)
+    for part in _parts(len(names)):
+        below |= (_values(frame, places[part], names[part], False) < 0).any(axis=1)
+    return int(below.sum())
 
 
 def _values(frame: pd.DataFrame, places: NDArray[np.int64], names: Sequence[str], log1p: bool) -> Floats:
