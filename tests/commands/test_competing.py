@@ -54,6 +54,7 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     for row in json.loads(file.read_text())["scores"].values():
         assert row["c_index"] == pytest.approx((row["c_index/relapse"] + row["c_index/death"]) / 2)
         assert row["ibs"] == pytest.approx((row["ibs/relapse"] + row["ibs/death"]) / 2)
+        assert row["auc"] == pytest.approx((row["auc/relapse"] + row["auc/death"]) / 2)
     said = done("evaluate", run / "merge", *given, "--json", file, "--times", "6,18,99", "--part", "all")
     rows = json.loads(file.read_text())["calibration"][str(run / "merge")]
     assert [(row["cause"], row["time"]) for row in rows] == [
@@ -78,12 +79,13 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     for told in (
         "Cumulative incidence of death in groups by its risk",
         "Chance of relapse: predicted and seen",
-        "Brier score of each cause",
+        "Net benefit of acting against death by",
+        "compared by the test of Gray (1988)",
         "c-index of death",
         "Predicted as what comes first: by 6 months relapse",
     ):
         assert told in words
-    assert {f"{name}.svg" for name in ("risk_groups_1", "risk_groups_2", "calibration_1", "calibration_2")} <= {
+    assert {f"{name}.svg" for name in ("risk_groups_1", "risk_groups_2", "calibration_1", "decision_2")} <= {
         file.name for file in (tmp_path / "report_figures").iterdir()
     }
     done("predict", run / "merge", *given, "-o", tmp_path / "p.csv", "--times", "12,24,60")
