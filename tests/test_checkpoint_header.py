@@ -40,6 +40,7 @@ def written(folder: Path, header: Any, data: bytes = b"") -> Path:
         ({"x": []}, "dtype and shape of each tensor, got 'x'"),
         ({"x": {"dtype": "F32", "shape": [-1]}}, "dtype and shape"),
         ({"x": {"dtype": "F32", "shape": [True]}}, "dtype and shape"),
+        ({"x": {"dtype": ["F32"], "shape": [1]}}, "dtype and shape"),
         ({"x\x1b": {"dtype": "F31", "shape": [1]}}, r"got 'x\\x1b'"),
         ({"x": {"dtype": "F32", "shape": [10**12]}}, "shapes of another size"),
     ],

@@ -81,6 +81,16 @@ def test_a_wrong_configuration_is_one_error_of_load_and_of_whoever_reads_it(tmp_
             read(folder)
 
 
+@pytest.mark.parametrize("field", ["channels", "width", "steps"])
+def test_a_baseplate_tells_its_size(field: str, tmp_path: Path) -> None:
+    folder = save(plate(), tmp_path / "plate")
+    config = config_of(folder)
+    del config["plates"][0]["config"][field]
+    rewrite(folder, config)
+    with pytest.raises(CheckpointError, match=rf"plates\.0\.config: .*a baseplate tells its {field}"):
+        load(folder)
+
+
 def test_nested_without_end(tmp_path: Path) -> None:
     folder = save(table_block(plate()), tmp_path / "block")
     for text in ("[" * 100_000, '{"a":' * 5000, '{"format": 1, "card": ' + "[" * 300 + "]" * 300 + "}"):

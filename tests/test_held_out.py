@@ -10,7 +10,7 @@ from mmlego import Baseplate, LegoBlock, LegoMerge
 from mmlego.card import Card
 from mmlego.data import Cohort
 from mmlego.encoders import SNN
-from mmlego.held_out import OUT_OF_FOLD, VALIDATION, compare_with, tell_held_out
+from mmlego.held_out import OUT_OF_FOLD, VALIDATION, compare_with, of_few, tell_held_out
 from mmlego.job.held_out import tell_of_merge
 from mmlego.tasks import Classification, Regression
 from mmlego.tasks.conformal import raised
@@ -26,6 +26,12 @@ def test_a_card_tells_scores_their_error_and_whom_predictions_are_compared_with(
     assert set(card.errors) == {"auroc"}
     assert (card.held_out["patients"], card.held_out["who"]) == (60, "out of fold")
     assert card.held_out["yes"]["0.9"] == 0.27  # 1 − σ(1) = 0.2689, rounded up
+
+
+@pytest.mark.parametrize(("patients", "few"), [(0, False), (1, True), (4, True), (5, False)])
+def test_scores_of_fewer_than_five_patients_are_told_as_such(patients: int, few: bool) -> None:
+    told = of_few({"labs": Card(patients={"training": 9, "validation": patients}), "rna": Card()})
+    assert told == ("Scores of fewer than 5 patients tell of each of them: labs." if few else None)
 
 
 def test_scores_stay_where_only_the_comparison_is_renewed() -> None:

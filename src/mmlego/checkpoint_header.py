@@ -69,6 +69,7 @@ def read_header(folder: Path) -> Tensors:
 def _shape(file: Path, name: str, told: Any) -> tuple[int, ...]:
     shape = told.get("shape") if isinstance(told, dict) else None
     right = isinstance(shape, list) and all(type(n) is int and 0 <= n < 2**63 for n in shape)
-    if not right or told.get("dtype") not in _BITS:
+    kind = told.get("dtype") if isinstance(told, dict) else None
+    if not right or not isinstance(kind, str) or kind not in _BITS:
         raise broken(file, "dtype and shape of each tensor", brief(name))
     return tuple(shape or ())

@@ -119,6 +119,12 @@ class _Fields(PlateSettings):
 
     task: _Task
 
+    @model_validator(mode="after")
+    def _told(self) -> _Fields:
+        if missing := {"channels", "width", "steps"} - self.model_fields_set:
+            raise ValueError(f"a baseplate tells its {min(missing)}")  # a default may not be what it was
+        return self
+
 
 class _Plate(_Part):
     fingerprint: _Hash

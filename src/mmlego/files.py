@@ -38,7 +38,7 @@ def make_folder(path: Path) -> None:
     path.mkdir(mode=0o700 if path.name == PRIVATE else 0o777, exist_ok=True)
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
+def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
     """Write a file beside its place and move it there in one step; who may read it says the umask.
 
     Parameters
@@ -47,6 +47,8 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         Where the file shall stand; missing folders are made, as :func:`make_folder` makes them.
     content
         Text (written as UTF-8) or bytes.
+    mode
+        Who may read and write it at most: ``0o600``, its owner alone.
 
     Raises
     ------
@@ -56,10 +58,12 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
     try:
-        with naming(path), os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
+        with naming(path), os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if path.is_dir():
+            raise InputError(f"{path} is a folder", expected="a file, or nothing yet", remedy="Move it away.")
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from torch import Tensor
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.card import Card
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
+from mmlego.wording import listed
 
 VALIDATION = "validation"
 OUT_OF_FOLD = "out of fold"
@@ -56,6 +59,23 @@ def tell_held_out(
     if metric in card.validation:
         card.errors = {metric: standard_error(task, card.validation[metric], target)}
     compare_with(card, task, logits, target, who=who)
+
+
+def of_few(cards: Mapping[str, Card]) -> str | None:
+    """Return a sentence on cards whose scores are of fewer than five patients; None if there are none.
+
+    Parameters
+    ----------
+    cards
+        By what their models are called.
+
+    Examples
+    --------
+    >>> of_few({"rna": Card(patients={"validation": 4}), "labs": Card(patients={"validation": 5})})
+    'Scores of fewer than 5 patients tell of each of them: rna.'
+    """
+    few = [name for name, card in cards.items() if 0 < card.patients.get("validation", 0) < MIN_PATIENTS]
+    return f"Scores of fewer than {MIN_PATIENTS} patients tell of each of them: {listed(few)}." if few else None
 
 
 def compare_with(card: Card, task: Task, logits: Tensor, target: Tensor, *, who: str = VALIDATION) -> None:

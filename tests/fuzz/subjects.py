@@ -111,7 +111,7 @@ def _sealed(made: dict[str, Content]) -> None:
     """Write the right hashes into every checkpoint."""
     for name in [name for name in made if name.endswith("config.json")]:
         content, weights = made[name], made.get(name.removesuffix("config.json") + "model.safetensors")
-        with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError):
+        with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError, KeyError):
             config = json.loads(content)  # type: ignore[arg-type]
             if isinstance(weights, bytes) and isinstance(config["weights"], dict):
                 config["weights"]["sha256"] = hashlib.sha256(weights).hexdigest()

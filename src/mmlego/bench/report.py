@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.bench.results import ENSEMBLE, Results
 from mmlego.errors import InputError
 from mmlego.files import write_atomically
 from mmlego.tasks.aalen_johansen import aalen_johansen
 from mmlego.tasks.kaplan_meier import kaplan_meier
+from mmlego.wording import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -79,9 +81,9 @@ def _spread(results: Results, method: str, digits: int, metric: str | None = Non
 def title(results: Results) -> str:
     """Return what was measured, in a line."""
     e = results.experiment
-    apart = "each block on patients of its own" if e["disjoint"] else "all blocks on the same patients"
+    apart = "each block on patients of its own" if e.get("disjoint", True) else "all blocks on the same patients"
     return (
-        f"{e['cohort']}: {e['patients']} patients, {e['folds']} folds × {e['repeats']}, {apart}; "
+        f"{e['cohort']}: {e['patients']} patients, {e['folds']} folds × {e.get('repeats', 1)}, {apart}; "
         f"{_LABELS.get(results.metric, results.metric)} on held-out patients"
     )
 
@@ -123,6 +125,9 @@ def markdown(results: Results) -> str:
     seconds = [split["seconds"] for split in results.splits if "seconds" in split]
     if seconds:
         lines[-1] += f" {np.mean(seconds):.1f} s a split."
+    few = min((len(split["patients"]) for split in results.splits if "patients" in split), default=MIN_PATIENTS)
+    if few < MIN_PATIENTS:
+        lines[-1] += f" A split scores {counted(few, 'patient')}: of so few a score tells of each of them."
     return "\n".join(lines) + "\n"
 
 
@@ -293,7 +298,7 @@ def _rising(event: Any, time: Any, *, place: int, causes: int) -> tuple[Any, Any
 
 def _first_repeat(results: Results, what: str) -> tuple[list[dict[str, Any]], list[str]]:
     """Return the splits of the first repeat, and the models that predicted on all of them: a fuse may lack patients."""
-    first = [split for split in results.splits if split["repeat"] == 0]
+    first = [split for split in results.splits if split.get("repeat", 0) == 0]
     return first, [model for model in first[0][what] if all(model in split[what] for split in first)]
 
 

@@ -181,8 +181,13 @@ class _Experiment(BaseModel):
     folds: int = Field(ge=2)
     repeats: int = Field(default=1, ge=1)
     disjoint: bool = True
+    validation: FiniteFloat = Field(default=0.2, ge=0, le=1)
     outcome: dict[str, Any] | None = None
     paired: float | None = None
+    columns: dict[str, int | None] = Field(default_factory=dict)
+    have: dict[str, int] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
+    versions: dict[str, str] = Field(default_factory=dict)
 
 
 class _Whole(BaseModel):

@@ -86,7 +86,8 @@ class CellFolder:
     def cells(self) -> list[dict[str, Any]]:
         """Return the cells whose results are there, of whatever runs; empty where a file does not say which."""
         files = sorted(file for file in self.place.glob("*.json") if not file.name.endswith(".failed.json"))
-        return [(_whole(file) or {}).get("cell", {}) for file in files]
+        found = [(_whole(file) or {}).get("cell") for file in files]
+        return [cell if isinstance(cell, dict) else {} for cell in found]
 
 
 def _whole(file: Path) -> dict[str, Any] | None:

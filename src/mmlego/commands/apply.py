@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
 from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
@@ -187,8 +188,10 @@ def evaluate(
     from mmlego.commands.tables import check_json, refuse_data
     from mmlego.files import write_atomically
     from mmlego.job import data_of
+    from mmlego.job.contradiction import doubt_on
     from mmlego.job.predicting import completed, wanted_of
     from mmlego.job.scoring import score_models
+    from mmlego.merge.merging import Merging
 
     at = times_of(times)
     check_json(json_file)
@@ -207,12 +210,24 @@ def evaluate(
         named = {short(place): model for place, model in loaded.items()}
         found = score_models(named, cohort, ids, trained_on)
         scores = {name: {"patients": 0} if one is None else one.row() for name, one in found.items()}
+        parts = {
+            name: model.block(name)
+            for model in loaded.values()
+            if isinstance(model, Merging)
+            for name, weight in zip(model.modalities, model.weights.tolist(), strict=True)
+            if weight > 0
+        }
+        doubt_on(parts, cohort, ids)
         curves = calibration_of(named, found, at)
         was_in = who_was_in(loaded, cohort, found)
         warned, noted = told(was_in)
         for line in warned:
             warnings.warn(line, LegoWarning, stacklevel=2)
         said = "all patients" if split is None else f"{Part.test if part is Part.auto else part} part"
+        few = [len(one.data) for one in found.values() if one is not None and len(one.data) < MIN_PATIENTS]
+        if few:
+            what = f"Scores of {counted(max(few), 'patient')} tell of each of them, and next to nothing of a model: "
+            warnings.warn(f"{what}do not pass them on.", LegoWarning, stacklevel=2)
         if json_file is not None:
             made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores), "trained_on": was_in}
             if curves:

@@ -87,6 +87,7 @@ def merge(
     """
     from mmlego.checkpoint import save
     from mmlego.job import data_of
+    from mmlego.job.contradiction import doubt_on
     from mmlego.job.held_out import tell_of_merge
     from mmlego.job.merging import learn_weights
     from mmlego.job.sources import load_blocks, split_by_runs
@@ -131,6 +132,9 @@ def merge(
             cohort = read_cohort(manifest, data_dir, "calibration" if watched else "comparison", links=links)
             split = split_by_runs(sources, cohort, "calibrate on" if watched else "compare with")
             who = split.named(cohort.patients)
+            weighed = zip(model.modalities, model.weights.tolist(), strict=True)
+            counting = {name: model.block(name) for name, weight in weighed if weight > 0}
+            doubt_on(counting, cohort, [*who["train"], *who["validation"]])
             if stacked:
                 learn_weights(model, cohort, who["train"], who["validation"])
             if watched is None:
@@ -192,8 +196,10 @@ def fuse(
     those of the run's settings unless they are given.
     """
     from mmlego.checkpoint import save
+    from mmlego.held_out import of_few
     from mmlego.job import tune_fuse
     from mmlego.job.begin import keep_split, make_split
+    from mmlego.job.contradiction import doubt_on
     from mmlego.job.sources import load_blocks, split_of, strangers
     from mmlego.kept_answers import keep_origins
     from mmlego.settings import read_settings
@@ -231,6 +237,7 @@ def fuse(
             split = make_split(cohort, home, test, 0.2, settings.seed, duplicates)
         keep_split(split, cohort, home)
         train_ids, valid_ids = ([cohort.patients[row] for row in rows] for rows in (split.train, split.validation))
+        doubt_on({block.modality: block for block in blocks}, cohort, [*train_ids, *valid_ids])
         how: dict[str, Any] = {"seed": settings.seed, "out": home.fit(place.name), "resume": not overwrite}
         with training(1, "fuse", shown=shown) as (bars, watch):
             model = tune_fuse(cohort, blocks, train_ids, valid_ids, settings, **how, progress=bars)
@@ -251,6 +258,8 @@ def fuse(
     show = console()
     scores = {"LegoFuse": model.card.patients | model.card.validation}
     show.print(metrics_table(SCORED, "model", scores, show.width))
+    if few := of_few({"LegoFuse": model.card}):
+        say(few)
     say(f"Saved in {short(place)}.")
     card = model.card
     answer({"path": place, "patients": card.patients, "validation": card.validation}, wanted=as_json)

@@ -28,6 +28,7 @@ def run(
 
     Run it again after an interruption to go on where it stopped. Paths in the recipe count from its folder.
     """
+    from mmlego.held_out import of_few
     from mmlego.recipes import run_recipe
 
     with plain_warnings():
@@ -42,6 +43,8 @@ def run(
         scores = {"LegoFuse": made.fuse.card.patients | made.fuse.card.validation}
         title = "Patients tuned and validated on, and scores on the latter"
         show.print(metrics_table(title, "model", scores, show.width))
+        if few := of_few({"LegoFuse": made.fuse.card}):
+            say(few)
         say(f"Fused. Saved in {short(out / 'fuse')}.")
     answer(_plain(made, out), wanted=as_json)
 

@@ -76,6 +76,7 @@ def train(
     to go on where it stopped; patients once held back in a run folder stay held back.
     """
     from mmlego.cells import Workers, in_manifest
+    from mmlego.held_out import of_few
     from mmlego.job import train_blocks
     from mmlego.job.trained_on import keep_manifest
     from mmlego.settings import read_settings
@@ -108,6 +109,8 @@ def train(
         keep_manifest(RunFolder(out), data, data_dir)
     scores = {name: block.card.patients | block.card.validation for name, block in made.blocks.items()}
     show.print(metrics_table(SCORED, "block", scores, show.width))
+    if few := of_few({name: block.card for name, block in made.blocks.items()}):
+        say(few)
     fitted = [name for name, block in made.blocks.items() if block.card.recipe.get("scores") == "out of fold"]
     if fitted:
         say(f"Fitted to all of these patients and scored out of fold: {listed(fitted)}.")

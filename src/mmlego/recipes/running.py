@@ -19,6 +19,7 @@ from mmlego.errors import InputError, LegoWarning
 from mmlego.fuse import LegoFuse
 from mmlego.hub import fetch
 from mmlego.job.begin import keep_split, load_plate, make_split
+from mmlego.job.contradiction import doubt_on
 from mmlego.job.data import data_of
 from mmlego.job.held_out import tell_of_merge
 from mmlego.job.main import train_blocks
@@ -241,6 +242,8 @@ def _merged(
     train, validation = _watched(
         recipe.held_out, merge, cohort, places, "calibrate on" if recipe.calibrate else "compare with"
     )
+    weighed = zip(merge.modalities, merge.weights.tolist(), strict=True)
+    doubt_on({name: merge.block(name) for name, weight in weighed if weight > 0}, cohort, [*train, *validation])
     if stacked:
         learn_weights(merge, cohort, train, validation)
     if not recipe.calibrate:
@@ -300,6 +303,7 @@ def _fused(
     keep_split(split, cohort, home)
     who = split.named(cohort.patients)
     chosen = FuseSettings(**{name: getattr(section, name) for name in FuseSettings.model_fields})
+    doubt_on(blocks, cohort, [*who["train"], *who["validation"]])
     model = tune_fuse(
         cohort,
         sorted(blocks.values(), key=lambda block: order[block.reads]),

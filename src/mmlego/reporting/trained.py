@@ -142,15 +142,19 @@ def predicted(subject: Subject) -> str:
     return outcome_named(task, spec) + (f", in {unit}" if unit else "")
 
 
+def _validating(experiment: Mapping[str, Any]) -> str:
+    share = experiment.get("validation")
+    return "Some of these others validate." if share is None else f"{100 * share:.0f} % of these others validate."
+
+
 def _of_experiment(subject: Subject) -> list[Item]:
     if subject.bench is None:
         return []
     e = subject.bench.experiment
     apart = "each block on patients of its own" if e.get("disjoint") else "all blocks on the same patients"
     text = (
-        f"{e['folds']} folds by patient, repeated {counted(e['repeats'], 'time')}: in each repeat every patient is "
-        f"held out once, and the models are trained anew on the others, {apart}. {100 * e['validation']:.0f} % of "
-        "these others validate."
+        f"{e['folds']} folds by patient, repeated {counted(e.get('repeats', 1), 'time')}: in each repeat every patient "
+        f"is held out once, and the models are trained anew on the others, {apart}. {_validating(e)}"
     )
     rows = [
         (str(part), str(name), _value(value))

@@ -256,7 +256,7 @@ def _source(kind: type[nn.Module]) -> str:
 def _save(place: Path, tokens: Tensor) -> bool:
     try:
         kept = {"tokens": tokens.contiguous()}
-        write_atomically(place, save(kept, metadata={"sha256": hash_tensors(kept)}))
+        write_atomically(place, save(kept, metadata={"sha256": hash_tensors(kept)}), mode=0o600)
     except OSError as error:
         text = f"Features cannot be kept in {place.parent} ({error.strerror}): another fit computes them anew."
         warnings.warn(text, LegoWarning, stacklevel=2)

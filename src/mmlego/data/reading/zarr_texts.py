@@ -11,7 +11,7 @@ from mmlego.extras import import_extra
 
 VLEN = "vlen-"
 LENGTH = 4  # bytes that say how long a text is, and how many there are
-_DAMAGE = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, ImportError)
+_DAMAGE = (OSError, ValueError, TypeError, LookupError, RuntimeError, AttributeError, ImportError, SystemError)
 
 
 def check_texts(folder: Path, metadata: dict[str, Any], what: str) -> None:

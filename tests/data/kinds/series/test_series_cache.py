@@ -44,6 +44,15 @@ def test_what_comes_out_is_what_went_in(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir() if not file.name.startswith("stays-")] == [".gitignore"]
 
 
+@pytest.mark.parametrize("before", [None, 0o755])
+def test_what_was_measured_is_for_its_owner_alone(before: int | None, tmp_path: Path) -> None:
+    folder = cache_folder(tmp_path)
+    if before is not None:
+        folder.mkdir(mode=before)
+    assert keep(folder).stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize(("digest", "how"), [("ac", {"layout": "long"}), ("ab", {"layout": "other"}), ("ab", {})])
 def test_other_content_or_settings_are_another_entry(digest: str, how: dict[str, object], tmp_path: Path) -> None:
     keep(tmp_path)

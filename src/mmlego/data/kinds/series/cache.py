@@ -14,7 +14,7 @@ import numpy as np
 
 from mmlego.data.kinds.series.stays import Stays
 from mmlego.errors import LegoWarning, noted
-from mmlego.files import write_atomically
+from mmlego.files import make_folder, write_atomically
 from mmlego.json_files import parse_json
 
 VARIABLE = "MMLEGO_CACHE"  # the environment variable that names a folder for all caches
@@ -49,7 +49,8 @@ def cache_folder(beside: Path, declared: Path | None = None) -> Path:
 def through_cache(folder: Path | None, digest: str, how: Mapping[str, object], read: Callable[[], Stays]) -> Stays:
     """Return stays from the cache, or read them and keep them there for the next time.
 
-    A file of the cache that is damaged is read anew; a folder that cannot be written to is done without.
+    A file of the cache that is damaged is read anew; a folder that cannot be written to is done without. Files are for
+    their owner alone, and so is a folder that is made for them.
 
     Parameters
     ----------
@@ -105,9 +106,20 @@ def _save(file: Path, key: str, stays: Stays) -> None:
 
     arrays = {name: np.ascontiguousarray(getattr(stays, name), dtype=kind) for name, kind in _ARRAYS.items()}
     texts = {name: json.dumps(getattr(stays, name)) for name in _TEXTS}
-    write_atomically(file, save(arrays, metadata={"key": key, **texts}))
+    _make(file.parent)
+    write_atomically(file, save(arrays, metadata={"key": key, **texts}), mode=0o600)
     with contextlib.suppress(FileExistsError), (file.parent / ".gitignore").open("x", encoding="utf-8") as note:
         note.write("# Read anew whenever it is missing: nothing here need be kept.\n*\n")
+
+
+def _make(folder: Path) -> None:
+    """Make the folder of the cache for its owner alone: it holds what was measured of patients."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    elif folder.name == FOLDER:
+        with contextlib.suppress(OSError):  # of somebody else
+            folder.chmod(0o700)  # of an earlier version
 
 
 def _load(file: Path, key: str) -> Stays | None:
