@@ -121,3 +121,11 @@ def test_a_part_that_is_not_finite_is_refused() -> None:
     data.column("slides").items[2].bag.files[0].values[50, 2] = np.nan  # type: ignore[attr-defined]
     with pytest.raises(InputError, match=r"NaN|finite"):
         all_logits(block(encoder(), tokenwise=True), data, 4)
+
+
+def test_a_model_of_bags_is_asked_about_patients_of_whom_none_has_any() -> None:
+    model, data = merge({"tokenwise": True}).eval(), made().only(["labs"])
+    with torch.no_grad():
+        expected = model({"labs": data.batch().inputs["labs"]})
+    torch.testing.assert_close(all_logits(model, data, 4), expected)
+    assert Watched.reads == []

@@ -47,6 +47,8 @@ def streamed(model: Any, data: PatientData) -> PatientData:
     for brick in bricks:
         if not isinstance(brick, LegoBlock) or not getattr(brick.encoder, "tokenwise", False):
             continue
+        if brick.modality not in data.modalities:  # nobody has it
+            continue
         column = data.column(brick.modality)
         if isinstance(column, LazyColumn) and column.ragged and any(_large(item) for item in column.items):
             data = data.with_column(brick.modality, _Streamed(column, brick))
