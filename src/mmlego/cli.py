@@ -31,6 +31,7 @@ from mmlego.commands import (
     train,
     tune,
 )
+from mmlego.commands.arguments import OnceToFile
 from mmlego.commands.show import aside, in_options
 from mmlego.errors import InputError, LegoError
 from mmlego.plugins import import_own
@@ -92,9 +93,10 @@ _PANELS: dict[str, tuple[Callable[..., None], ...]] = {
     "Use models": (apply.predict, apply.evaluate, explain.explain, inspecting.inspect, push.push),
     "Measure": (experiments.bench, report.report),
 }
+_ONCE_TO_FILE = (apply.predict, apply.evaluate, inspecting.inspect)
 for panel, verbs in _PANELS.items():
     for verb in verbs:
-        app.command(rich_help_panel=panel)(verb)
+        app.command(rich_help_panel=panel, cls=OnceToFile if verb in _ONCE_TO_FILE else None)(verb)
 
 
 _WRONG, _FAULT, _INTERRUPTED, _TERMINATED = 1, 3, 130, 143  # exit codes; wrong usage is 2

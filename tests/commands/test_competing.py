@@ -50,12 +50,12 @@ def test_all_verbs(data: Path, tmp_path: Path) -> None:
     task = mmlego.load(run / "fuse").task
     assert task == CompetingRisks([6, 12, 24], ["relapse", "death"], unit="months")
     file = tmp_path / "scores.json"
-    done("evaluate", run, *given, "--json", file)
+    done("evaluate", run, *given, "--out", file)
     for row in json.loads(file.read_text())["scores"].values():
         assert row["c_index"] == pytest.approx((row["c_index/relapse"] + row["c_index/death"]) / 2)
         assert row["ibs"] == pytest.approx((row["ibs/relapse"] + row["ibs/death"]) / 2)
         assert row["auc"] == pytest.approx((row["auc/relapse"] + row["auc/death"]) / 2)
-    said = done("evaluate", run / "merge", *given, "--json", file, "--times", "6,18,99", "--part", "all")
+    said = done("evaluate", run / "merge", *given, "--out", file, "--times", "6,18,99", "--part", "all")
     rows = json.loads(file.read_text())["calibration"][str(run / "merge")]
     assert [(row["cause"], row["time"]) for row in rows] == [
         (cause, time) for cause in ("relapse", "death") for time in (6, 18, 99)
@@ -106,7 +106,7 @@ def test_many_cuts_are_told_in_brief_and_in_full_as_json(tmp_path: Path) -> None
     cuts = [float(month) for month in range(3, 45, 3)]
     plate = mmlego.Baseplate(CompetingRisks(cuts, ["relapse", "death"], unit="months"), channels=2, width=32)
     mmlego.save(plate, tmp_path / "plate")
-    said = done("inspect", tmp_path / "plate", "--json", tmp_path / "all.json").text
+    said = done("inspect", tmp_path / "plate", "--out", tmp_path / "all.json").text
     assert "competing_risks, cuts 14 from 3 to 42, causes [relapse, death], unit months" in said
     (found,) = json.loads((tmp_path / "all.json").read_text()).values()
     assert found["plates"][0]["config"]["task"]["cuts"] == cuts

@@ -21,7 +21,7 @@ MODELS = ["blocks/rna", "blocks/clinical", "blocks/labs", "merge", "fuse"]
 
 
 def scores(*arguments: object, file: Path) -> dict[str, Any]:
-    done("evaluate", *arguments, "--json", file)
+    done("evaluate", *arguments, "--out", file)
     return json.loads(file.read_text())
 
 
@@ -47,7 +47,7 @@ def test_a_run_folder_is_scored_on_its_test_part(finished: Path, site: Path, tmp
 
 def test_survival_is_compared_with_kaplan_meier(finished: Path, site: Path, tmp_path: Path) -> None:
     file = tmp_path / "scores.json"
-    given = ("evaluate", finished, "-d", site / "cohort.yaml", "--json", file)
+    given = ("evaluate", finished, "-d", site / "cohort.yaml", "--out", file)
     said = done(*given, "--times", "3,999")
     found = json.loads(file.read_text())["calibration"]
     assert list(found) == [str(finished / name) for name in MODELS]
@@ -126,7 +126,7 @@ def test_scores_that_are_undefined(finished: Path, site: Path, tmp_path: Path) -
     test = load_splits(finished / "private/split.json", cohort.patients)[0].named(cohort.patients)["test"]
     changed = [line.replace("dead", "alive") if line[:3] in test else line for line in outcome]
     (tmp_path / "site" / "outcome.csv").write_text("\n".join(changed))
-    said = done("evaluate", finished, "-d", tmp_path / "site" / "cohort.yaml", "--json", tmp_path / "scores.json")
+    said = done("evaluate", finished, "-d", tmp_path / "site" / "cohort.yaml", "--out", tmp_path / "scores.json")
     assert said.error.count("warning: c_index") == 2  # each is said once, not once a model
     assert "not defined" in said.out
     found = json.loads((tmp_path / "scores.json").read_text())["scores"]

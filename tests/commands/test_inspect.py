@@ -111,7 +111,7 @@ def test_what_is_no_checkpoint(tmp_path: Path) -> None:
 def test_what_load_would_build_is_listed(tmp_path: Path) -> None:
     block = LegoBlock(SNN(5, hidden=[7]), plate(), "rna")
     mmlego.save(block, tmp_path / "block")
-    said = done("inspect", tmp_path / "block", "--json", tmp_path / "told.json", width=300).text
+    said = done("inspect", tmp_path / "block", "--out", tmp_path / "told.json", width=300).text
     assert "rna encoder: encoders.tables.SNN(in_features=5, hidden=[7], dropout=0.25, input_dropout=0.0)" in said
     own = sum(value.numel() for value in block.encoder.state_dict().values())
     assert f", {own} parameters" in said

@@ -10,6 +10,7 @@ import pytest
 
 import mmlego
 from tests.terminal import done, inside
+from tests.terminal import mmlego as mmlego_
 
 QUIET = ("--no-progress", "-s", "encoder.name=coxnet")
 
@@ -36,6 +37,34 @@ def test_of_train_merge_and_fuse(site: Path, tmp_path: Path) -> None:
         assert merged["calibration"] is None
         fused = answer("fuse", "run", "-d", site / "cohort.yaml", "-c", site / "quick.yaml", "--no-progress")
         assert fused["patients"] == mmlego.load(fused["path"]).card.patients
+
+
+def test_of_evaluate_and_inspect_as_in_the_file(finished: Path, site: Path, tmp_path: Path) -> None:
+    verbs = (
+        ("evaluate", finished, "-d", site / "cohort.yaml"),
+        ("inspect", finished / "merge"),
+        ("inspect", finished / "merge", "--privacy"),
+    )
+    for number, verb in enumerate(verbs):
+        found = answer(*verb, "--out", tmp_path / f"{number}.json")
+        assert found == json.loads((tmp_path / f"{number}.json").read_text())
+        assert found.keys() & {"scores", str(finished / "merge")}
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "inspect"])
+@pytest.mark.parametrize("given", [("--json", "x.json"), ("--json=x.json",)])
+def test_who_names_a_file_is_told_the_option_for_it(verb: str, given: tuple[str, ...]) -> None:
+    said = mmlego_(verb, *given, "run", width=200)
+    assert said.code == 2
+    assert (
+        "--json takes no file: it prints one JSON to the standard output. Pass --out x.json for a file." in said.error
+    )
+
+
+def test_of_schema(tmp_path: Path) -> None:
+    assert answer("schema", "settings")["type"] == "object"
+    with inside(tmp_path):
+        assert answer("schema", "settings", "-o", "s.json") == {"file": "s.json"}
 
 
 def test_of_a_plate(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_verbs_keep_to_it(tmp_path: Path) -> None:
             ("inspect", "nowhere"),
             ("inspect", "nowhere", "--privacy"),
         ):
-            told = refused(*verb, "--json", tmp_path / name)
+            told = refused(*verb, "--out", tmp_path / name)
             assert f"{name} is there already, and no answer of mmlego" in told
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -67,6 +67,8 @@ def test_an_answer_in_json_replaces_an_earlier_one_alone(tmp_path: Path, content
     file.write_text(content)
     if ours:
         check_json(file)
+        with pytest.raises(InputError, match=r"a file in JSON, as answer\.json, got .*answer\.csv"):
+            check_json(tmp_path / "answer.csv")
     else:
-        with pytest.raises(InputError, match=r"no answer of mmlego.*another place with --json"):
+        with pytest.raises(InputError, match=r"no answer of mmlego.*another place with --out"):
             check_json(file)

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::mmlego.LegoWarning")  # of metr
 
 
 def test_what_a_run_holds_is_listed_and_flagged(finished: Path, tmp_path: Path) -> None:
-    said = done("inspect", "--privacy", finished, "--json", tmp_path / "kept.json")
+    said = done("inspect", "--privacy", finished, "--out", tmp_path / "kept.json")
     assert "For fewer than 5 patients: plates[0].task.cuts[1] (the last cut of time" in said.text
     assert "private stays at home: it names patients" in said.text
     assert "weights: fitted to patients: nothing bounds what one of them moves" in said.text
@@ -25,9 +25,7 @@ def test_what_a_run_holds_is_listed_and_flagged(finished: Path, tmp_path: Path) 
 
 
 def test_who_trained_a_model_is_asked_of_its_run(site: Path, finished: Path, tmp_path: Path) -> None:
-    said = done(
-        "inspect", "--privacy", finished / "merge", "-d", site / "cohort.yaml", "--json", tmp_path / "kept.json"
-    )
+    said = done("inspect", "--privacy", finished / "merge", "-d", site / "cohort.yaml", "--out", tmp_path / "kept.json")
     assert "Can it tell who trained it?" in said.text
     (found,) = json.loads((tmp_path / "kept.json").read_text()).values()
     assert 0 <= found["membership"]["low"] <= found["membership"]["auroc"] <= found["membership"]["high"] <= 1

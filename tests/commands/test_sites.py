@@ -63,7 +63,7 @@ def test_the_merged_model_knows_its_parents(consortium: Path) -> None:
 
 def test_merge_and_fuse_are_scored_on_pairs_that_nobody_trained_on(consortium: Path, tmp_path: Path) -> None:
     with inside(consortium):
-        said = done("evaluate", "joint/merge", "joint/fuse", "-d", "pairs/cohort.yaml", "--json", tmp_path / "s.json")
+        said = done("evaluate", "joint/merge", "joint/fuse", "-d", "pairs/cohort.yaml", "--out", tmp_path / "s.json")
     assert "pairs, test part: 12 patients" in said.text
     found = json.loads((tmp_path / "s.json").read_text())
     assert list(found["scores"]) == ["joint/merge", "joint/fuse"]

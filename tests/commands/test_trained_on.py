@@ -53,7 +53,7 @@ def predicted(folder: Path, model: str, site: str) -> pd.Series:
 
 def scored(folder: Path, model: str, site: str, part: str = "all") -> tuple[Said, dict[str, int]]:
     with inside(folder):
-        said = done("evaluate", model, "-d", f"{site}/cohort.yaml", "--part", part, "--json", "scores.json")
+        said = done("evaluate", model, "-d", f"{site}/cohort.yaml", "--part", part, "--out", "scores.json")
         return said, json.loads(Path("scores.json").read_text())["trained_on"][model]
 
 
@@ -91,7 +91,7 @@ def test_a_fitted_block_is_scored_out_of_fold_in_a_merge_as_in_its_run(joint: tu
         pytest.skip("of neural blocks nothing is known out of fold")
     with inside(folder):
         done("merge", "a/run/blocks/rna", "-o", "alone/merge", "--overwrite")
-        done("evaluate", "alone/merge", "a/run/blocks/rna", "-d", "a/cohort.yaml", "--part", "all", "--json", "s.json")
+        done("evaluate", "alone/merge", "a/run/blocks/rna", "-d", "a/cohort.yaml", "--part", "all", "--out", "s.json")
         scores = json.loads(Path("s.json").read_text())["scores"]
     assert scores["alone/merge"]["loss"] == pytest.approx(scores["a/run/blocks/rna"]["loss"], rel=1e-5)
 

@@ -103,7 +103,7 @@ def test_explanations_and_pages_tell_modalities(hospitals: Path, tmp_path: Path)
 def test_they_are_evaluated_and_fused(hospitals: Path, tmp_path: Path) -> None:
     with inside(hospitals):
         done("fuse", "a/run", "b/run", "-d", "new/cohort.yaml", "-o", tmp_path / "site" / "fuse", "--no-progress")
-        more = ("-d", "new/cohort.yaml", "--part", "all", "--json", tmp_path / "scores.json")
+        more = ("-d", "new/cohort.yaml", "--part", "all", "--out", tmp_path / "scores.json")
         done("evaluate", "both", tmp_path / "site" / "fuse", *more)
     scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
     assert [row["patients"] for row in scores.values()] == [50, 50]

@@ -84,7 +84,7 @@ def other(site: Site, unit: str) -> Path:
 
 
 def scores(*arguments: object, file: Path) -> dict[str, Any]:
-    done("evaluate", *arguments, "--json", file)
+    done("evaluate", *arguments, "--out", file)
     found: dict[str, Any] = json.loads(file.read_text())
     return found
 

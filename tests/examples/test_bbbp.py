@@ -31,7 +31,7 @@ def test_bbbp_from_its_file_to_scores(shared: Path, tmp_path: Path) -> None:
     run, options = tmp_path / "run", ["-d", MANIFEST, "--data-dir", tmp_path]
     said = done("train", *options, "-o", run, "--shared-patients", "--no-progress", "-s", "fit.epochs=2").out
     done("merge", run)
-    done("evaluate", run, *options, "--json", tmp_path / "scores.json")
+    done("evaluate", run, *options, "--out", tmp_path / "scores.json")
     scores = json.loads((tmp_path / "scores.json").read_text())["scores"]
     found = {Path(name).name: row["auroc"] for name, row in scores.items()}
     print(" ".join(f"{name} {auroc:.3f}" for name, auroc in found.items()))

@@ -31,7 +31,7 @@ def test_bench_evaluate_and_python_give_the_same_numbers(
     run = tmp_path / "run"
     save_bricks(bricks, run, "trial")
     keep_split(split, cohort, RunFolder(run))
-    done("evaluate", run, "-d", data, "--json", tmp_path / "scores.json")
+    done("evaluate", run, "-d", data, "--out", tmp_path / "scores.json")
     told = json.loads((tmp_path / "scores.json").read_text())["scores"]
     benched = score_bricks(bricks, cohort, split)["scores"]
     table = bricks.scores(cohort)

@@ -113,7 +113,7 @@ def test_any_subset_is_predicted_for(world: Path, merged: str) -> None:
 
 
 def test_it_is_scored_on_patients_of_any_subset(world: Path, merged: str) -> None:
-    ask = ("evaluate", "merged", *BLOCKS, "-d", "cohort.yaml", "--part", "all", "--json", "scores.json")
+    ask = ("evaluate", "merged", *BLOCKS, "-d", "cohort.yaml", "--part", "all", "--out", "scores.json")
     said = run(world / "anyone", *ask)
     assert "nobody knows whether trained on" in said.error
     told = json.loads((world / "anyone" / "scores.json").read_text())
@@ -139,7 +139,7 @@ def test_one_clinical_block_more_leaves_the_weight_of_the_modality(world: Path, 
 def test_a_site_with_complete_patients_fuses(world: Path) -> None:
     more = ("-o", "joint/fuse", "--test", "0.4", "--epochs", "2", "-s", "fuse.across=null", "--no-progress")
     assert "clinical has 2 blocks" in run(world / "d", "fuse", *BLOCKS, "-d", "cohort.yaml", *more).text
-    said = run(world / "d", "evaluate", "joint/fuse", "-d", "cohort.yaml", "--json", "scores.json")
+    said = run(world / "d", "evaluate", "joint/fuse", "-d", "cohort.yaml", "--out", "scores.json")
     told = json.loads((world / "d" / "scores.json").read_text())
     assert told["scores"]["joint/fuse"]["patients"] == 20
     assert told["scores"]["joint/fuse"]["c_index"] > 0.55

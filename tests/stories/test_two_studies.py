@@ -85,7 +85,7 @@ def test_they_are_one_model_of_genes_and_clinical_data(studies: Path) -> None:
     said = run(asked, "merge", *blocks, "-o", "both").text
     assert "clinical has 2 blocks, which count as one modality: clinical@breast" in said
     assert "genes 0.50" in said
-    more = ("-d", "cohort.yaml", "--part", "all", "--times", "2,5", "--json", "scores.json")
+    more = ("-d", "cohort.yaml", "--part", "all", "--times", "2,5", "--out", "scores.json")
     scored = run(asked, "evaluate", "both", *blocks, *more)
     told = json.loads((asked / "scores.json").read_text())
     assert {row["patients"] for row in told["scores"].values()} == {98}

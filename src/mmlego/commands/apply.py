@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mmlego.anonymity import MIN_PATIENTS
-from mmlego.commands.arguments import Aliases, Data, DataDir, Links, MissingColumns, aliases_of
+from mmlego.commands.arguments import Aliases, AnswerFile, AsJson, Data, DataDir, Links, MissingColumns, aliases_of
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
-from mmlego.commands.show import console, metrics_table, plain_warnings, say, short
+from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
 from mmlego.run_folder import RunFolder, makers_of, runs_of
 from mmlego.wording import counted, listed
@@ -70,17 +70,15 @@ def predict(
     ] = 0.9,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the predictions here as JSON, too.")
-    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", metavar="", help="Replace an earlier file there.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Predict for the patients of a cohort, in the task's units, whatever modalities each of them has.
 
     Everybody has a row: who cannot be predicted for has a note that says why; odd values are marked, and who was
     trained on. Intervals and percentiles compare with patients who were held out when the model was made.
     """
-    from mmlego.commands.tables import brief_table, check_place, refuse_data, write_table
+    from mmlego.commands.tables import brief_table, check_place, plain_rows, refuse_data, write_table
     from mmlego.data import Cohort
     from mmlego.job.begin import read_split
     from mmlego.job.memory import trained_on
@@ -88,10 +86,8 @@ def predict(
     from mmlego.kept_answers import origins_of
     from mmlego.merge import LegoMerge
 
-    places = _places(out, json_file)
-    for place in places:
-        check_place(place, overwrite=overwrite)
-        refuse_data(place, data, data_dir)
+    check_place(out, overwrite=overwrite)
+    refuse_data(out, data, data_dir)
     asked = None if times is None else _times_of(times)
     with plain_warnings():
         loaded = load_model(model)
@@ -116,8 +112,7 @@ def predict(
             _compare(loaded, runs, outcomes, known)
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
-        for place in places:
-            write_table(frame, place, digits=DIGITS)
+        write_table(frame, out, digits=DIGITS)
         lost = frame.index[frame["note"] != ""].tolist()
         if lost:
             why = Counter(frame.loc[lost, "note"]).most_common()
@@ -144,6 +139,7 @@ def predict(
         if not note.patients:
             say(f"note: {note}")
     say(f"{len(frame)} patients in {short(out)}.")
+    answer({"file": out, "predictions": plain_rows(frame, DIGITS)}, wanted=as_json)
 
 
 def _uncompared(model: Model, frame: pd.DataFrame) -> str:
@@ -168,15 +164,14 @@ def evaluate(
     data_dir: DataDir = None,
     links: Links = False,
     part: PartOption = Part.auto,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write the numbers here, too.")
-    ] = None,
     missing_columns: MissingColumns = 0.05,
     alias: Aliases = None,
     times: Annotated[
         str | None,
         typer.Option(metavar="T,T", help="Of survival: when to compare with Kaplan-Meier, as 12,24,60; default: cuts."),
     ] = None,
+    out: AnswerFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Score models on a cohort with known outcome; of a run folder: its blocks, merge and fuse.
 
@@ -194,9 +189,9 @@ def evaluate(
     from mmlego.merge.merging import Merging
 
     at = times_of(times)
-    check_json(json_file)
-    if json_file is not None:
-        refuse_data(json_file, data, data_dir)
+    check_json(out)
+    if out is not None:
+        refuse_data(out, data, data_dir)
     with plain_warnings():
         loaded = {place: load_model(place) for place in checkpoints_of(models)}
         reading = wanted_of(loaded.values(), aliases=aliases_of(alias), everybody=False)
@@ -228,11 +223,11 @@ def evaluate(
         if few:
             what = f"Scores of {counted(max(few), 'patient')} tell of each of them, and next to nothing of a model: "
             warnings.warn(f"{what}do not pass them on.", LegoWarning, stacklevel=2)
-        if json_file is not None:
-            made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores), "trained_on": was_in}
-            if curves:
-                made["calibration"] = {name: [_plain(asdict(row)) for row in rows] for name, rows in curves.items()}
-            write_atomically(json_file, json.dumps(made, indent=2) + "\n")
+        made: dict[str, Any] = {"cohort": cohort.name, "part": said, "scores": _plain(scores), "trained_on": was_in}
+        if curves:
+            made["calibration"] = {name: [_plain(asdict(row)) for row in rows] for name, rows in curves.items()}
+        if out is not None:
+            write_atomically(out, json.dumps(made, indent=2) + "\n")
     title = f"{cohort.name}, {said}: {len(ids)} patients"
     if len(models) == 1 and list(loaded) != models:  # a run folder: its name once, for lines of 80 columns
         title = f"{short(models[0])} on {title}"
@@ -247,6 +242,7 @@ def evaluate(
         show.print(calibration_table(curves, named))
     for line in noted:
         say(f"note: {line}")
+    answer(made, wanted=as_json)
 
 
 def _plain(value: Any) -> Any:
@@ -272,13 +268,6 @@ def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort, known: Map
         who = split.named(cohort.patients)
         if not any(known[patient] == UNKNOWN for patient in who["validation"]):
             tell_of_merge(model, cohort, who["train"], who["validation"])
-
-
-def _places(out: Path, json_file: Path | None) -> list[Path]:
-    """Return the files to write."""
-    if json_file is not None and json_file.absolute() == out.absolute():
-        raise InputError("--out and --json", expected="two files", got=f"{out} twice", remedy="Leave --json out.")
-    return [out] if json_file is None else [out, json_file]
 
 
 def _times_of(text: str) -> list[float]:

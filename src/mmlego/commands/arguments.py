@@ -6,10 +6,12 @@ The name is empty where an option takes none: without it, help would show a type
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
+from typer.core import TyperCommand
 
 from mmlego.commands.show import aside
 from mmlego.errors import InputError
@@ -53,6 +55,10 @@ AsJson = Annotated[
         "--json", metavar="", callback=aside, help="Print what was made as JSON; all else goes to the standard error."
     ),
 ]
+AnswerFile = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Write what --json prints here, as scores.json."),
+]
 WorkerCount = Annotated[
     int | None,
     typer.Option("--workers", "-w", min=1, metavar="N", help="So many runs at a time, on Ray (mmlego[ray])."),
@@ -74,6 +80,19 @@ Aliases = Annotated[
     list[str] | None,
     typer.Option("--alias", metavar="FILE=TRAINING", help="A column of the files, and its name in training (repeat)."),
 ]
+
+
+class OnceToFile(TyperCommand):
+    """A verb whose ``--json`` took a file in earlier versions: who still names one is told what to write instead."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse ``--json FILE`` and ``--json=FILE``, where the file would be taken for a model."""
+        named = [word.partition("=")[2] for word in args if word.startswith("--json=")]
+        named += [word for flag, word in pairwise(args) if flag == "--json" and word.endswith(".json")]
+        if named:
+            told = "--json takes no file: it prints one JSON to the standard output."
+            ctx.fail(f"{told} Pass --out {named[0]} for a file.")
+        return super().parse_args(ctx, args)
 
 
 def share(name: str, section: type[Section] = Shares) -> Callable[[float], float]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mmlego.commands.arguments import DataDir, Links, SameFeatures
-from mmlego.commands.show import in_options, say
+from mmlego.commands.arguments import AsJson, DataDir, Links, SameFeatures
+from mmlego.commands.show import answer, in_options, say
 from mmlego.wording import told_together
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ def check(
     data_dir: DataDir = None,
     links: Links = False,
     duplicates: SameFeatures = "error",
-    as_json: Annotated[bool, typer.Option("--json", metavar="", help="Print what was found as JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say all that is wrong with a cohort at once, leakage included, without training.
 
@@ -34,10 +33,9 @@ def check(
     from mmlego.data import check_manifest
 
     report = check_manifest(manifest, splits=splits or [], folder=data_dir, links=links, same=duplicates)
-    if as_json:
-        typer.echo(json.dumps(_plain(report), indent=2, ensure_ascii=False))
-    else:
+    if not as_json:
         _show(report)
+    answer(_plain(report), wanted=as_json)
     if not report.ok:
         raise typer.Exit(1)
 

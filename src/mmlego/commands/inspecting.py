@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mmlego.commands.arguments import DataDir, Links
+from mmlego.commands.arguments import AnswerFile, AsJson, DataDir, Links
 from mmlego.commands.privacy import show_privacy
 from mmlego.commands.runs import checkpoints_of
-from mmlego.commands.show import console, plain_warnings, short
+from mmlego.commands.show import answer, console, plain_warnings, short
 from mmlego.errors import CheckpointError, InputError
 from mmlego.sites import by_modality
 from mmlego.wording import brief, in_brief, listed, made_of, shortened
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 def inspect(
     places: Annotated[list[Path], typer.Argument(metavar="MODEL", help="Checkpoints, or run folders.")],
-    json_file: Annotated[
-        Path | None, typer.Option("--json", metavar="FILE", help="Write all that they say here, every cut of time.")
-    ] = None,
     privacy: Annotated[
         bool,
         typer.Option("--privacy", metavar="", help="List what came from patients, and for how many each value stands."),
@@ -36,6 +33,8 @@ def inspect(
     ] = None,
     data_dir: DataDir = None,
     links: Links = False,
+    out: AnswerFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Say what checkpoints hold, what load would build of them, and whether they fit together; nothing is built.
 
@@ -43,10 +42,11 @@ def inspect(
     """
     from mmlego.commands.tables import check_json
 
-    check_json(json_file)
+    check_json(out)
     if privacy:
         with plain_warnings():
-            show_privacy(places, data, data_dir, links=links, json_file=json_file)
+            told = show_privacy(places, data, data_dir, links=links, out=out)
+        answer(told, wanted=as_json)
         return
     if data is not None:
         raise InputError("--data is for inspect --privacy", expected="--privacy with it", got="--data alone")
@@ -63,11 +63,9 @@ def inspect(
     with plain_warnings():
         for folder in found:
             configs[short(folder)], parts[short(folder)] = steady(folder, (CONFIG, WEIGHTS), partial(_read, folder))
-    if json_file is not None:
-        told = {
-            place: {**config, "builds": [part.plain() for part in parts[place]]} for place, config in configs.items()
-        }
-        write_atomically(json_file, json.dumps(told, indent=2) + "\n")
+    told = {place: {**config, "builds": [part.plain() for part in parts[place]]} for place, config in configs.items()}
+    if out is not None:
+        write_atomically(out, json.dumps(told, indent=2) + "\n")
     show = console()
     for place, config in configs.items():
         table = Table(box=None, show_header=False, title=place, title_justify="left", title_style="bold")
@@ -79,6 +77,7 @@ def inspect(
     blocks = [config for config in configs.values() if config["kind"] == "block"]
     if len(blocks) > 1:
         show.print(_whether_they_merge(blocks))
+    answer(told, wanted=as_json)
     refused = [(place, part) for place, some in parts.items() for part in some if part.refused]
     if refused:
         place, part = refused[0]

@@ -23,9 +23,9 @@ SHOWN = 2  # places of a kind of value, the others are in --json
 
 
 def show_privacy(
-    places: Sequence[Path], data: Path | None, folders: list[Path] | None, *, links: bool, json_file: Path | None
-) -> None:
-    """Print what checkpoints hold of patients, flag what stands for too few; with data ask who trained them.
+    places: Sequence[Path], data: Path | None, folders: list[Path] | None, *, links: bool, out: Path | None
+) -> dict[str, Any]:
+    """Print what checkpoints hold of patients, flag what stands for too few; with data ask who trained them. Return it.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def show_privacy(
         Checkpoints, or run folders.
     data, folders, links
         The manifest of the run, and where its files lie; None: nobody is asked who trained them.
-    json_file
-        Where to write all of it.
+    out
+        Where to write all of it; None: nowhere.
     """
     from mmlego.disclosure import flagged, kept_of
     from mmlego.files import write_atomically
@@ -42,15 +42,15 @@ def show_privacy(
     found = checkpoints_of(places, plates=True)
     kept = {short(place): kept_of(place) for place in found}
     told = {} if data is None else _memberships(found, data, folders, links=links)
-    if json_file is not None:
-        content = {
-            place: {
-                "values": [asdict(one) | {"flagged": flagged(one)} for one in values],
-                "membership": asdict(told[place]) if place in told else None,
-            }
-            for place, values in kept.items()
+    content = {
+        place: {
+            "values": [asdict(one) | {"flagged": flagged(one)} for one in values],
+            "membership": asdict(told[place]) if place in told else None,
         }
-        write_atomically(json_file, json.dumps(content, indent=2) + "\n")
+        for place, values in kept.items()
+    }
+    if out is not None:
+        write_atomically(out, json.dumps(content, indent=2) + "\n")
     show = console()
     for place, values in kept.items():
         show.print(_table(place, values))
@@ -70,6 +70,7 @@ def show_privacy(
             show.print(f"{short(run.private)} stays at home: it names patients.")
         elif run.split.is_file():
             show.print(f"{short(run.split)} and {short(run.place / 'fits')} stay at home: they name patients.")
+    return content
 
 
 def _memberships(

@@ -66,6 +66,7 @@ def schema(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Where to write it; default: the screen.")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Print the JSON Schema of a YAML file that mmlego reads, for editors that check it while it is written."""
     from mmlego.files import write_atomically
@@ -77,3 +78,4 @@ def schema(
     else:
         write_atomically(out, text + "\n")
         say(f"Written: {short(out)}.")
+        answer({"file": out}, wanted=as_json)

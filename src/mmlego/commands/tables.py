@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mmlego.commands.show import short
 from mmlego.errors import InputError
@@ -94,7 +94,7 @@ def refuse_data(path: Path, data: Path, folders: Sequence[Path] | None) -> None:
 
 
 def check_json(path: Path | None) -> None:
-    """Refuse a file that ``--json`` would replace though no verb has written it there.
+    """Refuse a file that an answer would replace though no verb has written it there.
 
     Parameters
     ----------
@@ -104,9 +104,14 @@ def check_json(path: Path | None) -> None:
     Raises
     ------
     InputError
-        If something else than an answer in JSON stands there, as a table or the configuration of a checkpoint.
+        If something else than an answer in JSON stands there, as a table or the configuration of a checkpoint; or the
+        name is not that of a file in JSON.
     """
-    if path is None or not path.exists():
+    if path is None:
+        return
+    if not path.exists():
+        if path.suffix.lower() != ".json":
+            raise InputError("--out", expected="the name of a file in JSON, as answer.json", got=str(path))
         return
     try:
         content = read_json(path)
@@ -116,7 +121,7 @@ def check_json(path: Path | None) -> None:
         raise InputError(
             f"{short(path)} is there already, and no answer of mmlego",
             expected="a new file, or an earlier answer in JSON to replace",
-            remedy="Choose another place with --json.",
+            remedy="Choose another place with --out.",
         )
 
 
@@ -149,13 +154,11 @@ def write_table(frame: pd.DataFrame, path: Path, *, digits: int | None = None) -
         Significant digits of numbers with decimals; None: all.
     """
     suffix = path.suffix.lower()
+    if suffix == ".json":
+        write_atomically(path, json.dumps(plain_rows(frame, digits), ensure_ascii=False, indent=1) + "\n")
+        return
     if digits is not None:
         frame = _rounded(frame, digits)
-    if suffix == ".json":
-        rows = frame.reset_index().to_dict("records")
-        known = [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
-        write_atomically(path, json.dumps(known, ensure_ascii=False, indent=1) + "\n")
-        return
     if suffix == ".csv":
         write_atomically(path, frame.to_csv())
         return
@@ -166,6 +169,20 @@ def write_table(frame: pd.DataFrame, path: Path, *, digits: int | None = None) -
     else:
         plain.to_excel(buffer, index=False)
     write_atomically(path, buffer.getvalue())
+
+
+def plain_rows(frame: pd.DataFrame, digits: int | None = None) -> list[dict[str, Any]]:
+    """Return the rows of a table, its index among them, as JSON holds them; None where nothing is.
+
+    Parameters
+    ----------
+    frame
+        The table, indexed by patient.
+    digits
+        Significant digits of numbers with decimals; None: all.
+    """
+    rows = (frame if digits is None else _rounded(frame, digits)).reset_index().to_dict("records")
+    return [{str(name): None if value != value else value for name, value in row.items()} for row in rows]
 
 
 def brief_table(frame: pd.DataFrame, width: int, most: int = 5) -> Table:
