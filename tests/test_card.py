@@ -14,6 +14,7 @@ import yaml
 from torch import nn
 
 from mmlego import Card, LegoBlock, LegoFuse, LegoMerge, __version__, calibrate, fit, load, save
+from mmlego.card import few_scored
 from mmlego.errors import InputError
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival, task_names
 from tests.bricks import family, plate, table_block
@@ -173,3 +174,27 @@ def test_numbers_of_other_packages_and_what_json_cannot_say(tmp_path: Path) -> N
     block.card.parents = [3]
     with pytest.raises(InputError, match=r"parents of a card: expected a line for each, got \[3\]"):
         save(block, tmp_path / "block")
+
+
+def test_scores_of_few_are_marked_where_a_merge_tells_of_its_blocks() -> None:
+    blocks = family(2)
+    blocks[0].card = Card(data="site A", validation={"auroc": 0.75}, patients={"training": 9, "validation": 3})
+    told = LegoMerge(blocks, weights="uniform").card.parents[0]
+    assert told == "rna: auroc 0.750, of 3 patients: tells of each of them; site A"
+
+
+@pytest.mark.parametrize(
+    ("fields", "few"),
+    [
+        ({"patients": {"validation": 4}}, 4),
+        ({"patients": {"validation": 5}}, None),
+        ({"patients": {"training": 3}}, None),  # on whom they were taken is not told
+        ({"patients": {"training": 30}, "held_out": {"patients": 2}}, 2),
+        ({"patients": {"training": 30, "validation": 2}, "recipe": {"scores": "out of fold"}}, None),
+        ({"patients": {"training": 4, "validation": 20}, "recipe": {"scores": "out of fold"}}, 4),
+        ({"patients": {"validation": 4}, "held_out": {"patients": 20}}, 4),  # a bundle is compared with all patients
+    ],
+)
+def test_scores_of_few_are_those_of_whom_they_were_taken_on(fields: dict[str, Any], few: int | None) -> None:
+    assert few_scored(Card(validation={"auroc": 0.5}, **fields)) == few
+    assert few_scored(Card(**fields)) is None

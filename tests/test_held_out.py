@@ -30,7 +30,9 @@ def test_a_card_tells_scores_their_error_and_whom_predictions_are_compared_with(
 
 @pytest.mark.parametrize(("patients", "few"), [(0, False), (1, True), (4, True), (5, False)])
 def test_scores_of_fewer_than_five_patients_are_told_as_such(patients: int, few: bool) -> None:
-    told = of_few({"labs": Card(patients={"training": 9, "validation": patients}), "rna": Card()})
+    told = of_few(
+        {"labs": Card(patients={"training": 9, "validation": patients}, validation={"r2": 0.5}), "rna": Card()}
+    )
     assert told == ("Scores of fewer than 5 patients tell of each of them: labs." if few else None)
 
 

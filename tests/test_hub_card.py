@@ -75,6 +75,19 @@ def test_scores_of_training(tmp_path: Path) -> None:
     assert split == "validation, by which the epoch was chosen"  # also without patience the best one is kept
 
 
+def test_scores_of_fewer_than_five_patients_are_marked_and_listed_nowhere(tmp_path: Path) -> None:
+    blocks = [clinical(Classification(["well", "ill"])), table_block(plate(), "rna")]
+    for block, patients in zip(blocks, (4, 5), strict=True):
+        block.card.validation, block.card.patients = {"auroc": 0.75}, {"training": 12, "validation": patients}
+        config = configured(block, tmp_path / block.modality)
+        few = patients < 5
+        assert (results_of(config) == []) is few
+        text = hub_card(config, hub, "a/b")
+        assert ("model-index" in text) is not few
+        told = "0.7500, of 4 patients: tells of each of them" if few else "0.7500"
+        assert f"| Validation | auroc {told} |" in text
+
+
 @pytest.mark.parametrize(
     ("task", "tag"),
     [

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.errors import InputError
 from mmlego.printable import escaped
 from mmlego.scalars import as_number, is_number
-from mmlego.wording import in_brief, made_of
+from mmlego.wording import counted, in_brief, made_of
 
 
 @dataclass
@@ -164,7 +165,7 @@ def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -
         ("Data", _one_line(card.data) or ("" if kind == "baseplate" else "not described")),
         ("Patients", ", ".join(f"{value} {key}" for key, value in card.patients.items())),
         ("Differential privacy", private_line(card.recipe)),
-        ("Validation", ", ".join(f"{key} {value:.4f}" for key, value in card.validation.items())),
+        ("Validation", marked(", ".join(f"{key} {value:.4f}" for key, value in card.validation.items()), card)),
         ("Made with", f"mmlego {config['mmlego']}, torch {config['torch']}"),
     ]
     lines += ["", "| | |", "|---|---|", *(f"| {name} | {_cell(value)} |" for name, value in rows if value)]
@@ -179,6 +180,48 @@ def card_body(config: Mapping[str, Any], place: str, more: Sequence[str] = ()) -
     modules = ", encoders={" + ", ".join(f'"{name}": module' for name in foreign) + "}" if foreign else ""
     lines += ["", "```python", "import mmlego", "", f"model = mmlego.load({place}{modules})", "```", ""]
     return escaped("\n".join(lines))
+
+
+def few_scored(card: Card) -> int | None:
+    """Return how many patients the scores of a card are of, if they are fewer than five; else None.
+
+    Parameters
+    ----------
+    card
+        Scores out of fold are of all patients trained on; others of those who validate, or who were held out.
+
+    Examples
+    --------
+    >>> few_scored(Card(validation={"auroc": 0.5}, patients={"training": 12, "validation": 3}))
+    3
+    >>> few_scored(Card(validation={"auroc": 0.5}, patients={"training": 12, "validation": 5}))
+    """
+    if not card.validation:
+        return None
+    known = [card.patients.get("validation"), card.held_out.get("patients")]
+    if card.recipe.get("scores") == "out of fold":
+        known = [card.held_out.get("patients"), card.patients.get("training")]
+    scored = next((count for count in known if count), None)
+    return scored if scored is not None and scored < MIN_PATIENTS else None
+
+
+def marked(scores: str, card: Card) -> str:
+    """Return the scores of a card as they are told, marked where they are of fewer than five patients.
+
+    Parameters
+    ----------
+    scores
+        As text; none: they stay none.
+    card
+        Whose they are.
+
+    Examples
+    --------
+    >>> marked("auroc 0.500", Card(validation={"auroc": 0.5}, patients={"validation": 3}))
+    'auroc 0.500, of 3 patients: tells of each of them'
+    """
+    few = few_scored(card)
+    return scores if few is None or not scores else f"{scores}, of {counted(few, 'patient')}: tells of each of them"
 
 
 def private_line(recipe: Mapping[str, Any]) -> str:

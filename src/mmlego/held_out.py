@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from mmlego.anonymity import MIN_PATIENTS
-from mmlego.card import Card
+from mmlego.card import Card, few_scored
 from mmlego.tasks import Task
 from mmlego.tasks.error import standard_error
 from mmlego.wording import listed
@@ -71,10 +71,21 @@ def of_few(cards: Mapping[str, Card]) -> str | None:
 
     Examples
     --------
-    >>> of_few({"rna": Card(patients={"validation": 4}), "labs": Card(patients={"validation": 5})})
+    >>> cards = {n: Card(validation={"r2": 0.5}, patients={"validation": n}) for n in (4, 5)}
+    >>> of_few({"rna": cards[4], "labs": cards[5]})
     'Scores of fewer than 5 patients tell of each of them: rna.'
     """
-    few = [name for name, card in cards.items() if 0 < card.patients.get("validation", 0) < MIN_PATIENTS]
+    return told_few([name for name, card in cards.items() if few_scored(card) is not None])
+
+
+def told_few(few: Sequence[str]) -> str | None:
+    """Return the sentence on models whose scores are of fewer than five patients; None if there are none.
+
+    Parameters
+    ----------
+    few
+        What they are called.
+    """
     return f"Scores of fewer than {MIN_PATIENTS} patients tell of each of them: {listed(few)}." if few else None
 
 

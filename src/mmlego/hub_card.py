@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmlego.card import card_body, card_of, task_of
+from mmlego.card import card_body, card_of, few_scored, task_of
 from mmlego.sites import modality_of
 from mmlego.wording import counted, listed
 
@@ -133,12 +133,16 @@ def pipeline_of(config: Mapping[str, Any]) -> str | None:
 def results_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the scores of a model as arguments of ``EvalResult``: its own, none of the blocks that it is made of.
 
+    Scores of fewer than five patients are none: who lists models by their scores does not see how few they are.
+
     Parameters
     ----------
     config
         The configuration of the checkpoint.
     """
     card, task = card_of(config), task_of(config)
+    if few_scored(card) is not None:
+        return []
     data = " ".join(card.data.split())
     about: dict[str, Any] = {"patients": dict(card.patients)}
     if task.get("unit"):

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmlego.baseplate import Baseplate
 from mmlego.brick import Brick
-from mmlego.card import Card
+from mmlego.card import Card, marked
 from mmlego.encoding import check_kind, samples
 from mmlego.errors import InputError, LegoWarning, MismatchError, ShapeError, UnknownNameError
 from mmlego.nn.modes import modes_kept
@@ -295,4 +295,5 @@ def _parent_line(block: Brick) -> str:
     before = f" (was called {block.card.recipe[WAS_CALLED]})" if WAS_CALLED in block.card.recipe else ""
     told = [block.card.data, *block.card.parents]  # a block that was fetched has its repository for a parent
     worse = "worse than chance" if block.below_chance() else ""
+    scores = marked(scores, block.card)
     return "; ".join([f"{block.modality}{before}: {scores or 'no validation score'}", *filter(None, [worse, *told])])

@@ -125,6 +125,8 @@ def _differences(first: dict[str, Any], other: dict[str, Any]) -> list[str]:
 
 
 def _described(config: dict[str, Any]) -> dict[str, str]:
+    from mmlego.card import card_of, marked
+
     plate = config["plates"][0]["config"]
     task = plate["task"]
     blocks = config.get("blocks", [])
@@ -139,7 +141,7 @@ def _described(config: dict[str, Any]) -> dict[str, str]:
         "latent": f"{plate['channels']} × {plate['width']}, {plate['steps']} steps",
         "baseplate": ", ".join(p["fingerprint"][:12] for p in config["plates"]),
         "patients": ", ".join(f"{count} {part}" for part, count in card.get("patients", {}).items()),
-        "validation": scores,
+        "validation": marked(scores, card_of(config)),
         "weights": _weights_of(config, card),
         "across": str(card.get("recipe", {}).get("across", "")),
         "data": card.get("data", ""),

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from mmlego.anonymity import MIN_PATIENTS
 from mmlego.bench.results import ENSEMBLE
+from mmlego.held_out import told_few
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_intervals
 from mmlego.reporting.measures import Measure, measures_of, primary, score_of
@@ -57,7 +59,7 @@ def scored(
             f"Bars are 95 % intervals. {measure.label}: {measure.meaning}.",
         )
     )
-    items.append(_all_scores(heard))
+    items.append(all_scores(heard))
     items.append(_parts("By pattern of modalities", "patients with", _patterns(heard), main, measure))
     if groups and by:
         items.append(_parts(f"By {by}", by, groups, main, measure))
@@ -99,7 +101,14 @@ def _one(measure: Measure, answers: Answers) -> Estimate:
     return estimate(score_of(measure, answers), resamples(len(answers)))
 
 
-def _all_scores(heard: Heard) -> Table:
+def all_scores(heard: Heard) -> Table:
+    """Return a row a model with all its scores; in the note what they mean, and which are of too few to be passed on.
+
+    Parameters
+    ----------
+    heard
+        The answers of the models.
+    """
     first = next(iter(heard.answers.values()))
     measures = measures_of(first.task)
     rows = []
@@ -109,6 +118,8 @@ def _all_scores(heard: Heard) -> Table:
         rows.append((label, str(len(answers)), cell_of(answers.task, answers.target), *cells))
     head = ("model", "patients", column_of(first.task, first.column), *(f"{one.label}" for one in measures))
     note = " ".join(f"{one.label}: {one.meaning}; {one.better} is better." for one in measures)
+    if few := told_few([label for label, answers in heard.answers.items() if len(answers) < MIN_PATIENTS]):
+        note = f"{few} {note}"
     return Table("Scores on patients held out, with 95 % intervals", head, tuple(rows), note)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmlego.card import Card
+from mmlego.card import Card, marked
 from mmlego.reporting.numbers import significant
 from mmlego.reporting.outcomes import outcome_named, unit_of
 from mmlego.reporting.parts import Item, Section, Table, Text, section
@@ -69,7 +69,7 @@ def _block_table(blocks: Mapping[str, Mapping[str, Any]]) -> Table:
         patients = ", ".join(f"{count} {part}" for part, count in card.patients.items()) or "not told"
         scores = ", ".join(f"{key} {value:.2f}" for key, value in list(card.validation.items())[:2])
         how = _SCORED.get(str(card.recipe.get("scores", "")), "on validation patients, which early stopping watched")
-        rows.append((name, made_of(block), patients, f"{scores}, {how}" if scores else "none"))
+        rows.append((name, made_of(block), patients, marked(f"{scores}, {how}", card) if scores else "none"))
     note = "Scores of training are no performance: the patients on whom they were taken had a part in making the model."
     return Table("Blocks", ("modality", "made of", "patients", "score in training"), tuple(rows), note)
 
