@@ -107,7 +107,8 @@ def read_results(path: Path) -> Results:
     except (OSError, ValueError) as error:
         got = _first(error) if isinstance(error, ValidationError) else error
         raise InputError(f"no results in {file}", expected="results.json of mmlego bench", got=got) from error
-    return Results(content["experiment"], content["metric"], content["splits"], content["outcome"])
+    said = found.experiment.model_dump(exclude_none=True) | content["experiment"]  # what an older one left out, too
+    return Results(said, content["metric"], content["splits"], content["outcome"])
 
 
 def read_split_result(file: Path, patients: Collection[str]) -> dict[str, Any]:
