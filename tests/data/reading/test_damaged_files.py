@@ -89,7 +89,8 @@ def test_rows_of_a_sparse_matrix_that_begin_anywhere_are_refused(rows: str, tmp_
     (tmp_path / "cohort.yaml").write_text(text)
     whole = Cohort.from_manifest(tmp_path / "cohort.yaml").frames["m"]
     assert whole.loc["c"].tolist() == [6, 7, 8]
-    for place, start in ((2, 1), (-1, 0)):  # a row that ends before it begins; no value at all, as the last says
+    # A row that ends before it begins; no value at all, as the last says; two that no row holds.
+    for place, start in ((2, 1), (-1, 0), (0, 2), (-1, 9)):
         with h5py.File(path, "r+") as file:
             before = file["X/indptr"][place]
             file["X/indptr"][place] = start

@@ -28,6 +28,12 @@ from tests.data.reading.test_units import doubts
         ("Albumin", (1.5, 5), (15, 50)),
         ("WBC", (0.5, 90), (2000, 60000)),
         ("Platelets", (10, 900), (20000, 600000)),
+        ("Creatinine_mg_dl_mean", (0.5, 9), (45, 800)),
+        ("crea: creatinine [µmol/L]", (0.5, 9), (45, 800)),
+        ("height_cm", (1.5, 1.9), (150, 190)),
+        ("HbA1c", (4.5, 13), (26, 119)),
+        ("calcium", (1.9, 2.8), (7.6, 11.2)),
+        ("age_at_diagnosis", (30, 88), (11000, 32000)),
     ],
 )
 def test_two_units_by_their_ranges(name: str, low: tuple[float, float], high: tuple[float, float]) -> None:
@@ -44,7 +50,10 @@ def test_two_units_by_their_ranges(name: str, low: tuple[float, float], high: tu
     [
         ("pH", np.linspace(6.9, 7.6, 200), [94.0, 735.0], "pH holds 94 1×, 735 1×, which nobody has: mend them"),
         ("Height", np.linspace(145, 200, 200), [13.7], "Height holds 13.7 1×, which nobody has: mend it"),
-        ("height_m", np.linspace(1.45, 2, 200), [17.5], None),  # not the name of a height
+        ("height_m", np.linspace(1.45, 2, 200), [17.5], "height_m holds 17.5 1×, which nobody has: mend it"),
+        ("age", np.linspace(18, 88, 200), [300.0] * 9, "age holds 300 9×, which nobody has: mend it"),  # MIMIC-III
+        ("age_months", np.linspace(1, 110, 200), [150.0, 180.0], None),
+        ("gestational_age", np.linspace(24, 42, 200), [280.0], None),
         ("Temp", np.linspace(35, 41, 200), [-17.8, 0.0], "Temp holds -17.8 1×, which nobody has: mend it"),
         ("SpO2", np.linspace(80, 100, 200), [970.0], "SpO2 holds 970 1×"),
         ("Glucose", np.linspace(50, 400, 200), [9000.0], None),  # nobody knows where that ends
@@ -67,7 +76,9 @@ def test_names_of_other_things() -> None:
     names = (
         "Heightened risk",
         "attempt",
-        "HbA1c",
+        "stage",
+        "dosage",
+        "calcium score",
         "contemporary",
         "TempoRate",
         "height z score",

@@ -8,6 +8,8 @@ from typing import Any
 
 import openpyxl
 import pytest
+from openpyxl.cell.rich_text import CellRichText, TextBlock
+from openpyxl.cell.text import InlineFont
 from openpyxl.styles import Font
 
 from mmlego.data.reading.tables import TableFile
@@ -61,3 +63,14 @@ def test_nothing_is_told_of_a_plain_sheet(tmp_path: Path) -> None:
     assert doubts(tmp_path, lambda page: None) == ()
     assert doubts(tmp_path, lambda page: setattr(page["C6"], "font", Font(bold=True))) == ()
     assert doubts(tmp_path, lambda page: setattr(page.column_dimensions["B"], "width", 30)) == ()
+
+
+@pytest.mark.parametrize("font", [InlineFont(strike=True), InlineFont(vertAlign="superscript")])
+def test_parts_of_a_text_are_told_for_they_become_digits_of_its_number(font: InlineFont, tmp_path: Path) -> None:
+    def change(page: Any) -> None:
+        page["C6"] = CellRichText(TextBlock(InlineFont(b=True), "1"), TextBlock(font, "2"))
+        page["C7"] = CellRichText(TextBlock(InlineFont(b=True), "3"), "1")
+
+    way = "read as one text: write what counts alone"
+    told = f"1 cell of which a part is struck out, raised or lowered (C6: '12'), {way}"
+    assert doubts(tmp_path, change) == (told,)

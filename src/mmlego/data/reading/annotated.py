@@ -14,7 +14,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.settled import sound
+from mmlego.data.reading.settled import closed, sound
 from mmlego.errors import InputError, UnknownNameError
 from mmlego.extras import import_extra
 from mmlego.wording import label, listed, meant
@@ -193,7 +193,7 @@ class Stored:
         if hasattr(stored, "dtype") and form in (None, "array"):
             return stored
         if form in ("csr", "csc", *SPARSE):
-            return import_extra("anndata.io", "reading a sparse matrix", INSTALL).sparse_dataset(stored)
+            return import_extra("anndata.io", "reading a sparse matrix", INSTALL).sparse_dataset(closed(stored))
         raise InputError(f"{name} is of a type that is not read", expected="an array or a sparse matrix", got=form)
 
 

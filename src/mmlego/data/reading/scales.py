@@ -42,13 +42,22 @@ _SCALES = (
     _Scale(r"glucose", (1.5, 25), (40, 1500), ("mmol/L", "mg/dL")),
     _Scale(r"cholesterol", (1.5, 15), (50, 600), ("mmol/L", "mg/dL")),
     _Scale(r"albumin", (0.8, 6.5), (8, 65), ("g/dL", "g/L")),
+    _Scale(r"hba1c|gl?ycated ha?emoglobin", (3, 18), (19, 200), ("%", "mmol/mol")),
+    _Scale(r"(serum |total )?calcium", (0.8, 4), (5, 18), ("mmol/L", "mg/dL")),
+    _Scale(
+        r"(anchor |admission )?age( at [a-z ]+)?", (0, 115), (3000, 42000), ("years", "days"), ((0, 125), (0, 45700))
+    ),
     _Scale(r"wbc|leu[ck]ocytes", (0.05, 600), (1000, 5e5), ("10^9/L", "cells/µL")),
     _Scale(r"platelets?|plt", (1, 2000), (5000, 2e6), ("10^9/L", "cells/µL")),
 )
-_BEHIND = "c|f|degc|degf|celsius|fahrenheit|value|mean|min|max|first|last"
-_KNOWN = [(re.compile(rf"(?:.* )?(?:{scale.names})(?: (?:{_BEHIND}))?"), scale) for scale in _SCALES]
+# What may stand behind a name: a unit, which its values need not keep, and what was made of them.
+_UNITS = "c|f|degc|degf|celsius|fahrenheit|m|cm|pct|percent|mm ?hg|kpa|m?g d?l|mm?ol l|[uµμ]mol l|mmol mol|10 ?9 l|k ul"
+_BEHIND = f"{_UNITS}|value|mean|min|max|first|last"
+_KNOWN = [(re.compile(rf"(?:.* )?(?:{scale.names})(?: (?:{_BEHIND}))*"), scale) for scale in _SCALES]
 _ANY = re.compile("|".join(scale.names for scale in _SCALES))
-_OTHER = re.compile(r"\b(urin\w*|u|csf|ascites|pleural|ratio|clearance|score|z|change|delta|diff\w*|log\w*)\b")
+_OTHER = re.compile(
+    r"\b(urin\w*|u|csf|ascites|pleural|ratio|clearance|score|z|change|delta|diff\w*|log\w*|months?|weeks?|gestation\w*|bone|bmi)\b"
+)
 
 
 def has_scales(name: str) -> bool:
@@ -61,7 +70,7 @@ def has_scales(name: str) -> bool:
 
     Examples
     --------
-    >>> has_scales("Body_Temperature_F"), has_scales("TempoOfSpeech"), has_scales("HbA1c")
+    >>> has_scales("Body_Temperature_F"), has_scales("TempoOfSpeech"), has_scales("Hb")
     (True, False, False)
     """
     return _scale(name) is not None
@@ -152,7 +161,7 @@ def doubts_of_scale(name: str, values: ArrayLike) -> list[str]:
 
 
 def _scale(name: str) -> _Scale | None:
-    plain = re.sub(r"[^a-z0-9]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).casefold()).strip()
+    plain = re.sub(r"[^a-z0-9µμ]+", " ", re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", " ", name).casefold()).strip()
     if not _ANY.search(plain) or _OTHER.search(plain):
         return None
     return next((scale for form, scale in _KNOWN if form.fullmatch(plain)), None)

@@ -160,6 +160,27 @@ def sound(block: Any) -> Any:
     return block
 
 
+def closed(stored: Any) -> Any:
+    """Return a sparse matrix in a file as it is; its rows hold all of its values, which scipy asks of none.
+
+    Parameters
+    ----------
+    stored
+        A group of HDF5 or zarr with ``indptr``, ``indices`` and ``data``.
+
+    Raises
+    ------
+    InputError
+        If values stand before the first row or behind the last one, where they would be lost.
+    """
+    if "indptr" in stored and "data" in stored and len(starts := stored["indptr"]):
+        ends, held = (int(starts[0]), int(starts[len(starts) - 1])), len(stored["data"])
+        if ends != (0, held):
+            what = f"a sparse matrix is damaged (its rows hold values {ends[0]} to {ends[1]} of {held})"
+            raise InputError(what, expected="rows that hold all of its values", remedy="Write the file anew.")
+    return stored
+
+
 def one_of_several(values: NDArray[Any], rule: SameName) -> NDArray[Any]:
     """Return one of several columns of one name; what is missing in one of them is taken from the others.
 

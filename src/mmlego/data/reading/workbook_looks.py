@@ -1,5 +1,7 @@
 """What a sheet of Excel shows and its values do not say: merged, hidden and struck-out cells, which all are read.
 
+So are parts of one text: ``55`` struck out before ``66`` is read as 5566, a raised ``2`` as a digit.
+
 openpyxl tells them of a workbook that it holds as a whole alone, which takes several times as long as its values: so a
 workbook is looked at only where its files hold a mark of them.
 """
@@ -19,6 +21,7 @@ from mmlego.wording import counted, listed
 _YES = rb"\s*=\s*[\"'](?:1|true)[\"']"
 _HIDDEN = re.compile(rb"<(?:\w+:)?(?:row|col)\s[^>]*\bhidden" + _YES)
 _STRUCK = re.compile(rb"<(?:\w+:)?strike(?:\s*/?>|\s+val" + _YES + rb")")
+_PARTS = re.compile(_STRUCK.pattern + rb"|<(?:\w+:)?vertAlign\s+val\s*=\s*[\"'](?:super|sub)script[\"']")
 _UNSEEN = re.compile(rb"\bstate\s*=\s*[\"'](?:hidden|veryHidden)[\"']")
 
 
@@ -36,16 +39,17 @@ def doubts_of_looks(path: Path, sheet: str, top: int, names: Sequence[str]) -> l
     names
         The columns.
     """
-    struck = _marked(path)
-    if struck is None:
+    struck, parts = _marked(path), _has_parts(path)
+    if struck is None and not parts:
         return []
     openpyxl = import_extra("openpyxl", f"reading {path.name!r}", "'mmlego[excel]'")
     with warnings.catch_warnings(), path.open("rb") as file:
         warnings.simplefilter("ignore")
-        page = openpyxl.load_workbook(file)[sheet]
+        page = openpyxl.load_workbook(file, rich_text=parts)[sheet]
     hidden = [] if page.sheet_state == "visible" else [f"sheet {sheet!r} is hidden, and is read"]
     found = [*_merged(page, top, names), *hidden, *_rows(page, top), *_columns(page, names)]
-    return [*found, *(_struck(page, top, names) if struck else [])]
+    found += _struck(page, top, names) if struck else []
+    return [*found, *(_apart(page, top, names) if parts else [])]
 
 
 def _marked(path: Path) -> bool | None:
@@ -61,6 +65,35 @@ def _marked(path: Path) -> bool | None:
                 if b"<mergeCell " in content or _HIDDEN.search(content):
                     return False
     return None
+
+
+def _has_parts(path: Path) -> bool:
+    """Return whether a part of some text is struck out, raised or lowered."""
+    with zipfile.ZipFile(path) as archive:
+        places = re.compile(r"xl/(?:sharedStrings|worksheets/[^/]+)\.xml")
+        return any(_PARTS.search(archive.read(name)) for name in archive.namelist() if places.fullmatch(name))
+
+
+def _apart(page: Any, top: int, names: Sequence[str]) -> list[str]:
+    """Return that parts of cells are struck out, raised or lowered, and read as the rest of their number."""
+    from openpyxl.cell.rich_text import CellRichText, TextBlock
+
+    cells = [
+        cell
+        for row in page.iter_rows(min_row=top + 2, max_col=len(names))
+        for cell in row
+        if isinstance(cell.value, CellRichText)
+        and any(
+            isinstance(part, TextBlock) and (part.font.strike or part.font.vertAlign in ("superscript", "subscript"))
+            for part in cell.value
+        )
+        and any(sign.isdigit() for sign in str(cell.value))
+    ]
+    if not cells:
+        return []
+    some = listed((f"{cell.coordinate}: {str(cell.value)!r}" for cell in cells), 3)
+    text = f"{counted(len(cells), 'cell')} of which a part is struck out, raised or lowered ({some})"
+    return [f"{text}, read as one text: write what counts alone"]
 
 
 def _merged(page: Any, top: int, names: Sequence[str]) -> list[str]:

@@ -72,3 +72,6 @@ def test_whom_nothing_was_measured_of_until_the_horizon_is_told(tmp_path: Path) 
     assert [str(note) for note in cohort.dropped] == [
         "v: 1 patient without any measurement until the horizon (3 h) (p)"
     ]
+    (tmp_path / "m.yaml").write_text(yaml.safe_dump({"key": "id", "modalities": {"v": {**part, "horizon": 2}}}))
+    said = "v: 3 of 4 measurements are after the horizon (2 h), and left out: check unit: hours, if that is too many"
+    assert said in [str(note) for note in Cohort.from_manifest(tmp_path / "m.yaml").dropped]

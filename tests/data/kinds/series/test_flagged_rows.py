@@ -40,6 +40,12 @@ def test_in_any_form(words: tuple[str, str], tmp_path: Path) -> None:
     assert read(tmp_path, "error", rows=rows)[0] == {"a": [70], "b": [80, 90]}
 
 
+@pytest.mark.parametrize("word", ["?", "NA", "unknown"])
+def test_a_flag_that_is_not_known_hides_no_other(word: str, tmp_path: Path) -> None:
+    rows = [(*row, {"1": "Yes", "0": "No"}.get(mark, word)) for *row, mark in ROWS]
+    assert read(tmp_path, "error", rows=rows)[0] == {"a": [70], "b": [80, 90]}
+
+
 def test_where_decides(tmp_path: Path) -> None:
     assert read(tmp_path, "error", ", where: {error: '*'}")[0] == {"a": [70, 999], "b": [80, 90]}
     assert read(tmp_path, "error", ", where: {error: 0}")[0] == {"a": [70], "b": [90]}

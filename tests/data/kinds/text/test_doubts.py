@@ -63,6 +63,16 @@ def test_words_of_other_languages_are_no_signs_of_another_encoding(tmp_path: Pat
         assert read(tmp_path, text.encode())[1] == []
 
 
+def test_texts_that_a_field_cut_off_are_doubted() -> None:
+    texts = {who: (f"{who} nodule in the lung " * 20)[:255] for who in "abc"} | {"d": "no finding"}
+    said = (
+        "notes: 3 texts of 255 characters (a, b, c), and none is longer: the rest may be lost, as where a field holds"
+    )
+    assert [str(note).startswith(said) for note in doubts_of_texts(texts, "notes")] == [True]
+    assert doubts_of_texts({**texts, "d": "no " * 90}, "notes") == []
+    assert doubts_of_texts(dict.fromkeys("abc", "no " * 85), "notes") == []  # a form of one text
+
+
 def test_marks_of_de_identification_are_noted() -> None:
     texts = {
         "a": "Seen by Dr. [**Last Name 7**].", "b": "___ year old", "c": "XXXX effusion", "d": "for <DATE>: (name)",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mmlego.data.kinds.series.values import DOUBTED
 from mmlego.data.reading.chosen_rows import Where, chosen_rows
+from mmlego.data.reading.missing import is_missing
 from mmlego.data.reading.remarks import Doubtful
 from mmlego.data.reading.tables import TableFile
 from mmlego.data.reading.truths import truth_of
@@ -89,8 +90,12 @@ def rows_of_measurements(
 
 
 def _says_yes(column: pd.Series) -> NDArray[np.bool_] | None:
-    """Return which cells say yes; None where some say neither yes nor no, as numbers of an error do."""
-    said = {cell: truth_of(label(cell)) for cell in column.dropna().unique().tolist()}
+    """Return which cells say yes; None where some say neither yes nor no, as numbers of an error do.
+
+    A word for what is not known, as ``?``, says no more than an empty cell.
+    """
+    words = {cell: label(cell) for cell in column.dropna().unique().tolist()}
+    said = {cell: truth_of(word) for cell, word in words.items() if not is_missing(word)}
     if None in said.values():
         return None
     return column.map(said).eq(True).to_numpy(dtype=bool)

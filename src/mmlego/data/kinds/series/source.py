@@ -124,6 +124,10 @@ class SeriesSource(StaySource):
             if gone.any():
                 who = tuple(frame.index[gone])
                 notes.append(Dropped(modality, f"{counted(len(who), 'patient')} {what}", who))
+        if (late := int(counts.sum() - early.sum())) > counts.sum() / 2:
+            what = f"{late} of {int(counts.sum())} measurements are after the horizon ({self.horizon or 0:g} h)"
+            way = "" if self.index is not None else f": check unit: {self.unit}, if that is too many"
+            notes.append(Dropped(modality, f"{what}, and left out{way}"))
         return frame[early > 0], notes
 
     def width(self, frame: pd.DataFrame) -> int:

@@ -11,6 +11,9 @@ from mmlego.data.reading.remarks import Doubtful, Dropped, Noted
 from mmlego.wording import counted, listed, shortened
 
 MOST_IN_A_CELL = 32767  # characters, in Excel
+# Characters of usual fields of data bases and exports; texts of one of these lengths, and none longer, were cut there.
+_FIELDS = (200, 250, 255, 256, 500, 511, 512, 1000, 1023, 1024, 2000, 2048, 4000, 4096, 8000, 8192, 32000, 65535)
+FEWEST_CUT = 3
 SHARED, FEWEST_TEXTS, WORDS = 0.5, 10, 8  # a paragraph of so many words that so many of the texts have is a form's
 # UTF-8 that was read as Windows-1252 and saved so: ö is Ã¶, ß is ÃŸ, “ is â€œ.
 _TWICE = re.compile(
@@ -78,6 +81,11 @@ def doubts_of_texts(texts: Mapping[str, str], where: str) -> list[Dropped]:
             f"{counted(len(cut), 'text')} of {MOST_IN_A_CELL} characters ({listed(cut)}), the most that a cell of Excel"
         )
         found.append(Doubtful(where, f"{told} holds: the rest may be lost"))
+    longest = max(map(len, texts.values()), default=0)
+    full = [patient for patient, text in texts.items() if len(text) == longest]
+    if len(full) >= FEWEST_CUT and len(set(map(texts.__getitem__, full))) > 1 and longest in _FIELDS:
+        told = f"{len(full)} texts of {longest} characters ({listed(full)}), and none is longer"
+        found.append(Doubtful(where, f"{told}: the rest may be lost, as where a field holds no more"))
     return [*found, *_boilerplate(texts, where)]
 
 
