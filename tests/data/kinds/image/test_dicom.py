@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from mmlego.data.kinds.image.codestream import check_decoder
 from mmlego.data.kinds.image.files import open_image, open_volume
 from mmlego.data.kinds.image.plan import ImagePlan
 from mmlego.data.kinds.image.reading import read_image, read_volume
@@ -222,6 +224,42 @@ def test_without_a_decoder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     )
     with pytest.raises(InputError, match=r"'d\.dcm' is compressed as JPEG Extended"):
         open_image(twelve, MOST)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "bits", "packages"),
+    [
+        ("JPEGBaseline8Bit", 8, "python-gdcm"),
+        ("JPEGExtended12Bit", 8, "python-gdcm"),
+        ("JPEGExtended12Bit", 12, "pylibjpeg pylibjpeg-libjpeg"),  # gdcm and Pillow unpack eight bits alone
+        ("JPEGLossless", 12, "python-gdcm"),
+        ("JPEGLosslessSV1", 12, "python-gdcm"),
+        ("JPEGLSLossless", 12, "python-gdcm"),
+        ("JPEGLSNearLossless", 12, "python-gdcm"),
+        ("JPEG2000Lossless", 12, "python-gdcm"),
+        ("JPEG2000", 12, "python-gdcm"),
+        ("HTJ2KLossless", 12, "pylibjpeg pylibjpeg-openjpeg"),
+        ("HTJ2KLosslessRPCL", 12, "pylibjpeg pylibjpeg-openjpeg"),
+        ("HTJ2K", 12, "pylibjpeg pylibjpeg-openjpeg"),
+        ("RLELossless", 12, None),  # pydicom itself
+    ],
+)
+def test_the_packages_told_are_those_that_pydicom_unpacks_it_with(
+    syntax: str, bits: int, packages: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing being installed; the table is pydicom's own of what each syntax depends on."""
+    uid = getattr(pydicom.uid, syntax)
+    decoder, needs = pydicom.pixels.get_decoder(uid), {}
+    for plugin in ("gdcm", "pylibjpeg", "pillow", "pyjpegls"):
+        found = importlib.import_module(f"pydicom.pixels.decoders.{plugin}").DECODER_DEPENDENCIES
+        needs |= {plugin: found[uid]} if uid in found else {}
+    monkeypatch.setattr(decoder, "_available", {"pydicom": None} if packages is None else {})
+    monkeypatch.setattr(decoder, "_unavailable", needs)
+    if packages is None:
+        check_decoder(uid, bits, "a.dcm")
+        return
+    with pytest.raises(InputError, match=rf"which no installed package unpacks.* pip install {packages}$"):
+        check_decoder(uid, bits, "a.dcm")
 
 
 def test_jpeg_2000_says_its_size(tmp_path: Path) -> None:
