@@ -183,6 +183,18 @@ def test_nothing_is_fetched_unless_it_is_said(hub: Hub, name: str, said: str) ->
     assert hub.asked == []
 
 
+def test_a_newcomer_is_told_what_to_pass(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved(tmp_path / "run" / "blocks")
+    with inside(tmp_path):
+        told = refused("push", "run", "a/rna", "--licence", "mit")
+        assert told.endswith("expected a folder with config.json, got none. Name one that lies in it: run/blocks/rna.")
+        assert refused("push", "run/blocks/rna", "a/rna").endswith("got none. Pass --licence cc-by-4.0 or another.")
+        monkeypatch.setenv("HF_TOKEN", "hf_of_somebody_else")
+        told = refused("push", "run/blocks/rna", "a/rna", "--licence", "mit")
+        assert told.endswith("Say who you are: a token that may write there, in HF_TOKEN or by hf auth login.")
+    assert hub.repos == {}
+
+
 def test_a_name_that_is_rather_a_path_has_no_hint(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a" / "there").mkdir(parents=True)

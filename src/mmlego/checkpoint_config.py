@@ -13,7 +13,7 @@ from typing import Any
 from mmlego.checkpoint_schema import fault_of
 from mmlego.errors import CheckpointError, VersionError
 from mmlego.json_files import read_json
-from mmlego.wording import brief
+from mmlego.wording import brief, listed
 
 # 1 where all bricks are LegoBlocks, as before there were others; 3 where blocks of several sites read one modality
 FORMAT = 3
@@ -35,7 +35,10 @@ def read_config(path: str | Path) -> dict[str, Any]:
     file = path / CONFIG
     if not os.path.isfile(file):  # a name that the system refuses is none
         raise CheckpointError(
-            f"{path} is no checkpoint", expected=f"a folder with {CONFIG}", got="none", remedy=_of_the_hub(path)
+            f"{path} is no checkpoint",
+            expected=f"a folder with {CONFIG}",
+            got="none",
+            remedy=_within(path) or _of_the_hub(path),
         )
     try:
         config = read_json(file)
@@ -88,6 +91,14 @@ def perhaps_on_hub(path: Path) -> bool:
     """
     repo = path.as_posix().partition("@")[0]
     return _REPO.fullmatch(repo) is not None and not os.path.exists(path) and not os.path.isdir(path.parent)
+
+
+def _within(path: Path) -> str | None:
+    """Return which checkpoints lie in a folder that is none, as in that of a run."""
+    if not os.path.isdir(path):  # a name that the system refuses is none
+        return None
+    found = [place.parent for name in ("*", "blocks/*") for place in path.glob(f"{name}/{CONFIG}")]
+    return f"Name one that lies in it: {listed(sorted(map(str, found)))}." if found else None
 
 
 def _of_the_hub(path: Path) -> str | None:

@@ -370,7 +370,9 @@ def _way_out(error: Exception) -> str | None:
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "RevisionNotFoundError" in kinds:
         return "Name a commit, branch or tag that is there."
-    if kinds & {"RepositoryNotFoundError", "GatedRepoError"} or "401" in str(error):
+    if not kinds & {"RepositoryNotFoundError", "GatedRepoError"} and re.search(r"\b40[13]\b", str(error)):
+        return "Say who you are: a token that may write there, in HF_TOKEN or by hf auth login."
+    if kinds & {"RepositoryNotFoundError", "GatedRepoError"}:
         return "Check the name. One that not everybody may use needs HF_TOKEN, or hf auth login."
     if kinds & {"ConnectionError", "TransportError", "ConnectError", "Timeout", "TimeoutException"}:
         return "Try again with a network. Only a commit that was fetched before needs none."

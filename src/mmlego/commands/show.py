@@ -21,6 +21,7 @@ _heard = {"aside": False}  # whether what is said goes beside the answer, for th
 _OPTIONS = {
     "allow_mismatch=True": "--allow-mismatch",
     "overwrite=True": "--overwrite",
+    "licence='cc-by-4.0'": "--licence cc-by-4.0",
     "resume=False": "--overwrite",
     "folder=PATH": "--data-dir",
     "out=PATH": "--out",
