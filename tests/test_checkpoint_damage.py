@@ -124,6 +124,14 @@ def test_a_missing_file(folder: Path, name: str) -> None:
         load(folder)
 
 
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_folder_in_place_of_a_file(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    with pytest.raises(CheckpointError, match=name):
+        load(folder)
+
+
 def test_the_card_may_be_missing_or_edited(folder: Path) -> None:
     (folder / "README.md").write_text("# Mine")
     assert load(folder).modality == "rna"

@@ -32,3 +32,5 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"."):
         read_json(tmp_path / "a.json")
+    with pytest.raises(ValueError, match="it is a folder"):
+        read_json(tmp_path)

@@ -182,6 +182,8 @@ def _read(path: Path, encoders: Any, trusted: Sequence[str]) -> Saveable:
         for part in () if isinstance(model, Baseplate) else model.modules():
             if isinstance(part, FittedBlock):
                 check_fitted(part, trusted)
+    except IsADirectoryError as error:
+        raise broken(path, "files", f"a folder, {Path(str(error.filename)).name}") from error
     except (LegoError, OSError, MemoryError, Warning):  # the last where warnings are errors
         raise
     except Exception as error:  # The hashes were right, so it was written so; but not in this format.

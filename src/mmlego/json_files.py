@@ -58,7 +58,7 @@ def read_json(path: Path) -> Any:
     OSError
         If it cannot be read.
     ValueError
-        If it is no JSON, no UTF-8, or nested deeper than anybody writes.
+        If it is a folder, no JSON, no UTF-8, or nested deeper than anybody writes.
 
     Examples
     --------
@@ -69,4 +69,8 @@ def read_json(path: Path) -> Any:
     ...     read_json(path)
     ['rna', 'clinical']
     """
-    return parse_json(path.read_text(encoding="utf-8"))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except IsADirectoryError as error:
+        raise ValueError("it is a folder") from error
+    return parse_json(text)

@@ -86,7 +86,7 @@ def recall_answers(brick: Brick, folder: Path) -> None:
             if told.logits.shape[1] != part.task.outputs:
                 continue  # of a block of this name that was made for another task
             part.out_of_fold = replace(told, logits=_scaled(told.logits, part, as_number(one.get("spread"))))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RuntimeError) as error:
         raise CheckpointError(f"{file} is damaged", got=error, remedy="Train the block again.") from error
 
 

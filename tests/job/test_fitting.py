@@ -154,9 +154,11 @@ def test_patients_of_another_hospital_who_are_called_alike_are_others(run: tuple
 def test_damaged_answers_are_told(run: tuple[Bricks, Path], tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(run[1], copy)
-    (copy / "private/fits" / "labs" / "out_of_fold.json").write_text('{"": {"patients": ["a"]}}')
-    with pytest.raises(mmlego.CheckpointError, match="Train the block again"):
-        load_model(copy / "merge")
+    file = copy / "private/fits" / "labs" / "out_of_fold.json"
+    for answers in ("", ', "logits": [[0.5], [null]]', ', "logits": [0.5]', ', "logits": [[1], [1, 2]]'):
+        file.write_text('{"": {"patients": ["a"]' + answers + "}}")
+        with pytest.raises(mmlego.CheckpointError, match="Train the block again"):
+            load_model(copy / "merge")
 
 
 def test_the_same_again(run: tuple[Bricks, Path]) -> None:
