@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mmlego.fitted import FittedBlock
     from mmlego.fuse import LegoFuse
     from mmlego.hub import push
-    from mmlego.job import Blocks, Bricks, data_of, train, train_blocks
+    from mmlego.job import Blocks, Bricks, data_of, predict_table, train, train_blocks
     from mmlego.merge import LegoMerge, merge_rules
     from mmlego.nn import Ragged
     from mmlego.recipes import run_recipe
@@ -52,7 +52,7 @@ else:  # the command line shows its help without torch, which takes longer to im
             "fitted": ["FittedBlock"],
             "fuse": ["LegoFuse"],
             "hub": ["push"],
-            "job": ["Blocks", "Bricks", "data_of", "train", "train_blocks"],
+            "job": ["Blocks", "Bricks", "data_of", "predict_table", "train", "train_blocks"],
             "merge": ["LegoMerge", "merge_rules"],
             "nn": ["Ragged"],
             "recipes": ["run_recipe"],
@@ -102,6 +102,7 @@ __all__ = [
     "load",
     "merge_rules",
     "predict",
+    "predict_table",
     "push",
     "rename",
     "run_recipe",

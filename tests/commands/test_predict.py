@@ -84,6 +84,40 @@ def test_numbers_are_those_of_the_library(finished: Path, others: Path, tmp_path
     np.testing.assert_allclose(read(tmp_path / "merge.csv")["risk"], expected, rtol=6e-4)  # four digits
 
 
+@pytest.mark.parametrize("name", ["merge", "fuse"])
+def test_the_table_in_python_is_that_of_the_command(
+    finished: Path, site: Path, others: Path, tmp_path: Path, name: str
+) -> None:
+    for data in (site / "cohort.yaml", others):
+        done("predict", finished / name, "-d", data, "-o", tmp_path / "told.csv", "--times", "3,9", "--overwrite")
+        told = read(tmp_path / "told.csv")
+        table = mmlego.predict_table(finished / name, data, times=[3, 9])
+        # four digits; a standing of 45.5 in the file may be 45.45
+        marks = ["modalities", "trained_on", "imputed", "outside", "unknown", "note"]
+        pd.testing.assert_frame_equal(table, told.fillna(dict.fromkeys(marks, "")), rtol=6e-4, check_dtype=False)
+        if data == others:
+            assert set(table["trained_on"]) == {"unknown"}  # nobody of this cohort was split
+            held = mmlego.predict_table(mmlego.load(finished / name), Cohort.from_manifest(others), times=[3, 9])
+            alike = [one for one in held if "risk_" not in one and "_low" not in one and "_high" not in one]
+            pd.testing.assert_frame_equal(held[alike], table[alike])
+        else:
+            assert {"yes", "validation", "no"} <= set(table["trained_on"])
+            assert ("risk_percentile" in table and table["risk_percentile"].notna().all()) == (name == "merge")
+
+
+def test_aliases_serve_a_manifest_and_a_cohort_alike(finished: Path, others: Path) -> None:
+    expected = mmlego.predict_table(finished / "merge", others)["risk"]
+    table = pd.read_csv(others.parent / "labs.csv", dtype={KEY: str})
+    first = next(name for name in table if name != KEY)
+    table.rename(columns={first: "another"}).to_csv(others.parent / "labs.csv", index=False)
+    for data in (others, Cohort.from_manifest(others)):
+        pd.testing.assert_series_equal(
+            mmlego.predict_table(finished / "merge", data, aliases={"another": first})["risk"], expected
+        )
+    with pytest.raises(mmlego.InputError, match="absent"):
+        mmlego.predict_table(finished / "merge", others, missing_columns=0)
+
+
 def test_ids_keep_their_leading_zeros(finished: Path, site: Path, tmp_path: Path) -> None:
     done("predict", finished / "merge", "-d", site / "cohort.yaml", "-o", tmp_path / "merge.csv")
     assert "007" in read(tmp_path / "merge.csv").index

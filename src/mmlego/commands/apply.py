@@ -6,7 +6,7 @@ import json
 import re
 import warnings
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,16 +18,13 @@ from mmlego.commands.arguments import Aliases, AnswerFile, AsJson, Data, DataDir
 from mmlego.commands.runs import checkpoints_of, load_model, read_cohort
 from mmlego.commands.show import answer, console, metrics_table, plain_warnings, say, short
 from mmlego.errors import InputError, LegoWarning
-from mmlego.run_folder import RunFolder, makers_of, runs_of
+from mmlego.run_folder import runs_of
 from mmlego.wording import counted, listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from mmlego.data import Cohort, Split
-    from mmlego.merge import LegoMerge
     from mmlego.training.evaluate import Model
 
 
@@ -80,11 +77,8 @@ def predict(
     """
     from mmlego.commands.tables import brief_table, check_place, plain_rows, refuse_data, write_table
     from mmlego.data import Cohort
-    from mmlego.job.begin import read_split
-    from mmlego.job.memory import trained_on
+    from mmlego.job.predict_table import remembered
     from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
-    from mmlego.kept_answers import origins_of
-    from mmlego.merge import LegoMerge
 
     check_place(out, overwrite=overwrite)
     refuse_data(out, data, data_dir)
@@ -96,20 +90,14 @@ def predict(
         cohort = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=reading)
         wanted, split = _patients(cohort, [model], part)
         cohort = completed(loaded, cohort, missing_columns=missing_columns)
-        runs, origins = runs_of([model]), {name: run for name, (run, _) in origins_of(model).items()}
-        known_only = replace(reading, everybody=False)
-        # runs have split those whose outcome is known; of others nobody was trained on
-        of_run = cohort
-        split_by = [run for run in (*runs, *origins.values()) if run is not None and run.split.is_file()]
-        if part is Part.all and any(read_split(run, cohort) is None for run in split_by):
-            of_run = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
-        known = trained_on(loaded, makers_of([model]), cohort, of_run, origins=origins)
-        if isinstance(loaded, LegoMerge) and runs and not loaded.card.held_out:
-            outcomes = Cohort.from_manifest(data, folder=data_dir, links=links, wanted=known_only)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", LegoWarning)  # of columns that are absent it has been warned
-                outcomes = completed(loaded, outcomes, missing_columns=missing_columns)
-            _compare(loaded, runs, outcomes, known)
+        known = remembered(
+            loaded,
+            model,
+            cohort,
+            lambda how: Cohort.from_manifest(data, folder=data_dir, links=links, wanted=how),
+            reading,
+            missing_columns=missing_columns,
+        )
         chosen = None if split is None else wanted
         frame = predict_cohort(loaded, cohort, chosen, times=asked, level=level, trained_on=known)
         write_table(frame, out, digits=DIGITS)
@@ -252,22 +240,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]
     return None if isinstance(value, float) and value != value else value
-
-
-def _compare(model: LegoMerge, runs: list[RunFolder], cohort: Cohort, known: Mapping[str, str]) -> None:
-    """Let the card of a merge tell of the held-out patients of its run, if this is the run's cohort.
-
-    Nobody was held out of whom it is not known whether a block was trained on them.
-    """
-    from mmlego.job.held_out import tell_of_merge
-    from mmlego.job.memory import UNKNOWN
-    from mmlego.job.sources import split_of
-
-    split = split_of(runs, cohort) if cohort.outcome is not None else None
-    if split is not None:
-        who = split.named(cohort.patients)
-        if not any(known[patient] == UNKNOWN for patient in who["validation"]):
-            tell_of_merge(model, cohort, who["train"], who["validation"])
 
 
 def _times_of(text: str) -> list[float]:

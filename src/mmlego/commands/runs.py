@@ -12,7 +12,6 @@ from mmlego.errors import InputError
 from mmlego.run_folder import RunFolder
 
 if TYPE_CHECKING:
-    from mmlego.baseplate import Baseplate
     from mmlego.data import Cohort
     from mmlego.data.cohort.manifest_files import Wanted
     from mmlego.training.evaluate import Model
@@ -54,13 +53,9 @@ def checkpoints_of(places: Iterable[Path], *, plates: bool = False) -> list[Path
 
 def load_model(place: Path) -> Model:
     """Return a model to predict with."""
-    from mmlego.baseplate import Baseplate
-    from mmlego.checkpoint import load
+    from mmlego.job.predict_table import model_in
 
     if not (place / "config.json").is_file() and RunFolder(place).has_blocks():
         inside = [str(path) for path in checkpoints_of([place])]
         raise InputError(f"{place} is a run folder", expected="one of its models", got=", ".join(inside))
-    model: Model | Baseplate = load(place)
-    if isinstance(model, Baseplate):
-        raise InputError(f"{place} holds no model", expected="a block, merge or fuse", got="a Baseplate")
-    return model
+    return model_in(place)
