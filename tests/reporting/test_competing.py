@@ -64,8 +64,8 @@ def test_groups_of_a_cause_are_those_of_scikit_survival(place: int) -> None:
     surv = Surv.from_arrays(CAME == place + 1, TIME)  # the other cause as censored
     _, p = compare_survival(surv, member)
     assert p < 0.01
-    assert f"The curves differ by the test of Gray with {p_value(gray_test(CAME, TIME, member, place + 1).p)}." in text
-    assert f"The hazards of {NAMES[place]} differ by the cause-specific log-rank test with {p_value(p)}" in text
+    assert f"Whether the curves differ: {p_value(gray_test(CAME, TIME, member, place + 1).p)} (test of Gray)." in text
+    assert f"Whether the hazards of {NAMES[place]} differ: {p_value(p)} (cause-specific log-rank test)" in text
     ends = member != 1
     ratio = CoxPHSurvivalAnalysis(ties="efron").fit((member[ends, None] == 2).astype(float), surv[ends]).coef_[0]
     assert f"the hazard of {NAMES[place]} of “high risk” is {np.exp(ratio):.2f} times" in text

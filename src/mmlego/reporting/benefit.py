@@ -86,7 +86,7 @@ def decision_items(
         "acting from",
         f"net benefit of {name}",
         "of treating everybody",
-        "gained over the better of all and nobody",
+        "gained",
     )
     return [
         Text(
@@ -105,7 +105,8 @@ def decision_items(
             f"Net benefit at some thresholds: {outcome}",
             head,
             tuple(rows),
-            "Of one patient, with 95 % intervals; better of both: of treating everybody and nobody.",
+            "Net benefit is told per patient, with 95 % intervals; gained is what it is above treating everybody or "
+            "nobody, whichever is better.",
         ),
     ]
 

@@ -117,7 +117,7 @@ def of_cause(
         rows.append((name, str(int(here.sum())), str(int(mine[here].sum())), str(others), *told))
     test, ratio = compared(mine, time, groups)
     gray = gray_test(came, time, groups.member, place + 1)
-    first = f"The curves differ by the test of Gray with {p_value(gray.p)}. " if math.isfinite(gray.p) else ""
+    first = f"Whether the curves differ: {p_value(gray.p)} (test of Gray). " if math.isfinite(gray.p) else ""
     said = first + differing(test, ratio, groups, cause)
     shown = "; ".join(f"{one.name}: {len(one.time)} patients, {one.events} with {cause}" for one in drawn)
     head = ("group", "patients", cause, "other events", *(f"by {named} (95 % interval)" for named in marks))
@@ -140,4 +140,6 @@ def _share(found: list[float]) -> str:
     if not math.isfinite(found[0]):
         return "not known"
     value, low, high = (100 * one for one in found)
+    if not value:
+        return "0 % (none seen)"  # the variance of none is 0: it makes no interval
     return f"{value:.0f} % ({low:.0f} to {high:.0f} %)"

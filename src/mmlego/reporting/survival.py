@@ -221,9 +221,9 @@ def compared(event: NDArray[np.bool_], time: Floats, groups: Groups) -> tuple[Di
 def differing(test: Difference, ratio: HazardRatio, groups: Groups, cause: str = "") -> str:
     """Return both in words; of one cause among several they are of its hazard."""
     of = f" of {cause}" if cause else ""
-    first = f"The curves differ by the log-rank test with {p_value(test.p)}"
+    first = f"Whether the curves differ: {p_value(test.p)} (log-rank test)"
     if cause:
-        first = f"The hazards{of} differ by the cause-specific log-rank test with {p_value(test.p)}"
+        first = f"Whether the hazards{of} differ: {p_value(test.p)} (cause-specific log-rank test)"
     if not math.isfinite(test.p):
         first = (
             "The groups cannot be compared: too few events"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from mmlego.bench.results import ENSEMBLE
 from mmlego.reporting.answers import Answers, Heard
 from mmlego.reporting.drawing.intervals import Line, draw_differences
@@ -11,7 +13,7 @@ from mmlego.reporting.measures import Measure, primary, score_of
 from mmlego.reporting.numbers import signed, with_interval
 from mmlego.reporting.outcomes import cell_of, column_of
 from mmlego.reporting.parts import Item, Picture, Section, Table, Text, section
-from mmlego.reporting.statistics.resampling import Estimate, difference, estimate, resamples
+from mmlego.reporting.statistics.resampling import Estimate, resamples, spread
 from mmlego.reporting.subject import FUSE, MERGE, Subject
 
 
@@ -63,16 +65,19 @@ def duels(heard: Heard) -> list[Duel]:
 
 def duel(first: Answers, second: Answers) -> Duel:
     """Return two models on those patients whom both answered for."""
-    both = [patient for patient in first.patients if patient in set(second.patients)]
+    theirs = set(second.patients)
+    both = [patient for patient in first.patients if patient in theirs]
     one, other = first.of(both), second.of(both)
     measure: Measure = primary(first.task.name)
     weights = resamples(max(len(both), 1))
-    scores = score_of(measure, one), score_of(measure, other)
-    gain = difference(*scores, weights)
+    alike = np.ones((1, weights.shape[1]))
+    scores = [score_of(measure, one), score_of(measure, other)]
+    values, drawn = ([score(rows) for score in scores] for rows in (alike, weights))
+    gain = spread(float((values[0] - values[1])[0]), drawn[0] - drawn[1])
     if measure.better == "lower":
         gain = Estimate(-gain.value, -gain.high, -gain.low)
     told = cell_of(first.task, one.target)
-    found = estimate(scores[0], weights), estimate(scores[1], weights)
+    found = spread(float(values[0][0]), drawn[0]), spread(float(values[1][0]), drawn[1])
     return Duel(first.label, second.label, found, gain, len(both), told)
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mmlego.reporting.answers import Answers
 from mmlego.reporting.measures import OF_TASK, area_of_cause, brier_of_cause, score_of
-from mmlego.reporting.statistics.pair_scores import area_of, precision_of
+from mmlego.reporting.statistics.pair_scores import area_of, concordance_of, precision_of
 from mmlego.reporting.statistics.resampling import difference, estimate, mean_of, resamples
 from mmlego.reporting.statistics.ticks import round_horizons, round_times
 from mmlego.tasks import Classification, MultiLabel, Regression, Survival, Task
@@ -165,3 +165,20 @@ def test_horizons_are_round_and_not_beyond_what_is_known() -> None:
     assert round_horizons(150.0, "months") == [24, 60, 120]
     assert round_horizons(12.4, "years") == [2, 5, 10]
     assert round_horizons(2.0, "months") == [0.5, 1.0, 1.5, 2.0][-3:]
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 4), st.booleans(), st.integers(0, 6), st.integers(0, 3)), min_size=1))
+def test_concordance_is_that_of_all_pairs_to_the_last_digit(rows: list[tuple[int, bool, int, int]]) -> None:
+    risk, event, time, weight = (np.array(column) for column in zip(*rows, strict=True))
+    later = (time[:, None] < time) | ((time[:, None] == time) & ~event)
+    right = (risk[:, None] > risk) + 0.5 * (risk[:, None] == risk)
+    pairs = weight[:, None] * weight * (event[:, None] & later)
+    expected = (pairs * right).sum() / pairs.sum() if pairs.any() else np.nan
+    found = concordance_of(risk.astype(float), event, time.astype(float))(np.array([weight, 2 * weight], dtype=float))
+    assert np.array_equal(found, [expected, expected], equal_nan=True)
+
+
+def test_concordance_of_nobody_is_not_known() -> None:
+    nobody = np.zeros(0)
+    assert np.isnan(concordance_of(nobody, nobody > 0, nobody)(np.zeros((2, 0)))).all()

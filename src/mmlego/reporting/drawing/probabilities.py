@@ -89,7 +89,10 @@ def draw_net_benefit(thresholds: Floats, strategies: Sequence[Benefit], everybod
         axes.axhline(0, color="black", linewidth=1, label="treat nobody")
         values = [everybody, *(one.values for one in strategies)]
         top = max(float(np.nanmax(one)) for one in values)
-        axes.set(xlim=(0, float(thresholds[-1])), ylim=(-0.25 * top - 0.01, 1.08 * top + 0.01))
+        bands = [band[np.isfinite(band)] for one in strategies for band in (one.low, one.high) if band is not None]
+        highest = max([top, *(float(band.max()) for band in bands if len(band))])
+        lowest = min([-0.25 * top, *(float(band.min()) for band in bands if len(band))])
+        axes.set(xlim=(0, float(thresholds[-1])), ylim=(max(lowest, -top) - 0.01, 1.04 * highest + 0.01))
         axes.set(xlabel="threshold: the probability at which one would act", ylabel="net benefit")
         axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f} %")
         axes.legend(loc="lower left", bbox_to_anchor=(-0.01, 1.0), ncols=2, borderaxespad=0.2)

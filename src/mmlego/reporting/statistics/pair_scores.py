@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from mmlego.reporting.statistics.resampling import Floats, Score, divided
 
 Bools = NDArray[np.bool_]
-_ROWS = 512  # of a matrix of pairs at a time
+_Rows = NDArray[np.int64]
+_Level = tuple[_Rows, _Rows, _Rows, _Rows, _Rows | None]
+_SAMPLES = 16  # at a time: what is summed stays in the processor's cache
 
 
 def concordance_of(risk: Floats, event: Bools, time: Floats) -> Score:
@@ -33,17 +35,63 @@ def concordance_of(risk: Floats, event: Bools, time: Floats) -> Score:
     >>> score(np.ones((1, 3))).round(4).tolist()
     [0.6667]
     """
-    ends = np.flatnonzero(event)
+    levels = _levels(risk, event, time)
+    key = _keys(event, time)
+    by_key = np.argsort(key, kind="stable")
+    past = np.searchsorted(key[by_key], key[event], side="right")  # how many do not come later than each event
 
     def score(weights: Floats) -> Floats:
         above, below = np.zeros(len(weights)), np.zeros(len(weights))
-        for start in range(0, len(ends), _ROWS):
-            rows = ends[start : start + _ROWS]
-            later = (time[rows, None] < time) | ((time[rows, None] == time) & ~event)
-            _add(weights, rows, later, risk, above, below)
+        for start in range(0, len(weights), _SAMPLES):
+            some = slice(start, start + _SAMPLES)
+            mine = np.ascontiguousarray(weights[some].T)  # (n, b): of rows that lie together some are taken fast
+            until = _until(mine[by_key])
+            below[some] = (mine[event] * (until[-1] - until[past])).sum(axis=0)
+            for earlier, later, first, less, same in levels:
+                until = _until(mine[later])
+                lower = until[less] if same is None else 0.5 * (until[less] + until[same])
+                above[some] += (mine[earlier] * (lower - until[first])).sum(axis=0)
         return divided(above, below)
 
     return score
+
+
+def _keys(event: Bools, time: Floats) -> NDArray[np.int64]:
+    """Return whole numbers that order patients: of those at one time who is censored comes after who has the event."""
+    rank = np.unique(time, return_inverse=True)[1].reshape(-1)
+    found: NDArray[np.int64] = np.unique(2 * rank + ~event, return_inverse=True)[1].reshape(-1)
+    return found
+
+
+def _until(weights: Floats) -> Floats:
+    """Return by row the sum of the rows before it, and of all at last."""
+    return np.concatenate([np.zeros((1, weights.shape[1])), np.cumsum(weights, axis=0)])
+
+
+def _levels(risk: Floats, event: Bools, time: Floats) -> list[_Level]:
+    """Return by bit of the keys the pairs that it tells apart: each pair is told apart by one bit, the highest.
+
+    So pairs are counted in O(n log n). Of a level: whose event comes earlier (bit 0); who comes later (bit 1), in
+    blocks whose keys agree above the bit and by risk within them; and of the former how many of the latter come before
+    their block, before their risk in it, and up to it (None where no risks are tied).
+    """
+    key = _keys(event, time)
+    by_risk = np.argsort(risk, kind="stable")
+    found: list[_Level] = []
+    for bit in range(int(key.max(initial=0)).bit_length()):
+        block = key >> (bit + 1)
+        order = by_risk[np.argsort(block[by_risk], kind="stable")]
+        upper = (key[order] >> bit) & 1 == 1
+        count = np.append(0, np.cumsum(upper))  # of who comes later before each place
+        opens = np.append(True, np.diff(block[order]) != 0)
+        starts = np.flatnonzero(opens | np.append(True, np.diff(risk[order]) != 0))
+        run = np.searchsorted(starts, np.arange(len(order)), side="right") - 1
+        first = count[np.maximum.accumulate(np.where(opens, np.arange(len(order)), 0))]
+        less, same = count[starts][run], count[np.append(starts[1:], len(order))][run]
+        lower = ~upper & event[order]
+        tied = bool((less != same)[lower].any())
+        found.append((order[lower], order[upper], first[lower], less[lower], same[lower] if tied else None))
+    return found
 
 
 def area_of(value: Floats, truth: Bools, known: Bools | None = None) -> Score:
@@ -120,19 +168,3 @@ def precision_of(value: Floats, truth: Bools, known: Bools | None = None) -> Sco
         return divided((gained * np.nan_to_num(precision)).sum(axis=1), hits[:, -1])
 
     return score
-
-
-def _add(
-    weights: Floats,
-    rows: NDArray[np.int64],
-    compared: Bools,
-    value: Floats,
-    above: Floats,
-    below: Floats,
-) -> None:
-    """Add the pairs of some rows to the sums of those that are right, and of all."""
-    mine, theirs = value[rows, None], value
-    right = compared * ((mine > theirs) + 0.5 * (mine == theirs))
-    single = weights.astype(np.float32)
-    above += (weights[:, rows] * (single @ right.T.astype(np.float32))).sum(axis=1)
-    below += (weights[:, rows] * (single @ compared.T.astype(np.float32))).sum(axis=1)
