@@ -77,7 +77,7 @@ def predict(
     """
     from mmlego.commands.tables import brief_table, check_place, plain_rows, refuse_data, write_table
     from mmlego.data import Cohort
-    from mmlego.job.predict_table import remembered
+    from mmlego.job.predicted_table import remembered
     from mmlego.job.predicting import MARKS, completed, predict_cohort, wanted_of
 
     check_place(out, overwrite=overwrite)

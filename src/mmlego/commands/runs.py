@@ -53,7 +53,7 @@ def checkpoints_of(places: Iterable[Path], *, plates: bool = False) -> list[Path
 
 def load_model(place: Path) -> Model:
     """Return a model to predict with."""
-    from mmlego.job.predict_table import model_in
+    from mmlego.job.predicted_table import model_in
 
     if not (place / "config.json").is_file() and RunFolder(place).has_blocks():
         inside = [str(path) for path in checkpoints_of([place])]

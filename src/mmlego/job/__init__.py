@@ -5,7 +5,7 @@ from mmlego.job.bricks import Blocks, Bricks, save_bricks
 from mmlego.job.data import data_of, having, having_all
 from mmlego.job.main import train, train_blocks
 from mmlego.job.one_block import encoder_for, train_block
-from mmlego.job.predict_table import predict_table
+from mmlego.job.predicted_table import predict_table
 from mmlego.job.predicting import completed, predict_cohort, wanted_of
 from mmlego.job.tuning import tune_fuse
 

@@ -100,8 +100,7 @@ def predict_table(
     >>> table[["imputed", "outside"]].to_dict("index")
     {'d': {'imputed': '', 'outside': 'labs: hb = 900'}, 'e': {'imputed': 'labs: crp', 'outside': ''}}
     """
-    place = Path(model) if isinstance(model, str | Path) else None
-    loaded = model_in(place) if place is not None else model
+    place, loaded = (Path(model), model_in(Path(model))) if isinstance(model, str | Path) else (None, model)
     reading = wanted_of([loaded], aliases=aliases)
     cohort = data if isinstance(data, Cohort) else Cohort.from_manifest(data, wanted=reading)
     there = aliases if isinstance(data, Cohort) else None  # a manifest was read by its aliases
