@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs test coverage test-fast test-slow check format fuzz benchmark benchmark-workers benchmark-loading \
-  benchmark-merging clean
+.PHONY: help setup demo docs test coverage test-fast test-slow check format fuzz benchmark benchmark-against benchmark-workers \
+  benchmark-loading benchmark-merging clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -63,8 +63,13 @@ fuzz: $(VENV)/.dev  ## COUNT mutations (10000) of every kind of input in WORKERS
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --count $(COUNT) --workers $(WORKERS) --json tests/fuzz/counts.json
 	$(BIN)/python -m tests.fuzz --json tests/fuzz/counts.json --page docs/safety.md
 
-benchmark: $(VENV)/.dev  ## speed against a plain rendering of the method: ratios on the screen
+benchmark: $(VENV)/.dev  ## speed against a plain rendering, of frozen encoders and of one large bag: ratios on the screen
 	$(BIN)/python benchmarks/speed/run.py
+	$(BIN)/python benchmarks/speed/frozen.py
+	$(BIN)/python benchmarks/speed/large_bag.py
+
+benchmark-against: $(VENV)/.dev  ## imports, fits, verbs, the demo and bags against an older build, its src in AGAINST
+	$(BIN)/python benchmarks/speed/against.py --against $(AGAINST)
 
 benchmark-workers: $(VENV)/.dev  ## mmlego bench on two workers against one after another: the ratio on the screen
 	$(BIN)/python benchmarks/speed/workers.py
