@@ -401,3 +401,28 @@ def test_a_value_below_zero_where_training_had_none_marks_the_patient() -> None:
     old = preprocessing_from_config({name: part for name, part in config.items() if name != "signed"} | {"version": 2})
     assert old.odd(new) == ({}, {})
     assert fitted.kept()[-1].value == "few or none"
+
+
+@pytest.mark.parametrize("log1p", [False, True])
+@pytest.mark.parametrize("spread", [0.5, 2.0])
+def test_who_is_on_another_scale_as_a_whole_is_marked_and_nobody_else(spread: float, log1p: bool) -> None:
+    draw = np.random.default_rng(0)
+    level = draw.normal(5, 1.5, 200)  # of each gene
+    counts = pd.DataFrame(np.exp(level + spread * draw.normal(size=(160, 200)))).add_prefix("g")
+    fitted = OmicsPreprocessor.fit(counts[:80], log1p=log1p, min_patients=5)
+    fresh = counts[80:].set_axis([f"p{i}" for i in range(80)])
+    fresh.loc["p3"], fresh.loc["p7"], fresh.loc["p9"] = np.log10(fresh.loc["p3"] + 1), 0.0, fresh.loc["p9"] / 1000
+    told = {who: words[0] for who, words in fitted.odd(fresh)[0].items() if words[0].endswith("measured?")}
+    assert set(told) == ({"p3", "p7", "p9"} if spread < 1 else {"p7"})  # of such that vary by more, zeros alone tell
+    assert told["p7"] == "0 in all of 200 columns: nothing measured?"
+    logs = OmicsPreprocessor.fit(np.log2(counts[:80] + 1), min_patients=5)
+    marked = logs.odd(np.log2(fresh + 1))[0]
+    assert {who for who, words in marked.items() if words[0].endswith("measured?")} >= {"p7"}
+    marked = logs.odd(np.log2(counts[80:] + 1))[0]
+    assert not any(words[0].endswith("measured?") for words in marked.values())
+
+
+def test_nobody_with_no_mutation_is_marked() -> None:
+    mutated = pd.DataFrame((np.random.default_rng(0).random((60, 120)) < 0.1).astype(float)).add_prefix("g")
+    fitted = OmicsPreprocessor.fit(mutated, min_patients=1)
+    assert fitted.odd(pd.DataFrame(0.0, ["p"], mutated.columns)) == ({}, {})

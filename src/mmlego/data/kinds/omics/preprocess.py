@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mmlego.anonymity import Kept, in_steps
 from mmlego.data.kinds.fitted import Odd, Preprocessing, far_values
+from mmlego.data.kinds.omics.faint_rows import FaintRows
 from mmlego.data.kinds.omics.gene_sets import GeneSets, sets_of_columns
 from mmlego.data.reading.words import INFINITE
 from mmlego.errors import InputError, LegoWarning
@@ -216,10 +217,11 @@ class OmicsPreprocessor(Preprocessing):
         return () if self.zeros else self.columns
 
     def odd(self, frame: pd.DataFrame) -> tuple[Odd, Odd]:
-        """Return by patient the values far from those of training."""
+        """Return by patient the values far from those of training, and whose are far below them as a whole."""
         places = self._places(frame)
         centre, scale = np.asarray(self.centre), np.asarray(self.scale)
         found: Odd = {}
+        faint = FaintRows(len(frame))
         for part in _parts(len(places)):
             names = self.columns[part]
             values = _values(frame, places[part], names, self.log1p)
@@ -227,8 +229,12 @@ class OmicsPreprocessor(Preprocessing):
             scaled = (values - centre[part]) / scale[part]
             if self.signed is False:
                 scaled[given < 0] = -np.inf
+                if not self.zeros:
+                    faint.add(given, *_raw(centre[part], scale[part], self.log1p))
             for patient, cells in far_values(list(frame.index), names, given, scaled).items():
                 found.setdefault(patient, []).extend(cells)
+        for row, text in faint.told().items():
+            found.setdefault(str(frame.index[row]), []).insert(0, text)
         return found, {}
 
     def blank(self) -> Tensor:
@@ -323,6 +329,14 @@ def _below_zero(frame: pd.DataFrame, names: Sequence[str]) -> int:
     for part in _parts(len(names)):
         below |= (_values(frame, places[part], names[part], False) < 0).any(axis=1)
     return int(below.sum())
+
+
+def _raw(centre: Floats, scale: Floats, log1p: bool) -> tuple[Floats, Floats]:
+    """Return means and deviations before the logarithm, of values whose logarithm is normal."""
+    if not log1p:
+        return centre, scale
+    mean = np.expm1(centre + scale**2 / 2)
+    return mean, mean * np.sqrt(np.expm1(scale**2))
 
 
 def _values(frame: pd.DataFrame, places: NDArray[np.int64], names: Sequence[str], log1p: bool) -> Floats:
