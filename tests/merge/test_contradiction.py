@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from pathlib import Path
@@ -12,6 +13,7 @@ import yaml
 
 from mmlego import LegoBlock, LegoFuse, LegoMerge, LegoWarning, load, save
 from mmlego.merge.contradiction import share_with_event
+from mmlego.renaming import rename
 from mmlego.tasks import Classification, Regression, Survival, Task
 from mmlego.tasks.prior import prior_logits
 from tests.bricks import plate, table_block
@@ -142,3 +144,16 @@ def test_the_verbs_say_it(tmp_path: Path) -> None:
     assert "worse than chance" in (tmp_path / "merged" / "README.md").read_text()
     with pytest.warns(LegoWarning, match="worse than chance"):
         load(tmp_path / "merged")
+
+
+def test_a_copy_of_a_block_is_told() -> None:
+    at = plate(Classification(2))
+    first, second = table_block(at, "labs@a"), table_block(at, "labs@b", seed=2)
+    copied = rename(copy.deepcopy(first), "labs@c")
+    with pytest.warns(LegoWarning, match=r"'labs@a' and 'labs@c' hold the same numbers.*Leave it out"):
+        LegoMerge([first, second, copied])
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        LegoMerge([first, second, rename(copy.deepcopy(first), "rna")])  # of another modality it is another thing
+        LegoMerge([first, second, copied], weights=[0.5, 0.5, 0])
+    assert told == []

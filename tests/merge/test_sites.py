@@ -38,6 +38,8 @@ RULES: list[dict[str, Any]] = [
 ]
 NAMES = ("rna", "slide", "vitals")
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*hold the same numbers.*:mmlego.LegoWarning")  # sites are copies here
+
 
 def sites(block: LegoBlock, count: int, patients: list[int] | None = None) -> list[LegoBlock]:
     """Return copies of a block as several sites have it; ``patients`` are those that it was trained on at each."""

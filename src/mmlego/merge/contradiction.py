@@ -7,13 +7,15 @@ from collections.abc import Sequence
 
 from mmlego.brick import Brick
 from mmlego.errors import LegoWarning
+from mmlego.fingerprint import hash_tensors
+from mmlego.sites import by_modality, modality_of
 from mmlego.tasks.survival import Survival
 
 FAR = 0.4  # how far apart two sites' shares of patients with the event are, where that is doubted
 
 
 def doubt_blocks(blocks: Sequence[Brick]) -> None:
-    """Warn of blocks that are worse than chance, or whose sites disagree about how many have the event.
+    """Warn of blocks worse than chance, of copies, and of sites that disagree about how many have the event.
 
     Parameters
     ----------
@@ -23,7 +25,8 @@ def doubt_blocks(blocks: Sequence[Brick]) -> None:
     Warns
     -----
     LegoWarning
-        Of each block whose own score on held-out patients is worse than chance beyond its error; and of two whose
+        Of each block whose own score on held-out patients is worse than chance beyond its error; of two sites' blocks
+        that hold the same numbers, of which one is a copy that would count twice; and of two whose
         cards tell priors by which the event comes to so different shares of patients up to the last cut that one of
         them may count it the other way round.
     """
@@ -33,6 +36,9 @@ def doubt_blocks(blocks: Sequence[Brick]) -> None:
             doubt = f"{block.modality!r} is worse than chance on its own held-out patients ({told}; 95 % interval)"
             remedy = "Leave it out, or give it the weight 0."
             _warn(f"{doubt}: is its outcome coded the other way round, as event_when: says it? {remedy}")
+    for first, second in _copies(blocks):
+        doubt = f"{first!r} and {second!r} hold the same numbers: one is a copy, which counts twice beside other sites"
+        _warn(f"{doubt}. Leave it out.")
     shares = {block.modality: share for block in blocks if (share := share_with_event(block)) is not None}
     if not shares:
         return
@@ -41,6 +47,23 @@ def doubt_blocks(blocks: Sequence[Brick]) -> None:
         of = f"{most!r} {shares[most]:.0%} of its patients have the event, by {least!r} {shares[least]:.0%}"
         doubt = f"By {of}, up to the last cut of the baseplate".replace("%", " %")
         _warn(f"{doubt}: is the event coded the other way round at one of them, as event_when: says it?")
+
+
+def _copies(blocks: Sequence[Brick]) -> list[tuple[str, str]]:
+    """Return the names of blocks of one modality that hold the same numbers, in pairs."""
+    found = []
+    for modality, names in by_modality([block.modality for block in blocks]).items():
+        if len(names) < 2:
+            continue
+        here = [block for block in blocks if modality_of(block.modality) == modality]
+        first: dict[str, str] = {}
+        for block in here:
+            told = dict(block.state_dict())
+            mark = hash_tensors(told) if told else block.modality
+            if mark in first:
+                found.append((first[mark], block.modality))
+            first.setdefault(mark, block.modality)
+    return found
 
 
 def share_with_event(block: Brick) -> float | None:
