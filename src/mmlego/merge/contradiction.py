@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
 
 from mmlego.brick import Brick
 from mmlego.errors import LegoWarning
-from mmlego.fingerprint import hash_tensors
-from mmlego.sites import by_modality, modality_of
 from mmlego.tasks.survival import Survival
 
 FAR = 0.4  # how far apart two sites' shares of patients with the event are, where that is doubted
@@ -51,19 +52,14 @@ def doubt_blocks(blocks: Sequence[Brick]) -> None:
 
 def _copies(blocks: Sequence[Brick]) -> list[tuple[str, str]]:
     """Return the names of blocks of one modality that hold the same numbers, in pairs."""
-    found = []
-    for modality, names in by_modality([block.modality for block in blocks]).items():
-        if len(names) < 2:
-            continue
-        here = [block for block in blocks if modality_of(block.modality) == modality]
-        first: dict[str, str] = {}
-        for block in here:
-            told = dict(block.state_dict())
-            mark = hash_tensors(told) if told else block.modality
-            if mark in first:
-                found.append((first[mark], block.modality))
-            first.setdefault(mark, block.modality)
-    return found
+    pairs = [(one, two) for i, one in enumerate(blocks) for two in blocks[i + 1 :] if one.reads == two.reads]
+    return [(one.modality, two.modality) for one, two in pairs if _alike(one.state_dict(), two.state_dict())]
+
+
+def _alike(one: Mapping[str, Tensor], two: Mapping[str, Tensor]) -> bool:
+    if not one or one.keys() != two.keys():
+        return False
+    return all(value.shape == two[name].shape and torch.equal(value, two[name]) for name, value in one.items())
 
 
 def share_with_event(block: Brick) -> float | None:
