@@ -201,7 +201,7 @@ def few_scored(card: Card) -> int | None:
     known = [card.patients.get("validation"), card.held_out.get("patients")]
     if card.recipe.get("scores") == "out of fold":
         known = [card.held_out.get("patients"), card.patients.get("training")]
-    scored = next((count for count in known if count), None)
+    scored = next((count for count in known if isinstance(count, int) and count), None)
     return scored if scored is not None and scored < MIN_PATIENTS else None
 
 

@@ -404,8 +404,10 @@ def test_an_object_in_the_state_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_state_holds_the_best_weights_too(tmp_path: Path) -> None:
-    """Or a run that is resumed after its best epoch would lose them."""
+    """Or a run that is resumed after its best epoch would lose them; what is frozen it has."""
     killed_in(Training, "training_step", 7, tmp_path)
     state = SafeCheckpointIO().load_checkpoint(tmp_path / "last.ckpt")
     best = next(value for value in state["callbacks"].values() if "weights" in value)
-    assert set(best["weights"]) == set(snapshot(make()))
+    frozen = {name for name, weight in make().named_parameters() if not weight.requires_grad}
+    assert set(best["weights"]) == set(snapshot(make())) - frozen
+    assert set(state["still"]["names"]) == frozen

@@ -187,7 +187,7 @@ def test_where_says_what_it_does_not_find(tmp_path: Path) -> None:
         read(tmp_path, "Case ID", section + "{Sample Type: primary}")
     with pytest.raises(InputError, match=r"where: no row has all that is named"):
         read(tmp_path, "Case ID", section + f"{{Sample Type: Primary Tumor, Sample ID: {NORMAL}}}")
-    for other in ("kind: omics, file: a.tsv, genes: rows", "kind: bag, pattern: '{key}.h5'", "kind: series, file: a"):
+    for other in ("kind: omics, file: a.tsv, genes: rows", "kind: bag, pattern: '{key}.h5'"):
         with pytest.raises(InputError, match=r"where: mean.* nothing for what is read from no table"):
             read(tmp_path, "Case ID", f"{other}, where: {{a: b}}")
 

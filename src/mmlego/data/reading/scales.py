@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mmlego.wording import listed
 
@@ -96,7 +96,7 @@ def two_scales(name: str, values: ArrayLike) -> str | None:
     scale = _scale(name)
     if scale is None:
         return None
-    given = np.asarray(values, dtype=np.float64)
+    given = _numbers(values)
     given = given[~np.isnan(given)]
     parts = [given[(given >= low) & (given <= high)] for low, high in (scale.low, scale.high)]
     least = max(FEWEST, LEAST_SHARE * len(given))
@@ -129,7 +129,7 @@ def beyond_life(name: str, values: ArrayLike) -> str | None:
     scale = _scale(name)
     if scale is None or scale.ends is None:
         return None
-    given = np.asarray(values, dtype=np.float64)
+    given = _numbers(values)
     given = given[~np.isnan(given) & (given != 0)]
     for (low, high), (least, most) in zip((scale.low, scale.high), scale.ends, strict=True):
         inside = (given >= low) & (given <= high)
@@ -158,6 +158,16 @@ def doubts_of_scale(name: str, values: ArrayLike) -> list[str]:
     """
     told = two_scales(name, values) or beyond_life(name, values)
     return [] if told is None else [told]
+
+
+def _numbers(values: ArrayLike) -> NDArray[np.float64]:
+    """Return values as numbers, NaN where words stand, which are told elsewhere."""
+    given = np.asarray(values)
+    if given.dtype.kind in "iufb":
+        return given.astype(np.float64)
+    import pandas as pd
+
+    return np.asarray(pd.to_numeric(pd.Series(given), errors="coerce"), dtype=np.float64)
 
 
 def _scale(name: str) -> _Scale | None:

@@ -173,8 +173,8 @@ def closed(stored: Any) -> Any:
     InputError
         If values stand before the first row or behind the last one, where they would be lost.
     """
-    if "indptr" in stored and "data" in stored and len(starts := stored["indptr"]):
-        ends, held = (int(starts[0]), int(starts[len(starts) - 1])), len(stored["data"])
+    if "indptr" in stored and "data" in stored and (count := (starts := stored["indptr"]).shape[0]):
+        ends, held = (int(starts[0]), int(starts[count - 1])), stored["data"].shape[0]  # zarr arrays have no len()
         if ends != (0, held):
             what = f"a sparse matrix is damaged (its rows hold values {ends[0]} to {ends[1]} of {held})"
             raise InputError(what, expected="rows that hold all of its values", remedy="Write the file anew.")
