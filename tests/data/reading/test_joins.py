@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mmlego.data.reading.joins import by_patient, one_row_each, pick, row_numbers, select_columns
+from mmlego.data.reading.joins import by_patient, choose_rows, one_row_each, pick, row_numbers, select_columns
 from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
 from mmlego.wording import label, listed, meant
@@ -126,3 +126,13 @@ def test_a_column_is_left_out_without_a_copy_unless_it_lies_among_its_like() -> 
     rest = pick(keyed, list("abcdef"))
     assert np.shares_memory(rest["a"].to_numpy(), keyed["a"].to_numpy())
     assert (rest.to_numpy() == table.to_numpy()).all()
+
+
+def test_numbers_of_rows_that_pandas_has_put_twice_are_no_features() -> None:
+    table = pd.DataFrame({"level_0": range(6), "index": range(6), "age": [50.0, 61, 55, 50, 72, 48]}, list("abcdef"))
+    chosen, _ = choose_rows(table, None, "*", "error", "clinical", [])
+    assert list(chosen.columns) == ["age"]
+    named, _ = choose_rows(table, None, ["index", "age"], "error", "clinical", [])
+    assert named["index"].tolist() == [0, 1, 2, 3, 4, 5]
+    other = table.assign(index=[0, 1, 2, 2, 1, 0])  # as of tumours: a variable
+    assert list(choose_rows(other, None, "*", "error", "clinical", [])[0].columns) == ["index", "age"]

@@ -181,8 +181,8 @@ def _lies_whole(frame: pd.DataFrame, places: np.ndarray) -> bool:
 def row_numbers(frame: pd.DataFrame) -> list[str]:
     """Return the columns that number the rows, as R and pandas write them: without a name, or with one by default.
 
-    The numbers begin at 0 or 1, or, where rows were left out before the table was written, each is larger than the one
-    before.
+    The numbers count the rows from 0 or 1, or, in the first column, where rows were left out before the table was
+    written, each is larger than the one before.
 
     Parameters
     ----------
@@ -194,18 +194,23 @@ def row_numbers(frame: pd.DataFrame) -> list[str]:
     >>> import pandas as pd
     >>> row_numbers(pd.DataFrame({"X": [1, 2], "age": [50, 60], "Unnamed: 2": [7, 8]}))
     ['X', 'Unnamed: 2']
+    >>> row_numbers(pd.DataFrame({"level_0": range(5), "age": [50, 61, 55, 50, 72], "index": range(5), "X": 7}))
+    ['level_0', 'index']
     """
-    found = [name for name in frame.columns if is_unnamed(name)]
-    first = frame.columns[0] if frame.shape[1] else ""
-    if first in DEFAULTS and first not in found:
-        column = frame[first]
-        if column.dtype.kind in "iuf":
-            numbers = column.to_numpy(dtype=np.float64)
-            counts = any(np.array_equal(numbers, start + np.arange(len(frame))) for start in (0, 1))
-            rising = len(frame) >= FEWEST and numbers[0] >= 0 and bool((np.diff(numbers) >= 1).all())
-            if counts or (rising and bool((numbers % 1 == 0).all())):
-                return [first, *found]
-    return found
+    unnamed = [name for name in frame.columns if is_unnamed(name)]
+    found = []
+    for place, name in enumerate(frame.columns):
+        if name not in DEFAULTS or name in unnamed or (column := frame.iloc[:, place]).dtype.kind not in "iuf":
+            continue
+        numbers = column.to_numpy(dtype=np.float64)
+        enough = len(frame) >= FEWEST
+        counts = (place == 0 or enough) and any(
+            np.array_equal(numbers, start + np.arange(len(frame))) for start in (0, 1)
+        )
+        rising = place == 0 and enough and numbers[0] >= 0 and bool((np.diff(numbers) >= 1).all())
+        if counts or (rising and bool((numbers % 1 == 0).all())):
+            found.append(name)
+    return [*found, *unnamed]
 
 
 def choose_rows(
