@@ -33,7 +33,7 @@ LAYERS = (
         "turns",
         "yaml_knots",
     ),
-    ("nn", "admitted", "bounds", "budget", "card", "run_folder", "run_lock", "sections", "shaping"),
+    ("nn", "admitted", "bounds", "budget", "card", "overrides", "run_folder", "run_lock", "sections", "shaping"),
     ("checkpoint_schema",),
     ("checkpoint_config",),
     ("checkpoint_header", "encoders", "tasks", "encoding", "hub_card"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -25,6 +24,7 @@ from mmlego.learners.registry import learner_class
 from mmlego.merge.heads import check_head_rule
 from mmlego.merge.rules import get_rule
 from mmlego.merge.weights import STACKED
+from mmlego.overrides import override, parse_yaml
 from mmlego.readout import COMMON
 from mmlego.sections import (
     MOST,
@@ -38,8 +38,7 @@ from mmlego.sections import (
     Space,
     TuningSettings,
 )
-from mmlego.wording import shortened
-from mmlego.yaml_knots import read_yaml, text_of
+from mmlego.yaml_knots import text_of
 
 AUTO = "auto"  # what has proved best for the kind: learners, a neural block, or both as one
 NEURAL = "neural"  # the neural encoder that suits the kind
@@ -295,8 +294,8 @@ def read_settings(file: Path | None = None, overrides: Sequence[str] = ()) -> Se
             raise InputError(f"the settings {file.name} are not YAML ({error})") from error
         if not isinstance(content, dict):
             raise InputError(f"the settings {file}", expected="sections with keys", got=type(content).__name__)
-    for override in overrides:
-        _override(content, override)
+    for said in overrides:
+        override(content, said)
     return as_settings(content)
 
 
@@ -347,51 +346,6 @@ def write_settings(settings: Settings) -> str:
     """Return settings as YAML, every default written out."""
     text: str = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
     return text
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, to which 1e-3 is a number, as to everybody: YAML 1.1 asks for a point in it."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
-
-
-def parse_yaml(text: str) -> Any:
-    """Return what YAML holds; 1e-3 is a number.
-
-    Parameters
-    ----------
-    text
-        The YAML.
-
-    Raises
-    ------
-    yaml.YAMLError
-        If it is none.
-    """
-    return read_yaml(text, _Loader)
-
-
-def _override(content: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    keys = name.split(".")
-    if not equals or not all(keys):
-        raise InputError("an override", expected="section.key=value", got=repr(override))
-    place = content
-    for key in keys[:-1]:
-        if place.get(key) is None:
-            place[key] = {}
-        place = place[key]
-        if not isinstance(place, dict):
-            raise InputError(f"the override {override!r}", expected=f"{key!r} to be a section", got="a value")
-    try:
-        place[keys[-1]] = parse_yaml(text)
-    except yaml.YAMLError as error:
-        raise InputError(
-            f"the override {shortened(override, 80)!r}", expected="a YAML value", got=shortened(text)
-        ) from error
 
 
 def _keys(place: Sequence[Any]) -> tuple[str, list[str]]:

@@ -149,3 +149,14 @@ def aliases_of(given: list[str] | None) -> dict[str, str]:
             raise InputError("an alias is not of that form", expected="FILE=TRAINING, two names of columns", got=text)
         found[old] = new
     return found
+
+
+HeldBack = Annotated[
+    float, typer.Option(metavar="SHARE", callback=share("test"), help="Share of patients held back, in a new run.")
+]
+Watched = Annotated[
+    float,
+    typer.Option(
+        metavar="SHARE", callback=share("validation"), help="Share that early stopping watches, in a new run."
+    ),
+]

@@ -13,14 +13,15 @@ from mmlego.commands.arguments import (
     Config,
     Data,
     DataDir,
+    HeldBack,
     Links,
     NoProgress,
     Overrides,
     SameFeatures,
     Shared,
     Threads,
+    Watched,
     WorkerCount,
-    share,
 )
 from mmlego.commands.progress import training
 from mmlego.commands.runs import read_cohort
@@ -46,16 +47,8 @@ def train(
         Path | None,
         typer.Option(metavar="FOLDER", help="A baseplate from another site; default: a new one, in RUN/plate."),
     ] = None,
-    test: Annotated[
-        float,
-        typer.Option(metavar="SHARE", callback=share("test"), help="Share of patients held back, in a new run."),
-    ] = 0.2,
-    validation: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE", callback=share("validation"), help="Share that early stopping watches, in a new run."
-        ),
-    ] = 0.2,
+    test: HeldBack = 0.2,
+    validation: Watched = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
     workers: WorkerCount = None,

@@ -13,14 +13,15 @@ from mmlego.commands.arguments import (
     Config,
     Data,
     DataDir,
+    HeldBack,
     Links,
     Overrides,
     SameFeatures,
     Shared,
     Threads,
+    Watched,
     WorkerCount,
     count,
-    share,
 )
 from mmlego.commands.progress import along
 from mmlego.commands.runs import read_cohort
@@ -55,16 +56,8 @@ def tune(
     folds: Annotated[
         int, typer.Option(callback=count("folds"), metavar="N", help="Folds within the training part.")
     ] = 3,
-    test: Annotated[
-        float,
-        typer.Option(metavar="SHARE", callback=share("test"), help="Share of patients held back, in a new run."),
-    ] = 0.2,
-    validation: Annotated[
-        float,
-        typer.Option(
-            metavar="SHARE", callback=share("validation"), help="Share that early stopping watches, in a new run."
-        ),
-    ] = 0.2,
+    test: HeldBack = 0.2,
+    validation: Watched = 0.2,
     shared_patients: Shared = False,
     duplicates: SameFeatures = "error",
     workers: WorkerCount = None,

@@ -10,8 +10,8 @@ import yaml
 from pydantic import ValidationError
 
 from mmlego.errors import InputError
+from mmlego.overrides import parse_yaml
 from mmlego.recipes.recipe import NEEDED, Recipe, needs_patients
-from mmlego.settings import parse_yaml
 from mmlego.wording import counted, meant, shortened
 from mmlego.yaml_knots import refuse_knots, text_of
 

@@ -16,8 +16,9 @@ from mmlego.encoders.registry import check_encoder
 from mmlego.errors import InputError, LegoError
 from mmlego.learners import learner_names
 from mmlego.learners.registry import learner_class, served
+from mmlego.overrides import parse_yaml
 from mmlego.sections import Range, Space, Tried
-from mmlego.settings import AUTO, NEURAL, EncoderSettings, parse_yaml
+from mmlego.settings import AUTO, NEURAL, EncoderSettings
 from mmlego.tasks import Task
 from mmlego.wording import shortened
 from mmlego.yaml_knots import text_of

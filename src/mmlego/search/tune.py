@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -179,10 +180,8 @@ def _search(
         ]
         if not cells:
             return
-        try:
+        with contextlib.suppress(CellsFailed):  # each is told below: that a rate was too large is an answer, too
             run_cells([one for *_, one in cells], trial, run.cells, workers=workers, watch=watch)
-        except CellsFailed:  # each is told below: that a learning rate was too large is an answer, too
-            pass
         for study, tried, one in cells:
             study.trials.append(_trial(study, tried, one, folder))
         for study, some in coming:

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from mmlego.data import Cohort
-from mmlego.data.reading.annotated import Part
+from mmlego.data.reading.annotated_parts import Part
 from mmlego.data.reading.pieces import dense, rows_of_patients
 from mmlego.errors import InputError, UnknownNameError
 

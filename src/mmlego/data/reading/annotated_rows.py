@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from mmlego.data.reading.annotated import TYPES, Annotated, Part
+from mmlego.data.reading.annotated import TYPES, Annotated
+from mmlego.data.reading.annotated_parts import Part
 from mmlego.data.reading.chosen_rows import Where, chosen_rows
 from mmlego.data.reading.normal_tissue import check_tissues, tissue_columns
 from mmlego.data.reading.remarks import Doubtful, Dropped

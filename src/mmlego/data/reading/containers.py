@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, get_args
 
-from mmlego.data.reading.annotated import InMemory, Part, part_of, part_of_whole, patients_of_whole
+from mmlego.data.reading.annotated import InMemory
+from mmlego.data.reading.annotated_parts import Part, part_of, part_of_whole, patients_of_whole
 from mmlego.data.reading.annotated_rows import doubt_of_types, rows_that_count
 from mmlego.data.reading.pieces import dense, rows_of_patients
 from mmlego.data.reading.remarks import Dropped

@@ -25,6 +25,7 @@ from mmlego.data.reading.rows import (
     estimate_lines,
     padded,
     piece_bytes,
+    ragged,
     row_pieces,
     unequal,
 )
@@ -208,7 +209,7 @@ class _Reader:
             return parse(piece)
         except _RaggedError as error:
             if any(count > len(self.names) for count, _ in error.rows) or piece.rows[-1] != LINE_FEED:
-                raise _ragged(error.rows, self.names) from None
+                raise ragged(error.rows, len(self.names)) from None
             self.short += len(error.rows)
             self.ahead = False  # such lines are hardly alone
         rows = padded(bytes(piece.rows), self.dialect.separator, len(self.names))
@@ -388,14 +389,3 @@ def _joined(parts: Sequence[Any]) -> Objects:
         words = np.array([word.strip() or None for word in part.dictionary.to_pylist()] or [None], dtype=object)
         found.append(words[part.indices.to_numpy(zero_copy_only=False)])
     return np.concatenate(found)
-
-
-def _ragged(bad: Sequence[tuple[int, str]], names: Sequence[str]) -> InputError:
-    """Return the error that lines have more or fewer cells than there are names."""
-    count, text = bad[0][0], bad[0][1] if len(bad[0][1]) <= 60 else f"{bad[0][1][:59]}…"
-    return InputError(
-        f"{counted(len(bad), 'line')} of another number of cells than the line of names",
-        expected=f"{len(names)} cells",
-        got=f"{count} in {text!r}",
-        remedy="Mend them: a text that holds the separator belongs in quotes.",
-    )

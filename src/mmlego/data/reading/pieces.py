@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mmlego.data.reading.annotated import Part
+from mmlego.data.reading.annotated_parts import Part
 from mmlego.data.reading.joins import RowRule
 from mmlego.data.reading.remarks import Dropped
 from mmlego.data.reading.settled import Settled, plain, sound, stored

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
 from mmlego.data.reading.dialect import Dialect, cells
 from mmlego.errors import InputError
+from mmlego.wording import counted
 
 PIECE_BYTES = 8 * 2**20
 MOST_PIECE_BYTES = 192 * 2**20
@@ -188,3 +189,23 @@ def _lines_of(piece: bytes) -> list[bytes]:
         else:
             rows.append(line)
     return rows
+
+
+def ragged(bad: Sequence[tuple[int, str]], width: int) -> InputError:
+    """Return the error that lines have more or fewer cells than there are names.
+
+    Parameters
+    ----------
+    bad
+        Of each line its number of cells, and its text.
+    width
+        How many names there are.
+    """
+    count, text = bad[0]
+    text = text if len(text) <= 60 else f"{text[:59]}…"
+    return InputError(
+        f"{counted(len(bad), 'line')} of another number of cells than the line of names",
+        expected=f"{width} cells",
+        got=f"{count} in {text!r}",
+        remedy="Mend them: a text that holds the separator belongs in quotes.",
+    )

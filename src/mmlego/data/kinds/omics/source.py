@@ -29,7 +29,8 @@ from mmlego.data.kinds.omics.sample_files import SampleFiles
 from mmlego.data.kinds.source import Source
 from mmlego.data.kinds.tabular.keys import Words
 from mmlego.data.kinds.tabular.taken import in_short
-from mmlego.data.reading.annotated import Annotated, Part, part_of, part_of_whole
+from mmlego.data.reading.annotated import Annotated
+from mmlego.data.reading.annotated_parts import Part, part_of, part_of_whole
 from mmlego.data.reading.annotated_rows import doubt_of_types, rows_that_count
 from mmlego.data.reading.containers import settled
 from mmlego.data.reading.joins import RowRule, choose_rows, pick, select_columns
