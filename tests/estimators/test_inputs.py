@@ -171,3 +171,19 @@ def test_columns_that_name_patients_are_refused() -> None:
     rna, _, risk = features()
     with pytest.raises(InputError, match="tells patients apart"):
         LegoClassifier(**ASKED).fit(rna.assign(surname=[f"name {i}" for i in range(len(rna))]), risk > 0)
+
+
+def test_what_looks_like_row_numbers_in_some_rows_alone_is_asked_about() -> None:
+    """A feature X of 1, or of ever larger numbers, counts rows in no prediction; a row number of training in none."""
+    rng = np.random.default_rng(0)
+    x = pd.DataFrame({"X": rng.integers(1, 9, 40), "age": rng.normal(size=40)})
+    y = x["X"] + rng.normal(size=40) > 5
+    model = LegoClassifier(**ASKED).fit(x, y)
+    rising = [int(np.flatnonzero(x["X"] == value)[0]) for value in (1, 3, 4, 6, 8)]
+    whole = model.predict_proba(x)[rising]
+    np.testing.assert_allclose(model.predict_proba(x.iloc[rising]), whole, rtol=1e-5)
+    np.testing.assert_allclose(model.predict_proba(x.iloc[rising[:1]]), whole[:1], rtol=1e-5)
+
+    counted = x.assign(index=range(40))
+    model, without = LegoClassifier(**ASKED).fit(counted, y), LegoClassifier(**ASKED).fit(x, y)
+    np.testing.assert_allclose(model.predict_proba(counted), without.predict_proba(x), rtol=1e-5)

@@ -171,6 +171,25 @@ def test_a_renamed_column_of_sequences_is_found(tmp_path: Path) -> None:
     assert read.frames["dna"]["sequence"].to_dict() == {"a": "ACGT", "b": "GGCA"}
 
 
+@pytest.mark.parametrize("kind", ["table", "omics"])
+def test_a_column_that_was_trained_on_counts_no_rows_of_others(kind: str, tmp_path: Path) -> None:
+    """A marker called X is no row number because the one new patient has 1 of it, or five have ever more."""
+    rng = np.random.default_rng(0)
+    names, manifest = ["X", "TP53"], tmp_path / "cohort.yaml"
+    manifest.write_text(f"key: id\nmodalities:\n  rna: {{kind: {kind}, file: rna.csv}}\n")
+    values = np.stack([rng.permutation(8), rng.normal(size=8)], axis=1)
+    table(tmp_path, [f"p{i}" for i in range(8)], names, values)
+    prepared = Cohort.from_manifest(manifest).prepare([f"p{i}" for i in range(8)])
+    rows = prepared.preprocessing["rna"].encoder()[1]
+    block = LegoBlock(build_encoder("snn", rows), Baseplate(Regression(["days"]), channels=4, width=8), "rna")
+    block.preprocessing = prepared.preprocessing["rna"]
+    for column in ([1.0], [2.0, 4, 5, 6, 8]):
+        ids = [f"q{i}" for i in range(len(column))]
+        table(tmp_path, ids, names, np.stack([column, np.zeros(len(column))], axis=1))
+        read = completed(block, Cohort.from_manifest(manifest, wanted=wanted_of([block])))
+        assert read.frames["rna"]["X"].tolist() == column
+
+
 def test_the_key_has_no_alias(tmp_path: Path, trained: Callable[[str], LegoBlock]) -> None:
     model = trained("table")
     new = written(tmp_path / "new", "table", NEW, ["P53", "MYC"], FRESH)

@@ -65,6 +65,7 @@ def test_all_faults_of_a_space_are_told_at_once(fitted: Any) -> None:
             "snn": {"options.dropout": wide, "fit.lr": [0.1], "lr": [1], "options.depth": [2]},
             "coxnet": {"options.l1_ratios": [[0.5]]},
             "boosting": {"options.l2": [-1.0], "fit.lr": [0.1]},
+            "neural": {"fit.epochs": Range(low=1.0, high=3.0), "fit.lr": Range(low=0.1, high=0.5)},
             "brain": {},
         },
     }
@@ -78,10 +79,12 @@ def test_all_faults_of_a_space_are_told_at_once(fitted: Any) -> None:
         "rna.coxnet: a learner of survival, not of classification",
         "rna.boosting.options.l2: -1.0: ",
         "rna.boosting.fit.lr: 0.1: fit is of neural encoders",
+        "fit.epochs: Input should be a valid integer, got a number with a fractional part",
         "rna.brain: unknown method",
     ):
         assert part in str(told.value)
     assert "rna.snn.fit.lr" not in str(told.value)
+    assert "rna.neural.fit.lr" not in str(told.value)
 
 
 def test_a_file_of_a_space_is_read_and_all_that_is_wrong_told(tmp_path: Path) -> None:
@@ -100,6 +103,11 @@ def test_a_file_of_a_space_is_read_and_all_that_is_wrong_told(tmp_path: Path) ->
     file.write_text("rna: {snn: {fit.lr: {low: 0, high: 1, log: true}}}")
     with pytest.raises(InputError, match="by its logarithm a range must begin above 0"):
         read_space(file)
+    file.write_text("")
+    with pytest.raises(InputError, match=r"space\.yaml: the whole: Input should be a valid dictionary"):
+        read_space(file)
+    with pytest.raises(InputError, match=r"^cannot read the space .*none\.yaml"):
+        read_space(tmp_path / "none.yaml")
 
 
 def test_what_is_asked_lies_within_and_good_answers_draw_it_near() -> None:

@@ -114,7 +114,7 @@ class LegoEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self.merge_, self.fuse_, self.blocks_ = made.merge, made.fuse, made.blocks
         self.modalities_ = cohort.modalities
         self.n_patients_ = len(cohort)
-        self._columns = columns_of(cohort)
+        self._columns, self._left = columns_of(cohort), rows.left
         self._seen = Seen.of(cohort, named=rows.named)
         if not hasattr(self, "n_features_in_"):
             self.n_features_in_ = len(cohort.modalities)
@@ -202,6 +202,7 @@ class LegoEstimator(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             cohort=self.cohort,
             partial=self.partial_modalities,
             known=known,
+            left={} if known is None else getattr(self, "_left", {}),  # of those that were pickled before
         )
 
     def _checked(self, x: Any, *, reset: bool) -> Any:

@@ -38,11 +38,14 @@ class Rows:
         The patient of each row of X.
     named
         Whether these are ids that somebody gave, and no row numbers.
+    left
+        By modality the columns of its table that were left out, as row numbers are.
     """
 
     cohort: Cohort
     ids: tuple[str, ...]
     named: bool
+    left: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Reading:
         Whether patients may lack modalities.
     known
         When a model is asked: what it was trained on, by modality; of tables the columns.
+    left
+        By modality the columns that X had in training and that were left out.
     """
 
     modalities: Columns | None = None
@@ -68,6 +73,7 @@ class Reading:
     cohort: Cohort | None = None
     partial: bool = True
     known: Mapping[str, tuple[str, ...] | None] | None = None
+    left: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, x: Any, patients: Any = None) -> Rows:
         """Return the patients of X.
@@ -189,17 +195,33 @@ class Reading:
         sections = {name: section for name, section in sections.items() if name in frames}
         if self.known is not None:
             self._check_columns(frames)
-            cohort = Cohort.from_frames(frames, kinds=sections)
+            cohort = Cohort.from_frames(frames, kinds=self._named(frames, sections))
         else:  # a table is read as strictly as one with an outcome
             stub = pd.DataFrame({STUB: np.zeros(rows)}, index=pd.Index(ids, dtype=object))
             task = {"task": "regression", "target": STUB}
             cohort = Cohort.from_frames(frames, outcome=stub, task=task, kinds=sections)
-        return Rows(bare(cohort), ids, named=patients is not None)
+        left = {
+            name: tuple(str(one) for one in frames[name].columns if str(one) not in columns)
+            for name, columns in columns_of(cohort).items()
+            if columns is not None
+        }
+        return Rows(bare(cohort), ids, named=patients is not None, left=left)
+
+    def _named(self, frames: Mapping[str, pd.DataFrame], sections: Mapping[str, Section]) -> dict[str, Section]:
+        """Return the sections, of tables with the columns of training by name: no row number is among them then."""
+        made = dict(sections)
+        for name, frame in frames.items():
+            section, columns = sections.get(name, {"kind": "table"}), (self.known or {}).get(name)
+            if columns is not None and section.get("kind", "table") in ("table", "omics"):
+                here = [str(one) for one in frame.columns if str(one) not in self.left.get(name, ())]
+                made[name] = {**section, **({"columns": here} if here else {})}
+        return made
 
     def _check_columns(self, frames: Mapping[str, pd.DataFrame]) -> None:
         for name, frame in frames.items():
             columns = (self.known or {}).get(name)
-            strange = [] if columns is None else [str(one) for one in frame.columns if str(one) not in set(columns)]
+            there = {*(columns or ()), *self.left.get(name, ())}
+            strange = [] if columns is None else [str(one) for one in frame.columns if str(one) not in there]
             if strange:
                 what = f"X has {counted(len(strange), 'column')} of {name!r} that were not there in training"
                 raise InputError(what, expected=f"{counted(len(columns or ()), 'column')}", got=listed(strange))

@@ -25,6 +25,8 @@ from mmlego.yaml_knots import text_of
 
 _FORM = "modality: {method: {fit.lr: {low: 1e-4, high: 1e-2, log: true}, options.hidden: [[16], [32]]}}"
 
+_WITHIN = 0.618  # of a range of fractions: where no setting of whole numbers is met
+
 
 def read_space(file: Path) -> Space:
     """Return what shall be tried, from a YAML file: the section ``space`` of settings alone.
@@ -40,7 +42,7 @@ def read_space(file: Path) -> Space:
         If it is not YAML or of another form, with all that is wrong.
     """
     try:
-        content = parse_yaml(text_of(file, "the space"))
+        content = parse_yaml(text_of(file, "space"))
     except yaml.YAMLError as error:
         raise InputError(f"{file.name} is not YAML ({error})") from error
     if isinstance(content, Mapping) and list(content) == ["space"]:
@@ -51,7 +53,7 @@ def read_space(file: Path) -> Space:
         found: dict[str, list[str]] = {}
         for fault in error.errors():
             # What may be a range or a list has a fault for each.
-            where = ".".join(str(key) for key in fault["loc"][:3])
+            where = ".".join(str(key) for key in fault["loc"][:3]) or "the whole"
             found.setdefault(where, []).append(fault["msg"].removeprefix("Value error, "))
         told = "; ".join(f"{where}: {' or: '.join(dict.fromkeys(reasons))}" for where, reasons in found.items())
         raise InputError(f"{file.name}: {told}", expected=_FORM) from error
@@ -145,8 +147,8 @@ def _odd(method: str, task: Task) -> str | None:
 
 
 def _fault(fitted: Preprocessing, base: EncoderSettings, name: str, tried: Tried) -> str | None:
-    """Return what is wrong with a setting, at either end of its range, or for one of its values."""
-    for value in (tried.low, tried.high) if isinstance(tried, Range) else tried:
+    """Return what is wrong with a setting, at either end of its range or within, or for one of its values."""
+    for value in _ends(tried) if isinstance(tried, Range) else tried:
         try:
             made = applied(base, {name: value})
             if made.name in encoder_names():
@@ -155,3 +157,9 @@ def _fault(fitted: Preprocessing, base: EncoderSettings, name: str, tried: Tried
             said = re.sub(r"\s+", " ", str(error))
             return f"{shortened(repr(value), 40)}: {said}"
     return None
+
+
+def _ends(tried: Range) -> tuple[int | float, ...]:
+    """Return both ends of a range, and of one of fractions what lies between whole numbers."""
+    ends = (tried.low, tried.high)
+    return ends if tried.whole else (*ends, tried.low + _WITHIN * (tried.high - tried.low))

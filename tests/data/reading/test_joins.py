@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mmlego.data import Cohort
 from mmlego.data.reading.joins import by_patient, choose_rows, one_row_each, pick, row_numbers, select_columns
 from mmlego.data.reading.remarks import Dropped
 from mmlego.errors import InputError
@@ -111,6 +112,23 @@ def test_what_numbers_the_rows(numbers: list[float], left: bool) -> None:
     frame = pd.DataFrame({"X": numbers, "age": 50.5})
     assert row_numbers(frame) == (["X"] if left else [])
     assert row_numbers(frame.rename(columns={"X": "dose"})) == []
+
+
+def test_what_a_model_was_trained_on_is_no_row_number() -> None:
+    frame = pd.DataFrame({"X": [2, 4, 5, 6, 8], "age": [50, 61, 55, 50, 72]}, index=list("abcde"))
+    assert list(choose_rows(frame, None, "*", "error", "clinical", [])[0]) == ["age"]
+    assert list(choose_rows(frame, None, "*", "error", "clinical", [], known=["X", "age"])[0]) == ["X", "age"]
+
+
+@pytest.mark.parametrize("names", [["age", "age"], ["X", "X"], [1, "1"]])
+def test_columns_of_one_name_are_refused(names: list[object]) -> None:
+    frame = pd.DataFrame([[50.0, 1.0], [60.0, 3.0]], index=["a", "b"], columns=names)
+    with pytest.raises(InputError, match=rf"clinical: columns of the same name \({names[1]}\)"):
+        choose_rows(frame, None, "*", "error", "clinical", [])
+    with pytest.raises(InputError, match=rf"m: columns of the same name \({names[1]}\)"):
+        Cohort.from_frames({"m": frame})
+    with pytest.raises(InputError, match="several columns 'id'"):
+        by_patient(frame.set_axis(["id", "id"], axis=1), "id", "m")
 
 
 def test_a_column_is_left_out_without_a_copy_unless_it_lies_among_its_like() -> None:

@@ -111,6 +111,8 @@ def by_patient(frame: pd.DataFrame, key: str | None, where: str) -> tuple[pd.Dat
         if key not in frame.columns:
             names = [str(name) for name in frame.columns]
             raise InputError(f"{where}: no key column {key!r}", remedy=meant(key, names))
+        if (frame.columns == key).sum() > 1:
+            raise InputError(f"{where}: several columns {key!r}", expected="one key", remedy="Rename the others.")
         index = pd.Index(frame[key])
         frame = pick(frame, [name for name in frame.columns if name != key])
     elif isinstance(frame.index, pd.RangeIndex):
@@ -223,6 +225,7 @@ def choose_rows(
     read: Callable[[pd.DataFrame, list[str]], pd.DataFrame] | None = None,
     *,
     lenient: bool = False,
+    known: Collection[str] = (),
 ) -> tuple[pd.DataFrame, list[Dropped]]:
     """Return the chosen columns of a table, a row a patient, of those who have any value.
 
@@ -244,11 +247,13 @@ def choose_rows(
         Returns the chosen columns of all rows as what they are: numbers, categories. None: they stay as they are.
     lenient
         Note patterns that match no column, in place of refusing them.
+    known
+        Columns that a model was trained on: they are no row numbers, whatever the rows of those it is asked about are.
 
     Raises
     ------
     InputError
-        If a column is not there or belongs to the outcome, or rows of a patient differ.
+        If a column is not there or belongs to the outcome, two have one name, or rows of a patient differ.
 
     Examples
     --------
@@ -260,7 +265,12 @@ def choose_rows(
     """
     frame, notes = by_patient(frame, key, where)
     frame.columns = [str(column) for column in frame.columns]
-    hidden = row_numbers(frame)
+    if not frame.columns.is_unique:
+        again = frame.columns[frame.columns.duplicated()].unique().tolist()
+        raise InputError(
+            f"{where}: columns of the same name ({listed(again)})", remedy="Rename them, or leave one out."
+        )
+    hidden = [name for name in row_numbers(frame) if name not in known]
     absent: list[str] | None = [] if lenient else None
     columns = select_columns(patterns, list(frame.columns), where, hidden, absent)
     refuse_taken(columns, taken, where)

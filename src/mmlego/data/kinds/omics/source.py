@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field, PrivateAttr, model_validator
 
+from mmlego.data.kinds.expected import Expected
 from mmlego.data.kinds.file_sources import OnError
 from mmlego.data.kinds.folder import Folder
 from mmlego.data.kinds.omics.files import CONTAINERS, open_annotated
@@ -209,11 +210,10 @@ class OmicsSource(Source):
             frame = folder.table(name, text=dotted if self.decimal is None else ["*"])
             if self.decimal is None:
                 refuse_dotted(frame, dotted, modality)
-            lenient = folder.expected.lenient
-            return self._choose(frame, folder.key, modality, taken, decimal=opened.decimal, lenient=lenient)
+            return self._choose(frame, folder.key, modality, taken, decimal=opened.decimal, expected=folder.expected)
         if self.format != "maf":
             frame = frame.set_axis(folder.expected.named([str(gene) for gene in frame.columns], modality), axis=1)
-        return self._choose(frame, None, modality, taken, notes, lenient=folder.expected.lenient)
+        return self._choose(frame, None, modality, taken, notes, expected=folder.expected)
 
     def _read_container(
         self, folder: Folder, modality: str, taken: Sequence[str]
@@ -245,7 +245,8 @@ class OmicsSource(Source):
             notes.append(
                 Noted(modality, f"{counted(len(absent), 'column')} of the manifest not there ({listed(absent)})")
             )
-        frame, more = choose_rows(frame, None, "*", "error", modality, taken)
+        named = [self.columns] if isinstance(self.columns, str) else self.columns
+        frame, more = choose_rows(frame, None, "*", "error", modality, taken, known={*named, *folder.expected.known})
         frame, said = self._genes_alone(frame, modality)
         genes = list(map(str, frame.columns))
         return frame, [*notes, *said, *dated_genes(genes, modality), *numbered_genes(genes, modality), *more]
@@ -299,7 +300,7 @@ class OmicsSource(Source):
         notes: Sequence[Dropped] = (),
         *,
         decimal: str = ".",
-        lenient: bool = False,
+        expected: Expected | None = None,
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         frame = frame.set_axis([str(column) for column in frame.columns], axis=1)
         frame, told = self._one_each(frame, modality)
@@ -312,7 +313,10 @@ class OmicsSource(Source):
                 told.extend(doubt_of_logarithms(numbers.to_numpy(), modality))
             return numbers
 
-        chosen, more = choose_rows(frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient)
+        lenient, known = (False, ()) if expected is None else (expected.lenient, expected.known)
+        chosen, more = choose_rows(
+            frame, key, self.columns, self.rows, modality, taken, read, lenient=lenient, known=known
+        )
         if self.genes == "columns" and self.pattern is None:  # elsewhere it was said where rows were read
             told.extend(dated_genes(list(chosen.columns), modality))
             if self.format != "maf":

@@ -71,7 +71,10 @@ class TableSource(ColumnKeys, Source):
                 patterns = [pattern for pattern in patterns if pattern == "*" or matching(names, [pattern])]
         frame = folder.table(self.file or "", text=self.as_text() | set(file.dotted), only=only)
         strict = not lenient  # a model takes its columns of all that there are, and refuses those that it cannot use
-        chosen, notes = self._choose(frame, folder.key, modality, taken, patterns, file, lenient=lenient, strict=strict)
+        known = folder.expected.known
+        chosen, notes = self._choose(
+            frame, folder.key, modality, taken, patterns, file, lenient=lenient, strict=strict, known=known
+        )
         numbers = [str(name) for name in chosen if chosen[name].dtype.kind in "fiu"]
         return chosen, [
             *notes,
@@ -108,6 +111,7 @@ class TableSource(ColumnKeys, Source):
         *,
         lenient: bool,
         strict: bool,
+        known: Sequence[str] = (),
     ) -> tuple[pd.DataFrame, list[Dropped]]:
         rules = self.rules()
         decimal, dotted = (".", ()) if file is None else (file.decimal, file.dotted)
@@ -131,7 +135,9 @@ class TableSource(ColumnKeys, Source):
             self._left = {name: "numbers the rows" for name in row_numbers(rows) if name not in columns}
             return found.frame
 
-        chosen, notes = choose_rows(frame, key, patterns, self.rows, modality, taken, read, lenient=lenient)
+        chosen, notes = choose_rows(
+            frame, key, patterns, self.rows, modality, taken, read, lenient=lenient, known=known
+        )
         if strict:
             refuse_names(chosen, rules, modality)
         return chosen, [*self._found[0].notes, *notes]
